@@ -1,0 +1,57 @@
+"""The errors a user can meet. Each message names the value, what was expected, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class InrError(Exception):
+    """Base of every error that is the user's to mend; `exit_code` is what the command line returns.
+
+    message: one line, naming the value given and what was expected.
+    hint: one more line saying what to do, or None.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(InrError):
+    """A value, name, option or output path that can not be used."""
+
+
+class ConfigError(UsageError):
+    """One or several settings are wrong; all of them are listed."""
+
+    def __init__(self, problems: Sequence[str], hint: str | None = None) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems), hint)
+
+
+class UnreadableError(InrError):
+    """An input file is missing, truncated, corrupt, or not what its name says."""
+
+    exit_code = 3
+
+
+class UnavailableError(InrError):
+    """A package, device or kernel backend that the request needs is not here."""
+
+    exit_code = 4
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest known name, or an empty string."""
+    near = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not in a closed list."""
+    names = sorted(known)
+    return UsageError(f"unknown {what} {name!r}{did_you_mean(name, names)}", f"known: {', '.join(names)}")
