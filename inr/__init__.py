@@ -1,5 +1,43 @@
-"""inr: fit neural fields to pictures, sound, shapes and arrays."""
+"""inr: fit neural fields to pictures, sound, shapes and arrays.
+
+    import inr
+    fit = inr.fit("photo.png")              # a Fit: fit.metrics, fit.render(), fit.save("photo.safetensors")
+    fit = inr.load("photo.safetensors")
+    mesh = inr.extract_mesh(inr.load("bunny.safetensors"), resolution=256)
+
+Names are imported on first use, so that `import inr` is light.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inr._api import extract_mesh as extract_mesh
+    from inr._api import fit as fit
+    from inr._api import load as load
+    from inr.fields import Field as Field
+    from inr.fitting import Fit as Fit
+    from inr.signals import Signal as Signal
+    from inr.signals import load_signal as load_signal
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "fit": "inr._api",
+    "load": "inr._api",
+    "extract_mesh": "inr._api",
+    "Field": "inr.fields",
+    "Fit": "inr.fitting",
+    "Signal": "inr.signals",
+    "load_signal": "inr.signals",
+}
+
+__all__ = ["Field", "Fit", "Signal", "__version__", "extract_mesh", "fit", "load", "load_signal"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'inr' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

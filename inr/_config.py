@@ -13,10 +13,13 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from inr._errors import ConfigError, did_you_mean
 from inr._registry import Registry
+
+if TYPE_CHECKING:
+    from inr._domain import Spec
 
 C = TypeVar("C", bound="Config")
 
@@ -77,6 +80,11 @@ class Config:
         """The name this variant is registered under."""
         assert self.slot is not None
         return next(name for name in self.slot if self.slot[name] is type(self))
+
+    def resolve(self, spec: Spec) -> Self:
+        """This config with every setting that was left to `auto` (None) decided for a signal."""
+        slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return dataclasses.replace(self, **{k: v.resolve(spec) for k, v in slots.items() if isinstance(v, Config)})
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document from which `parse` makes an equal config."""
@@ -173,8 +181,8 @@ def to_toml(sections: Mapping[str, Config]) -> str:
         lines.append(f"[{name}]")
         inner = {k: v for k, v in document.items() if isinstance(v, Mapping)}
         for k, v in document.items():
-            if k not in inner and v is not None:
-                lines.append(f"{k} = {_toml_value(v)}")
+            if k not in inner:
+                lines.append(f"{k} = {_toml_value('none' if v is None else v)}")
         lines.append("")
         for k, v in inner.items():
             table(f"{name}.{k}", v)
@@ -249,8 +257,10 @@ def _convert(annotation: Any, value: Any, full: str, default: Any, problems: lis
         return tuple(value)
     if isinstance(value, int) and not isinstance(value, bool) and float in _options(annotation):
         return float(value)
-    if isinstance(value, str) and get_origin(annotation) is tuple:
-        return tuple(_read(part) for part in value.split(","))
+    if value is None:
+        return None
+    if any(get_origin(option) is tuple for option in _options(annotation)) and not isinstance(value, Mapping):
+        return tuple(_read(part) for part in value.split(",")) if isinstance(value, str) else (value,)
     return value
 
 
@@ -342,4 +352,4 @@ def _toml_value(value: Any) -> str:
         return f"{value:.1f}" if abs(value) < 1e15 else repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml_value(v) for v in value) + "]"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)

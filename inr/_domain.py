@@ -115,7 +115,8 @@ class Grid:
     """A regular lattice of sample centres over a sub-box of the unit box.
 
     shape: samples per array axis. `order[d]` is the array axis that coordinate d runs along (pictures are stored
-    [row, column] and addressed (x, y), so their order is (1, 0)). Sample i of n lies at low + (i + 1/2) / n (high - low).
+    [row, column] and addressed (x, y), so their order is (1, 0)). Sample i of n lies at
+    low + (i + 1/2) / n (high - low).
     """
 
     shape: tuple[int, ...]

@@ -18,8 +18,10 @@ def check_writable(path: Path, *, force: bool) -> None:
     parent = path.parent
     if not parent.is_dir():
         raise UsageError(f"output folder {str(parent)!r} does not exist", f"mkdir -p {parent}")
-    if not os.access(parent, os.W_OK):
-        raise UsageError(f"output folder {str(parent)!r} is not writable", "choose another -o")
+    try:
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise UsageError(f"output folder {str(parent)!r} is not writable", "choose another -o") from error
     if path.exists() and not force:
         raise UsageError(f"output {str(path)!r} exists", "use --force to replace it, or another -o")
 

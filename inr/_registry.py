@@ -63,7 +63,8 @@ class Registry(Generic[T]):
 def module_names(package: str) -> list[str]:
     """The public modules of a package, in sorted order, without importing any of them."""
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations is not None, package
+    assert spec is not None, package
+    assert spec.submodule_search_locations is not None, package
     found = (m.name for m in pkgutil.iter_modules(spec.submodule_search_locations))
     return sorted(name for name in found if not name.startswith("_"))
 

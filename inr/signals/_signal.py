@@ -23,10 +23,13 @@ Evaluate = Callable[[Tensor], Tensor]
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
 
+ANALYTIC = "analytic:"
+"""Prefix of the names of signals made by a formula (`analytic:torus`), which take the place of a file name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where a signal comes from: a file, or bytes that were piped in."""
+    """Where a signal comes from: a file, bytes that were piped in, or a formula (`analytic:torus`)."""
 
     name: str
     path: Path | None = None
@@ -34,7 +37,9 @@ class Source:
 
     @classmethod
     def of(cls, path: str | Path) -> Self:
-        """A file; raises UnreadableError when it is missing, a folder, or may not be read."""
+        """A file or formula; raises UnreadableError when a file is missing, a folder, or may not be read."""
+        if str(path).startswith(ANALYTIC):
+            return cls(str(path))
         path = Path(path)
         try:
             path.open("rb").close()
@@ -49,7 +54,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        return Path(self.name).stem
+        return Path(self.name.removeprefix(ANALYTIC)).stem
 
     def open(self) -> BinaryIO:
         if self.path is not None:
@@ -178,6 +183,10 @@ def load_signal(
     """
     if not isinstance(source, Source):
         source = Source.of(source)
+    if source.name.startswith(ANALYTIC):
+        from inr.signals import analytic
+
+        return analytic.load(source.name.removeprefix(ANALYTIC), options or {})
     if kind is None:
         owners = [name for name in SIGNALS if source.suffix in SIGNALS[name].extensions]
         if not owners:

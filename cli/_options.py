@@ -1,0 +1,135 @@
+"""Options that several commands share: one name, one help text, one completion for each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inr._errors import UsageError
+
+INPUT, VIEW, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
+    "Input",
+    "What to evaluate",
+    "Model",
+    "Training",
+    "Output",
+    "Machine",
+    "Other",
+)
+
+
+def complete_field(incomplete: str) -> list[str]:
+    """Field families, read from the files' text: importing them would import torch."""
+    return _registered("fields", incomplete)
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    return _registered("signals", incomplete)
+
+
+def complete_device(incomplete: str) -> list[str]:
+    return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
+
+
+def _registered(folder: str, incomplete: str) -> list[str]:
+    import inr
+    from inr._registry import names_without_import
+
+    names = names_without_import(Path(inr.__file__).parent / folder)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+OutputPath = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Where to write; - is stdout. Default: a name made from the input's, in the current folder.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("-f", "--force", help="Replace files that exist; write bytes to a terminal.", rich_help_panel=OUTPUT),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only the essential value.", rich_help_panel=OUTPUT)]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        help="Say more; twice: also tracebacks of internal errors.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", help="png, wav, npy, ply ... Default: by the suffix of -o.", rich_help_panel=OUTPUT
+    ),
+]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress on stderr.", rich_help_panel=OUTPUT)]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        envvar="INR_DEVICE",
+        help="auto, cpu, cuda, cuda:INDEX or mps.",
+        autocompletion=complete_device,
+        rich_help_panel=MACHINE,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="CPU threads. Default: torch's choice.", rich_help_panel=MACHINE),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Kernel backend to insist on; see inr doctor. Default: the best that fits, or INR_BACKEND.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--kind",
+        metavar="NAME",
+        help="image, audio, shape, points or array. Default: told by the suffix, or the first bytes of -.",
+        autocompletion=complete_kind,
+        rich_help_panel=INPUT,
+    ),
+]
+
+
+def seconds(text: str, option: str) -> float:
+    """`30`, `30s`, `2m` or `1h` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{option} is {text!r}, expected a time such as 30, 30s, 2m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def numbers(text: str, option: str, form: str) -> tuple[float, ...]:
+    """Numbers separated by commas or x: `640x480`, `10,20,100,50`."""
+    try:
+        return tuple(float(part) for part in re.split(r"[x,]", text))
+    except ValueError as error:
+        raise UsageError(f"{option} is {text!r}, expected {form}") from error
+
+
+def whole_numbers(text: str, option: str, form: str) -> tuple[int, ...]:
+    values = numbers(text, option, form)
+    if not all(value.is_integer() for value in values):
+        raise UsageError(f"{option} is {text!r}, expected {form}")
+    return tuple(int(value) for value in values)

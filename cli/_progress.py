@@ -1,0 +1,109 @@
+"""Progress of a fit on stderr: a live line on a terminal, a plain line every so often elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import typer
+
+from ._output import human_seconds
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from inr.fitting import Progress
+
+PLAIN_EVERY_S = 10.0
+LIVE_EVERY_S = 0.1
+RATE_WINDOW = 50
+
+
+class FitProgress:
+    """A callback for `Run.advance`, and a context that clears the live line at its end."""
+
+    def __init__(self, *, is_shown: bool, time_s: float | None) -> None:
+        self._is_shown = is_shown
+        self._time_s = time_s
+        self._bar = _bar() if is_shown and is_live() else None
+        self._every_s = PLAIN_EVERY_S if self._bar is None else LIVE_EVERY_S
+        self._last = time.perf_counter()
+        self._recent: deque[Progress] = deque(maxlen=RATE_WINDOW)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.add_task("fit", total=1.0, text="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.perf_counter()
+        if not self._is_shown or now - self._last < self._every_s:
+            return
+        self._last = now
+        self._recent.append(progress)
+        rate = rate_of(self._recent)
+        text = describe(progress, rate, seconds_left(progress, rate, self._time_s))
+        if self._bar is None:
+            typer.echo(text, err=True)
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=fraction_done(progress, self._time_s), text=text)
+
+
+def is_live() -> bool:
+    """Whether stderr is a terminal that can redraw a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def fraction_done(progress: Progress, time_s: float | None) -> float:
+    """How much of the run is over, by steps or by time, whichever is further; 0 where neither is limited."""
+    by_steps = 0.0 if progress.steps is None else progress.step / progress.steps
+    return min(1.0, max(by_steps, 0.0 if time_s is None else progress.seconds / time_s))
+
+
+def rate_of(recent: Sequence[Progress]) -> float:
+    """Steps per second between the first and the last report: lately, without the compilation of the first step."""
+    first, last = recent[0], recent[-1]
+    if last.step == first.step:
+        return last.step / max(last.seconds, 1e-9)
+    return (last.step - first.step) / max(last.seconds - first.seconds, 1e-9)
+
+
+def seconds_left(progress: Progress, rate: float, time_s: float | None) -> float | None:
+    """Until the run's limit of steps or time, whichever is nearer; None where neither is limited."""
+    parts = [] if progress.steps is None else [(progress.steps - progress.step) / rate]
+    if time_s is not None:
+        parts.append(max(0.0, time_s - progress.seconds))
+    return min(parts, default=None)
+
+
+def describe(progress: Progress, rate: float, left: float | None) -> str:
+    """`step 900/2000  31.20 dB  85.1 it/s  12.9 s left`."""
+    step = f"step {progress.step}" + ("" if progress.steps is None else f"/{progress.steps}")
+    quality = f"loss {progress.loss:.3g}" if progress.psnr_db is None else f"{progress.psnr_db:.2f} dB"
+    ending = "" if left is None else f"{human_seconds(left)} left"
+    return "  ".join(filter(None, (step, quality, f"{rate:.1f} it/s", ending)))
+
+
+def _bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    return Progress(
+        BarColumn(bar_width=16),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )

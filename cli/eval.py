@@ -1,0 +1,130 @@
+"""`inr eval`: quality of fitted fields against a reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inr._errors import InrError, UsageError
+
+from . import _options as options
+from ._io import PIPE, source
+from ._machine import machine
+from ._output import Output
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inr.fitting import Fit
+    from inr.signals import Signal
+
+
+def evaluate(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files written by inr fit.")],
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The signal to compare with; - reads stdin.")],
+    kind: options.Kind = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Setting of the reference: signal.*; repeatable.",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    backend: options.Backend = None,
+) -> None:
+    """Measure fitted fields against a reference.
+
+    What is measured is what inr render would write: clipped, and rounded to the reference's bits.
+
+    \b
+    inr eval photo.safetensors photo.png
+    inr eval siren.safetensors hash_grid.safetensors photo.png --json
+    """
+    out = Output(as_json, is_quiet, verbosity)
+    if reference == PIPE and PIPE in models:
+        raise UsageError("MODEL and REF are both -, expected one of them")
+    worst = 0
+    rows: list[dict[str, Any]] = []
+    with machine(device, threads, backend) as chosen:
+        from inr.fitting import Fit
+        from inr.signals import load_signal
+
+        signal = load_signal(source(reference), kind, _signal_options(settings or []))
+        out.notes(signal.notes)
+        for name in models:
+            try:
+                given = source(name)
+                fit = Fit.load(given)
+                fit.field.to(chosen)
+                rows.append(_row(name, fit, signal))
+            except InrError as error:
+                out.error(error)
+                worst = max(worst, error.exit_code)
+    if as_json:
+        out.result("eval", {"reference": reference, "models": rows}, "", "")
+    elif is_quiet:
+        for row in rows:
+            typer.echo(f"{row['metrics'][signal.headline]:.6g}")
+    elif rows:
+        _print_table(out, rows)
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _row(name: str, fit: Fit, signal: Signal) -> dict[str, Any]:
+    if (fit.spec.d_in, fit.spec.d_out) != (signal.spec.d_in, signal.spec.d_out):
+        raise UsageError(
+            f"{name!r} goes from {fit.spec.d_in} coordinates to {fit.spec.d_out} channels, "
+            f"the reference from {signal.spec.d_in} to {signal.spec.d_out}",
+            "compare a model with the kind of signal it was fitted to",
+        )
+    return {
+        "model": name,
+        "field": fit.field.config.type_name,
+        "metrics": signal.metrics(_in_units_of(signal, fit)),
+        "n_params": fit.field.n_params,
+        "steps": fit.steps,
+    }
+
+
+def _in_units_of(signal: Signal, fit: Fit) -> Any:
+    """The fit as a function on the reference's unit box. Lattices correspond box to box, whatever their size; shapes
+    correspond in their units, whatever box was put around each."""
+    if signal.spec.shape is not None or signal.frame.domain == fit.frame.domain:
+        return fit
+
+    def evaluate(x: Tensor) -> Tensor:
+        return fit(fit.frame.domain.to_unit(signal.frame.domain.from_unit(x)))
+
+    return evaluate
+
+
+def _signal_options(settings: list[str]) -> dict[str, str]:
+    found = {}
+    for text in settings:
+        key, sep, value = text.partition("=")
+        if not sep or not key.startswith("signal."):
+            raise UsageError(f"--set is {text!r}, expected signal.KEY=VALUE")
+        found[key.removeprefix("signal.")] = value
+    return found
+
+
+def _print_table(out: Output, rows: list[dict[str, Any]]) -> None:
+    metrics = list(rows[0]["metrics"])
+    columns = ["model", "field", "parameters", *metrics]
+    out.table(
+        columns,
+        [
+            [row["model"], row["field"], f"{row['n_params']:,}", *(f"{row['metrics'][m]:.5g}" for m in metrics)]
+            for row in rows
+        ],
+        right=columns[2:],
+    )

@@ -1,0 +1,114 @@
+"""`inr fields`: the field families, and every setting of one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options as options
+from ._output import Output
+
+if TYPE_CHECKING:
+    from inr._config import Config, Setting
+
+
+def fields(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One family, in full.", autocompletion=options.complete_field),
+    ] = None,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+) -> None:
+    """List the field families, or the settings of one.
+
+    \b
+    inr fields
+    inr fields siren              its settings, as --set takes them
+    inr fields siren --json       JSON schema, with every variant of every slot
+    """
+    out = Output(as_json, is_quiet, verbosity)
+    from inr._config import json_schema
+    from inr.fields import FIELDS
+
+    if name is None:
+        families = {n: {"summary": _summary(FIELDS[n]), "paper": FIELDS[n].paper} for n in FIELDS}
+        if as_json or is_quiet:
+            out.result("fields", {"fields": families}, "", "\n".join(FIELDS))
+            return
+        out.table(
+            ("field", "what it is"), [(n, f"{entry['summary']}\n{entry['paper']}") for n, entry in families.items()]
+        )
+        return
+    cls = FIELDS[name]
+    if as_json or is_quiet:
+        rows = [key for key, _ in _settings(cls, "field.")]
+        document: dict[str, Any] = {
+            "name": name,
+            "summary": _summary(cls),
+            "paper": cls.paper,
+            "json_schema": json_schema(cls),
+        }
+        out.result("field", document | {"slots": _slots(cls)}, "", "\n".join(rows))
+        return
+    typer.echo(f"{name}: {_summary(cls)}\n{cls.paper}\n")
+    out.table(
+        ("setting", "default", "meaning"), [(key, _default(s), _meaning(s)) for key, s in _settings(cls, "field.")]
+    )
+    typer.echo(f"\nSet one with --set, for example: inr fit IN --field {name} --set field.depth=3")
+
+
+def _summary(cls: type[Config]) -> str:
+    return (inspect.getdoc(cls) or "").splitlines()[0]
+
+
+def _settings(cls: type[Config], prefix: str) -> Iterator[tuple[str, Setting]]:
+    """Every setting with its full key, those of a slot's default variant after the slot."""
+    from inr._config import Config, settings_of
+
+    for setting in settings_of(cls):
+        yield prefix + setting.name, setting
+        if isinstance(setting.default, Config):
+            yield from _settings(type(setting.default), f"{prefix}{setting.name}.")
+
+
+def _default(setting: Setting) -> str:
+    from inr._config import Config
+
+    value = setting.default
+    if isinstance(value, Config):
+        return value.type_name
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "auto" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _meaning(setting: Setting) -> str:
+    from inr._config import Config
+
+    bounds = setting.param.bounds()
+    text = setting.param.help + (f" ({bounds})" if bounds else "")
+    if isinstance(setting.default, Config) and setting.default.slot is not None:
+        text += f" [{', '.join(setting.default.slot)}]"
+    return text
+
+
+def _slots(cls: type[Config]) -> dict[str, Any]:
+    """JSON schema of each variant of each slot that a config reaches."""
+    from inr._config import Config, json_schema, settings_of
+
+    found: dict[str, Any] = {}
+    waiting = [cls]
+    while waiting:
+        for setting in settings_of(waiting.pop()):
+            slot = setting.default.slot if isinstance(setting.default, Config) else None
+            if slot is not None and slot.what not in found:
+                found[slot.what] = {name: json_schema(slot[name]) for name in slot}
+                waiting.extend(slot[name] for name in slot)
+    return found

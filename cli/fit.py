@@ -1,0 +1,484 @@
+"""`inr fit`: fit a field to a picture, sound, shape, point cloud or array."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import signal as os_signal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inr._errors import ConfigError, UsageError, did_you_mean
+
+from . import _options as options
+from ._app import INTERRUPTED
+from ._io import Target, source
+from ._machine import check_memory, machine
+from ._output import Output, human_bytes, human_metric, human_seconds
+from ._progress import FitProgress
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.fields import FieldConfig
+    from inr.fitting import Fit, FitConfig, Run
+    from inr.signals import Signal
+
+DEFAULT_FIELD = "hash_grid"
+SECTIONS = ("field", "fit", "signal")
+BYTES_PER_PARAMETER = 16
+"""float32: the parameter, its gradient, and Adam's two moments."""
+
+
+def fit(
+    input: Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")],
+    output: options.OutputPath = None,
+    kind: options.Kind = None,
+    field: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Field family; see inr fields. Default: {DEFAULT_FIELD}.",
+            autocompletion=options.complete_field,
+            rich_help_panel=options.MODEL,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting: field.*, fit.* or signal.*; repeatable.",
+            rich_help_panel=options.MODEL,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Settings as TOML; options and --set win over it.", rich_help_panel=options.MODEL
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Stop after N steps. Default: 2000, or no limit with --time.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="Stop after a time: 30, 30s, 2m, 1h.", rich_help_panel=options.TRAINING),
+    ] = None,
+    target_psnr: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DB",
+            help="Stop at this PSNR of the rendered file; exit code 1 if it is not reached.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=options.TRAINING),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Samples per step. Default: 16384.", rich_help_panel=options.TRAINING),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Seed of everything random. Default: 0.", rich_help_panel=options.TRAINING),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for checkpoints. Default: OUT.checkpoint.", rich_help_panel=options.TRAINING
+        ),
+    ] = None,
+    save_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Write a checkpoint every N steps.", rich_help_panel=options.TRAINING),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Go on from a checkpoint, with its settings, as if never stopped.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    render: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Also write what the field looks like.", rich_help_panel=options.OUTPUT),
+    ] = None,
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print all settings as TOML for --config; fit nothing.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything, say the plan; fit nothing.", rich_help_panel=options.OUTPUT),
+    ] = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    no_progress: options.NoProgress = False,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    backend: options.Backend = None,
+) -> None:
+    """Fit a field to a picture, sound, shape, point cloud or array.
+
+    \b
+    inr fit photo.png -o photo.safetensors --render fitted.png
+    inr fit photo.png --field siren --time 30s
+    inr fit cello.wav --target-psnr 45 --steps 20000
+    inr fit bunny.obj --set field.encoding.levels=12 --set fit.batch=65536
+    cat a.png | inr fit - -o - > a.safetensors
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
+    if save_every is not None and save_every < 1:
+        raise UsageError(f"--save-every is {save_every}, expected a whole number >= 1")
+    flags = {
+        "steps": steps,
+        "time_s": None if time is None else options.seconds(time, "--time"),
+        "target_psnr_db": target_psnr,
+        "lr": lr,
+        "batch": batch,
+        "seed": seed,
+    }
+    flags = {key: value for key, value in flags.items() if value is not None}
+    if resume is not None and (flags or field or settings or config):
+        raise UsageError("--resume takes its settings from the checkpoint, other settings can not be given with it")
+    request = Request.of(config, field, settings or [], flags, kind)
+    is_real = not (print_config or dry_run)
+    with machine(device, threads, backend) as chosen:
+        signal = request.load(input)
+        stem = Path(signal.meta["name"]).stem
+        target = Target.of(output, f"{stem}.safetensors", force=force or not is_real, suffixes=(".safetensors",))
+        picture = None
+        if render == "-":
+            raise UsageError("--render is -, expected a file name", "write the model to stdout with -o -")
+        if render is not None:
+            picture = Target.of(render, "", force=force or not is_real, suffixes=signal.formats)
+        folder = _checkpoint_folder(checkpoint, resume, target, stem, force=force or not is_real)
+        out.notes(signal.notes)
+        if resume is not None:
+            from inr.fitting import Run
+
+            run = Run.resume(resume, signal, chosen)
+            field_config, fit_config = run.field.config, run.settings
+        else:
+            field_config, fit_config = request.resolve(signal)
+        if print_config:
+            typer.echo(_to_toml(field_config, fit_config, signal, request.signal_options), nl=False)
+            return
+        plan = Plan.of(signal, field_config, fit_config, target, chosen)
+        if dry_run:
+            out.result("plan", plan.document(), plan.text(), target.name)
+            return
+        if resume is None:
+            from inr.fitting import Run
+
+            run = Run(signal, field_config, fit_config, chosen)
+        out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
+        shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=fit_config.time_s)
+        with shown as progress, _interruptible() as interruption:
+            outcome = run.advance(
+                progress,
+                should_stop=interruption.is_set,
+                on_checkpoint=lambda: run.save_checkpoint(folder),
+                checkpoint_every=save_every,
+            )
+            if outcome == "interrupted":
+                run.save_checkpoint(folder)
+        if outcome == "interrupted":
+            _say_interrupted(out, run, input, folder, target)
+            raise typer.Exit(INTERRUPTED)
+        result = run.result(outcome)
+        data = result.to_bytes()
+        target.write(data)
+        if picture is not None:
+            out.notes(write_rendering(result, picture))
+    document = plan.document() | {
+        "bytes": len(data),
+        "render": None if picture is None else picture.name,
+        "outcome": outcome,
+        "metrics": result.metrics,
+        "steps": result.steps,
+        "seconds": result.seconds,
+    }
+    out.result("fit", document, summary(result, signal.headline, target.name, len(data)), target.name)
+    if outcome != "done":
+        out.note(_advice(result))
+        raise typer.Exit(1)
+
+
+def summary(result: Fit, headline: str, name: str, n_bytes: int) -> str:
+    """`kodim05.safetensors  40.31 dB PSNR  981,234 parameters  3.9 MB  11.2 s`."""
+    quality = human_metric(headline, result.metrics.get(headline))
+    size = f"{result.field.n_params:,} parameters  {human_bytes(n_bytes)}"
+    return f"{name}  {quality}  {size}  {human_seconds(result.seconds)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The settings that were asked for, before the signal is known: flag > --set > --config > preset > default."""
+
+    field: FieldConfig
+    fit_document: Mapping[str, Any]
+    assignments: Sequence[str]
+    flags: Mapping[str, Any]
+    signal_options: Mapping[str, str]
+    kind: str | None
+
+    @classmethod
+    def of(
+        cls, config: str | None, field: str | None, settings: Sequence[str], flags: Mapping[str, Any], kind: str | None
+    ) -> Request:
+        """Check everything that can be checked without the signal. Raises ConfigError with every problem."""
+        from inr._config import override, parse
+        from inr.fields import FieldConfig
+        from inr.fitting import FitConfig
+
+        problems: list[str] = []
+        document = {} if config is None else _read_config(config, problems)
+        assigned = _by_section(settings, problems)
+        field_document = dict(document["field"]) if "field" in document else {}
+        if field is not None and field_document.get("type", field) != field:
+            field_document = {}  # they are another family's settings
+        field_document["type"] = field or field_document.get("type", DEFAULT_FIELD)
+        parsed: FieldConfig | None = None
+        with _collecting(problems):
+            parsed = parse(FieldConfig, field_document, "field")
+            parsed = override(parsed, assigned["field"], "field")
+        fit_document = document.get("fit", {})
+        with _collecting(problems):
+            checked = override(parse(FitConfig, fit_document, "fit"), assigned["fit"], "fit")
+            parse(FitConfig, flags, "fit", checked)
+        signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
+        signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
+        kind = kind or signal_options.get("kind")
+        signal_options.pop("kind", None)
+        if problems or parsed is None:
+            raise ConfigError(problems, "inr fields NAME lists a family's settings")
+        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
+
+    def load(self, name: str) -> Signal:
+        from inr.signals import load_signal
+
+        given = source(name)
+        signal = load_signal(given, self.kind, self.signal_options)
+        signal.meta.setdefault("name", Path(given.name).name)
+        return signal
+
+    def resolve(self, signal: Signal) -> tuple[FieldConfig, FitConfig]:
+        """The complete settings for a signal."""
+        from inr import fitting
+        from inr._config import override, parse
+
+        field = self.field.resolve(signal.spec)
+        fit = parse(fitting.FitConfig, field.recipe(signal.spec), "fit")
+        fit = override(parse(fitting.FitConfig, self.fit_document, "fit", fit), self.assignments, "fit")
+        if "time_s" in self.flags and "steps" not in self.flags and not self._says_steps():
+            fit = dataclasses.replace(fit, steps=None)
+        fit = parse(fitting.FitConfig, self.flags, "fit", fit)
+        if fit.steps is None and fit.time_s is None:
+            raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give --time")
+        return fitting.resolve(signal, field, fit)
+
+    def _says_steps(self) -> bool:
+        return "steps" in self.fit_document or any(text.startswith("steps=") for text in self.assignments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What will be done: everything resolved, nothing begun."""
+
+    signal: Signal
+    field: FieldConfig
+    fit: FitConfig
+    target: Target
+    device: torch.device
+    n_params: int
+
+    @classmethod
+    def of(cls, signal: Signal, field: FieldConfig, fit: FitConfig, target: Target, device: torch.device) -> Plan:
+        """Raises UnavailableError when the parameters do not fit into memory; they are counted, not made."""
+        import torch
+
+        with torch.device("meta"):
+            n_params = field.build(signal.spec, torch.Generator()).n_params
+        check_memory(
+            n_params * BYTES_PER_PARAMETER, f"training {n_params:,} parameters", "use a smaller field: inr fields NAME"
+        )
+        return cls(signal, field, fit, target, device, n_params)
+
+    def line(self) -> str:
+        spec = self.signal.spec
+        size = "" if spec.shape is None else "x".join(map(str, spec.shape)) + f"x{spec.d_out} "
+        return (
+            f"{self.field.type_name} for {size}{spec.kind}: {self.n_params:,} parameters, {self._end()}, "
+            f"seed {self.fit.seed}, {self.device}"
+        )
+
+    def _end(self) -> str:
+        parts = []
+        if self.fit.steps is not None:
+            parts.append(f"{self.fit.steps} steps")
+        if self.fit.time_s is not None:
+            parts.append(human_seconds(self.fit.time_s))
+        if self.fit.target_psnr_db is not None:
+            parts.append(f"{self.fit.target_psnr_db:g} dB")
+        return " or ".join(parts)
+
+    def text(self) -> str:
+        return f"{self.line()}\nwould write {self.target.name}; batch {self.fit.batch}, learning rate {self.fit.lr:g}"
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "output": self.target.name,
+            "kind": self.signal.spec.kind,
+            "shape": self.signal.spec.shape,
+            "channels": self.signal.spec.d_out,
+            "n_params": self.n_params,
+            "device": str(self.device),
+            "seed": self.fit.seed,
+            "field": self.field.to_json(),
+            "fit": self.fit.to_json(),
+        }
+
+
+def _read_config(name: str, problems: list[str]) -> dict[str, dict[str, Any]]:
+    from inr._config import read_toml
+    from inr.signals import Source
+
+    with Source.of(name).open() as file:
+        try:
+            document = read_toml(file.read().decode(), name)
+        except UnicodeDecodeError as error:
+            raise ConfigError([f"{name}: not valid TOML: {error}"]) from error
+    known = {}
+    for section, table in document.items():
+        if section not in SECTIONS:
+            problems.append(f"{name}: unknown section {section!r}{did_you_mean(section, SECTIONS)}")
+        elif not isinstance(table, dict):
+            problems.append(f"{name}: {section} is {table!r}, expected a table of settings")
+        else:
+            known[section] = table
+    return known
+
+
+def _by_section(assignments: Sequence[str], problems: list[str]) -> dict[str, list[str]]:
+    """`field.width=64` to {"field": ["width=64"]}."""
+    sections: dict[str, list[str]] = {name: [] for name in SECTIONS}
+    for text in assignments:
+        section, dot, rest = text.partition(".")
+        if "=" not in text or not dot or "=" in section:
+            problems.append(f"--set {text!r} is not of the form section.key=value, for example fit.lr=0.01")
+        elif section not in sections:
+            problems.append(f"--set {text!r} has the unknown section {section!r}{did_you_mean(section, SECTIONS)}")
+        else:
+            sections[section].append(rest)
+    return sections
+
+
+@contextlib.contextmanager
+def _collecting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        problems.extend(error.problems)
+
+
+def _to_toml(field: FieldConfig, fit: FitConfig, signal: Signal, signal_options: Mapping[str, str]) -> str:
+    import json
+
+    from inr._config import to_toml
+
+    options_ = {"kind": signal.spec.kind, **signal_options}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in options_.items()]
+    return to_toml({"field": field, "fit": fit}) + "\n[signal]\n" + "\n".join(lines) + "\n"
+
+
+def _checkpoint_folder(given: Path | None, resume: Path | None, target: Target, stem: str, *, force: bool) -> Path:
+    """Where checkpoints go; refuses a place that can not be one, and to lose another run's checkpoint."""
+    from inr.fitting import CHECKPOINT_NAME
+
+    default = Path(f"{stem}.checkpoint") if target.path is None else target.path.with_suffix(".checkpoint")
+    folder = given or resume or default
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"checkpoint folder {str(folder)!r} is a file", "choose another --checkpoint")
+    if not folder.parent.is_dir():
+        raise UsageError(f"the parent of checkpoint folder {str(folder)!r} does not exist", f"mkdir -p {folder.parent}")
+    if (folder / CHECKPOINT_NAME).exists() and folder != resume and not force:
+        raise UsageError(
+            f"checkpoint folder {str(folder)!r} holds an unfinished run",
+            f"go on with --resume {folder}, or start over with --force",
+        )
+    return folder
+
+
+class _Interruption:
+    """Set by the first Ctrl-C; the second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._is_set = True
+        os_signal.signal(number, os_signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[_Interruption]:
+    interruption = _Interruption()
+    before = os_signal.signal(os_signal.SIGINT, interruption)
+    try:
+        yield interruption
+    finally:
+        os_signal.signal(os_signal.SIGINT, before)
+
+
+def _say_interrupted(out: Output, run: Run, input: str, folder: Path, target: Target) -> None:
+    again = f"inr fit {input} --resume {folder} -o {'-' if target.is_stdout else target.path}"
+    document = {"outcome": "interrupted", "steps": run.step, "seconds": run.seconds, "checkpoint": str(folder)}
+    if out.as_json:
+        out.result("fit", document, "", "")
+    else:
+        out.note(f"interrupted at step {run.step}; checkpoint in {folder}\nhint: {again}")
+
+
+def write_rendering(result: Fit, picture: Target) -> tuple[str, ...]:
+    """Write what a fit looks like on its signal's own lattice, in the format of the target's suffix; returns notes."""
+    values, meta = result.render()
+    file = io.BytesIO()
+    assert picture.path is not None
+    notes = result.kind.write(values, meta, file, picture.path.suffix.lower())
+    picture.write(file.getvalue())
+    return notes
+
+
+def _advice(result: Fit) -> str:
+    if result.outcome == "diverged":
+        return (
+            f"diverged: the loss is not finite after step {result.steps}; the last good state was written\n"
+            f"hint: use a smaller --lr (it was {result.settings.lr:g}), or --set fit.clip=1"
+        )
+    target = result.settings.target_psnr_db
+    reached = result.metrics["psnr_db"]
+    return f"target not reached: {reached:.2f} dB of {target:g} dB after {result.steps} steps; the file was written"

@@ -1,0 +1,111 @@
+"""`inr inspect`: what a file is, read from its header alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inr._errors import InrError
+
+from . import _options as options
+from ._output import Output, human_bytes, human_metric, human_seconds
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Models, checkpoints, or signals.")],
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+) -> None:
+    """Say what files are, from their headers alone.
+
+    Knows models, checkpoints, pictures, sounds, arrays and meshes.
+
+    \b
+    inr inspect photo.safetensors
+    inr inspect *.safetensors --json
+    """
+    out = Output(as_json, is_quiet, verbosity)
+    from ._headers import describe
+
+    worst = 0
+    found: list[dict[str, Any]] = []
+    for path in files:
+        try:
+            found.append({"file": str(path), **describe(path)})
+        except InrError as error:
+            out.error(error)
+            worst = max(worst, error.exit_code)
+            continue
+        if not as_json:
+            if len(found) > 1 and not is_quiet:
+                typer.echo()
+            _print(out, found[-1], is_quiet=is_quiet)
+    if as_json:
+        out.result("inspect", {"files": found}, "", "")
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
+    what = entry["what"]
+    if is_quiet:
+        typer.echo(what)
+        return
+    if "tensors" not in entry:
+        typer.echo(f"{entry['file']}: {_signal_line(entry)}, {human_bytes(entry['bytes'])}")
+        return
+    field, signal, fit = entry["field"], entry["signal"], entry["fit"]
+    typer.echo(f"{entry['file']}: {what}, {human_bytes(entry['bytes'])}")
+    shape = "" if signal["shape"] is None else " " + "x".join(map(str, signal["shape"]))
+    domain = signal["domain"]
+    box = ", ".join(
+        f"{axis} {low:g} to {high:g}"
+        for axis, low, high in zip(domain["axes"], domain["low"], domain["high"], strict=True)
+    )
+    rows = [
+        ("field", f"{field['type']}, {entry['n_params']:,} parameters"),
+        ("signal", f"{signal['kind']}{shape}, {signal['d_out']} channels, from {entry['source'] or 'memory'}"),
+        ("domain", f"{box} {domain['unit']}"),
+        (
+            "fit",
+            f"{entry['steps']} steps, {entry['outcome']}, seed {fit['seed']}, lr {fit['lr']:g}, batch {fit['batch']}",
+        ),
+    ]
+    if entry["metrics"]:
+        rows.append(
+            ("quality", ", ".join(human_metric(k, v) for k, v in sorted(entry["metrics"].items(), key=_by_headline)))
+        )
+    rows.append(("made by", ", ".join(f"{k} {v}" for k, v in entry["made_by"].items())))
+    for label, text in rows:
+        typer.echo(f"  {label:<8} {text}")
+    typer.echo()
+    out.table(
+        ("tensor", "type", "shape"),
+        [(row["name"], row["dtype"], "x".join(map(str, row["shape"])) or "1") for row in entry["tensors"]],
+    )
+
+
+def _by_headline(metric: tuple[str, float | None]) -> bool:
+    """Decibels and overlaps, which people know, come before errors."""
+    return not metric[0].endswith(("_db", "iou"))
+
+
+def _signal_line(entry: dict[str, Any]) -> str:
+    """`picture 768x512 RGB (png)`."""
+    what = entry["what"]
+    if what == "picture":
+        details = f"{entry['width']}x{entry['height']} {entry['mode']}"
+    elif what == "sound":
+        details = f"{human_seconds(entry['seconds'])} at {entry['rate_hz']} Hz, {entry['channels']} channels"
+        details += f", {entry['subtype']}"
+    elif what == "array":
+        details = f"{'x'.join(map(str, entry['shape']))} {entry['dtype']}"
+    elif what == "arrays":
+        details = ", ".join(entry["names"])
+    else:
+        counts = (("vertices", entry.get("n_vertices")), ("faces", entry.get("n_faces")))
+        details = ", ".join(f"{n:,} {name}" for name, n in counts if n)
+    return f"{what} {details} ({entry['format']})" if details else f"{what} ({entry['format']})"

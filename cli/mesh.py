@@ -1,0 +1,102 @@
+"""`inr mesh`: the surface of a fitted shape as a triangle mesh."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import _options as options
+from ._io import formatted_target, source
+from ._machine import machine
+from ._output import Output, human_bytes
+
+if TYPE_CHECKING:
+    from inr.mesh import MeshResult
+
+
+def mesh(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A fitted shape or point cloud; - reads stdin.")],
+    output: options.OutputPath = None,
+    resolution: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Lattice cells along each side of the box. Default: 256.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = 256,
+    level: Annotated[
+        float,
+        typer.Option(
+            metavar="D",
+            help="Distance of the surface, in mesh units; negative is inside. Default: 0.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = 0.0,
+    dense: Annotated[
+        bool,
+        typer.Option(
+            "--dense", help="Evaluate every lattice point, not only near the surface.", rich_help_panel=options.VIEW
+        ),
+    ] = False,
+    form: options.Format = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    backend: options.Backend = None,
+) -> None:
+    """Extract the surface of a fitted shape as a mesh, in its units.
+
+    \b
+    inr mesh bunny.safetensors -o bunny.ply
+    inr mesh bunny.safetensors --resolution 512 -o bunny.glb
+    inr mesh bunny.safetensors -o bunny.png     a shaded picture
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
+    with machine(device, threads, backend) as chosen:
+        import inr
+        from inr.mesh import FORMATS, save_mesh
+
+        given = source(model)
+        fit = inr.load(given)
+        fit.field.to(chosen)
+        target, suffix = formatted_target(output, form, f"{given.stem}.mesh", FORMATS, FORMATS[0], force=force)
+        result = inr.extract_mesh(fit, resolution, level=level, dense=dense)
+    document = _document(result)
+    if result.outcome == "empty":
+        low, high = result.value_range
+        out.result("mesh", {"output": None, **document}, "", "")
+        out.note(f"empty mesh: the field never crosses {level:g}; its values go from {low:.4g} to {high:.4g}")
+        out.note("hint: give a --level in that range, or fit longer")
+        raise typer.Exit(1)
+    file = io.BytesIO()
+    out.notes(save_mesh(result, file, suffix))
+    target.write(file.getvalue())
+    if result.is_clipped:
+        out.notes(["the surface meets the walls of the box and was closed there"])
+    text = (
+        f"{target.name}  {len(result.vertices):,} vertices  {len(result.faces):,} faces  "
+        f"{'closed' if result.is_closed else 'open'}  {100 * result.fraction:.1f}% evaluated  "
+        f"{human_bytes(file.tell())}"
+    )
+    out.result("mesh", {"output": target.name, "bytes": file.tell(), **document}, text, target.name)
+
+
+def _document(result: MeshResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "n_vertices": len(result.vertices),
+        "n_faces": len(result.faces),
+        "is_closed": result.is_closed,
+        "is_clipped": result.is_clipped,
+        "value_range": result.value_range,
+        "n_evaluated": result.n_evaluated,
+        "fraction_evaluated": result.fraction,
+    }

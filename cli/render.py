@@ -1,0 +1,126 @@
+"""`inr render`: evaluate a fitted field on a grid and write it in the signal's own format."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from inr._errors import UsageError
+
+from . import _options as options
+from ._io import formatted_target, source
+from ._machine import check_memory, machine
+from ._output import Output, human_bytes
+
+BYTES_PER_VALUE = 16
+"""float32 values, and copies of them while they are clipped, rounded and encoded."""
+
+
+def render(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")],
+    output: options.OutputPath = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WxH", help="Samples along each axis: 640x480, or 64x64x64.", rich_help_panel=options.VIEW
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(metavar="F", help="Times the number of samples along each axis.", rich_help_panel=options.VIEW),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOX",
+            help="Low corner, then size, in the signal's units: x,y,width,height in pixels; start,duration in seconds.",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Sample rate of a sound.", rich_help_panel=options.VIEW),
+    ] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="AXIS=POS",
+            help="Cut at a position along an axis, in its units: z=0; repeatable.",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
+    form: options.Format = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+    backend: options.Backend = None,
+) -> None:
+    """Evaluate a fitted field at any size, crop, rate or slice.
+
+    \b
+    inr render photo.safetensors -o photo.png
+    inr render photo.safetensors --scale 4 -o large.png
+    inr render photo.safetensors --crop 100,50,64,64 --size 1024x1024
+    inr render cello.safetensors --rate 96000
+    inr render bunny.safetensors --slice z=0 -o slice.png
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
+    with machine(device, threads, backend) as chosen:
+        from inr.fitting import Fit
+        from inr.signals import View
+
+        view = View(
+            scale=scale,
+            size=None if size is None else options.whole_numbers(size, "--size", "whole numbers such as 640x480"),
+            crop=None if crop is None else options.numbers(crop, "--crop", "numbers such as 100,50,64,64"),
+            rate_hz=rate,
+            slices=_slices(slices or []),
+        )
+        given = source(model)
+        fit = Fit.load(given)
+        fit.field.to(chosen)
+        kind = fit.kind
+        default = _default_suffix(kind.formats, view.slices)
+        target, suffix = formatted_target(output, form, f"{given.stem}.render", kind.formats, default, force=force)
+        grid, _ = kind.grid(fit.spec, fit.frame, fit.meta, view)
+        check_memory(
+            grid.size * fit.spec.d_out * BYTES_PER_VALUE, f"a rendering of {grid.size:,} samples", "use --crop"
+        )
+        values, meta = fit.render(view)
+        file = io.BytesIO()
+        out.notes(kind.write(values, meta, file, suffix))
+        target.write(file.getvalue())
+    shape = [n for n in values.shape[:-1] if n > 1 or math.prod(values.shape[:-1]) == 1]
+    n_bytes = file.tell()
+    document = {
+        "output": target.name,
+        "bytes": n_bytes,
+        "shape": shape,
+        "channels": values.shape[-1],
+        "format": suffix[1:],
+    }
+    out.result("render", document, f"{target.name}  {'x'.join(map(str, shape))}  {human_bytes(n_bytes)}", target.name)
+
+
+def _slices(texts: list[str]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        axis, _, position = text.partition("=")
+        try:
+            found[axis] = float(position)
+        except ValueError as error:
+            raise UsageError(f"--slice is {text!r}, expected AXIS=POSITION such as z=0") from error
+    return found
+
+
+def _default_suffix(formats: tuple[str, ...], slices: Mapping[str, float]) -> str:
+    """The kind's own format; a slice is for looking at."""
+    return ".png" if slices and ".png" in formats else formats[0]

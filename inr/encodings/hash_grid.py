@@ -1,0 +1,75 @@
+"""Multi-resolution hash grid.  Mueller et al. 2022 (Instant-NGP), arXiv:2201.05989."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from torch import Generator, Tensor, nn
+
+from inr._config import param
+from inr._domain import Spec
+from inr._errors import ConfigError
+from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
+from inr.kernels.hash_grid import GridGeometry, grid_geometry, hash_grid
+
+
+@ENCODINGS.register("hash_grid")
+@dataclass(frozen=True, kw_only=True)
+class HashGridEncodingConfig(EncodingConfig):
+    """L grids of growing resolution, F features per vertex, interpolated and concatenated: e [*B, L F].
+
+    Levels whose vertices fit in the table are stored densely; finer ones share T = 2^log2_table entries by hashing.
+    Resolutions grow geometrically on each axis from `base` to `finest`, and follow the sides of the signal's grid, so
+    that cells are square: equal to the paper's on a square signal, and without its unused rows on others.
+    """
+
+    levels: int = param(16, "levels L", ge=1, le=32)
+    features: int = param(2, "features F per entry", ge=1, le=8)
+    log2_table: int = param(16, "log2 of the table entries T of a hashed level", ge=4, le=24)
+    base: int = param(16, "vertices along the longest axis of the coarsest level", ge=2)
+    finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level; none: the signal's own", ge=2)
+    interpolation: Literal["linear", "smoothstep"] | None = param(
+        None, "none: smoothstep where the loss takes derivatives (point clouds), else linear"
+    )
+    init_range: float = param(1e-4, "entries start uniform in +- this", gt=0)
+
+    def resolve(self, spec: Spec) -> Self:
+        finest = self.finest
+        if finest is None:
+            finest = spec.shape if spec.shape is not None else (512,) * spec.d_in
+            finest = tuple(max(2, n) for n in finest)
+        if len(finest) == 1:
+            finest = finest * spec.d_in
+        if len(finest) != spec.d_in:
+            raise ConfigError([f"finest has {len(finest)} numbers, expected one per axis ({spec.d_in})"])
+        interpolation = self.interpolation or ("smoothstep" if spec.kind == "points" else "linear")
+        return dataclasses.replace(self, finest=finest, interpolation=interpolation)
+
+    def geometry(self, d_in: int) -> GridGeometry:
+        finest = self.finest or (512,) * d_in
+        base = tuple(max(2, min(n, round(self.base * n / max(finest)))) for n in finest)
+        return grid_geometry(d_in, self.levels, self.log2_table, base, finest)
+
+    def build(self, d_in: int, generator: Generator) -> Encoding:
+        return HashGridEncoding(self, d_in, generator)
+
+
+class HashGridEncoding(Encoding):
+    outside = "clamp"
+    pad_value = 0.0
+
+    def __init__(self, config: HashGridEncodingConfig, d_in: int, generator: Generator) -> None:
+        super().__init__()
+        self.geometry = config.geometry(d_in)
+        self.interpolation: Literal["linear", "smoothstep"] = config.interpolation or "linear"
+        self.smoothness = 2.0 if self.interpolation == "smoothstep" else 0.0
+        self.d_out = config.levels * config.features
+        table = torch.empty(self.geometry.total_entries, config.features)
+        self.table = nn.Parameter(table.uniform_(-config.init_range, config.init_range, generator=generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = hash_grid(x.reshape(-1, x.shape[-1]), self.table, self.geometry, self.interpolation)
+        return features.reshape(*x.shape[:-1], self.d_out)

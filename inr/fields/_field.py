@@ -1,0 +1,65 @@
+"""The contract of a field: a function from the unit box to values, with parameters."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Generator, Tensor, nn
+
+from inr._config import Config
+from inr._domain import Spec
+from inr._registry import Registry
+
+FIELDS: Registry[type[FieldConfig]] = Registry("field", "inr.fields")
+
+
+class Field(nn.Module):
+    """x [*B, D] in [0, 1]^D -> z [*B, C] in training values (`Frame.from_field` gives signal units).
+
+    config: the settings it was built from. smoothness: largest k for which k-th coordinate derivatives are meaningful
+    to a loss (0: first derivatives are piecewise constant; math.inf: all). outside: what happens beyond the unit box:
+    "clamp" (the nearest border value), "wrap" (periodic) or "extend" (the formula goes on).
+    """
+
+    config: FieldConfig
+    d_in: int
+    d_out: int
+    smoothness: float
+    outside: str
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor: ...
+
+    def param_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by role ("encoding", "first", "hidden", "last" ...), for optimizers; else "other"."""
+        groups: dict[str, list[nn.Parameter]] = {}
+        for module in self.modules():
+            role = getattr(module, "role", "other")
+            own = list(module.parameters(recurse=False))
+            if own:
+                groups.setdefault(role, []).extend(own)
+        return groups
+
+    @property
+    def n_params(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+
+class FieldConfig(Config):
+    """Settings of a field family. Its docstring's first line is what `inr fields` prints.
+
+    paper: the source, in one line.
+    """
+
+    slot: ClassVar[Registry[type[FieldConfig]]] = FIELDS
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def build(self, spec: Spec, generator: Generator) -> Field:
+        """The field with fresh parameters. Settings must be resolved for `spec` first."""
+
+    def recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """Fit settings that this family wants by default for such a signal (a partial `FitConfig` document)."""
+        return {}

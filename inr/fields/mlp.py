@@ -1,0 +1,74 @@
+"""The freely composed field: every slot is a setting. Families made of slots are this one with other defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Generator, Tensor
+
+from inr._config import param
+from inr._domain import Spec
+from inr.assemblies import AssemblyConfig, BodyPlan
+from inr.assemblies.single import SingleConfig
+from inr.encodings import EncodingConfig
+from inr.encodings.frequency import Frequency
+from inr.fields._field import FIELDS, Field, FieldConfig
+from inr.layers import ActivationConfig, CellConfig, HeadConfig, InitialiserConfig, LinearConfig
+from inr.layers.affine import Affine
+from inr.layers.dense import Dense
+from inr.layers.heads import LinearHeadConfig
+from inr.layers.initialisers import Matched
+from inr.layers.relu import Relu
+
+
+@FIELDS.register("mlp")
+@dataclass(frozen=True, kw_only=True)
+class Mlp(FieldConfig):
+    """Freely composed network: choose encoding, linear layer, activation, cell, assembly, head, initialiser."""
+
+    paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739; Mildenhall et al. 2020, arXiv:2003.08934"
+
+    encoding: EncodingConfig = param(Frequency(), "coordinates to features")
+    width: int = param(256, "units H per hidden layer", ge=1, le=65536)
+    depth: int = param(3, "layers before the last linear map", ge=0, le=1024)
+    has_bias: bool = param(True, "linear maps have a bias")
+    linear: LinearConfig = param(Dense(), "how matrices are parameterised")
+    activation: ActivationConfig = param(Relu(), "elementwise function of the hidden layers")
+    cell: CellConfig = param(Affine(), "how a layer is wired")
+    assembly: AssemblyConfig = param(SingleConfig(), "how bodies combine")
+    head: HeadConfig = param(LinearHeadConfig(), "last features to values")
+    init: InitialiserConfig = param(Matched(), "how linear maps start")
+
+    def build(self, spec: Spec, generator: Generator) -> Field:
+        return MlpField(self, spec, generator)
+
+    def recipe(self, spec: Spec) -> Mapping[str, Any]:
+        return {"lr": 1e-3}
+
+
+class MlpField(Field):
+    """head(assembly(x)), with the parameters set by the config's initialiser."""
+
+    def __init__(self, config: Mlp, spec: Spec, generator: Generator) -> None:
+        super().__init__()
+        self.config: Mlp = config
+        self.d_in, self.d_out = spec.d_in, spec.d_out
+        plan = BodyPlan(
+            config.encoding,
+            config.linear,
+            config.activation,
+            config.cell,
+            config.width,
+            config.depth,
+            config.has_bias,
+        )
+        self.body = config.assembly.build(plan, spec.d_in, spec.d_out, generator)
+        self.head = config.head.build()
+        config.init.apply(self.body, config.activation, generator)
+        self.smoothness = min(self.body.smoothness, self.head.smoothness)
+        self.outside = self.body.outside
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))

@@ -1,0 +1,28 @@
+"""Fitting: the loop, losses, samplers, optimizers, schedules, checkpoints, and the result."""
+
+from inr.fitting._loop import CHECKPOINT_NAME, Progress, Run, fit, resolve
+from inr.fitting._loss import LOSSES, LossConfig
+from inr.fitting._optimizer import OPTIMIZERS, OptimizerConfig
+from inr.fitting._result import Fit, Outcome
+from inr.fitting._settings import FitConfig
+from inr.fitting.samplers import SAMPLERS, SamplerConfig
+from inr.fitting.schedules import SCHEDULES, ScheduleConfig
+
+__all__ = [
+    "CHECKPOINT_NAME",
+    "LOSSES",
+    "OPTIMIZERS",
+    "SAMPLERS",
+    "SCHEDULES",
+    "Fit",
+    "FitConfig",
+    "LossConfig",
+    "OptimizerConfig",
+    "Outcome",
+    "Progress",
+    "Run",
+    "SamplerConfig",
+    "ScheduleConfig",
+    "fit",
+    "resolve",
+]

@@ -1,0 +1,336 @@
+"""The fit: from a signal and settings to a fitted field."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from inr._config import parse
+from inr._errors import UsageError
+from inr._files import atomic
+from inr.fields import Field, FieldConfig
+from inr.fitting._file import load_into, read, to_bytes
+from inr.fitting._loss import LOSSES, LossConfig
+from inr.fitting._result import Fit, Outcome, build_field, check_format, fingerprint, parse_model, understanding
+from inr.fitting._settings import FitConfig
+from inr.signals import Batch, Signal, Source
+
+CHECKPOINT_FORMAT = "inr-checkpoint"
+CHECKPOINT_NAME = "checkpoint.safetensors"
+
+_STREAMS = ("init", "pool", "order", "loss")
+_SMOOTHING = 0.95
+_LAST_GOOD_EVERY = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """What a callback hears about a running fit.
+
+    step of steps (None: no limit), seconds since its start, a smoothed loss, and PSNR in dB told from it (None where
+    the loss is not a mean squared error).
+    """
+
+    step: int
+    steps: int | None
+    seconds: float
+    loss: float
+    psnr_db: float | None
+
+
+def resolve(
+    signal: Signal,
+    field: str | Mapping[str, Any] | FieldConfig = "hash_grid",
+    settings: Mapping[str, Any] | FitConfig | None = None,
+) -> tuple[FieldConfig, FitConfig]:
+    """The complete settings for a signal: what is given, over what the family wants, over the defaults.
+
+    Raises ConfigError listing everything that is wrong, UsageError when the loss needs derivatives that the field
+    does not have.
+    """
+    config = field if isinstance(field, FieldConfig) else parse(FieldConfig, _as_document(field), "field")
+    config = config.resolve(signal.spec)
+    if not isinstance(settings, FitConfig):
+        recipe = parse(FitConfig, config.recipe(signal.spec), "fit")
+        settings = parse(FitConfig, settings or {}, "fit", recipe)
+    loss = settings.loss or LOSSES[signal.loss]()
+    return config, dataclasses.replace(settings, loss=loss)
+
+
+def _as_document(field: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": field} if isinstance(field, str) else field
+
+
+class Run:
+    """A fit in progress: it can be advanced, checkpointed, resumed and finished.
+
+    signal: what to fit. field, settings: as `resolve` returns them.
+    """
+
+    def __init__(
+        self, signal: Signal, field: FieldConfig, settings: FitConfig, device: torch.device | None = None
+    ) -> None:
+        self.signal, self.settings = signal, settings
+        self.device = device or torch.device("cpu")
+        self.generators = {name: _generator(settings.seed, name) for name in _STREAMS}
+        self.field: Field = field.build(signal.spec, self.generators["init"]).to(self.device)
+        assert settings.loss is not None
+        self.loss: LossConfig = settings.loss
+        if self.loss.order > self.field.smoothness:
+            raise UsageError(
+                f"loss {self.loss.type_name!r} takes {self.loss.order} coordinate derivative(s), "
+                f"but this {field.type_name!r} field is smooth to order {self.field.smoothness:g} only",
+                "choose another field, or a smoother form of it (hash_grid: --set field.encoding.interpolation=smoothstep)",
+            )
+        self.pool = signal.pool(self.generators["pool"])
+        self.sampler = settings.sampler.build(self.pool.size, settings.batch, self.generators["order"])
+        groups = self.field.param_groups()
+        lr_encoding = settings.lr if settings.lr_encoding is None else settings.lr_encoding
+        self._base_lr = {role: lr_encoding if role == "encoding" else settings.lr for role in groups}
+        self.optimizer = settings.optimizer.build(groups, self._base_lr)
+        self._group_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self.average = copy.deepcopy(self.field).requires_grad_(False) if settings.ema is not None else None
+        self.step = 0
+        self.seconds = 0.0
+        self._smooth_loss = 0.0
+        self._last_good: dict[str, Tensor] = {}
+
+    # -- training
+
+    def advance(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        on_checkpoint: Callable[[], None] | None = None,
+        checkpoint_every: int | None = None,
+    ) -> Outcome:
+        """Train until the run ends; returns how. `on_checkpoint` is called every so many steps."""
+        start = time.perf_counter() - self.seconds
+        settings = self.settings
+        while True:
+            self.seconds = time.perf_counter() - start
+            if settings.steps is not None and self.step >= settings.steps:
+                break
+            if settings.time_s is not None and self.seconds >= settings.time_s:
+                break
+            if should_stop is not None and should_stop():
+                return "interrupted"
+            loss = self._train_step()
+            if not math.isfinite(loss):
+                if self._last_good:
+                    self.field.load_state_dict(self._last_good)
+                return "diverged"
+            if on_progress is not None:
+                on_progress(
+                    Progress(self.step, settings.steps, time.perf_counter() - start, self._mean_loss, self._psnr())
+                )
+            if checkpoint_every is not None and on_checkpoint is not None and self.step % checkpoint_every == 0:
+                self.seconds = time.perf_counter() - start
+                on_checkpoint()
+            if self._target_is_met():
+                self.seconds = time.perf_counter() - start
+                return "done"
+        return "done" if settings.target_psnr_db is None or self._target_is_met(surely=True) else "target_not_reached"
+
+    def _train_step(self) -> float:
+        factor = self.settings.schedule.factor(self._fraction_done())
+        for group, lr in zip(self.optimizer.param_groups, self._group_lr, strict=True):
+            group["lr"] = lr * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        batch = _to(self.pool.batch(self.sampler.draw()), self.device)
+        loss = self.loss.value(self.field, batch, self.generators["loss"])
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            return value
+        if self.step % _LAST_GOOD_EVERY == 0:
+            self._last_good = {k: v.detach().clone() for k, v in self.field.state_dict().items()}
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.field.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.step += 1
+        self._smooth_loss = _SMOOTHING * self._smooth_loss + (1 - _SMOOTHING) * value
+        self._update_average()
+        return value
+
+    def _fraction_done(self) -> float:
+        parts = [0.0]
+        if self.settings.steps is not None:
+            parts.append(self.step / self.settings.steps)
+        if self.settings.time_s is not None:
+            parts.append(self.seconds / self.settings.time_s)
+        return min(1.0, max(parts))
+
+    def _update_average(self) -> None:
+        if self.average is None or self.settings.ema is None:
+            return
+        keep = min(self.settings.ema, self.step / (self.step + 1))  # a running mean until the window is full
+        with torch.no_grad():
+            for kept, now in zip(self.average.parameters(), self.field.parameters(), strict=True):
+                kept.lerp_(now, 1 - keep)
+
+    # -- quality while training
+
+    @property
+    def _mean_loss(self) -> float:
+        return self._smooth_loss / (1 - _SMOOTHING**self.step)
+
+    def _psnr(self) -> float | None:
+        """PSNR told from the smoothed training loss: exact for equal channel scales, before clipping and rounding."""
+        peak = self.signal.peak
+        if peak is None or not self.loss.is_mse or self._mean_loss <= 0:
+            return None
+        mean_square_scale = sum(s * s for s in self.signal.frame.scale) / len(self.signal.frame.scale)
+        return 10 * math.log10(peak * peak / (self._mean_loss * mean_square_scale))
+
+    def _target_is_met(self, *, surely: bool = False) -> bool:
+        """Whether the whole signal, as it would be written, is at the target; asked only when the loss suggests so."""
+        target = self.settings.target_psnr_db
+        if target is None:
+            return False
+        estimate = self._psnr()
+        is_time_to_look = surely or (self.step % 10 == 0 and estimate is not None and estimate >= target)
+        return is_time_to_look and self.signal.metrics(self.result("done", with_metrics=False))["psnr_db"] >= target
+
+    # -- the end
+
+    def result(self, outcome: Outcome, *, with_metrics: bool = True) -> Fit:
+        """The fitted field as it stands."""
+        field = self.average if self.average is not None and outcome != "diverged" else self.field
+        fit = Fit(
+            field=field,
+            spec=self.signal.spec,
+            frame=self.signal.frame,
+            meta=self.signal.meta,
+            settings=self.settings,
+            source=str(self.signal.meta.get("name", "")),
+            steps=self.step,
+            outcome=outcome,
+            seconds=self.seconds,
+            notes=self.signal.notes,
+        )
+        return dataclasses.replace(fit, metrics=self.signal.metrics(fit)) if with_metrics else fit
+
+    # -- checkpoints
+
+    def save_checkpoint(self, folder: Path) -> None:
+        """Write everything that the rest of the run depends on, atomically, as one file in `folder`."""
+        folder.mkdir(exist_ok=True)
+        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= {f"sampler.{k}": v for k, v in self.sampler.state().items()}
+        tensors |= {f"generator.{k}": g.get_state() for k, g in self.generators.items()}
+        tensors |= {f"last_good.{k}": v for k, v in self._last_good.items()}
+        optimizer, scalars = _flatten(self.optimizer.state_dict()["state"])
+        tensors |= {f"optimizer.{k}": v for k, v in optimizer.items()}
+        document = self.result("interrupted", with_metrics=False).document() | {
+            "format": CHECKPOINT_FORMAT,
+            "step": self.step,
+            "seconds": self.seconds,
+            "smooth_loss": self._smooth_loss,
+            "optimizer": scalars,
+            "signal": fingerprint(self.signal),
+        }
+        data = to_bytes(tensors, document)
+        with atomic(folder / CHECKPOINT_NAME) as temporary:
+            temporary.write_bytes(data)
+
+    @classmethod
+    def resume(cls, folder: Path, signal: Signal, device: torch.device | None = None) -> Run:
+        """Continue the run that a checkpoint holds, as if it had never stopped (on the CPU: bit for bit).
+
+        Raises UnreadableError when there is no readable checkpoint, UsageError when the signal is another one.
+        """
+        source = Source.of(folder / CHECKPOINT_NAME)
+        document, tensors = read(source)
+        check_format(document, CHECKPOINT_FORMAT, source.name)
+        with understanding(source.name):
+            spec, frame, config = parse_model(document)
+            settings = parse(FitConfig, document["fit"], "fit")
+        if (spec, frame) != (signal.spec, signal.frame) or document["signal"] != fingerprint(signal):
+            raise UsageError(
+                f"checkpoint {source.name!r} belongs to another signal ({document['source']!r})",
+                "give the file that the run was started with",
+            )
+        with understanding(source.name):
+            groups = _by_prefix(tensors)
+            build_field(config, spec, groups["field"], source.name)
+            run = cls(signal, config, settings, device)
+            run._restore(document, groups, source.name)
+        return run
+
+    def _restore(self, document: Mapping[str, Any], groups: Mapping[str, Mapping[str, Tensor]], name: str) -> None:
+        load_into(self.field, groups["field"], name)
+        if self.average is not None:
+            load_into(self.average, groups["average"], name)
+        self.sampler.restore(groups["sampler"])
+        for stream, generator in self.generators.items():
+            generator.set_state(groups["generator"][stream])
+        state = self.optimizer.state_dict()
+        state["state"] = _unflatten(groups.get("optimizer", {}), document["optimizer"])
+        self.optimizer.load_state_dict(state)
+        self.step, self.seconds = int(document["step"]), float(document["seconds"])
+        self._smooth_loss = float(document["smooth_loss"])
+        self._last_good = dict(groups.get("last_good", {}))
+
+
+def fit(
+    signal: Signal,
+    field: str | Mapping[str, Any] | FieldConfig = "hash_grid",
+    settings: Mapping[str, Any] | FitConfig | None = None,
+    *,
+    device: torch.device | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Fit:
+    """Fit a field to a signal.
+
+    field: a family's name, a document of its settings, or a config. settings: of the fit (steps, lr, seed ...).
+    Returns the Fit; its `outcome` says whether it ended well. Raises ConfigError or UsageError for settings that can
+    not be.
+    """
+    run = Run(signal, *resolve(signal, field, settings), device)
+    return run.result(run.advance(on_progress))
+
+
+def _generator(seed: int, stream: str) -> Generator:
+    """One independent generator per purpose, so that drawing more for one leaves the others as they were."""
+    return torch.Generator().manual_seed(seed * len(_STREAMS) + _STREAMS.index(stream))
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    if device.type == "cpu":
+        return batch
+    moved = {k: None if v is None else v.to(device) for k, v in vars(batch).items()}
+    return Batch(**moved)
+
+
+def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], str]:
+    tensors = {f"{i}.{k}": v for i, entry in state.items() for k, v in entry.items() if isinstance(v, Tensor)}
+    rest = {i: {k: v for k, v in entry.items() if not isinstance(v, Tensor)} for i, entry in state.items()}
+    return tensors, json.dumps(rest)
+
+
+def _unflatten(tensors: Mapping[str, Tensor], scalars: str) -> dict[int, dict[str, Any]]:
+    state: dict[int, dict[str, Any]] = {int(i): dict(entry) for i, entry in json.loads(scalars).items()}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        state[int(index)][key] = tensor
+    return state
+
+
+def _by_prefix(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition(".")
+        groups.setdefault(prefix, {})[rest] = tensor
+    return groups

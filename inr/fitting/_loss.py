@@ -1,0 +1,40 @@
+"""The loss slot: a field and a batch to a number, with the derivatives it needs declared."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from inr._config import Config
+from inr._registry import Registry
+from inr.fields import Field
+from inr.signals import Batch
+
+LOSSES: Registry[type[LossConfig]] = Registry("loss", "inr.fitting")
+
+
+class LossConfig(Config):
+    """Settings of a loss.
+
+    order: coordinate derivatives of the field that it takes; a field whose `smoothness` is less is refused before
+    the first step. is_mse: its value is the mean squared error, from which PSNR can be told while fitting.
+    """
+
+    slot: ClassVar[Registry[type[LossConfig]]] = LOSSES
+    order: ClassVar[int] = 0
+    is_mse: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:
+        """The loss, a scalar. Extra points that it needs are drawn from `generator`."""
+
+
+def value_and_gradient(field: Field, x: Tensor) -> tuple[Tensor, Tensor]:
+    """f(x) [N] and df/dx [N, D] of a one-channel field, both differentiable in the parameters."""
+    x = x.detach().requires_grad_()
+    f = field(x).squeeze(-1)
+    (gradient,) = torch.autograd.grad(f.sum(), x, create_graph=True)
+    return f, gradient

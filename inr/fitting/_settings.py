@@ -1,0 +1,31 @@
+"""The settings of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inr._config import Config, param
+from inr.fitting._loss import LossConfig
+from inr.fitting._optimizer import OptimizerConfig
+from inr.fitting.adam import Adam
+from inr.fitting.samplers import SamplerConfig, Shuffled
+from inr.fitting.schedules import Exponential, ScheduleConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig(Config):
+    """How a field is fitted. A run ends at `steps`, `time_s` or `target_psnr_db`, whichever comes first."""
+
+    steps: int | None = param(2000, "optimisation steps; none: no limit", ge=1)
+    time_s: float | None = param(None, "time limit in seconds; none: no limit", gt=0)
+    target_psnr_db: float | None = param(None, "stop when the signal reaches this PSNR in dB", gt=0, lt=200)
+    batch: int = param(16384, "samples per step", ge=1)
+    lr: float = param(1e-3, "learning rate", gt=0)
+    lr_encoding: float | None = param(None, "learning rate of the encoding's parameters; none: lr", gt=0)
+    optimizer: OptimizerConfig = param(Adam(), "update rule")
+    schedule: ScheduleConfig = param(Exponential(), "learning rate over the run")
+    loss: LossConfig | None = param(None, "objective; none: the signal kind's own (mse, mape, eikonal)")
+    sampler: SamplerConfig = param(Shuffled(), "which samples a step sees")
+    ema: float | None = param(None, "decay of an average of the parameters, which is what is kept", gt=0, lt=1)
+    clip: float | None = param(None, "clip the gradient to this norm", gt=0)
+    seed: int = param(0, "seed of everything random", ge=0)

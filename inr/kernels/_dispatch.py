@@ -1,0 +1,202 @@
+"""Which implementation of an op runs a call: the call states its need, a backend its reasons against it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from inr._errors import UnavailableError, did_you_mean
+from inr._optional import probe
+
+_log = logging.getLogger("inr")
+_forced: ContextVar[str | None] = ContextVar("inr_backend", default=None)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one call asks of a backend.
+
+    order: the highest derivative that will be taken of the result (eikonal training: 2).
+    deterministic: the same call must give the same bytes.
+    functional: the call runs under a torch.func transform, forward-mode AD, torch.export or torch.compile.
+    """
+
+    device: str
+    dtype: torch.dtype
+    order: int = 1
+    deterministic: bool = False
+    functional: bool = False
+
+    @classmethod
+    def of(cls, *tensors: Tensor, order: int = 1) -> Need:
+        """The need of a call with these tensors (the first one speaks for device and dtype)."""
+        return cls(
+            device=tensors[0].device.type,
+            dtype=tensors[0].dtype,
+            order=order,
+            deterministic=torch.are_deterministic_algorithms_enabled(),
+            functional=is_functional(*tensors),
+        )
+
+
+def is_functional(*tensors: Tensor) -> bool:
+    """Whether these tensors must only meet plain torch operations: they are traced, batched, or carry tangents."""
+    if torch.compiler.is_compiling() or torch._C._is_tracing():
+        return True
+    if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
+        return True
+    return any(
+        type(tensor) not in (Tensor, torch.nn.Parameter) or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        for tensor in tensors
+    )
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One implementation of an op, with its limits as data; None means no limit.
+
+    target: "module:function", imported when the backend is first used.
+    """
+
+    name: str
+    priority: int
+    target: str
+    package: str | None = None
+    devices: frozenset[str] | None = None
+    dtypes: frozenset[torch.dtype] | None = None
+    max_order: int | None = None
+    is_deterministic: bool = True
+    is_functional: bool = False
+
+    def reasons_against(self, need: Need) -> list[str]:
+        """Sentences that say why this backend can not serve the need; none when it can."""
+        reasons = []
+        found = probe(self.package) if self.package else None
+        if isinstance(found, Exception):
+            cause = f"{type(found).__name__}: {found}".splitlines()[0]
+            reasons.append(f"the package {self.package!r} can not be imported ({cause})")
+        if self.devices is not None and need.device not in self.devices:
+            reasons.append(f"it runs on {_words(self.devices)}, and the tensors are on {need.device}")
+        if self.dtypes is not None and need.dtype not in self.dtypes:
+            reasons.append(f"it computes in {_words(map(str, self.dtypes))}, and the tensors are {need.dtype}")
+        if self.max_order is not None and need.order > self.max_order:
+            reasons.append(f"it has derivatives up to order {self.max_order}, and order {need.order} is needed")
+        if need.deterministic and not self.is_deterministic:
+            reasons.append("its sums depend on the order in which threads finish, and determinism is asked for")
+        if need.functional and not self.is_functional:
+            reasons.append("it can not run under torch.func, forward-mode AD, torch.export or torch.compile")
+        return reasons
+
+    @functools.cached_property
+    def function(self) -> Callable[..., Any]:
+        """The implementation itself; imported here and not before."""
+        module, _, name = self.target.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return function
+
+
+def _words(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operation with several implementations.
+
+    tolerances: how far a backend may be from the reference, per dtype, as a part of the largest absolute value of
+    the reference result; each op says in its own file how they follow from its sums.
+    """
+
+    name: str
+    backends: tuple[Backend, ...]
+    tolerances: Mapping[torch.dtype, float]
+    _said: set[Need] = field(default_factory=set, compare=False, repr=False)
+
+    def choose(self, need: Need) -> Backend:
+        """The backend of highest priority with no reasons against the need, or the forced one.
+
+        Raises UnavailableError with every reason when the forced backend does not fit, or none does.
+        """
+        forced = _forced.get() or os.environ.get("INR_BACKEND")
+        ranked = sorted(self.backends, key=lambda backend: -backend.priority)
+        if forced:
+            return self._forced_backend(forced, need)
+        against: dict[str, list[str]] = {}
+        for backend in ranked:
+            reasons = backend.reasons_against(need)
+            if not reasons:
+                if against and need not in self._said:
+                    self._said.add(need)
+                    _log.info("%s runs on backend %r: %s", self.name, backend.name, _listed(against))
+                return backend
+            against[backend.name] = reasons
+        raise UnavailableError(f"no backend of {self.name} fits the call: {_listed(against)}")
+
+    def _forced_backend(self, name: str, need: Need) -> Backend:
+        known = {backend.name: backend for backend in self.backends}
+        if name not in known:
+            raise UnavailableError(
+                f"{self.name} has no backend {name!r}{did_you_mean(name, known)}", f"known: {_words(known)}"
+            )
+        reasons = known[name].reasons_against(need)
+        if reasons:
+            raise UnavailableError(
+                f"backend {name!r} was asked for and can not run {self.name}: {'; '.join(reasons)}",
+                "unset INR_BACKEND, or leave use_backend, to let the op choose",
+            )
+        return known[name]
+
+
+def _listed(against: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"not {name!r} because {' and '.join(reasons)}" for name, reasons in against.items())
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Inside the block every op runs on this backend, or raises UnavailableError; stronger than INR_BACKEND."""
+    token = _forced.set(name)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def ops() -> dict[str, Op]:
+    """Every op by name: each folder of inr.kernels is one, and holds it as `OP`."""
+    package = importlib.import_module("inr.kernels")
+    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg)
+    found = (importlib.import_module(f"inr.kernels.{name}").OP for name in names)
+    return {op.name: op for op in found}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `inr doctor`."""
+
+    op: str
+    backend: str
+    is_usable: bool
+    reasons: tuple[str, ...]
+
+
+def table(need: Need | None = None) -> list[Row]:
+    """For each op and backend, in the order of preference: is it usable for the need (by default float32 on cpu)?"""
+    need = need or Need(device="cpu", dtype=torch.float32)
+    rows = []
+    for op in ops().values():
+        for backend in sorted(op.backends, key=lambda backend: -backend.priority):
+            reasons = tuple(backend.reasons_against(need))
+            rows.append(Row(op.name, backend.name, not reasons, reasons))
+    return rows

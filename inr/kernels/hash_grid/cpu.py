@@ -1,0 +1,482 @@
+"""The multiresolution hash grid on the CPU, compiled by numba: values, gradients, and gradients of gradients.
+
+With w_m(x) the weight of corner m, three sums over the corners of a cell make everything:
+
+    interpolate   y = sum_m W_m table[i_m]
+    scatter       table_grad[i_m] += W_m g
+    slope         x_grad_e = sum_m dW_m/dx_e <table[i_m], g>
+
+where W is w, or, in second derivatives, its derivative along a direction v given for each point: sum_d v_d dw/dx_d.
+
+Points are handled in blocks whose cells, weights and indices are worked out by loops that vectorise, before the one
+loop that reads or writes the table. Dimensions and features are the lengths of tuples, so they are constants of
+the machine code. A level is written by one thread, so sums have one order whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inr.kernels._dispatch import is_functional
+from inr.kernels._numba import compiled, compiled_exactly, in_parts
+from inr.kernels.hash_grid import reference
+from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
+
+Array = NDArray[Any]
+Axes = tuple[int, ...]
+
+BLOCK = 128
+CHUNK = 2048  # points whose results stay in the second-level cache while the levels pass
+LEAST_POINTS_PER_THREAD = 512
+_PRIMES = np.array(PRIMES, dtype=np.uint32)
+
+# Rows of `factor`: the interpolation factors of an axis, their slope, and slope and curvature times the direction.
+VALUE, SLOPE, DIRECTED_SLOPE, DIRECTED_CURVATURE = range(4)
+
+
+@compiled_exactly
+def _place(
+    x: Array, first: int, count: int, scale: Array, smooth: bool, axes: Axes, cell: Array, factor: Array
+) -> None:
+    """Cells [D, B] and factors [0, 2 D, B] of points first.. on a level; columns 2 d and 2 d + 1 are axis d's."""
+    real = x.dtype.type
+    zero, half, one, two, three = real(0), real(0.5), real(1), real(2), real(3)
+    for d in range(len(axes)):
+        points = x[d, first : first + count]
+        s = scale[d]
+        for i in range(count):
+            bounded = points[i]
+            if bounded < zero:
+                bounded = zero
+            if bounded > one:
+                bounded = one
+            position = bounded * s + half
+            # A coordinate that is not a number is in cell 0 with a fraction that is not a number.
+            start = np.int32(position if position >= zero else zero)
+            cell[d, i] = start
+            t = position - real(start)
+            if smooth:
+                t = t * t * (three - two * t)
+            factor[VALUE, 2 * d, i] = one - t
+            factor[VALUE, 2 * d + 1, i] = t
+
+
+@compiled_exactly
+def _differentiate(
+    x: Array, v: Any, first: int, count: int, scale: Array, smooth: bool, axes: Axes, cell: Array, factor: Array
+) -> None:
+    """Adds to `factor` the derivatives of its first row by x, and those along v."""
+    real = x.dtype.type
+    zero, half, one, two, six = real(0), real(0.5), real(1), real(2), real(6)
+    for d in range(len(axes)):
+        points = x[d, first : first + count]
+        for i in range(count):
+            along = scale[d] if points[i] >= zero and points[i] <= one else zero
+            if smooth:
+                t = points[i] * scale[d] + half - real(np.int32(cell[d, i]))
+                slope = six * t * (one - t) * along
+                factor[SLOPE, 2 * d, i] = -slope
+                factor[SLOPE, 2 * d + 1, i] = slope
+            else:
+                factor[SLOPE, 2 * d, i] = -along
+                factor[SLOPE, 2 * d + 1, i] = along
+        if v is not None:
+            towards = v[d, first : first + count]
+            for i in range(count):
+                along = scale[d] if points[i] >= zero and points[i] <= one else zero
+                t = points[i] * scale[d] + half - real(np.int32(cell[d, i]))
+                curvature = (six - two * six * t) * along * along * towards[i] if smooth else zero
+                for side in range(2):
+                    factor[DIRECTED_SLOPE, 2 * d + side, i] = towards[i] * factor[SLOPE, 2 * d + side, i]
+                factor[DIRECTED_CURVATURE, 2 * d, i] = -curvature
+                factor[DIRECTED_CURVATURE, 2 * d + 1, i] = curvature
+
+
+@compiled
+def _index(cell: Array, count: int, stride: Array, entries: int, is_dense: bool, axes: Axes, index: Array) -> None:
+    """Rows [2^D, B] of the level's table at the corners of the cells."""
+    size = np.uint32(entries)
+    for m in range(1 << len(axes)):
+        if is_dense:
+            for i in range(count):
+                at = cell[0, i] + np.uint32(m & 1)
+                for d in range(1, len(axes)):
+                    at += (cell[d, i] + np.uint32(m >> d & 1)) * stride[d]
+                index[m, i] = at if at < size else at - size
+        else:
+            for i in range(count):
+                at = cell[0, i] + np.uint32(m & 1)
+                for d in range(1, len(axes)):
+                    at ^= (cell[d, i] + np.uint32(m >> d & 1)) * _PRIMES[d]
+                index[m, i] = at & (size - np.uint32(1))
+
+
+@compiled
+def _weigh(factor: Array, count: int, is_directed: bool, axes: Axes, weight: Array) -> None:
+    """Weights [2^D, B] of the corners, or their derivatives along the direction."""
+    for m in range(1 << len(axes)):
+        if is_directed:
+            weight[m, :count] = 0
+            for e in range(len(axes)):
+                for i in range(count):
+                    w = factor[DIRECTED_SLOPE if e == 0 else VALUE, m & 1, i]
+                    for d in range(1, len(axes)):
+                        w *= factor[DIRECTED_SLOPE if e == d else VALUE, 2 * d + (m >> d & 1), i]
+                    weight[m, i] += w
+        else:
+            for i in range(count):
+                w = factor[VALUE, m & 1, i]
+                for d in range(1, len(axes)):
+                    w *= factor[VALUE, 2 * d + (m >> d & 1), i]
+                weight[m, i] = w
+
+
+@compiled
+def interpolate(
+    x: Array,
+    v: Any,
+    table: Array,
+    scale: Array,
+    stride: Array,
+    span: Array,
+    smooth: bool,
+    axes: Axes,
+    features: Axes,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out[n, (l, f)] = sum_m W_m table[i_m, f] for points start..stop."""
+    n_corners, n_features = 1 << len(axes), len(features)
+    cell = np.empty((len(axes), BLOCK), np.uint32)
+    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    index = np.empty((n_corners, BLOCK), np.uint32)
+    weight = np.empty((n_corners, BLOCK), x.dtype)
+    zero = x.dtype.type(0)
+    for chunk in range(start, stop, CHUNK):
+        for level in range(len(span)):
+            offset, entries, is_dense = span[level]
+            rows = table[offset : offset + entries]
+            for first in range(chunk, min(chunk + CHUNK, stop), BLOCK):
+                count = min(BLOCK, stop - first)
+                _place(x, first, count, scale[level], smooth, axes, cell, factor)
+                if len(factor) > 1:
+                    _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+                _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+                _weigh(factor, count, v is not None, axes, weight)
+                block = out[first : first + count, level * n_features : (level + 1) * n_features]
+                for i in range(count):
+                    for f in range(0, n_features, 2):
+                        pair = f + 1 < n_features
+                        left, right = zero, zero
+                        for m in range(n_corners):
+                            left += weight[m, i] * rows[index[m, i], f]
+                            if pair:
+                                right += weight[m, i] * rows[index[m, i], f + 1]
+                        block[i, f] = left
+                        if pair:
+                            block[i, f + 1] = right
+
+
+@compiled
+def scatter(
+    x: Array,
+    v: Any,
+    g: Array,
+    scale: Array,
+    stride: Array,
+    span: Array,
+    smooth: bool,
+    axes: Axes,
+    features: Axes,
+    part: int,
+    parts: int,
+    out: Array,
+) -> None:
+    """out[i_m, f] = sum over points of W_m g[n, (l, f)], for levels part, part + parts, ..."""
+    n_corners, n_features = 1 << len(axes), len(features)
+    cell = np.empty((len(axes), BLOCK), np.uint32)
+    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    index = np.empty((n_corners, BLOCK), np.uint32)
+    weight = np.empty((n_corners, BLOCK), x.dtype)
+    for level in range(part, len(span), parts):
+        offset, entries, is_dense = span[level]
+        rows = out[offset : offset + entries]
+        rows[:] = 0
+        for first in range(0, x.shape[1], BLOCK):
+            count = min(BLOCK, x.shape[1] - first)
+            _place(x, first, count, scale[level], smooth, axes, cell, factor)
+            if len(factor) > 1:
+                _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+            _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            _weigh(factor, count, v is not None, axes, weight)
+            block = g[first : first + count, level * n_features : (level + 1) * n_features]
+            for i in range(count):
+                for f in range(0, n_features, 2):
+                    pair = f + 1 < n_features
+                    left = block[i, f]
+                    right = block[i, f + 1] if pair else left
+                    for m in range(n_corners):
+                        w = weight[m, i]
+                        rows[index[m, i], f] += w * left
+                        if pair:
+                            rows[index[m, i], f + 1] += w * right
+
+
+@compiled
+def slope(
+    x: Array,
+    v: Any,
+    table: Array,
+    g: Array,
+    scale: Array,
+    stride: Array,
+    span: Array,
+    smooth: bool,
+    axes: Axes,
+    features: Axes,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out[n, e] = sum over levels and corners of dW_m/dx_e <table[i_m], g[n, l]> for points start..stop."""
+    n_corners, n_features = 1 << len(axes), len(features)
+    cell = np.empty((len(axes), BLOCK), np.uint32)
+    factor = np.empty((2 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    index = np.empty((n_corners, BLOCK), np.uint32)
+    dot = np.empty((n_corners, BLOCK), x.dtype)
+    total = np.empty((len(axes), BLOCK), x.dtype)
+    for first in range(start, stop, BLOCK):
+        count = min(BLOCK, stop - first)
+        total[:] = 0
+        for level in range(len(span)):
+            offset, entries, is_dense = span[level]
+            rows = table[offset : offset + entries]
+            _place(x, first, count, scale[level], smooth, axes, cell, factor)
+            if len(factor) > 1:
+                _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+            _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            block = g[first : first + count, level * n_features : (level + 1) * n_features]
+            for i in range(count):
+                for m in range(n_corners):
+                    product = rows[index[m, i], 0] * block[i, 0]
+                    for f in range(1, n_features):
+                        product += rows[index[m, i], f] * block[i, f]
+                    dot[m, i] = product
+            for e in range(len(axes)):
+                if v is None:
+                    _contract(factor, dot, count, e, -1, axes, total)
+                else:
+                    for d in range(len(axes)):
+                        _contract(factor, dot, count, e, d, axes, total)
+        for i in range(count):
+            for e in range(len(axes)):
+                out[first + i, e] = total[e, i]
+
+
+@compiled
+def _contract(factor: Array, dot: Array, count: int, e: int, d: int, axes: Axes, total: Array) -> None:
+    """total[e] += sum_m dot[m] times the derivative of w_m along axis e, and along the direction's part on axis d."""
+    for m in range(1 << len(axes)):
+        for i in range(count):
+            w = dot[m, i]
+            for axis in range(len(axes)):
+                if axis == e:
+                    row = DIRECTED_CURVATURE if axis == d else SLOPE
+                else:
+                    row = DIRECTED_SLOPE if axis == d else VALUE
+                w *= factor[row, 2 * axis + (m >> axis & 1), i]
+            total[e, i] += w
+
+
+@lru_cache(maxsize=64)
+def _arrays(geometry: GridGeometry, dtype: torch.dtype) -> tuple[Array, Array, Array]:
+    """scale [L, D], stride [L, D] and (offset, entries, is_dense) [L, 3]."""
+    scale = torch.tensor(geometry.scale, dtype=dtype).numpy()
+    stride = np.array(geometry.stride, dtype=np.uint32)
+    span = np.array([geometry.offset, geometry.entries, geometry.is_dense], dtype=np.int64).T.copy()
+    return scale, stride, span
+
+
+class _Grid:
+    """The three sums as functions on tensors, for one geometry and interpolation."""
+
+    def __init__(self, geometry: GridGeometry, interpolation: Interpolation) -> None:
+        self.geometry = geometry
+        self.interpolation = interpolation
+
+    def reference(self, x: Tensor, table: Tensor) -> Tensor:
+        return reference.hash_grid(x, table, self.geometry, self.interpolation)
+
+    def _settings(self, x: Tensor, n_features: int) -> tuple[Any, ...]:
+        arrays = _arrays(self.geometry, x.dtype)
+        return (*arrays, self.interpolation == "smoothstep", (0,) * self.geometry.d_in, (0,) * n_features)
+
+    def interpolate(self, x: Tensor, v: Tensor | None, table: Tensor) -> Tensor:
+        out = torch.empty((len(x), self.geometry.n_levels * table.shape[1]), dtype=x.dtype)
+        settings = self._settings(x, table.shape[1])
+        _over_points(interpolate, [_axes_first(x), _axes_first(v), _array(table)], settings, out)
+        return out
+
+    def scatter(self, x: Tensor, v: Tensor | None, g: Tensor) -> Tensor:
+        n_features = g.shape[1] // self.geometry.n_levels
+        out = torch.empty((self.geometry.total_entries, n_features), dtype=x.dtype)
+        inputs = [_axes_first(x), _axes_first(v), _array(g)]
+        settings, result = self._settings(x, n_features), _array(out)
+        kernel: Any = scatter
+
+        def work(part: int, parts: int) -> None:
+            kernel(*inputs, *settings, part, parts, result)
+
+        in_parts(work, self.geometry.n_levels)
+        return out
+
+    def slope(self, x: Tensor, v: Tensor | None, table: Tensor, g: Tensor) -> Tensor:
+        out = torch.empty(x.shape, dtype=x.dtype)
+        settings = self._settings(x, table.shape[1])
+        _over_points(slope, [_axes_first(x), _axes_first(v), _array(table), _array(g)], settings, out)
+        return out
+
+
+def _array(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.detach().contiguous().numpy()
+
+
+def _axes_first(tensor: Tensor | None) -> Any:
+    return None if tensor is None else _array(tensor.t())
+
+
+def _over_points(kernel: Any, arrays: list[Any], settings: tuple[Any, ...], out: Tensor) -> None:
+    result, n_points = _array(out), len(out)
+
+    def work(part: int, parts: int) -> None:
+        kernel(*arrays, *settings, n_points * part // parts, n_points * (part + 1) // parts, result)
+
+    in_parts(work, n_points, LEAST_POINTS_PER_THREAD)
+
+
+def _wanted(ctx: Any, n_inputs: int) -> tuple[bool, ...]:
+    """Which of the first inputs the running backward pass asks a gradient for.
+
+    `ctx.needs_input_grad` says only which could be asked for; a normal by x would then cost a gradient by table too.
+    autograd answers for inner nodes alone, so inputs come here as views.
+    """
+    nodes = [node for node, _ in ctx.next_functions[:n_inputs]]
+    return tuple(node is not None and torch._C._will_engine_execute_node(node) for node in nodes)
+
+
+class _Value(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, table: Tensor, grid: _Grid) -> Tensor:
+        ctx.save_for_backward(x, table)
+        ctx.grid = grid
+        return grid.interpolate(x, None, table)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (g,) = grads
+        x, table = ctx.saved_tensors
+        wanted = _wanted(ctx, 2)
+        if is_functional(g):
+            return *_reference_gradients(g, x, table, ctx.grid, wanted), None
+        return *_Gradients.apply(g.view_as(g), x, table, ctx.grid, wanted), None  # type: ignore[no-untyped-call]
+
+
+class _Gradients(torch.autograd.Function):
+    """Gradients by x and by table, each None unless wanted, of the value times g."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, x: Tensor, table: Tensor, grid: _Grid, wanted: tuple[bool, bool]) -> Any:
+        ctx.save_for_backward(g, x, table)
+        ctx.grid, ctx.wanted = grid, wanted
+        ctx.set_materialize_grads(False)
+        return (
+            grid.slope(x, None, table, g) if wanted[0] else None,
+            grid.scatter(x, None, g) if wanted[1] else None,
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        by_x, by_table = grads
+        g, x, table = ctx.saved_tensors
+        grid: _Grid = ctx.grid
+        needs = _wanted(ctx, 3)
+        given = [grad for grad in grads if grad is not None]
+        if torch.is_grad_enabled() or is_functional(*given):
+            return *_reference_second(g, x, table, grid, ctx.wanted, grads, needs), None, None
+        g_grad, x_grad, table_grad = None, None, None
+        if needs[0]:
+            g_grad = _sum(
+                grid.interpolate(x, by_x, table) if by_x is not None else None,
+                grid.interpolate(x, None, by_table) if by_table is not None else None,
+            )
+        if needs[1]:
+            x_grad = _sum(
+                grid.slope(x, by_x, table, g) if by_x is not None else None,
+                grid.slope(x, None, by_table, g) if by_table is not None else None,
+            )
+        if needs[2] and by_x is not None:
+            table_grad = grid.scatter(x, by_x, g)
+        return g_grad, x_grad, table_grad, None, None
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _reference_gradients(
+    g: Tensor, x: Tensor, table: Tensor, grid: _Grid, wanted: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
+    """What `_Gradients` gives, in plain torch: differentiable and under any transform."""
+    with torch.enable_grad():
+        sources = [_tracked(x), _tracked(table)]
+        value = grid.reference(*sources)
+        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
+        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
+    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
+
+
+def _reference_second(
+    g: Tensor,
+    x: Tensor,
+    table: Tensor,
+    grid: _Grid,
+    wanted: tuple[bool, ...],
+    grads: tuple[Tensor | None, ...],
+    needs: tuple[bool, ...],
+) -> tuple[Tensor | None, ...]:
+    """What the backward pass of `_Gradients` gives, in plain torch, so that a third derivative can be taken."""
+    with torch.enable_grad():
+        sources = [_tracked(g), _tracked(x), _tracked(table)]
+        firsts = _reference_gradients(sources[0], sources[1], sources[2], grid, wanted)
+        pairs = [
+            (first, grad) for first, grad in zip(firsts, grads, strict=True) if first is not None and grad is not None
+        ]
+        picked = [source for source, is_needed in zip(sources, needs, strict=True) if is_needed]
+        found = iter(
+            torch.autograd.grad(
+                [first for first, _ in pairs],
+                picked,
+                [grad for _, grad in pairs],
+                create_graph=True,
+                allow_unused=True,
+            )
+        )
+    return tuple(next(found) if is_needed else None for is_needed in needs)
+
+
+def _tracked(tensor: Tensor) -> Tensor:
+    """The tensor as a variable of its own: a cotangent that depends on x must not bring x along."""
+    return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+
+
+def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:
+    """See `inr.kernels.hash_grid.hash_grid`."""
+    value: Tensor = _Value.apply(x.view_as(x), table.view_as(table), _Grid(geometry, interpolation))  # type: ignore[no-untyped-call]
+    return value

@@ -1,0 +1,38 @@
+"""The activation slot: an elementwise function and the initialisation that belongs to it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Generator, Tensor, nn
+
+from inr._config import Config
+from inr._registry import Registry
+from inr.layers._linear import Linear, Role
+
+ACTIVATIONS: Registry[type[ActivationConfig]] = Registry("activation", "inr.layers")
+
+
+class Activation(nn.Module):
+    """z [*B, H] -> sigma(z) [*B, H]. smoothness: as in `Encoding`."""
+
+    smoothness: float
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor: ...
+
+
+class ActivationConfig(Config):
+    """Settings of an activation."""
+
+    slot: ClassVar[Registry[type[ActivationConfig]]] = ACTIVATIONS
+
+    @abstractmethod
+    def build(self, role: Role) -> Activation: ...
+
+    def init_linear(self, linear: Linear, generator: Generator) -> None:
+        """Initialise a linear map that stands before this activation (or, role "last", after the last one).
+
+        The default leaves torch's U(+-1/sqrt(fan_in)).
+        """

@@ -1,0 +1,56 @@
+"""The cell slot: how one layer is wired from linear maps, activation, the encoding and the raw coordinate."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Generator, Tensor, nn
+
+from inr._config import Config
+from inr._registry import Registry
+from inr.layers._activation import ActivationConfig
+from inr.layers._linear import Linear, LinearConfig, Role
+
+CELLS: Registry[type[CellConfig]] = Registry("cell", "inr.layers")
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a cell is built from.
+
+    d_h: features entering the cell; d_e: of the encoding; d_x: coordinates D; width: features it should give.
+    """
+
+    d_h: int
+    d_e: int
+    d_x: int
+    width: int
+    role: Role
+    has_bias: bool
+    linear: LinearConfig
+    activation: ActivationConfig
+    generator: Generator
+
+    def make_linear(self, d_in: int, d_out: int, role: Role | None = None) -> Linear:
+        return self.linear.build(d_in, d_out, has_bias=self.has_bias, role=role or self.role, generator=self.generator)
+
+
+class Cell(nn.Module):
+    """(h [*B, d_h], e [*B, d_e], x [*B, D]) -> [*B, d_out]."""
+
+    d_out: int
+    smoothness: float
+
+    @abstractmethod
+    def forward(self, h: Tensor, e: Tensor, x: Tensor) -> Tensor: ...
+
+
+class CellConfig(Config):
+    """Settings of a cell."""
+
+    slot: ClassVar[Registry[type[CellConfig]]] = CELLS
+
+    @abstractmethod
+    def build(self, kit: Kit) -> Cell: ...

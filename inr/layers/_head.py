@@ -1,0 +1,31 @@
+"""The head slot: last features to training values."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from inr._config import Config
+from inr._registry import Registry
+
+HEADS: Registry[type[HeadConfig]] = Registry("head", "inr.layers")
+
+
+class Head(nn.Module):
+    """[*B, C] -> [*B, C], in training values (about [-1, 1])."""
+
+    smoothness: float
+
+    @abstractmethod
+    def forward(self, y: Tensor) -> Tensor: ...
+
+
+class HeadConfig(Config):
+    """Settings of a head."""
+
+    slot: ClassVar[Registry[type[HeadConfig]]] = HEADS
+
+    @abstractmethod
+    def build(self) -> Head: ...

@@ -1,0 +1,45 @@
+"""The linear slot: an affine map and the way its matrix is parameterised."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+from torch import Generator, Tensor, nn
+
+from inr._config import Config
+from inr._registry import Registry
+
+LINEARS: Registry[type[LinearConfig]] = Registry("linear layer", "inr.layers")
+
+Role = Literal["first", "hidden", "last", "filter", "branch"]
+"""The place of a linear map in its network; initialisers and optimizer groups go by it."""
+
+
+class Linear(nn.Module):
+    """h [*B, d_in] -> h W^T + b [*B, d_out], for W, b = `effective()`."""
+
+    d_in: int
+    d_out: int
+    role: Role
+
+    @abstractmethod
+    def effective(self) -> tuple[Tensor, Tensor | None]:
+        """The dense matrix W [d_out, d_in] and bias b [d_out] that this layer acts as, differentiably."""
+
+    @abstractmethod
+    def assign(self, weight: Tensor) -> None:
+        """Set the parameters, in place and without gradient, so that W equals `weight` as nearly as the form allows."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        weight, bias = self.effective()
+        return nn.functional.linear(h, weight, bias)
+
+
+class LinearConfig(Config):
+    """Settings of a linear layer."""
+
+    slot: ClassVar[Registry[type[LinearConfig]]] = LINEARS
+
+    @abstractmethod
+    def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear: ...

@@ -1,0 +1,36 @@
+"""The plain linear layer, a matrix and a bias."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
+
+
+@LINEARS.register("dense")
+@dataclass(frozen=True, kw_only=True)
+class Dense(LinearConfig):
+    """y = h W^T + b. Until an initialiser says otherwise W, b ~ U(+-1/sqrt(d_in)), as in torch."""
+
+    def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear:
+        return DenseLinear(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
+
+
+class DenseLinear(Linear):
+    def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> None:
+        super().__init__()
+        self.d_in, self.d_out, self.role = d_in, d_out, role
+        bound = d_in**-0.5
+        self.weight = nn.Parameter(torch.empty(d_out, d_in).uniform_(-bound, bound, generator=generator))
+        bias = torch.empty(d_out).uniform_(-bound, bound, generator=generator) if has_bias else None
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def effective(self) -> tuple[Tensor, Tensor | None]:
+        return self.weight, self.bias
+
+    def assign(self, weight: Tensor) -> None:
+        with torch.no_grad():
+            self.weight.copy_(weight)

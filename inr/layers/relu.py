@@ -1,0 +1,27 @@
+"""Rectified linear unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inr.layers._activation import ACTIVATIONS, Activation, ActivationConfig
+from inr.layers._linear import Role
+
+
+@ACTIVATIONS.register("relu")
+@dataclass(frozen=True, kw_only=True)
+class Relu(ActivationConfig):
+    """sigma(z) = max(z, 0)."""
+
+    def build(self, role: Role) -> Activation:
+        return ReluActivation()
+
+
+class ReluActivation(Activation):
+    smoothness = 1.0
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.relu(z)

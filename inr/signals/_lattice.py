@@ -1,0 +1,197 @@
+"""What pictures, sounds and arrays share: values on a regular lattice, their batches, and the lattices of views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from inr._domain import Domain, Frame, Grid, Spec
+from inr._errors import UsageError, did_you_mean
+from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
+
+CHUNK = 2**18
+MAX_SAMPLES = 2**30
+
+AnyArray = np.ndarray[Any, np.dtype[Any]]
+
+
+class Lattice(Signal):
+    """A signal stored as an array [*shape, C] in its own units.
+
+    values: float32. order: array axis per coordinate, as in `Grid`. weight: loss weights [*shape, C], or None for ones.
+    """
+
+    values: Tensor
+    order: tuple[int, ...]
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        values: Values,
+        frame: Frame,
+        meta: dict[str, Any],
+        notes: tuple[str, ...] = (),
+        order: tuple[int, ...] | None = None,
+        weight: Tensor | None = None,
+    ) -> None:
+        shape = values.shape[:-1]
+        self.values = torch.from_numpy(np.ascontiguousarray(values))
+        self.order = order or tuple(range(len(shape)))
+        self.weight = weight
+        self.frame, self.meta, self.notes = frame, meta, notes
+        self.spec = Spec(self.kind, frame.d_in, frame.d_out, tuple(shape[axis] for axis in self.order))
+
+    def pool(self, generator: Generator) -> Pool:
+        return _LatticePool(self)
+
+    def sampled(self, evaluate: Evaluate) -> Values:
+        """A field's values [*shape, C] on this signal's own lattice, evaluated in chunks of 2^18 points."""
+        grid = Grid.whole(tuple(self.values.shape[:-1]), self.order)
+        return evaluate_grid(evaluate, grid, self.spec.d_out)
+
+
+class _LatticePool:
+    """Samples by flat, row-major index; values are kept once per device."""
+
+    def __init__(self, signal: Lattice) -> None:
+        self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
+        c = signal.spec.d_out
+        y = signal.frame.to_field(signal.values.reshape(-1, c))
+        weight = None if signal.weight is None else signal.weight.reshape(-1, c)
+        self._on: dict[torch.device, tuple[Tensor, Tensor | None]] = {y.device: (y, weight)}
+        self._source = (y, weight)
+
+    @property
+    def size(self) -> int:
+        return self._grid.size
+
+    def batch(self, index: Tensor) -> Batch:
+        if index.device not in self._on:
+            y, weight = self._source
+            self._on[index.device] = (y.to(index.device), None if weight is None else weight.to(index.device))
+        y, weight = self._on[index.device]
+        return Batch(self._grid.points(index), y[index], None if weight is None else weight[index])
+
+
+def evaluate_grid(evaluate: Evaluate, grid: Grid, channels: int) -> Values:
+    """A field's values [*grid.shape, C] on a lattice, evaluated in chunks of 2^18 points."""
+    out = torch.empty(grid.size, channels)
+    with torch.no_grad():
+        for start in range(0, grid.size, CHUNK):
+            index = torch.arange(start, min(start + CHUNK, grid.size))
+            out[start : start + CHUNK] = evaluate(grid.points(index)).to("cpu", torch.float32)
+    values: Values = out.reshape(*grid.shape, channels).numpy()
+    return values
+
+
+def min_max_map(values: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Offset and scale per channel that map the values' range onto [-1, 1] (scale 1 for a constant channel)."""
+    flat = values.reshape(-1, values.shape[-1])
+    low, high = flat.min(0).astype(np.float64), flat.max(0).astype(np.float64)
+    half = (high - low) / 2
+    return tuple(((low + high) / 2).tolist()), tuple(np.where(half > 0, half, 1.0).tolist())
+
+
+def view_grid(
+    kind: str,
+    domain: Domain,
+    samples: tuple[int, ...],
+    view: View,
+    *,
+    order: tuple[int, ...] | None = None,
+    slice_offset: float = 0.0,
+) -> tuple[Grid, list[int]]:
+    """The lattice of a view, and the array axes that its slices remove (they have one sample each).
+
+    samples: of the signal's own lattice, per coordinate. A crop keeps the signal's sample spacing unless `scale` or
+    `size` says otherwise. slice_offset: added to slice positions (arrays: element i is centred at i + 1/2).
+    Raises UsageError for a crop or slice outside the domain, bad sizes, or more than 2^30 samples.
+    """
+    d = domain.d_in
+    order = order or tuple(range(d))
+    low, extent = list(domain.low), list(domain.extent)
+    if view.crop is not None:
+        low, extent = _cropped(domain, view.crop)
+    fixed = _slices(kind, domain, view.slices, slice_offset)
+    if view.size is not None and view.scale is not None:
+        raise UsageError("--size and --scale are both given, expected one of them")
+    kept = [a for a in range(d) if a not in fixed]
+    n = [1] * d
+    if view.size is not None:
+        if len(view.size) not in (d, len(kept)) or min(view.size) < 1:
+            names = ", ".join(domain.axes[a] for a in kept)
+            raise UsageError(f"--size is {_numbers(view.size)}, expected {len(kept)} whole numbers >= 1 ({names})")
+        sizes = view.size if len(view.size) == len(kept) else tuple(view.size[a] for a in kept)
+        for a, size in zip(kept, sizes, strict=True):
+            n[a] = size
+    else:
+        scale = 1.0 if view.scale is None else view.scale
+        if not 0 < scale < float("inf"):
+            raise UsageError(f"--scale is {scale:g}, expected a number > 0")
+        for a in kept:
+            n[a] = max(1, round(scale * samples[a] * extent[a] / domain.extent[a]))
+    total = 1
+    for count in n:
+        total *= count
+    if total > MAX_SAMPLES:
+        raise UsageError(
+            f"the view has {'x'.join(map(str, n))} samples, expected at most {MAX_SAMPLES} (2^30)", "use a crop"
+        )
+    for a, position in fixed.items():
+        low[a], extent[a] = position, 0.0
+    unit = [(v - lo) / e for v, lo, e in zip(low, domain.low, domain.extent, strict=True)]
+    high = [u + e / whole for u, e, whole in zip(unit, extent, domain.extent, strict=True)]
+    shape = [1] * d
+    for a in range(d):
+        shape[order[a]] = n[a]
+    return Grid(tuple(shape), order, tuple(unit), tuple(high)), sorted(order[a] for a in fixed)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ",".join(f"{v:g}" for v in values)
+
+
+def _cropped(domain: Domain, crop: tuple[float, ...]) -> tuple[list[float], list[float]]:
+    d = domain.d_in
+    if len(crop) != 2 * d:
+        names = ", ".join(domain.axes + tuple(f"size in {axis}" for axis in domain.axes))
+        raise UsageError(f"--crop is {_numbers(crop)}, expected {2 * d} numbers ({names}) in {domain.unit}")
+    low, extent = list(crop[:d]), list(crop[d:])
+    for a in range(d):
+        slack = 1e-6 * domain.extent[a]
+        if not (extent[a] > 0 and low[a] >= domain.low[a] - slack and low[a] + extent[a] <= domain.high[a] + slack):
+            raise UsageError(
+                f"--crop from {low[a]:g} with size {extent[a]:g} along {domain.axes[a]} is not inside the signal, "
+                f"expected {domain.low[a]:g} to {domain.high[a]:g} {domain.unit}"
+            )
+    return low, extent
+
+
+def _slices(kind: str, domain: Domain, slices: Mapping[str, float], offset: float) -> dict[int, float]:
+    fixed: dict[int, float] = {}
+    for name, position in slices.items():
+        is_index = name.isdecimal() and int(name) < domain.d_in
+        if not is_index and name not in domain.axes:
+            raise UsageError(
+                f"--slice axis {name!r} is unknown{did_you_mean(name, domain.axes)}",
+                f"the axes of this {kind} are {', '.join(domain.axes)}",
+            )
+        a = int(name) if is_index else domain.axes.index(name)
+        if not domain.low[a] <= position + offset <= domain.high[a]:
+            raise UsageError(
+                f"--slice {name}={position:g} is outside the signal, "
+                f"expected {domain.low[a]:g} to {domain.high[a]:g} {domain.unit}"
+            )
+        fixed[a] = position + offset
+    if len(fixed) == domain.d_in:
+        raise UsageError(f"--slice fixes all {domain.d_in} axes, expected one to stay free")
+    return fixed
+
+
+def squeeze_slices(values: AnyArray, meta: Mapping[str, Any]) -> AnyArray:
+    """Remove the array axes that the view's slices fixed (`meta["sliced"]`)."""
+    return np.squeeze(values, axis=tuple(meta.get("sliced", ())))

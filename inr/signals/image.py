@@ -1,0 +1,118 @@
+"""Pictures: PNG, JPEG, WebP and TIFF of 8 or 16 bits or floats; grey, RGB, with or without alpha."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, BinaryIO, ClassVar, Self
+
+import numpy as np
+import torch
+
+from inr._domain import Domain, Frame, Grid, Spec
+from inr.signals import metrics as measures
+from inr.signals._lattice import AnyArray, Lattice, min_max_map, view_grid
+from inr.signals._pictures import Pixels, decode, encode
+from inr.signals._reading import check_options
+from inr.signals._signal import SIGNALS, Evaluate, Source, Values, View
+
+
+@SIGNALS.register("image")
+class Image(Lattice):
+    """A picture: array [row, column, C], coordinates (x, y) in pixels from the top left corner, centres at i + 1/2.
+
+    Values are the encoded ones (no linearisation), integers divided by their type's maximum: [0, 1]. Colours of
+    pixels whose alpha is 0 have loss weight 0 and do not count in the metrics.
+    """
+
+    kind: ClassVar[str] = "image"
+    extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+
+    @classmethod
+    def load(cls, source: Source, options: Mapping[str, str]) -> Self:
+        check_options("image", options, {})
+        picture = decode(source)
+        return cls.of_pixels(picture.pixels, icc=picture.icc, notes=picture.notes)
+
+    @classmethod
+    def of_pixels(cls, pixels: Pixels, icc: bytes | None = None, notes: tuple[str, ...] = ()) -> Self:
+        """A picture from pixels [rows, columns, C], C of 1 to 4, of dtype uint8, uint16 (0 to maximum) or float32."""
+        rows, columns, channels = pixels.shape
+        values: Values
+        if pixels.dtype == np.float32:
+            values = pixels
+            offset, scale = min_max_map(values)
+        else:
+            values = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+            offset, scale = (0.5,) * channels, (0.5,) * channels
+        domain = Domain((0.0, 0.0), (float(columns), float(rows)), ("x", "y"), "pixels")
+        meta = {
+            "dtype": str(pixels.dtype),
+            "channels": channels,
+            "icc": None if icc is None else base64.b64encode(icc).decode("ascii"),
+        }
+        weight = None
+        if channels in (2, 4) and (values[..., -1] == 0).any():
+            weight = torch.ones(values.shape)
+            weight[..., :-1] = torch.from_numpy(values[..., -1:] > 0)
+        return cls(values, Frame(domain, offset, scale), meta, notes, order=(1, 0), weight=weight)
+
+    @property
+    def peak(self) -> float:
+        """1 for integer pictures, the range of the values for float ones."""
+        if self.meta["dtype"] != "float32":
+            return 1.0
+        return float(self.values.max() - self.values.min()) or 1.0
+
+    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+        """mse, psnr_db and ssim of the picture as it is written: clipped to [0, 1] and rounded to its bit depth."""
+        reference = self.values.numpy()
+        written = _as_written(self.sampled(evaluate), self.meta["dtype"])
+        if self.weight is not None:
+            hidden = self.weight.numpy() == 0
+            written = np.where(hidden, reference, written)
+            mse = measures.mse(written[~hidden], reference[~hidden])
+        else:
+            mse = measures.mse(written, reference)
+        return {
+            "psnr_db": measures.psnr_of_mse(mse, self.peak),
+            "ssim": measures.ssim(written, reference, self.peak),
+            "mse": mse,
+        }
+
+    @classmethod
+    def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:
+        view.refuse("image", "scale", "size", "crop")
+        assert spec.shape is not None
+        grid, _ = view_grid("image", frame.domain, spec.shape, view, order=(1, 0))
+        return grid, dict(meta)
+
+    @classmethod
+    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        """PNG and TIFF keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
+        dtype = str(meta["dtype"])
+        notes: tuple[str, ...] = ()
+        if suffix not in (".tif", ".tiff") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
+            target = "uint16" if suffix == ".png" else "uint8"
+            notes += (f"{suffix} can not hold {dtype} pixels: written as {target}",)
+            dtype = target
+        n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
+        if n_clipped:
+            notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
+        icc = meta.get("icc")
+        file.write(encode(_quantise(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
+        return notes
+
+
+def _quantise(values: Values, dtype: str) -> AnyArray:
+    if dtype == "float32":
+        return values
+    peak = np.iinfo(dtype).max
+    return np.rint(np.clip(values, 0, 1) * np.float64(peak)).astype(dtype)
+
+
+def _as_written(values: Values, dtype: str) -> Values:
+    pixels = _quantise(values, dtype)
+    written: Values = pixels.astype(np.float32)
+    return written if dtype == "float32" else written / np.float32(np.iinfo(dtype).max)

@@ -1,0 +1,258 @@
+"""What every registered field must do, at small size. A new family is tested here without another line."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inr._config import parse, settings_of
+from inr._domain import Domain, Frame, Spec
+from inr._errors import ConfigError, UnreadableError
+from inr.fields import FIELDS, Field, FieldConfig
+from inr.fitting import Fit, FitConfig, fit
+from inr.signals.array import Array
+from tests.assertions import assert_near, assert_same_bytes
+
+# Settings that make a family small where its defaults are not; the first document of each list is the default form.
+SMALL: dict[str, list[dict[str, Any]]] = {
+    "hash_grid": [
+        {"encoding": {"type": "hash_grid", "levels": 4, "log2_table": 8, "finest": [24]}, "width": 16},
+        {
+            "encoding": {
+                "type": "hash_grid", "levels": 3, "log2_table": 8, "finest": [16], "interpolation": "smoothstep",
+                "features": 3, "init_range": 0.1,
+            },
+            "width": 16,
+        },
+    ],
+    "mlp": [
+        {"width": 32, "depth": 2},
+        {"width": 32, "encoding": {"type": "random_fourier", "sigma": 2.0, "n_frequencies": 16}, "head": "tanh"},
+    ],
+}  # fmt: skip
+DEFAULT_SMALL: list[dict[str, Any]] = [{"width": 32, "depth": 3}]
+
+CASES = [
+    pytest.param({"type": name, **document}, id=f"{name}-{i}")
+    for name in FIELDS
+    for i, document in enumerate(SMALL.get(name, DEFAULT_SMALL))
+]
+every_field = pytest.mark.parametrize("document", CASES)
+
+
+def make(document: dict[str, Any], d_in: int = 2, d_out: int = 3, seed: int = 0) -> Field:
+    spec = Spec("array", d_in, d_out, (24,) * d_in)
+    config = parse(FieldConfig, document).resolve(spec)
+    return config.build(spec, torch.Generator().manual_seed(seed))
+
+
+def inner_points(n: int, d: int, generator: torch.Generator) -> Tensor:
+    """Points whose distance to every cell face of a small grid is large against a finite-difference step."""
+    return torch.rand(n, d, generator=generator, dtype=torch.float64) * 0.9 + 0.05
+
+
+@every_field
+@pytest.mark.parametrize("d_in", [1, 2, 3])
+def test_shapes_types_and_any_batch_dimensions(document: dict[str, Any], d_in: int, generator: torch.Generator) -> None:
+    field = make(document, d_in=d_in)
+    x = torch.rand(4, 5, d_in, generator=generator)
+    y = field(x)
+    assert y.shape == (4, 5, 3)
+    assert y.dtype == torch.float32
+    assert_near(field(x[2, 3]), y[2, 3], 1e-5)
+    assert field(x[:0]).shape == (0, 5, 3)
+
+
+@every_field
+def test_points_do_not_know_each_other(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document).double()
+    x = torch.rand(101, 2, generator=generator, dtype=torch.float64)
+    order = torch.randperm(101, generator=generator)
+    y = field(x)
+    assert_near(field(x[order]), y[order], 1e-12)
+    assert_near(torch.cat([field(c) for c in x.split(7)]), y, 1e-12)
+
+
+@every_field
+def test_a_seed_decides_the_parameters_and_global_state_is_left_alone(document: dict[str, Any]) -> None:
+    before = torch.get_rng_state()
+    one, two, other = make(document, seed=5), make(document, seed=5), make(document, seed=6)
+    assert_same_bytes(torch.get_rng_state(), before)
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert_same_bytes(a, b)
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@every_field
+def test_coordinate_gradients_are_central_differences(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document).double()
+    x = inner_points(40, 2, generator).requires_grad_()
+    (g,) = torch.autograd.grad(field(x).sum(), x, create_graph=True)
+    h = 1e-7
+    with torch.no_grad():
+        step = h * torch.eye(2, dtype=torch.float64)
+        numeric = torch.stack([(field(x + s) - field(x - s)).sum(-1) / (2 * h) for s in step], dim=-1)
+    assert_near(g, numeric, 1e-4)
+
+
+@every_field
+def test_second_derivatives_where_the_field_claims_them(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document).double()
+    if field.smoothness < 2:
+        pytest.skip(f"smooth to order {field.smoothness:g} only")
+    x = inner_points(20, 2, generator).requires_grad_()
+
+    def gradient(at: Tensor) -> Tensor:
+        return torch.autograd.grad(field(at).sum(), at, create_graph=True)[0]
+
+    (second,) = torch.autograd.grad(gradient(x)[:, 0].sum(), x)
+    h = 1e-6
+    step = torch.tensor([0.0, h], dtype=torch.float64)
+    numeric = (gradient(x + step) - gradient(x - step))[:, 0] / (2 * h)
+    assert_near(second[:, 1], numeric.detach(), 1e-4)
+
+
+@every_field
+def test_parameter_gradients_of_the_coordinate_gradient(document: dict[str, Any], generator: torch.Generator) -> None:
+    """What Eikonal training takes: d/dtheta of |df/dx|^2, against a finite difference along a random direction."""
+    field = make(document, d_out=1).double()
+    x = inner_points(16, 2, generator)
+    params = list(field.parameters())
+    direction = [  # scaled so that a small step flips no ReLU behind a table of small entries
+        torch.randn(p.shape, generator=generator, dtype=torch.float64) * p.detach().abs().mean() for p in params
+    ]
+
+    def energy() -> Tensor:
+        at = x.clone().requires_grad_()
+        (g,) = torch.autograd.grad(field(at).sum(), at, create_graph=True)
+        return g.square().sum()
+
+    grads = torch.autograd.grad(energy(), params, allow_unused=True)
+    analytic = sum((g * d).sum() for g, d in zip(grads, direction, strict=True) if g is not None)
+    h = 1e-6
+    values = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            for p, d in zip(params, direction, strict=True):
+                p.add_(sign * h * d)
+        values.append(energy().detach())
+        with torch.no_grad():
+            for p, d in zip(params, direction, strict=True):
+                p.sub_(sign * h * d)
+    numeric = (values[0] - values[1]) / (2 * h)
+    assert_near(torch.as_tensor(analytic), numeric, 1e-3)
+
+
+@every_field
+def test_parameter_jacobian_through_torch_func_is_autograd_row_by_row(document: dict[str, Any]) -> None:
+    field = make(document, d_out=1).double()
+    x = torch.rand(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    params = dict(field.named_parameters())
+
+    def one(p: dict[str, Tensor], at: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(field, p, (at[None],))
+        return out[0, 0]
+
+    rows = torch.func.vmap(torch.func.grad(one), (None, 0))(params, x)
+    gram = torch.zeros(3, 3, dtype=torch.float64)
+    for name in params:
+        flat = rows[name].reshape(3, -1)
+        gram += flat @ flat.T
+    for i in range(3):
+        own = torch.autograd.grad(field(x[i : i + 1])[0, 0], list(params.values()), allow_unused=True)
+        for name, g in zip(params, own, strict=True):
+            if g is not None:
+                assert_near(rows[name][i], g, 1e-10)
+    values = torch.linalg.eigvalsh(gram)
+    assert values.min() >= -1e-9 * values.max()  # the empirical NTK is positive semi-definite
+
+
+@every_field
+def test_config_round_trips_through_json_and_explains_itself(document: dict[str, Any]) -> None:
+    config = make(document).config
+    assert parse(FieldConfig, json.loads(json.dumps(config.to_json()))) == config
+    assert type(config).__doc__ is not None
+    assert config.paper
+    assert all(s.param.help for s in settings_of(type(config)))
+    with pytest.raises(ConfigError, match="unknown setting 'field.widht'.*did you mean 'width'"):
+        parse(FieldConfig, {**document, "widht": 3}, "field")
+    with pytest.raises(ConfigError) as caught:
+        parse(FieldConfig, {**document, "width": 0, "depth": -1}, "field")
+    assert len(caught.value.problems) == 2
+
+
+@every_field
+def test_files_are_bit_exact_and_name_what_does_not_fit(document: dict[str, Any], tmp_path: Any) -> None:
+    field = make(document)
+    spec = Spec("array", 2, 3, (24, 24))
+    frame = Frame(Domain((0.0, 0.0), (24.0, 24.0), ("a", "b"), "samples"), (0.0,) * 3, (1.0,) * 3)
+    made = Fit(field=field, spec=spec, frame=frame, meta={}, settings=FitConfig())
+    path = tmp_path / "m.safetensors"
+    made.save(path)
+    again = Fit.load(path)
+    for (name, a), (name_again, b) in zip(field.state_dict().items(), again.field.state_dict().items(), strict=True):
+        assert name == name_again
+        assert_same_bytes(a, b)
+    assert again.to_bytes() == made.to_bytes() == path.read_bytes()
+    first = next(iter(field.state_dict()))
+    grown = dataclasses.replace(made, field=copy.deepcopy(field))
+    owner, _, leaf = first.rpartition(".")
+    setattr(grown.field.get_submodule(owner), leaf, nn.Parameter(torch.zeros(1, 1)))
+    path.write_bytes(grown.to_bytes())
+    with pytest.raises(UnreadableError, match=f"tensor '{first}' has shape"):
+        Fit.load(path)
+
+
+@every_field
+def test_deepcopy_state_dict_and_dtype_moves(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document)
+    x = torch.rand(9, 2, generator=generator)
+    y = field(x)
+    assert_same_bytes(copy.deepcopy(field)(x), y)
+    other = make(document, seed=9)
+    other.load_state_dict(field.state_dict())
+    assert_same_bytes(other(x), y)
+    assert copy.deepcopy(field).double()(x.double()).dtype == torch.float64
+
+
+@every_field
+def test_outside_the_box_it_does_what_it_says(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document).double()
+    x = torch.rand(50, 2, generator=generator, dtype=torch.float64) * 3 - 1
+    expected = {"clamp": x.clamp(0, 1), "wrap": x % 1.0, "extend": x}[field.outside]
+    assert_near(field(x), field(expected), 1e-9)
+    if field.outside == "extend":
+        assert not torch.allclose(field(x), field(x.clamp(0, 1)))
+
+
+@every_field
+def test_every_parameter_has_a_role_and_learns(document: dict[str, Any], generator: torch.Generator) -> None:
+    field = make(document)
+    groups = field.param_groups()
+    assert "other" not in groups
+    assert sum(len(g) for g in groups.values()) == len(list(field.parameters()))
+    field(torch.rand(4096, 2, generator=generator)).square().sum().backward()
+    for name, p in field.named_parameters():
+        assert p.grad is not None, f"{name} does not take part"
+        assert p.grad.abs().max() > 0, f"{name} has no gradient"
+
+
+@every_field
+def test_it_learns_three_cosines_and_a_constant(document: dict[str, Any]) -> None:
+    t = (torch.arange(256) + 0.5) / 256
+    wave = sum(torch.cos(2 * torch.pi * k * t + k) / 3 for k in (1, 3, 6))
+    assert isinstance(wave, Tensor)
+    settings = {"steps": 400, "batch": 256, "schedule": {"type": "cosine"}, "lr": 3e-3}
+    if document["type"] == "siren":
+        settings["lr"] = 1e-3
+    for values in (wave, torch.full((256,), 0.7)):
+        signal = Array.of_array(values.numpy())
+        done = fit(signal, document, settings)
+        assert done.outcome == "done"
+        assert done.metrics["psnr_db"] >= 35, done.metrics

@@ -1,0 +1,77 @@
+"""SIREN: the paper's own facts."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from inr._config import override
+from inr._domain import Spec
+from inr.fields.siren import Siren
+from inr.layers.sine import Sine
+
+PICTURE = Spec("image", 2, 3, (512, 512))
+SOUND = Spec("audio", 1, 1, (44100,))
+
+
+def test_the_reference_network_has_the_published_parameter_counts() -> None:
+    counts = {
+        (PICTURE.d_in, PICTURE.d_out): 198_915,
+        (2, 1): 198_401,
+        (1, 1): 198_145,
+        (3, 1): 198_657,
+    }
+    for (d_in, d_out), expected in counts.items():
+        spec = Spec("array", d_in, d_out, (64,) * d_in)
+        assert Siren().resolve(spec).build(spec, torch.Generator()).n_params == expected
+
+
+def test_hidden_preactivations_have_unit_variance_at_every_depth(generator: torch.Generator) -> None:
+    """Theorem 1.8 of the paper: with W ~ U(+-sqrt(6/n)/omega), omega z is about N(0, 1) from layer to layer.
+
+    The biases, U(+-1/sqrt(n)) in the authors' code, add omega^2 / (3 n) to it.
+    """
+    field = Siren(depth=8, width=1024).resolve(PICTURE).build(PICTURE, generator)
+    seen: list[float] = []
+    for cell in list(field.body.cells)[1:]:  # type: ignore[union-attr, arg-type]
+        cell.linear.register_forward_hook(lambda m, i, out: seen.append(float((30 * out.detach()).var())))
+    field(torch.rand(4096, 2, generator=generator))
+    expected = 1 + 30**2 / (3 * 1024)
+    assert len(seen) == 7
+    for variance in seen:
+        assert abs(variance - expected) < 0.12 * expected
+
+
+def test_initial_ranges_are_the_papers(generator: torch.Generator) -> None:
+    field = Siren().resolve(PICTURE).build(PICTURE, generator)
+    bounds = {"first": 1 / 2, "hidden": math.sqrt(6 / 256) / 30, "last": math.sqrt(6 / 256) / 30}
+    n_checked = 0
+    for module in field.modules():
+        if getattr(module, "role", None) in bounds:
+            bound = bounds[str(module.role)]
+            largest = float(module.weight.detach().abs().max())  # type: ignore[operator, union-attr]
+            assert 0.9 * bound < largest <= bound
+            n_checked += 1
+    assert n_checked == 5
+
+
+def test_sound_gets_the_stretched_first_layer_unless_told_otherwise() -> None:
+    sound = Siren().resolve(SOUND).activation
+    assert isinstance(sound, Sine)
+    assert (sound.omega_first, sound.omega) == (3000.0, 30.0)
+    picture = Siren().resolve(PICTURE).activation
+    assert isinstance(picture, Sine)
+    assert picture.omega_first == 30.0
+    told = override(Siren(), ["activation.omega_first=300"], "field").resolve(SOUND).activation
+    assert isinstance(told, Sine)
+    assert told.omega_first == 300.0
+
+
+def test_one_layer_is_the_formula(generator: torch.Generator) -> None:
+    field = Siren(depth=1, width=16).resolve(PICTURE).build(PICTURE, generator)
+    cell, last = field.body.cells[0], field.body.last  # type: ignore[union-attr, index]
+    x = torch.rand(7, 2, generator=generator)
+    hidden = torch.sin(30 * ((2 * x - 1) @ cell.linear.weight.T + cell.linear.bias))  # type: ignore[operator, union-attr]
+    expected = hidden @ last.weight.T + last.bias  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(field(x), expected)

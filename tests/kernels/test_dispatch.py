@@ -1,0 +1,123 @@
+"""The choice of a backend: priority, reasons, forcing, and what is said about it."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from inr._errors import UnavailableError
+from inr.kernels import Backend, Need, Op, _dispatch, ops, table, use_backend
+
+NEED = Need(device="cpu", dtype=torch.float32)
+SLOW = Backend("reference", priority=0, target="math:floor", is_functional=True)
+FAST = Backend(
+    "fast",
+    priority=10,
+    target="math:ceil",
+    devices=frozenset({"cpu"}),
+    dtypes=frozenset({torch.float32}),
+    max_order=2,
+    is_deterministic=False,
+)
+OP = Op("rounding", (SLOW, FAST), {torch.float32: 1e-6})
+
+
+def test_the_highest_priority_that_fits_is_chosen() -> None:
+    assert OP.choose(NEED) is FAST
+    assert OP.choose(NEED).function(1.5) == 2
+
+
+@pytest.mark.parametrize(
+    ("need", "word"),
+    [
+        (Need(device="cuda", dtype=torch.float32), "cuda"),
+        (Need(device="cpu", dtype=torch.float16), "float16"),
+        (Need(device="cpu", dtype=torch.float32, order=3), "order 3"),
+        (Need(device="cpu", dtype=torch.float32, deterministic=True), "determinism"),
+        (Need(device="cpu", dtype=torch.float32, functional=True), "torch.func"),
+    ],
+)
+def test_each_limit_is_one_reason(need: Need, word: str) -> None:
+    (reason,) = FAST.reasons_against(need)
+    assert word in reason
+    assert OP.choose(need) is SLOW
+
+
+def test_a_forced_backend_that_does_not_fit_lists_every_reason() -> None:
+    need = Need(device="cuda", dtype=torch.float16, order=3, deterministic=True, functional=True)
+    with use_backend("fast"), pytest.raises(UnavailableError) as caught:
+        OP.choose(need)
+    assert all(reason in caught.value.message for reason in FAST.reasons_against(need))
+    assert len(FAST.reasons_against(need)) == 5
+
+
+def test_the_environment_forces_and_the_block_is_stronger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INR_BACKEND", "reference")
+    assert OP.choose(NEED) is SLOW
+    with use_backend("fast"):
+        assert OP.choose(NEED) is FAST
+    monkeypatch.setenv("INR_BACKEND", "referense")
+    with pytest.raises(UnavailableError, match="did you mean 'reference'"):
+        OP.choose(NEED)
+
+
+def test_a_fallback_is_said_once_per_need(caplog: pytest.LogCaptureFixture) -> None:
+    op = Op("rounding", (SLOW, FAST), {})
+    with caplog.at_level(logging.INFO, logger="inr"):
+        for _ in range(3):
+            op.choose(NEED)
+            op.choose(Need(device="cpu", dtype=torch.float64))
+    assert [record.getMessage() for record in caplog.records] == [
+        "rounding runs on backend 'reference': not 'fast' because "
+        "it computes in torch.float32, and the tensors are torch.float64"
+    ]
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(UnavailableError, match="no backend of rounding fits"):
+        Op("rounding", (FAST,), {}).choose(Need(device="cuda", dtype=torch.float32))
+
+
+def test_a_package_that_can_not_be_imported_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_dispatch, "probe", lambda package: OSError(f"{package} is broken\nin two lines"))
+    rows = {(row.op, row.backend): row for row in table()}
+    assert rows["hash_grid", "cpu"].reasons == ("the package 'numba' can not be imported (OSError: numba is broken)",)
+    assert rows["hash_grid", "reference"].is_usable
+    assert ops()["hash_grid"].choose(NEED).name == "reference"
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_functional_needs_are_seen() -> None:
+    seen: list[bool] = []
+
+    def square(x: torch.Tensor) -> torch.Tensor:
+        seen.append(Need.of(x).functional)
+        return x * x
+
+    x = torch.ones(3)
+    square(x)
+    torch.func.vmap(square)(x)
+    torch.func.jacrev(square)(x)
+    torch.func.jvp(square, (x,), (x,))
+    with torch.autograd.forward_ad.dual_level():
+        square(torch.autograd.forward_ad.make_dual(x, x))  # type: ignore[no-untyped-call]
+    assert seen == [False, True, True, True, True]
+
+
+def test_every_op_keeps_the_contract() -> None:
+    for op in ops().values():
+        names = [backend.name for backend in op.backends]
+        assert len(set(names)) == len(names)
+        reference = next(backend for backend in op.backends if backend.name == "reference")
+        everything = Need(device="cuda", dtype=torch.float16, order=9, deterministic=True, functional=True)
+        assert not reference.reasons_against(everything)
+        assert {torch.float32, torch.float64} <= set(op.tolerances)
+
+
+def test_the_import_of_kernels_leaves_numba_alone() -> None:
+    code = "import sys, inr.kernels, inr.kernels.hash_grid; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

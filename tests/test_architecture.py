@@ -1,0 +1,123 @@
+"""The shape of the house: arrows point down, nothing heavy at import, nothing printed, every test asserts."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "inr").rglob("*.py"))
+
+# A package may import those of lower floors, its own files, and the core (private modules of `inr`).
+FLOORS = {
+    "kernels": 0,
+    "signals": 0,
+    "encodings": 1,
+    "layers": 1,
+    "assemblies": 2,
+    "fields": 3,
+    "fitting": 4,
+    "mesh": 5,
+    "_api": 6,
+}
+MAY_SEE_SIGNALS = ("signals", "fitting", "mesh", "_api")
+
+
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    """(module, is at the top level) for every import in a file."""
+    tree = ast.parse(path.read_text("utf-8"))
+    top = {id(node) for node in tree.body}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) in top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [(name if node.module == "inr" else node.module, id(node) in top) for name in names]
+    return found
+
+
+def floor_of(path: Path) -> str:
+    part = path.relative_to(ROOT / "inr").parts[0]
+    return part.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_point_down(path: Path) -> None:
+    here = floor_of(path)
+    for module, _ in imports_of(path):
+        parts = module.split(".")
+        assert parts[0] != "inr_cli", f"{path} imports the command line"
+        if parts[0] != "inr" or len(parts) == 1 or parts[1] not in FLOORS:
+            continue
+        there = parts[1]
+        if here == "__init__":
+            continue
+        assert here in FLOORS, f"core file {path.name} imports {module}"
+        is_down = there == here or FLOORS[there] < FLOORS[here]
+        assert is_down, f"{here} imports {there}"
+        if there == "signals":
+            assert here in MAY_SEE_SIGNALS, f"{here} imports signals"
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [("fields", {"_field", "mlp"}), ("signals", None), ("encodings", {"_encoding"})],
+)
+def test_siblings_share_only_through_private_files(package: str, allowed: set[str] | None) -> None:
+    """A family builds on the contract and on the freely composed network, never on another family."""
+    for path in (ROOT / "inr" / package).glob("[!_]*.py"):
+        for module, _ in imports_of(path):
+            parts = module.split(".")
+            if parts[:2] == ["inr", package] and len(parts) > 2:
+                is_private = parts[2].startswith("_") or parts[2] == "metrics"
+                assert is_private or parts[2] in (allowed or ()), f"{path.name} imports its sibling {parts[2]}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
+    heavy = {"igl", "imageio", "matplotlib", "PIL", "scipy", "skimage", "soundfile", "tifffile", "trimesh", "triton"}
+    for module, is_top_level in imports_of(path):
+        assert not (is_top_level and module.split(".")[0] in heavy), f"{path.name} imports {module} at import time"
+
+
+def test_import_inr_is_light() -> None:
+    code = "import sys, inr; print(sorted({'torch', 'numba', 'matplotlib', 'trimesh', 'igl'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_every_public_name_loads_nothing_optional() -> None:
+    code = (
+        "import sys, inr\n"
+        "for name in inr.__all__: getattr(inr, name)\n"
+        "heavy = {'numba', 'matplotlib', 'trimesh', 'igl', 'skimage', 'imageio', 'soundfile', 'triton'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_library_is_silent_and_leaves_global_state_alone(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for banned in ("print(", "sys.exit", "torch.manual_seed", "np.random.seed", "set_num_threads", "pickle.load"):
+        if banned == "set_num_threads" and "numba" in text:
+            continue
+        assert banned not in text, f"{path.name} contains {banned}"
+    assert ast.get_docstring(ast.parse(text)) is not None, f"{path.name} does not say what it is for"
+
+
+def test_every_test_asserts_something() -> None:
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+                continue
+            text = ast.unparse(node)
+            assert "assert" in text or "raises" in text or "gradcheck" in text, (
+                f"{path.name}::{node.name} asserts nothing"
+            )
