@@ -49,7 +49,12 @@ class FitProgress:
 
     def __call__(self, progress: Progress) -> None:
         now = time.perf_counter()
-        if not self._is_shown or now - self._last < self._every_s:
+        if not self._is_shown:
+            return
+        if not self._recent:  # the first step, which compiles: time is measured from its end
+            self._recent.append(progress)
+            return
+        if now - self._last < self._every_s:
             return
         self._last = now
         self._recent.append(progress)
@@ -73,10 +78,8 @@ def fraction_done(progress: Progress, time_s: float | None) -> float:
 
 
 def rate_of(recent: Sequence[Progress]) -> float:
-    """Steps per second between the first and the last report: lately, without the compilation of the first step."""
+    """Steps per second between the first and the last report."""
     first, last = recent[0], recent[-1]
-    if last.step == first.step:
-        return last.step / max(last.seconds, 1e-9)
     return (last.step - first.step) / max(last.seconds - first.seconds, 1e-9)
 
 

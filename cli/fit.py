@@ -164,8 +164,13 @@ def fit(
     request = Request.of(config, field, settings or [], flags, kind)
     is_real = not (print_config or dry_run)
     with machine(device, threads, backend) as chosen:
-        signal = request.load(input)
-        stem = Path(signal.meta["name"]).stem
+        from inr.fitting import Run
+        from inr.signals import load_signal
+
+        given = source(input)
+        stem = given.stem
+        signal = load_signal(given, request.kind, request.signal_options)
+        signal.meta.setdefault("name", Path(given.name).name)
         target = Target.of(output, f"{stem}.safetensors", force=force or not is_real, suffixes=(".safetensors",))
         picture = None
         if render == "-":
@@ -175,8 +180,6 @@ def fit(
         folder = _checkpoint_folder(checkpoint, resume, target, stem, force=force or not is_real)
         out.notes(signal.notes)
         if resume is not None:
-            from inr.fitting import Run
-
             run = Run.resume(resume, signal, chosen)
             field_config, fit_config = run.field.config, run.settings
         else:
@@ -189,8 +192,6 @@ def fit(
             out.result("plan", plan.document(), plan.text(), target.name)
             return
         if resume is None:
-            from inr.fitting import Run
-
             run = Run(signal, field_config, fit_config, chosen)
         out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
         shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=fit_config.time_s)
@@ -274,14 +275,6 @@ class Request:
         if problems or parsed is None:
             raise ConfigError(problems, "inr fields NAME lists a family's settings")
         return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
-
-    def load(self, name: str) -> Signal:
-        from inr.signals import load_signal
-
-        given = source(name)
-        signal = load_signal(given, self.kind, self.signal_options)
-        signal.meta.setdefault("name", Path(given.name).name)
-        return signal
 
     def resolve(self, signal: Signal) -> tuple[FieldConfig, FitConfig]:
         """The complete settings for a signal."""

@@ -69,8 +69,7 @@ def extract_mesh(
 
     def gradient(x: Tensor) -> Tensor:
         x = x.detach().requires_grad_()
-        (g,) = torch.autograd.grad(field(x).sum(), x)
-        return g
+        return torch.autograd.grad(field(x).sum(), x)[0]
 
     offset = fitted.frame.offset[0]
     result = mesh.extract_mesh(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils import _device
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def _poisoned_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return call
 
+    _device._device_constructors()  # remembers torch.empty on its first call: that must not be ours
     monkeypatch.setattr(torch, "empty", poisoned(torch.empty))
     monkeypatch.setattr(torch, "empty_like", poisoned(torch.empty_like))
 

@@ -112,9 +112,11 @@ def test_json_and_toml_round_trips_are_the_identity(scene: Scene) -> None:
     )
 )
 def test_any_document_is_a_config_or_a_config_error(document: dict[str, object]) -> None:
+    scene = Scene()
+    problems: tuple[str, ...] = ("none",)
     try:
         scene = parse(Scene, document)
     except ConfigError as error:
-        assert error.problems
-    else:
-        assert 1 <= scene.width <= 4096
+        problems = error.problems
+    assert problems
+    assert 1 <= scene.width <= 4096

@@ -58,9 +58,14 @@ def test_a_cropped_grid_samples_the_same_points_as_the_whole() -> None:
 def test_atomic_leaves_nothing_behind_on_failure(tmp_path: Path) -> None:
     path = tmp_path / "out.bin"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), atomic(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError
+
+    def fail_half_way() -> None:
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"half")
+            (tmp_path / "missing").read_bytes()
+
+    with pytest.raises(FileNotFoundError):
+        fail_half_way()
     assert [p.name for p in tmp_path.iterdir()] == ["out.bin"]
     assert path.read_bytes() == b"old"
     with atomic(path) as temporary:

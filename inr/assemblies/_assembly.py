@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ class BodyPlan:
 class Assembly(nn.Module):
     """x [*B, D] -> [*B, C]."""
 
+    __call__: Callable[..., Tensor]
     smoothness: float
     outside: str
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Generator, Tensor, nn
@@ -22,6 +23,7 @@ class Encoding(nn.Module):
     role: marks the parameters for the optimizer.
     """
 
+    __call__: Callable[..., Tensor]
     d_out: int
     smoothness: float
     outside: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Generator, Tensor, nn
@@ -23,6 +23,7 @@ class Field(nn.Module):
     "clamp" (the nearest border value), "wrap" (periodic) or "extend" (the formula goes on).
     """
 
+    __call__: Callable[..., Tensor]
     config: FieldConfig
     d_in: int
     d_out: int

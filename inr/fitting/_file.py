@@ -57,5 +57,6 @@ def load_into(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str)
         if k in own and (v.shape != own[k].shape or v.dtype != own[k].dtype)
     ]
     if problems:
-        raise UnreadableError(f"{name!r} does not hold the field it says: " + "; ".join(problems))
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise UnreadableError(f"{name!r} does not hold the field it says: {'; '.join(problems[:5])}{more}")
     module.load_state_dict(dict(tensors))

@@ -20,7 +20,15 @@ from inr._files import atomic
 from inr.fields import Field, FieldConfig
 from inr.fitting._file import load_into, read, to_bytes
 from inr.fitting._loss import LOSSES, LossConfig
-from inr.fitting._result import Fit, Outcome, build_field, check_format, fingerprint, parse_model, understanding
+from inr.fitting._result import (
+    Fit,
+    Outcome,
+    build_field,
+    check_format,
+    fingerprint,
+    parse_model,
+    understanding,
+)
 from inr.fitting._settings import FitConfig
 from inr.signals import Batch, Signal, Source
 
@@ -89,7 +97,7 @@ class Run:
             raise UsageError(
                 f"loss {self.loss.type_name!r} takes {self.loss.order} coordinate derivative(s), "
                 f"but this {field.type_name!r} field is smooth to order {self.field.smoothness:g} only",
-                "choose another field, or a smoother form of it (hash_grid: --set field.encoding.interpolation=smoothstep)",
+                "choose another field, or a smoother form (hash_grid: --set field.encoding.interpolation=smoothstep)",
             )
         self.pool = signal.pool(self.generators["pool"])
         self.sampler = settings.sampler.build(self.pool.size, settings.batch, self.generators["order"])
@@ -310,8 +318,9 @@ def _generator(seed: int, stream: str) -> Generator:
 def _to(batch: Batch, device: torch.device) -> Batch:
     if device.type == "cpu":
         return batch
-    moved = {k: None if v is None else v.to(device) for k, v in vars(batch).items()}
-    return Batch(**moved)
+    weight = None if batch.weight is None else batch.weight.to(device)
+    normals = None if batch.normals is None else batch.normals.to(device)
+    return Batch(batch.x.to(device), batch.y.to(device), weight, normals)
 
 
 def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -58,7 +59,7 @@ class Fit:
         """Unit-box coordinates [N, D] to values in the signal's units [N, C], without gradient, in chunks."""
         device = next(self.field.parameters()).device
         with torch.inference_mode():
-            parts = [self.frame.from_field(self.field(c.to(device))).cpu() for c in x.split(EVALUATION_CHUNK)]
+            parts = [self.frame.from_field(self.field(c.to(device))).cpu() for c in torch.split(x, EVALUATION_CHUNK)]
         return torch.cat(parts) if parts else x.new_empty(0, self.frame.d_out)
 
     def render(self, view: View | None = None) -> tuple[Values, dict[str, Any]]:

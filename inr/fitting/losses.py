@@ -77,13 +77,14 @@ class Eikonal(LossConfig):
         f_on, g_on = value_and_gradient(field, batch.x)
         f_off, g_off = value_and_gradient(field, elsewhere)
         cosine = torch.nn.functional.cosine_similarity(g_on, batch.normals, dim=-1)
-        lengths = torch.cat([g_on, g_off]).norm(dim=-1)
-        return (
+        lengths = torch.linalg.vector_norm(torch.cat([g_on, g_off]), dim=-1)
+        total: Tensor = (
             self.surface * f_on.abs().mean()
             + self.off * torch.exp(-self.sharpness * f_off.abs()).mean()
             + self.normal * (1 - cosine).mean()
             + self.eikonal * (lengths - 1).abs().mean()
         )
+        return total
 
 
 def _weighted(error: Tensor, batch: Batch) -> Tensor:

@@ -41,7 +41,7 @@ class Exponential(ScheduleConfig):
     warmup: float = param(0.0, "fraction of the run over which the rate rises from 0", ge=0, lt=1)
 
     def factor(self, progress: float) -> float:
-        return _warm(progress, self.warmup) * self.end**progress
+        return _warm(progress, self.warmup) * math.pow(self.end, progress)
 
 
 @SCHEDULES.register("cosine")

@@ -57,8 +57,9 @@ def is_functional(*tensors: Tensor) -> bool:
         return True
     if torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0:
         return True
+    wrappers = (torch._C._functorch.is_functorch_wrapped_tensor, torch._C._functorch.is_legacy_batchedtensor)
     return any(
-        type(tensor) not in (Tensor, torch.nn.Parameter) or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        type(tensor) not in (Tensor, torch.nn.Parameter) or any(is_wrapped(tensor) for is_wrapped in wrappers)
         for tensor in tensors
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Generator, Tensor, nn
@@ -17,6 +18,7 @@ ACTIVATIONS: Registry[type[ActivationConfig]] = Registry("activation", "inr.laye
 class Activation(nn.Module):
     """z [*B, H] -> sigma(z) [*B, H]. smoothness: as in `Encoding`."""
 
+    __call__: Callable[..., Tensor]
     smoothness: float
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,6 +41,7 @@ class Kit:
 class Cell(nn.Module):
     """(h [*B, d_h], e [*B, d_e], x [*B, D]) -> [*B, d_out]."""
 
+    __call__: Callable[..., Tensor]
     d_out: int
     smoothness: float
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ HEADS: Registry[type[HeadConfig]] = Registry("head", "inr.layers")
 class Head(nn.Module):
     """[*B, C] -> [*B, C], in training values (about [-1, 1])."""
 
+    __call__: Callable[..., Tensor]
     smoothness: float
 
     @abstractmethod

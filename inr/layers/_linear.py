@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from torch import Generator, Tensor, nn
@@ -19,6 +20,7 @@ Role = Literal["first", "hidden", "last", "filter", "branch"]
 class Linear(nn.Module):
     """h [*B, d_in] -> h W^T + b [*B, d_out], for W, b = `effective()`."""
 
+    __call__: Callable[..., Tensor]
     d_in: int
     d_out: int
     role: Role

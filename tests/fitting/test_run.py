@@ -120,7 +120,7 @@ def test_settings_resolve_from_family_and_user() -> None:
     assert settings_.loss is not None
     assert settings_.loss.type_name == "mse"
     assert config.to_json()["encoding"]["finest"] == [48, 48]
-    with pytest.raises(ConfigError, match="unknown setting 'fit.stesp'.*did you mean 'steps'"):
+    with pytest.raises(ConfigError, match=r"unknown setting 'fit.stesp'.*did you mean 'steps'"):
         resolve(waves(), "siren", {"stesp": 3})
     with pytest.raises(ConfigError, match="did you mean 'siren'"):
         resolve(waves(), "sirne")
@@ -165,12 +165,13 @@ def test_damaged_files_are_one_clean_error(model_bytes: bytes, data: st.DataObje
         broken = model_bytes[:at] + bytes([data.draw(st.integers(0, 255))]) + model_bytes[at + 1 :]
     if broken == model_bytes:
         return
+    loaded, message = None, ""
     try:
         loaded = Fit.load(Source("m.safetensors", data=broken))
     except UnreadableError as error:
-        assert "\n" not in error.message
-    else:
-        assert loaded.field.n_params > 0  # the change was in a value that any file may have
+        message = error.message
+    assert "\n" not in message
+    assert message or (loaded and loaded.field.n_params > 0)  # the change was in a value that any file may have
 
 
 def test_a_header_that_claims_a_huge_field_takes_no_memory() -> None:

@@ -1,0 +1,110 @@
+"""Inputs and sizes that can not be: one clear line, the right exit code, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import TINY, invoke, listing
+
+
+def truncated_png(picture: bytes) -> tuple[str, bytes]:
+    return "x.png", picture[: len(picture) // 2]
+
+
+def empty_picture(picture: bytes) -> tuple[str, bytes]:
+    """A PNG whose header says 0x0 pixels."""
+    return "x.png", picture[:16] + bytes(8) + picture[24:]
+
+
+def text_as_sound(picture: bytes) -> tuple[str, bytes]:
+    return "x.wav", b"this is a text\n"
+
+
+def empty_mesh(picture: bytes) -> tuple[str, bytes]:
+    return "x.obj", b"# nothing here\n"
+
+
+def array_of_nan(picture: bytes) -> tuple[str, bytes]:
+    import io
+
+    file = io.BytesIO()
+    np.save(file, np.full((4, 4), np.nan, np.float32))
+    return "x.npy", file.getvalue()
+
+
+def empty_file(picture: bytes) -> tuple[str, bytes]:
+    return "x.png", b""
+
+
+@pytest.mark.parametrize("make", [truncated_png, empty_picture, text_as_sound, empty_mesh, array_of_nan, empty_file])
+def test_unreadable_inputs(here: Path, picture_bytes: bytes, make: Callable[[bytes], tuple[str, bytes]]) -> None:
+    name, data = make(picture_bytes)
+    Path(name).write_bytes(data)
+    before = listing(here)
+    result = invoke("fit", name, *TINY, "--steps", "2")
+    assert result.exit_code == 3, result.output
+    assert result.stderr.startswith("error: ")
+    assert name in result.stderr.splitlines()[0]
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize("command", ["fit", "render", "mesh", "inspect"])
+@pytest.mark.parametrize("name", ["missing.png", "folder"])
+def test_inputs_that_are_not_files(here: Path, command: str, name: str) -> None:
+    (here / "folder").mkdir()
+    result = invoke(command, name)
+    assert result.exit_code == 3
+    assert len(result.stderr.splitlines()) == 1
+    assert listing(here) == []
+
+
+@pytest.mark.parametrize(
+    "output", ["folder", "nowhere/x.safetensors", "a.png/x.safetensors", "/proc/x.safetensors", "x.png"]
+)
+def test_outputs_that_can_not_be_are_found_before_the_work(picture: Path, here: Path, output: str) -> None:
+    (here / "folder").mkdir()
+    before = listing(here)
+    result = invoke("fit", picture, *TINY, "--steps", "2", "-o", output, "--force")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: output ")
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("--set", "field.width=1000000000"), 2),
+        (("--set", "field.width=65536", "--set", "field.depth=1024"), 4),
+        (("--steps", "0"), 2),
+        (("--lr", "nan"), 2),
+        (("--set", "fit.lr=inf"), 2),
+    ],
+)
+def test_absurd_settings(picture: Path, here: Path, args: tuple[str, ...], code: int) -> None:
+    before = listing(here)
+    result = invoke("fit", picture, "--field", "siren", *args)
+    assert result.exit_code == code, result.output
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize("damage", ["half", "json", "tensor", "text"])
+def test_damaged_models(model: Path, here: Path, damage: str) -> None:
+    data = model.read_bytes()
+    model.write_bytes(
+        {
+            "half": data[: len(data) // 2],
+            "json": data.replace(b"inr-model", b"inr-madel"),
+            "tensor": data.replace(b"body.last.weight", b"body.last.wright"),
+            "text": b"hello, this is a text file and no model\n",
+        }[damage]
+    )
+    before = listing(here)
+    result = invoke("render", model)
+    assert result.exit_code == 3, result.output
+    assert result.stderr.startswith("error: ")
+    assert listing(here) == before

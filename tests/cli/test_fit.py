@@ -1,0 +1,250 @@
+"""`inr fit`: results, settings and their precedence, stopping, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import TINY, document, invoke, listing
+
+
+def test_fit_says_one_line_and_writes_the_model_and_its_rendering(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--steps", "30", "-o", "m.safetensors", "--render", "m.png")
+    assert result.exit_code == 0
+    (line,) = result.stdout.splitlines()
+    words = line.split("  ")
+    assert words[0] == "m.safetensors"
+    assert words[1].endswith(" dB PSNR")
+    assert words[2] == "371 parameters"  # 2*16+16 + 16*16+16 + 16*3+3
+    assert Image.open("m.png").size == (16, 12)
+
+
+def test_the_psnr_that_is_said_is_that_of_the_rendered_file(picture: Path) -> None:
+    said = document(invoke("fit", picture, *TINY, "--steps", "30", "--render", "m.png", "--json"))
+    difference = np.asarray(Image.open("m.png"), np.float64) - np.asarray(Image.open(picture), np.float64)
+    psnr_db = 20 * np.log10(255) - 10 * np.log10(np.mean(difference**2))
+    assert said["metrics"]["psnr_db"] == pytest.approx(psnr_db, abs=1e-3)
+    assert said["bytes"] == Path("a.safetensors").stat().st_size
+
+
+def test_json_is_one_document_and_notes_are_on_stderr(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--steps", "2", "--seed", "7", "--json")
+    said = json.loads(result.stdout)
+    assert (said["schema"], said["version"], said["outcome"], said["seed"]) == ("inr.fit", 1, "done", 7)
+    assert "seed 7" in result.stderr
+
+
+def test_a_number_that_is_not_finite_is_null(here: Path) -> None:
+    Image.new("RGB", (4, 4), (9, 9, 9)).save("small.png")  # too small for SSIM
+    said = document(invoke("fit", "small.png", *TINY, "--steps", "2", "--json"))
+    assert said["metrics"]["ssim"] is None
+    assert invoke("inspect", "small.safetensors").exit_code == 0
+
+
+def test_quiet_prints_the_path_alone(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--steps", "2", "-q")
+    assert (result.stdout, result.stderr) == ("a.safetensors\n", "")
+
+
+def test_output_is_never_overwritten_without_force(picture: Path) -> None:
+    Path("a.safetensors").write_text("precious")
+    refused = invoke("fit", picture, *TINY, "--steps", "2")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: output 'a.safetensors' exists\nhint: ")
+    assert Path("a.safetensors").read_text() == "precious"
+    assert invoke("fit", picture, *TINY, "--steps", "2", "--force").exit_code == 0
+
+
+def test_a_rendering_that_exists_is_found_before_the_fit(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--render", "a.png")
+    assert result.exit_code == 2
+    assert not Path("a.safetensors").exists()
+
+
+def test_all_problems_are_said_at_once_with_the_nearest_names(picture: Path, here: Path) -> None:
+    before = listing(here)
+    result = invoke(
+        "fit", picture, "--set", "field.widht=3", "--set", "fit.stpes=3", "--set", "fild.x=1", "--batch", "0"
+    )
+    assert result.exit_code == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 4
+    for near in ("'width'", "'steps'", "'field'"):
+        assert any(f"did you mean {near}" in line for line in errors)
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize(
+    ("args", "near"),
+    [(("--field", "sirn"), "siren"), (("--kind", "imag"), "image"), (("--stpes", "3"), "--steps")],
+)
+def test_did_you_mean(picture: Path, args: tuple[str, ...], near: str) -> None:
+    result = invoke("fit", picture, *args)
+    assert result.exit_code == 2
+    assert f"did you mean '{near}'?" in result.stderr
+
+
+def test_errors_under_json_are_json_on_stderr(picture: Path) -> None:
+    result = invoke("fit", picture, "--set", "field.widht=3", "--json")
+    said = json.loads(result.stderr)
+    assert (result.stdout, said["schema"], said["exit_code"]) == ("", "inr.error", 2)
+    assert "widht" in said["problems"][0]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--json", "-q"),
+        ("--json", "-o", "-"),
+        ("--set", "x"),
+        ("--time", "soon"),
+        ("--save-every", "0"),
+        ("--threads", "0"),
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(picture: Path, here: Path, args: tuple[str, ...]) -> None:
+    before = listing(here)
+    result = invoke("fit", picture, *args)
+    assert result.exit_code == 2
+    assert listing(here) == before
+
+
+def test_printed_config_is_accepted_and_prints_itself(picture: Path) -> None:
+    first = invoke("fit", picture, *TINY, "--time", "30s", "--target-psnr", "40", "--print-config")
+    settings = tomllib.loads(first.stdout)
+    assert settings["fit"]["steps"] == "none"
+    assert settings["fit"]["time_s"] == 30.0
+    Path("c.toml").write_text(first.stdout)
+    again = invoke("fit", picture, "--config", "c.toml", "--print-config")
+    assert (again.exit_code, again.stdout) == (0, first.stdout)
+    assert not Path("a.safetensors").exists()
+
+
+def test_a_fit_from_its_printed_config_is_the_same_fit(picture: Path) -> None:
+    invoke("fit", picture, *TINY, "--steps", "5", "-o", "1.safetensors")
+    Path("c.toml").write_text(invoke("fit", picture, *TINY, "--steps", "5", "--print-config").stdout)
+    assert invoke("fit", picture, "--config", "c.toml", "-o", "2.safetensors").exit_code == 0
+    assert Path("1.safetensors").read_bytes() == Path("2.safetensors").read_bytes()
+
+
+def test_option_wins_over_set_wins_over_config_wins_over_preset(picture: Path) -> None:
+    Path("c.toml").write_text("[field]\ntype = 'siren'\n[fit]\nlr = 0.5\nbatch = 10\nseed = 3\n")
+    args = ("fit", picture, "--config", "c.toml", "--set", "fit.batch=20", "--set", "fit.seed=4", "--seed", "5")
+    fit = tomllib.loads(invoke(*args, "--print-config").stdout)["fit"]
+    assert (fit["lr"], fit["batch"], fit["seed"]) == (0.5, 20, 5)
+    assert tomllib.loads(invoke("fit", picture, "--field", "siren", "--print-config").stdout)["fit"]["lr"] == 1e-4
+
+
+@pytest.mark.parametrize(("text", "time_s"), [("30", 30.0), ("30s", 30.0), ("2m", 120.0), ("1.5h", 5400.0)])
+def test_time_limits(picture: Path, text: str, time_s: float) -> None:
+    fit = tomllib.loads(invoke("fit", picture, "--time", text, "--print-config").stdout)["fit"]
+    assert (fit["time_s"], fit["steps"]) == (time_s, "none")
+
+
+def test_time_and_steps_both_hold(picture: Path) -> None:
+    fit = tomllib.loads(invoke("fit", picture, "--time", "5", "--steps", "9", "--print-config").stdout)["fit"]
+    assert (fit["time_s"], fit["steps"]) == (5.0, 9)
+
+
+def test_a_run_without_an_end_is_refused(picture: Path) -> None:
+    result = invoke("fit", picture, "--set", "fit.steps=none")
+    assert result.exit_code == 2
+    assert "--time" in result.stderr
+
+
+@pytest.mark.parametrize("content", ["[fild]\nx = 1\n", "field = 3\n", "not toml", "[fit]\nstpes = 3\n"])
+def test_bad_config_files(picture: Path, content: str) -> None:
+    Path("c.toml").write_text(content)
+    result = invoke("fit", picture, "--config", "c.toml")
+    assert result.exit_code == 2
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+
+
+def test_dry_run_says_the_plan_and_touches_nothing(picture: Path, here: Path) -> None:
+    before = listing(here)
+    said = document(invoke("fit", picture, *TINY, "--dry-run", "--json"))
+    assert (said["schema"], said["n_params"], said["output"]) == ("inr.plan", 371, "a.safetensors")
+    assert listing(here) == before
+
+
+def test_a_target_that_is_reached_stops_the_run(picture: Path) -> None:
+    said = document(invoke("fit", picture, *TINY, "--lr", "0.003", "--target-psnr", "12", "--json"))
+    assert said["metrics"]["psnr_db"] >= 12
+    assert said["steps"] < 2000
+
+
+def test_a_target_that_is_not_reached_is_exit_code_1_with_the_file_written(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--steps", "3", "--target-psnr", "90")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("target not reached: ")
+    assert Path("a.safetensors").exists()
+
+
+def test_a_target_that_has_no_meaning_is_refused_before_the_run() -> None:
+    result = invoke("fit", "analytic:torus", *TINY, "--steps", "1", "--target-psnr", "30", "--set", "fit.batch=64")
+    assert result.exit_code == 2
+    assert not Path("torus.safetensors").exists()
+
+
+def test_a_diverged_run_keeps_its_last_good_state_and_gives_advice(picture: Path) -> None:
+    result = invoke("fit", picture, *TINY, "--field", "mlp", "--lr", "1e30", "--json")
+    assert result.exit_code == 1
+    assert document(result)["outcome"] == "diverged"
+    assert "hint: use a smaller --lr (it was 1e+30)" in result.stderr
+    assert invoke("render", "a.safetensors").exit_code == 0
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(picture: Path) -> None:
+    for name, seed in (("1", "0"), ("2", "0"), ("3", "1")):
+        invoke("fit", picture, *TINY, "--steps", "5", "--seed", seed, "-o", f"{name}.safetensors")
+    one, two, three = (Path(f"{name}.safetensors").read_bytes() for name in "123")
+    assert one == two
+    assert one != three
+
+
+def test_resume_takes_no_other_settings(picture: Path) -> None:
+    result = invoke("fit", picture, "--resume", "nowhere", "--lr", "0.1")
+    assert result.exit_code == 2
+    assert "checkpoint" in result.stderr
+
+
+def test_resume_without_a_checkpoint_or_with_another_signal(picture: Path) -> None:
+    assert invoke("fit", picture, "--resume", "nowhere").exit_code == 3
+    invoke("fit", picture, *TINY, "--steps", "4", "--save-every", "2")
+    Image.new("RGB", (16, 12)).save("b.png")
+    result = invoke("fit", "b.png", "--resume", "a.checkpoint")
+    assert result.exit_code == 2
+    assert "belongs to another signal" in result.stderr
+
+
+def test_a_finished_part_resumes_to_the_bytes_of_the_whole(picture: Path) -> None:
+    args = ("fit", picture, *TINY, "--steps", "12", "--set", "fit.batch=50")
+    invoke(*args, "-o", "whole.safetensors")
+    invoke(*args, "-o", "part.safetensors", "--checkpoint", "saved", "--save-every", "5")
+    Path("part.safetensors").unlink()
+    assert invoke("fit", picture, "--resume", "saved", "-o", "part.safetensors").exit_code == 0
+    assert Path("part.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
+
+
+def test_an_unfinished_run_is_not_lost_by_starting_another(picture: Path) -> None:
+    invoke("fit", picture, *TINY, "--steps", "4", "--save-every", "2")
+    Path("a.safetensors").unlink()
+    result = invoke("fit", picture, *TINY, "--steps", "4")
+    assert result.exit_code == 2
+    assert "--resume a.checkpoint" in result.stderr
+
+
+def test_a_backend_is_insisted_on_or_refused(picture: Path) -> None:
+    args = ("fit", picture, "--steps", "2", "--set", "field.encoding.levels=2", "--no-progress")
+    assert invoke(*args, "--backend", "reference").exit_code == 0
+    assert "did you mean 'reference'?" in invoke(*args, "--backend", "referense").stderr
+
+
+def test_a_device_that_is_not_here_is_exit_code_4(picture: Path) -> None:
+    assert invoke("fit", picture, "--device", "cuda:99").exit_code == 4
+    assert invoke("fit", picture, "--device", "gpu").exit_code == 2

@@ -1,0 +1,162 @@
+"""`inr render`, `inr mesh` and `inr eval` on small models."""
+
+from __future__ import annotations
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from tests.cli.conftest import TINY, document, invoke, listing
+
+
+@pytest.mark.parametrize(
+    ("args", "size"),
+    [
+        ((), (16, 12)),
+        (("--scale", "2.5"), (40, 30)),
+        (("--size", "9x7"), (9, 7)),
+        (("--crop", "4,2,8,6"), (8, 6)),
+        (("--crop", "4,2,8,6", "--scale", "2"), (16, 12)),
+    ],
+)
+def test_render_at_any_size_and_crop(model: Path, args: tuple[str, ...], size: tuple[int, int]) -> None:
+    result = invoke("render", model, "-o", "r.png", *args)
+    assert result.exit_code == 0
+    assert Image.open("r.png").size == size
+    assert result.stdout.startswith("r.png  ")
+
+
+def test_a_crop_is_that_part_of_the_whole(model: Path) -> None:
+    invoke("render", model, "-o", "whole.png")
+    invoke("render", model, "-o", "part.png", "--crop", "4,2,8,6")
+    whole, part = (np.asarray(Image.open(name), np.int16) for name in ("whole.png", "part.png"))
+    assert np.abs(part - whole[2:8, 4:12]).max() <= 1
+
+
+def test_render_names_its_output_and_says_so(model: Path) -> None:
+    assert invoke("render", model, "-q").stdout == "a.render.png\n"
+    assert invoke("render", model).exit_code == 2
+    said = document(invoke("render", model, "--format", "webp", "--json"))
+    assert (said["output"], said["shape"], said["format"]) == ("a.render.webp", [12, 16], "webp")
+
+
+def test_render_a_sound_at_another_rate(sound_model: Path) -> None:
+    assert invoke("render", sound_model, "--rate", "16000", "--crop", "0.5,0.25").exit_code == 0
+    with wave.open("chirp.render.wav") as file:
+        assert (file.getframerate(), file.getnframes()) == (16000, 4000)
+
+
+def test_render_a_slice_of_a_shape(shape_model: Path) -> None:
+    assert invoke("render", shape_model, "--slice", "z=0", "--size", "32x32", "-q").stdout == "torus.render.png\n"
+    assert Image.open("torus.render.png").size == (32, 32)
+    assert invoke("render", shape_model, "--size", "8").exit_code == 0
+    assert np.load("torus.render.npy").shape == (8, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--size", "big"),
+        ("--size", "3.5x2"),
+        ("--size", "10000000x10000000"),
+        ("--scale", "0"),
+        ("--crop", "1,2"),
+        ("--crop", "0,0,999,999"),
+        ("--rate", "8000"),
+        ("--slice", "z"),
+        ("--slice", "z=0"),
+        ("--format", "wav"),
+        ("-o", "r.xyz"),
+        ("-o", "."),
+    ],
+)
+def test_views_that_can_not_be_are_usage_errors(model: Path, here: Path, args: tuple[str, ...]) -> None:
+    before = listing(here)
+    result = invoke("render", model, *args)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize("suffix", ["ply", "obj", "stl", "glb"])
+def test_mesh_formats_in_the_units_of_the_shape(shape_model: Path, suffix: str) -> None:
+    result = invoke("mesh", shape_model, "--resolution", "24", "-o", f"m.{suffix}", "--json")
+    said = document(result)
+    assert (said["outcome"], said["output"]) == ("ok", f"m.{suffix}")
+    mesh = trimesh.load(f"m.{suffix}", force="mesh")
+    assert len(mesh.faces) == said["n_faces"]
+    assert np.ptp(mesh.vertices, axis=0)[0] == pytest.approx(2.7, abs=0.4)
+
+
+def test_mesh_prints_what_it_found(shape_model: Path) -> None:
+    (line,) = invoke("mesh", shape_model, "--resolution", "24").stdout.splitlines()
+    assert line.startswith("torus.mesh.ply  ")
+    for word in ("vertices", "faces", "closed", "% evaluated"):
+        assert word in line
+
+
+def test_dense_and_sparse_give_the_same_file(shape_model: Path) -> None:
+    invoke("mesh", shape_model, "--resolution", "24", "-o", "sparse.ply")
+    invoke("mesh", shape_model, "--resolution", "24", "-o", "dense.ply", "--dense")
+    sparse, dense = (trimesh.load(name, process=False) for name in ("sparse.ply", "dense.ply"))
+    assert len(sparse.faces) == len(dense.faces)
+
+
+def test_an_empty_mesh_is_exit_code_1_with_the_values_seen(shape_model: Path, here: Path) -> None:
+    before = listing(here)
+    result = invoke("mesh", shape_model, "--resolution", "16", "--level", "-50")
+    assert result.exit_code == 1
+    assert "never crosses -50" in result.stderr
+    assert document(invoke("mesh", shape_model, "--resolution", "16", "--level", "-50", "--json"))["outcome"] == "empty"
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("--resolution", "100000"), ("--resolution", "0"), ("-o", "m.xyz"), ("--format", "plyy"), ("--level", "nan")],
+)
+def test_meshes_that_can_not_be(shape_model: Path, here: Path, args: tuple[str, ...]) -> None:
+    before = listing(here)
+    result = invoke("mesh", shape_model, *args)
+    assert result.exit_code == 2, result.output
+    assert listing(here) == before
+
+
+def test_a_picture_has_no_mesh(model: Path) -> None:
+    assert invoke("mesh", model).exit_code == 2
+
+
+def test_eval_agrees_with_fit(picture: Path) -> None:
+    fitted = document(invoke("fit", picture, *TINY, "--steps", "20", "--json"))
+    said = document(invoke("eval", "a.safetensors", picture, "--json"))
+    assert said["models"][0]["metrics"] == pytest.approx(fitted["metrics"], nan_ok=True)
+    assert said["models"][0]["n_params"] == 371
+
+
+def test_eval_prints_a_table_and_goes_on_after_a_bad_model(picture: Path, model: Path) -> None:
+    result = invoke("eval", model, "missing.safetensors", model, picture)
+    assert result.exit_code == 3
+    header, *rows = result.stdout.splitlines()
+    assert header.split() == ["model", "field", "parameters", "psnr_db", "ssim", "mse"]
+    assert [row.split()[0] for row in rows] == [str(model), str(model)]
+    assert result.stderr == "error: can not read 'missing.safetensors': no such file\n"
+
+
+def test_eval_of_another_kind_of_signal(model: Path, sound: Path) -> None:
+    assert invoke("eval", model, sound).exit_code == 2
+
+
+def test_eval_corresponds_shapes_in_their_units(shape_model: Path) -> None:
+    said = document(invoke("eval", shape_model, "analytic:torus", "--json"))
+    assert said["models"][0]["metrics"]["iou"] > 0.5
+
+
+def test_eval_errors_are_json_too(picture: Path) -> None:
+    result = invoke("eval", "missing.safetensors", picture, "--json")
+    assert json.loads(result.stderr)["exit_code"] == 3
+    assert document(result)["models"] == []
