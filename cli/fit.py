@@ -265,9 +265,13 @@ class Request:
             parsed = parse(FieldConfig, field_document, "field")
             parsed = override(parsed, assigned["field"], "field")
         fit_document = document.get("fit", {})
+        checked = FitConfig()
         with _collecting(problems):
-            checked = override(parse(FitConfig, fit_document, "fit"), assigned["fit"], "fit")
-            parse(FitConfig, flags, "fit", checked)
+            checked = parse(FitConfig, fit_document, "fit")
+        with _collecting(problems):
+            override(checked, assigned["fit"], "fit")
+        with _collecting(problems):
+            parse(FitConfig, flags, "fit")
         signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
         signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
         kind = kind or signal_options.get("kind")
@@ -289,6 +293,10 @@ class Request:
         fit = parse(fitting.FitConfig, self.flags, "fit", fit)
         if fit.steps is None and fit.time_s is None:
             raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give --time")
+        if fit.target_psnr_db is not None and signal.peak is None:
+            raise UsageError(
+                f"PSNR has no meaning for a signal of kind {signal.spec.kind!r}", "stop by --steps or --time instead"
+            )
         return fitting.resolve(signal, field, fit)
 
     def _says_steps(self) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from inr.mesh._cases import CORNERS
-from inr.mesh._lattice import Lattice, Sampler
-from inr.mesh._march import Cells, case_of
+from inr.mesh._lattice import CORNERS, Lattice, Sampler
+from inr.mesh._march import Cells, is_crossed
 
 
 def dense_cells(lattice: Lattice, sample: Sampler, chunk: int) -> Cells:
@@ -25,8 +24,7 @@ def dense_cells(lattice: Lattice, sample: Sampler, chunk: int) -> Cells:
         slab[: len(x), 1:-1, 1:-1] = sample(points, "slab").reshape(-1, n, n)
         block = np.concatenate([last, slab])
         corners = np.stack([block[_span(a), :, :][:, _span(b), :][:, :, _span(c)] for a, b, c in CORNERS], axis=-1)
-        case = case_of(corners)
-        crossed = np.argwhere((case > 0) & (case < 255))
+        crossed = np.argwhere(is_crossed(corners))
         found_values.append(corners[tuple(crossed.T)])
         found_index.append(crossed + np.array([start, 0, 0]))
         last = slab[-1:]

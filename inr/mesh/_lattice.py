@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,10 @@ from inr._errors import UsageError
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Reals = np.ndarray[Any, np.dtype[np.float64]]
 Singles = np.ndarray[Any, np.dtype[np.float32]]
-
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+CORNERS: Ints = np.array(list(itertools.product((0, 1), repeat=3)), dtype=np.int64)
+"""[8, 3]: offset of corner c inside its cell; c = 4 dx + 2 dy + dz."""
 
 OnProgress = Callable[[str, int], None]
 """Called with the name of the stage and the number of points evaluated so far; the total is not known beforehand."""

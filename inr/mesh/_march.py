@@ -1,18 +1,24 @@
-"""From the signs at the corners of lattice cells to triangles: marching cubes, its vertices named by lattice edges."""
+"""From the values at the corners of lattice cells to triangles: scikit-image's marching cubes over blocks of cells,
+stitched by the lattice edges that the vertices lie on."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
-from inr.mesh._cases import CORNERS, EDGES, triangle_table
-from inr.mesh._lattice import Bools, Ints, Lattice, Reals, Singles
+from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Singles
 
 # A crossing closer to the end of its edge than this (in edges) is moved to here, so that no triangle loses its area
 # where the level set goes exactly through lattice points. Newton projection takes the rest back.
 _END = 1e-3
+
+_SIDE = 8  # lattice cells along a side of a block; even
+_BLOCKS_PER_CALL = 256
+
+# What marching cubes sees of a value, see `_regular`.
+_REACH = 16.0
+_TILT = 2.0**-10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,45 +42,38 @@ class Soup:
     capped: Bools
 
 
-def case_of(values: Singles) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Corner values [..., 8] -> the row of the triangle table; 0 and 255 hold no surface. Inside is below zero."""
-    return np.packbits(values < 0, axis=-1, bitorder="little")[..., 0]
+def is_crossed(values: Singles) -> Bools:
+    """Corner values [..., 8] -> whether the cell holds surface. Inside is below zero."""
+    inside = values < 0
+    return np.asarray(inside.any(axis=-1) & ~inside.all(axis=-1))
 
 
 def march(cells: Cells, lattice: Lattice) -> Soup:
-    """Marching cubes over cells given in any order; the same cells give the same mesh.
+    """Marching cubes over crossed cells given in any order; the same cells give the same mesh.
 
-    A vertex is named by the integer key of the lattice edge that it lies on, never by its position, so that
-    neighbouring cells share it exactly. Vertices beyond the box are drawn back to the lattice point on the wall.
+    A vertex is named by the lattice edge that it lies on (those few inside a cell, by the cell), never by its
+    position, so that blocks share it exactly. Vertices beyond the box are drawn back to the lattice point on the wall.
     """
-    order = np.argsort(lattice.key(cells.index))
-    index, values = cells.index[order], cells.values[order]
-    table, counts = triangle_table()
-    case = case_of(values)
-    count = counts[case]
-    cell = np.repeat(np.arange(len(index)), 3 * count)
-    slot = np.arange(len(cell)) - np.repeat(np.cumsum(3 * count) - 3 * count, 3 * count)
-    edge = table[case[cell], slot]
-
-    lower = index[cell] + CORNERS[EDGES[edge, 0]]
-    axis = EDGES[edge, 2]
-    at = np.arange(len(cell))
-    start = lower[at, axis]
-    capped = lattice.leaves(start)
-    lower[at, axis] = np.maximum(start, 1)  # where the edge leaves the box, its vertex is the lattice point on the wall
-    name = lattice.key(lower) * 4 + np.where(capped, 3, axis)
-
-    _, first, faces = np.unique(name, return_index=True, return_inverse=True)
-    f0 = values[cell[first], EDGES[edge[first], 0]].astype(np.float64)
-    f1 = values[cell[first], EDGES[edge[first], 1]].astype(np.float64)
-    along = np.clip(f0 / (f0 - f1), _END, 1 - _END)
-    vertices = lattice.position(lower[first])
-    inner = np.flatnonzero(~capped[first])
-    vertices[inner, axis[first[inner]]] += along[inner] * lattice.spacing
-    triangles = faces.reshape(-1, 3).astype(np.int64)
-    # at the edges of the box two such vertices are the same point, and the triangles between them vanish
-    whole = (triangles != np.roll(triangles, 1, axis=1)).all(axis=1)
-    return Soup(vertices, triangles[whole], capped[first])
+    if not len(cells.index):
+        return Soup(np.empty((0, 3)), np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=bool))
+    keys, block = np.unique(lattice.key(cells.index // _SIDE), return_inverse=True)
+    order = np.argsort(block, kind="stable")
+    bounds = np.searchsorted(block[order], np.arange(0, len(keys) + _BLOCKS_PER_CALL, _BLOCKS_PER_CALL))
+    scale = max(float(np.median(np.abs(cells.values))), float(np.finfo(np.float32).tiny))
+    parts = []
+    n = 0
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        here = order[low:high]
+        part = _march_blocks(Cells(cells.index[here], cells.values[here]), lattice, scale)
+        parts.append(dataclasses.replace(part, faces=part.faces + n))
+        n += len(part.names)
+    names = np.concatenate([part.names for part in parts])
+    _, first, number = np.unique(names, return_index=True, return_inverse=True)
+    faces = number[np.concatenate([part.faces for part in parts])]
+    # at the edges of the box two capped vertices are the same point, and the triangles between them vanish
+    whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
+    vertices = np.concatenate([part.vertices for part in parts])[first]
+    return Soup(vertices, faces[whole], np.concatenate([part.capped for part in parts])[first])
 
 
 def is_closed(faces: Ints) -> bool:
@@ -84,3 +83,67 @@ def is_closed(faces: Ints) -> bool:
         return True
     _, times = np.unique(edges[:, 0] * (faces.max() + 1) + edges[:, 1], return_counts=True)
     return bool((times == 2).all())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part(Soup):
+    """The triangles of some blocks. names [V]: equal where vertices of different blocks are the same."""
+
+    names: Ints
+
+
+def _march_blocks(cells: Cells, lattice: Lattice, scale: float) -> _Part:
+    """One call of marching cubes, over the blocks that hold these cells, one after another along the first axis."""
+    from skimage.measure import marching_cubes
+
+    keys, block = np.unique(lattice.key(cells.index // _SIDE), return_inverse=True)
+    origin = lattice.index(keys) * _SIDE
+    across = _SIDE + 1
+    within = cells.index - origin[block]
+    row = within + block[:, None] * [across, 0, 0]  # of the cells' lowest corners in the stack of blocks
+    shape = (len(keys) * across, across, across)
+    values = np.full(shape, scale, dtype=np.float32)
+    for offset, at_corner in zip(CORNERS, cells.values.T, strict=True):
+        values[tuple((row + offset).T)] = at_corner
+    known = np.zeros(shape, dtype=bool)  # marching cubes looks at the highest corner of a cell; none joins two blocks
+    known[tuple((row + 1).T)] = True
+    found, faces, _, _ = marching_cubes(_regular(values, scale), 0.0, mask=known)
+
+    lowest = np.floor(found).astype(np.int64)
+    along = found - lowest
+    axis = along.argmax(axis=1)
+    ahead = lowest + np.eye(3, dtype=np.int64)[axis]
+    is_inner = along.min(axis=1) > 0
+    f0, f1 = (values[tuple(end.T)].astype(np.float64) for end in (lowest, ahead))
+    at = np.flatnonzero(~is_inner)
+    share = np.zeros_like(found, dtype=np.float64)
+    share[is_inner] = along[is_inner]
+    share[at, axis[at]] = np.clip(f0[at] / (f0[at] - f1[at]), _END, 1 - _END)
+
+    block, lowest[:, 0] = np.divmod(lowest[:, 0], across)
+    lowest += origin[block]
+    start = lowest[at, axis[at]]
+    capped = np.zeros(len(found), dtype=bool)
+    capped[at] = lattice.leaves(start)
+    lowest[at, axis[at]] = np.maximum(start, 1)  # where the edge leaves the box, its vertex is the point on the wall
+    share[capped] = 0.0
+    names = lattice.key(lowest) * 5 + np.where(is_inner, 3, np.where(capped, 4, axis))
+    return _Part(lattice.position(lowest) + share * lattice.spacing, faces.astype(np.int64), capped, names)
+
+
+def _regular(values: Singles, scale: float) -> Singles:
+    """The same signs in values for which marching cubes is exact: without zeros, ties, and tiny or huge ratios.
+
+    `marching_cubes` gives positions in float32 only, so a crossing has to stay clear of the ends of its edge for the
+    edge to be told from it; its test of ambiguous faces, v00 v11 against v01 v10, leaves holes or doubled faces
+    where the products are equal. So the values are cut to a range around their scale, and every other lattice
+    point, as on a chessboard, counts a thousandth more, which no block sees differently.
+    """
+    size = np.clip(np.abs(values.astype(np.float64) / scale), 1 / _REACH, _REACH)
+    size[_is_white(values.shape)] *= 1 + _TILT
+    return np.where(values < 0, -size, size).astype(np.float32)
+
+
+def _is_white(shape: tuple[int, ...]) -> Bools:
+    i, j, k = np.indices(shape, sparse=True)
+    return np.asarray((i % (_SIDE + 1) + j + k) % 2 == 0)

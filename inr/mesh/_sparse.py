@@ -9,9 +9,8 @@ import math
 import numpy as np
 
 from inr._errors import UsageError
-from inr.mesh._cases import CORNERS, EDGES
-from inr.mesh._lattice import Bools, Ints, Lattice, Reals, Sampler, Singles
-from inr.mesh._march import Cells, case_of
+from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Sampler, Singles
+from inr.mesh._march import Cells, is_crossed
 
 MAX_ROUNDS = 32
 _BYTES_PER_BLOCK = 2100  # of the arrays below and of the mesh they give, at the peak, measured
@@ -151,9 +150,8 @@ class _CoarseLattice:
             inside = self._values < 0
             expected = np.argwhere(np.diff(inside.astype(np.int8), axis=axis) != 0)
             covered = []
-            for a, b, edge_axis in EDGES:
-                if edge_axis != axis:
-                    continue
+            for a in np.flatnonzero(CORNERS[:, axis] == 0):
+                b = a + (4 >> axis)  # the other end of the cell's edge from corner a along this axis
                 point = cells.index + CORNERS[a]
                 hit = ((cells.values[:, a] < 0) != (cells.values[:, b] < 0)) & ~self._lattice.leaves(point[:, axis])
                 for other in {0, 1, 2} - {axis}:
@@ -227,8 +225,7 @@ class _Blocks:
             index, values = [], []
             for offset, corners in zip(CORNERS, _CELL_CORNERS, strict=True):
                 at_corners = self._values[:, corners]
-                case = case_of(at_corners)
-                crossed = np.flatnonzero((case > 0) & (case < 255))
+                crossed = np.flatnonzero(is_crossed(at_corners))
                 values.append(at_corners[crossed])
                 index.append(2 * self._lattice.index(self._keys[crossed]) + offset)
             self._cells = Cells(np.concatenate(index), np.concatenate(values))

@@ -1,4 +1,4 @@
-"""Small inputs, models fitted to them by the command line itself, and two ways to run it: in this process, or as a program."""
+"""Small inputs, models fitted to them by the command line, and two ways to run it: in this process, or as a program."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def program(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> s
 def document(result: Result) -> Any:
     """The JSON document that stdout must be, and nothing else."""
     return json.loads(result.stdout)
+
+
+def picture_size(file: Path | str | io.BytesIO) -> tuple[int, int]:
+    with Image.open(file) as opened:
+        return opened.size
 
 
 def listing(folder: Path) -> Sequence[tuple[str, int]]:
@@ -80,14 +85,14 @@ def models(tmp_path_factory: pytest.TempPathFactory, picture_bytes: bytes) -> di
     """Model files by kind: image (12x16), audio (1 s at 8 kHz), shape (a torus)."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "a.png").write_bytes(picture_bytes)
-    shape = ("--set", "fit.batch=2048", "--lr", "0.001")
+    smooth = ("--set", "field.width=32", "--set", "field.activation.omega=8")
     inputs = {
         "image": (folder / "a.png", "--steps", "60"),
         "audio": ("analytic:chirp", "--steps", "5"),
-        "shape": ("analytic:torus", "--steps", "300", *shape),
+        "shape": ("analytic:torus", "--steps", "300", "--batch", "2048", "--lr", "0.005", *smooth),
     }
     for kind, args in inputs.items():
-        result = invoke("fit", *args, *TINY, "-o", folder / f"{kind}.safetensors")
+        result = invoke("fit", *TINY, *args, "-o", folder / f"{kind}.safetensors")
         assert result.exit_code == 0, result.output
     return {kind: (folder / f"{kind}.safetensors").read_bytes() for kind in inputs}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import TINY, document, invoke, listing
+from tests.cli.conftest import TINY, document, invoke, listing, picture_size
 
 
 def test_fit_says_one_line_and_writes_the_model_and_its_rendering(picture: Path) -> None:
@@ -21,7 +21,7 @@ def test_fit_says_one_line_and_writes_the_model_and_its_rendering(picture: Path)
     assert words[0] == "m.safetensors"
     assert words[1].endswith(" dB PSNR")
     assert words[2] == "371 parameters"  # 2*16+16 + 16*16+16 + 16*3+3
-    assert Image.open("m.png").size == (16, 12)
+    assert picture_size("m.png") == (16, 12)
 
 
 def test_the_psnr_that_is_said_is_that_of_the_rendered_file(picture: Path) -> None:

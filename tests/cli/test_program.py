@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from tests.cli.conftest import PROGRAM, TINY, program
+from tests.cli.conftest import PROGRAM, TINY, invoke, picture_size, program
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +24,7 @@ def test_a_model_through_pipes(picture_bytes: bytes) -> None:
     assert fitted.stderr.decode().splitlines()[-1].startswith("stdout  ")
     rendered = program("render", "-", "-o", "-", "--scale", "2", stdin=fitted.stdout)
     assert rendered.returncode == 0
-    assert Image.open(io.BytesIO(rendered.stdout)).size == (32, 24)
+    assert picture_size(io.BytesIO(rendered.stdout)) == (32, 24)
 
 
 def test_errors_are_exit_codes_without_tracebacks(picture: Path) -> None:
@@ -51,7 +50,8 @@ def test_what_must_be_quick_does_not_import_torch(
     code = (
         "import atexit, sys\n"
         "from inr_cli.main import run\n"
-        "atexit.register(lambda: print('heavy:', sorted({'torch', 'numba', 'trimesh'} & set(sys.modules)), file=sys.stderr))\n"
+        "heavy = {'torch', 'numba', 'trimesh'}\n"
+        "atexit.register(lambda: print('heavy:', sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
         "run()"
     )
     done = subprocess.run(
@@ -88,12 +88,12 @@ def _wait_for(path: Path) -> None:
     raise TimeoutError(path)
 
 
-RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "4000")
+RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "1500")
 
 
 @pytest.fixture
 def whole(picture: Path) -> bytes:
-    assert program("fit", picture, *RUN, "-o", "whole.safetensors").returncode == 0
+    assert invoke("fit", picture, *RUN, "-o", "whole.safetensors").exit_code == 0
     return Path("whole.safetensors").read_bytes()
 
 
