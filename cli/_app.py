@@ -46,6 +46,15 @@ class Command(TyperCommand):
 class Commands(TyperGroup):
     """The group of commands. Its `main` is where exceptions end and exit codes begin."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """The options of `inr` itself. A flag whose default is None would be checked by pydantic, whose import takes
+        as long as all the rest of `inr fit --help`."""
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
+        return params
+
     def main(self, args: Any = None, prog_name: Any = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         given = list(sys.argv[1:] if args is None else args)
         as_json = "--json" in given

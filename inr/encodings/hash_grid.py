@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -16,6 +17,10 @@ from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.kernels.hash_grid import GridGeometry, grid_geometry, hash_grid
 
 
+SPACE_SIDE = 256
+"""Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
+
+
 @ENCODINGS.register("hash_grid")
 @dataclass(frozen=True, kw_only=True)
 class HashGridEncodingConfig(EncodingConfig):
@@ -24,13 +29,18 @@ class HashGridEncodingConfig(EncodingConfig):
     Levels whose vertices fit in the table are stored densely; finer ones share T = 2^log2_table entries by hashing.
     Resolutions grow geometrically on each axis from `base` to `finest`, and follow the sides of the signal's grid, so
     that cells are square: equal to the paper's on a square signal, and without its unused rows on others.
+
+    What is left at none is decided for the signal, n samples per axis: `finest` = n + 1, which puts a vertex of the
+    finest level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is
+    the mean of four vertices, which can not represent the finest detail); `base` = n / 12 on the longest axis, as finer
+    levels are worth more than coarse ones; T near an eighth of the samples.
     """
 
-    levels: int = param(16, "levels L", ge=1, le=32)
+    levels: int = param(13, "levels L", ge=1, le=32)
     features: int = param(2, "features F per entry", ge=1, le=8)
-    log2_table: int = param(16, "log2 of the table entries T of a hashed level", ge=4, le=24)
-    base: int = param(16, "vertices along the longest axis of the coarsest level", ge=2)
-    finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level; none: the signal's own", ge=2)
+    log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=24)
+    base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2)
+    finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level (one number: all axes)", ge=2)
     interpolation: Literal["linear", "smoothstep"] | None = param(
         None, "none: smoothstep where the loss takes derivatives (point clouds), else linear"
     )
@@ -39,31 +49,38 @@ class HashGridEncodingConfig(EncodingConfig):
     def resolve(self, spec: Spec) -> Self:
         finest = self.finest
         if finest is None:
-            finest = spec.shape if spec.shape is not None else (512,) * spec.d_in
-            finest = tuple(max(2, n) for n in finest)
+            finest = (SPACE_SIDE,) * spec.d_in if spec.shape is None else tuple(n + 1 for n in spec.shape)
         if len(finest) == 1:
             finest = finest * spec.d_in
         if len(finest) != spec.d_in:
             raise ConfigError([f"finest has {len(finest)} numbers, expected one per axis ({spec.d_in})"])
+        n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
+        log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
+        base = self.base or max(2, round(max(finest) / 12))
         interpolation = self.interpolation or ("smoothstep" if spec.kind == "points" else "linear")
-        return dataclasses.replace(self, finest=finest, interpolation=interpolation)
+        return dataclasses.replace(
+            self, finest=finest, log2_table=log2_table, base=base, interpolation=interpolation
+        )
 
-    def geometry(self, d_in: int) -> GridGeometry:
-        finest = self.finest or (512,) * d_in
-        base = tuple(max(2, min(n, round(self.base * n / max(finest)))) for n in finest)
-        return grid_geometry(d_in, self.levels, self.log2_table, base, finest)
+    def geometry(self) -> GridGeometry:
+        """The levels of a resolved config."""
+        assert self.finest is not None
+        assert self.base is not None
+        assert self.log2_table is not None
+        base = tuple(max(2, min(n, round(self.base * n / max(self.finest)))) for n in self.finest)
+        return grid_geometry(len(self.finest), self.levels, self.log2_table, base, self.finest)
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
-        return HashGridEncoding(self, d_in, generator)
+        return HashGridEncoding(self, generator)
 
 
 class HashGridEncoding(Encoding):
     outside = "clamp"
     pad_value = 0.0
 
-    def __init__(self, config: HashGridEncodingConfig, d_in: int, generator: Generator) -> None:
+    def __init__(self, config: HashGridEncodingConfig, generator: Generator) -> None:
         super().__init__()
-        self.geometry = config.geometry(d_in)
+        self.geometry = config.geometry()
         self.interpolation: Literal["linear", "smoothstep"] = config.interpolation or "linear"
         self.smoothness = 2.0 if self.interpolation == "smoothstep" else 0.0
         self.d_out = config.levels * config.features

@@ -16,6 +16,17 @@ from inr.layers import InitialiserConfig
 from inr.layers.initialisers import Xavier
 
 
+LATTICE: Mapping[str, Any] = {
+    "steps": 1000,
+    "batch": 8192,
+    "lr": 0.03,
+    "schedule": {"type": "cosine", "end": 0.1},
+}
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "shape": {"steps": 2000, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
+}
+
+
 @FIELDS.register("hash_grid")
 @dataclass(frozen=True, kw_only=True)
 class HashGrid(Mlp):
@@ -25,9 +36,10 @@ class HashGrid(Mlp):
 
     encoding: EncodingConfig = param(HashGridEncodingConfig(), "coordinates to features")
     width: int = param(64, "units H per hidden layer", ge=1, le=65536)
-    depth: int = param(2, "hidden layers", ge=0, le=1024)
+    depth: int = param(1, "hidden layers", ge=0, le=1024)
     has_bias: bool = param(False, "linear maps have a bias (tiny-cuda-nn's have none)")
     init: InitialiserConfig = param(Xavier(), "how linear maps start")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return {"lr": 1e-2, "optimizer": {"type": "adam", "beta2": 0.99, "eps": 1e-15}}
+        adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15}
+        return {"optimizer": adam, **RECIPES.get(spec.kind, LATTICE)}

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from inr.mesh._lattice import CORNERS, Lattice, Sampler
+from inr.mesh._lattice import CORNERS, Lattice, Sampler, check_memory
 from inr.mesh._march import Cells, is_crossed
 
+_BYTES_PER_POINT = 105  # of a slab, at the peak, measured
+_BYTES_PER_CELL = 600  # that the level set crosses, and of the mesh it gives, at the peak, measured
 
-def dense_cells(lattice: Lattice, sample: Sampler, chunk: int) -> Cells:
-    """Every lattice cell that the level set crosses, found by evaluating all (resolution + 1)^3 points."""
+
+def dense_cells(lattice: Lattice, sample: Sampler, chunk: int, memory_bytes: int) -> Cells:
+    """Every lattice cell that the level set crosses, found by evaluating all (resolution + 1)^3 points.
+
+    A slab and a surface as large as a wall of the box have to fit into `memory_bytes` for a point to be evaluated;
+    it ends as soon as more surface is found than fits.
+    """
     n = lattice.resolution + 1
     axis = lattice.position(np.arange(1, n + 1))
     y, z = axis[None, :, None], axis[None, None, :]
-    thickness = max(1, chunk // n**2)
+    thickness = min(max(1, chunk // n**2), n)
+    check_memory(lattice, thickness * n**2 * _BYTES_PER_POINT + n**2 * _BYTES_PER_CELL, memory_bytes)
+    n_cells = 0
     beyond = np.float32(lattice.spacing)
     last = np.full((1, n + 2, n + 2), beyond)
     found_index, found_values = [], []
@@ -28,6 +37,9 @@ def dense_cells(lattice: Lattice, sample: Sampler, chunk: int) -> Cells:
         found_values.append(corners[tuple(crossed.T)])
         found_index.append(crossed + np.array([start, 0, 0]))
         last = slab[-1:]
+        n_cells += len(crossed)
+        if n_cells * _BYTES_PER_CELL > memory_bytes:
+            check_memory(lattice, n_cells * _BYTES_PER_CELL * (n + 1) / (start + len(slab)), memory_bytes)
     return Cells(np.concatenate(found_index), np.concatenate(found_values))
 
 

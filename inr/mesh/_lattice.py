@@ -79,6 +79,17 @@ class Lattice:
         return np.stack([i, j, k], axis=-1)
 
 
+def check_memory(lattice: Lattice, expected: float, memory_bytes: int) -> None:
+    """Raise UsageError where a mesh is expected to need more bytes, in proportion to resolution^2, than the cap."""
+    if expected > memory_bytes:
+        fits = int(lattice.resolution * math.sqrt(memory_bytes / expected))
+        raise UsageError(
+            f"a mesh at resolution {lattice.resolution} needs about {expected / 2**30:.1f} GiB of memory, more "
+            f"than the cap of {memory_bytes / 2**30:.1f} GiB",
+            f"use a resolution of {fits} or less, or raise the cap",
+        )
+
+
 class Sampler:
     """A field minus its level at points, in chunks; counts evaluations and keeps the range of values seen."""
 

@@ -4,6 +4,7 @@ stitched by the lattice edges that the vertices lie on."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -13,12 +14,15 @@ from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Singles
 # where the level set goes exactly through lattice points. Newton projection takes the rest back.
 _END = 1e-3
 
-_SIDE = 8  # lattice cells along a side of a block; even
+# Measured: blocks of 4 and 16 cells are as fast within 15 %, of 2 and 32 half as fast. The side is even, so that
+# the chessboard of a block is that of the lattice.
+_SIDE = 8
 _BLOCKS_PER_CALL = 256
 
-# What marching cubes sees of a value, see `_regular`.
-_REACH = 16.0
-_TILT = 2.0**-10
+# What marching cubes sees of a value, see `_regular`. A crossing is at least 1/1025 of an edge from its ends, several
+# times the rounding of the largest float32 coordinate, _BLOCKS_PER_CALL (_SIDE + 1).
+_REACH = 32.0
+_TILT = 1 + 2.0**-10 * (np.indices((_SIDE + 1,) * 3).sum(axis=0) % 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +66,7 @@ def march(cells: Cells, lattice: Lattice) -> Soup:
     scale = max(float(np.median(np.abs(cells.values))), float(np.finfo(np.float32).tiny))
     parts = []
     n = 0
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in itertools.pairwise(bounds):
         here = order[low:high]
         part = _march_blocks(Cells(cells.index[here], cells.values[here]), lattice, scale)
         parts.append(dataclasses.replace(part, faces=part.faces + n))
@@ -140,10 +144,5 @@ def _regular(values: Singles, scale: float) -> Singles:
     point, as on a chessboard, counts a thousandth more, which no block sees differently.
     """
     size = np.clip(np.abs(values.astype(np.float64) / scale), 1 / _REACH, _REACH)
-    size[_is_white(values.shape)] *= 1 + _TILT
-    return np.where(values < 0, -size, size).astype(np.float32)
-
-
-def _is_white(shape: tuple[int, ...]) -> Bools:
-    i, j, k = np.indices(shape, sparse=True)
-    return np.asarray((i % (_SIDE + 1) + j + k) % 2 == 0)
+    size = (size.reshape(-1, *_TILT.shape) * _TILT).reshape(values.shape)
+    return np.asarray(np.where(values < 0, -size, size), dtype=np.float32)

@@ -4,16 +4,14 @@ refinement by a Lipschitz test, then following the surface until nothing is left
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
-from inr._errors import UsageError
-from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Sampler, Singles
+from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Sampler, Singles, check_memory
 from inr.mesh._march import Cells, is_crossed
 
 MAX_ROUNDS = 32
-_BYTES_PER_BLOCK = 2100  # of the arrays below and of the mesh they give, at the peak, measured
+_BYTES_PER_BLOCK = 1700  # of the arrays below and of the mesh they give, at the peak, measured
 
 _BLOCK_POINTS: Ints = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(27, 3)
 _CELL_CORNERS: Ints = (CORNERS[:, None, :] + CORNERS[None, :, :]) @ np.array([9, 3, 1])
@@ -46,14 +44,7 @@ def sparse_cells(
         side //= 2
         cells, bound = _refine(cells, side, lattice, sample, lipschitz, margin)
         used = max(used, bound)
-        expected = len(cells) * (side // 2) ** 2 * _BYTES_PER_BLOCK
-        if expected > memory_bytes:
-            fits = int(lattice.resolution * math.sqrt(memory_bytes / expected))
-            raise UsageError(
-                f"a mesh at resolution {lattice.resolution} needs about {expected / 2**30:.1f} GiB of memory, more "
-                f"than the cap of {memory_bytes / 2**30:.1f} GiB",
-                f"use a resolution of {fits} or less, or raise the cap",
-            )
+        check_memory(lattice, len(cells) * (side // 2) ** 2 * _BYTES_PER_BLOCK, memory_bytes)
     blocks = _Blocks(lattice, sample)
     blocks.add(blocks.key(cells))
     for done in range(MAX_ROUNDS):

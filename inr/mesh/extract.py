@@ -99,13 +99,15 @@ def extract_mesh(
     lattice spacing each way, which also smooth over fields with kinks (hash grids).
     dense: evaluate every lattice point instead of searching. project_steps: Newton steps of each vertex.
     margin: factor >= 1 on the slope seen between samples, where no bound is given. lipschitz: a bound on |f(x) - f(y)|
-    / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: a sparse search that would
-    need more is refused as soon as that shows, before the finest lattice.
+    / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: what would need more is
+    refused: a sparse search as soon as that shows, before the finest lattice; a dense one before the first point, or
+    on the way if the surface turns out to be larger than a few walls of the box.
     on_progress: called with the stage's name and the number of points evaluated so far.
 
     Search: a coarse lattice (at most 64 cells along an axis); then cells whose centre is closer to the level than
     slope bound times half-diagonal are cut in eight, down to blocks of 2^3 lattice cells, whose points are evaluated
-    once each; then marching cubes (256 cases, two triangles at every edge whatever the signs); then projection.
+    once each; then scikit-image's marching cubes over blocks of crossed cells, stitched by lattice edges, two triangles
+    at every edge whatever the signs; then projection.
 
     What is guaranteed: the mesh is the level set of the signs on the lattice. With a true `lipschitz` the sparse mesh
     is the dense one, triangle for triangle. With an estimated bound this is checked, not certain: the surface is
@@ -120,13 +122,14 @@ def extract_mesh(
     Raises UsageError for a resolution outside 4..4096 or one that needs more than `memory_bytes`, other settings out
     of range, values of a wrong shape, and values that are not finite.
 
-    Sources: Lorensen and Cline, Marching cubes (1987); Hart, Sphere tracing (1996), for the Lipschitz test.
+    Sources: Lewiner et al., Efficient implementation of Marching Cubes' cases with topological guarantees (2003);
+    Hart, Sphere tracing (1996), for the Lipschitz test.
     """
     _check(resolution, level, project_steps, margin, lipschitz, chunk)
     lattice = Lattice.of(resolution)
     sample = Sampler(values, gradient, level, chunk, on_progress)
     if dense:
-        cells, bound, rounds = dense_cells(lattice, sample, chunk), None, 0
+        cells, bound, rounds = dense_cells(lattice, sample, chunk, memory_bytes), None, 0
     else:
         found = sparse_cells(lattice, sample, lipschitz=lipschitz, margin=margin, memory_bytes=memory_bytes)
         cells, bound, rounds = found.cells, found.lipschitz, found.rounds

@@ -17,7 +17,7 @@ from inr_cli.main import app
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-TINY = ("--field", "siren", "--set", "field.width=16", "--set", "field.depth=2", "--no-progress")
+TINY = ("--field", "siren", "--set", "field.width=16", "--set", "field.depth=2", "--threads", "1", "--no-progress")
 PROGRAM = (sys.executable, "-c", "from inr_cli.main import run; run()")
 
 
@@ -86,7 +86,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, picture_bytes: bytes) -> di
     folder = tmp_path_factory.mktemp("models")
     (folder / "a.png").write_bytes(picture_bytes)
     smooth = ("--set", "field.width=32", "--set", "field.activation.omega=8")
-    inputs = {
+    inputs: dict[str, tuple[str | Path, ...]] = {
         "image": (folder / "a.png", "--steps", "60"),
         "audio": ("analytic:chirp", "--steps", "5"),
         "shape": ("analytic:torus", "--steps", "300", "--batch", "2048", "--lr", "0.005", *smooth),

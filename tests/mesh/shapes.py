@@ -77,3 +77,18 @@ def noise(x: Tensor) -> Tensor:
     """A sign at random for every point: the worst that marching cubes can meet."""
     turn = torch.sin((x.double() * 8191).round() @ x.new_tensor([12.9898, 78.233, 37.719]).double()) * 43758.5453
     return (turn - turn.floor() - 0.5).float()
+
+
+def signs(x: Tensor) -> Tensor:
+    """As `noise`, but all of one size, so that no ambiguous face has a stronger side."""
+    return noise(x).sign()
+
+
+def ties(x: Tensor) -> Tensor:
+    """-1, 0 or 1 at random: as `signs`, with the level at many lattice points."""
+    return (3 * noise(x)).round()
+
+
+def cube(x: Tensor) -> Tensor:
+    """A cube whose faces lie exactly on lattice points wherever the resolution is a multiple of four."""
+    return (x - 0.5).abs().amax(dim=1) - 0.25

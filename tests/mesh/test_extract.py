@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inr._domain import Domain, Frame
 from inr._errors import UsageError
-from inr.mesh import Mesh, MeshResult, extract_mesh
+from inr.mesh import Mesh, MeshResult, _march, extract_mesh
 from tests.mesh import shapes
 
 Shape = Callable[[Tensor], Tensor]
@@ -108,7 +108,8 @@ def test_level_is_a_distance() -> None:
 
 @pytest.mark.parametrize("resolution", [64, 128])
 @pytest.mark.parametrize(
-    "shape", [shapes.sphere, shapes.torus, shapes.box, shapes.ellipsoid, shapes.clipped_sphere, shapes.sheets]
+    "shape",
+    [shapes.sphere, shapes.torus, shapes.box, shapes.cube, shapes.ellipsoid, shapes.clipped_sphere, shapes.sheets],
 )
 def test_sparse_is_dense(shape: Shape, resolution: int) -> None:
     sparse = extract_mesh(shape, resolution=resolution)
@@ -135,15 +136,38 @@ def test_every_resolution_closes(resolution: int) -> None:
     assert_same(sparse, extract_mesh(shapes.sphere, resolution=resolution, dense=True))
 
 
+@pytest.mark.parametrize("shape", [shapes.noise, shapes.signs, shapes.ties])
 @pytest.mark.parametrize("resolution", [5, 16, 31])
-def test_random_signs_give_two_faces_at_every_edge(resolution: int) -> None:
-    result = extract_mesh(shapes.noise, resolution=resolution, dense=True, project_steps=0)
+def test_random_signs_give_two_faces_at_every_edge(shape: Shape, resolution: int) -> None:
+    result = extract_mesh(shape, resolution=resolution, dense=True, project_steps=0)
     assert result.is_clipped
     assert_sound(result)
 
 
-def test_against_scikit_image() -> None:
-    """The same crossings as another marching cubes, where no face is ambiguous."""
+def test_a_face_through_lattice_points_is_flat() -> None:
+    result = extract_mesh(shapes.cube, resolution=32)
+    assert_sound(result, euler=2)
+    assert np.abs(shapes.cube(torch.from_numpy(result.vertices)).numpy()).max() < 1.1e-3 / 32
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-5, 1e30])
+def test_values_of_any_size_close(size: float) -> None:
+    plain = extract_mesh(shapes.noise, resolution=12, dense=True, project_steps=0)
+    result = extract_mesh(lambda x: size * shapes.noise(x), resolution=12, dense=True, project_steps=0)
+    assert_sound(result)
+    assert len(result.vertices) == pytest.approx(len(plain.vertices), rel=0.01)
+
+
+def test_blocks_are_stitched_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = extract_mesh(shapes.noise, resolution=31, dense=True, project_steps=0)
+    monkeypatch.setattr(_march, "_BLOCKS_PER_CALL", 1)
+    apart = extract_mesh(shapes.noise, resolution=31, dense=True, project_steps=0)
+    assert np.array_equal(apart.faces, together.faces)
+    assert np.allclose(apart.vertices, together.vertices, rtol=0, atol=1e-3 / 31)
+
+
+def test_against_one_call_over_the_whole_lattice() -> None:
+    """The same crossings as scikit-image finds without blocks, where no face is ambiguous."""
     from skimage.measure import marching_cubes
 
     n = 40
@@ -272,6 +296,28 @@ def test_in_units() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         extract_mesh(shapes.sphere, **settings)
+
+
+def test_a_dense_mesh_over_the_memory_cap_is_refused_before_the_first_point() -> None:
+    def untouched(x: Tensor) -> Tensor:
+        raise AssertionError
+
+    with pytest.raises(UsageError, match=r"resolution 4096 needs about .* GiB .* cap of 8.0 GiB") as caught:
+        extract_mesh(untouched, resolution=4096, dense=True)
+    assert "resolution of " in str(caught.value.hint)
+
+
+def test_a_dense_mesh_with_more_surface_than_fits_is_refused_on_the_way() -> None:
+    points = 0
+
+    def counted(x: Tensor) -> Tensor:
+        nonlocal points
+        points += len(x)
+        return shapes.noise(x)
+
+    with pytest.raises(UsageError, match="needs about"):
+        extract_mesh(counted, resolution=31, dense=True, chunk=1024, memory_bytes=4 << 20)
+    assert 0 < points < 32**3
 
 
 def test_fields_that_can_not_be_meshed_are_refused() -> None:
