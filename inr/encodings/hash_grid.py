@@ -16,7 +16,6 @@ from inr._errors import ConfigError
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.kernels.hash_grid import GridGeometry, grid_geometry, hash_grid
 
-
 SPACE_SIDE = 256
 """Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
 
@@ -32,11 +31,11 @@ class HashGridEncodingConfig(EncodingConfig):
 
     What is left at none is decided for the signal, n samples per axis: `finest` = n + 1, which puts a vertex of the
     finest level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is
-    the mean of four vertices, which can not represent the finest detail); `base` = n / 12 on the longest axis, as finer
-    levels are worth more than coarse ones; T near an eighth of the samples.
+    the mean of four vertices, which can not represent the finest detail); 13 levels from `base` = n / 12 on, as finer
+    levels are worth more than coarse ones (sound: 8 from n / 80 on); T near an eighth of the samples.
     """
 
-    levels: int = param(13, "levels L", ge=1, le=32)
+    levels: int | None = param(None, "levels L", ge=1, le=32)
     features: int = param(2, "features F per entry", ge=1, le=8)
     log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=24)
     base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2)
@@ -54,16 +53,23 @@ class HashGridEncodingConfig(EncodingConfig):
             finest = finest * spec.d_in
         if len(finest) != spec.d_in:
             raise ConfigError([f"finest has {len(finest)} numbers, expected one per axis ({spec.d_in})"])
+        levels, span = (8, 80) if spec.d_in == 1 else (13, 12)
         n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
-        base = self.base or max(2, round(max(finest) / 12))
+        base = self.base or max(2, round(max(finest) / span))
         interpolation = self.interpolation or ("smoothstep" if spec.kind == "points" else "linear")
         return dataclasses.replace(
-            self, finest=finest, log2_table=log2_table, base=base, interpolation=interpolation
+            self,
+            levels=self.levels or levels,
+            log2_table=log2_table,
+            base=base,
+            finest=finest,
+            interpolation=interpolation,
         )
 
     def geometry(self) -> GridGeometry:
         """The levels of a resolved config."""
+        assert self.levels is not None
         assert self.finest is not None
         assert self.base is not None
         assert self.log2_table is not None
@@ -83,7 +89,7 @@ class HashGridEncoding(Encoding):
         self.geometry = config.geometry()
         self.interpolation: Literal["linear", "smoothstep"] = config.interpolation or "linear"
         self.smoothness = 2.0 if self.interpolation == "smoothstep" else 0.0
-        self.d_out = config.levels * config.features
+        self.d_out = self.geometry.n_levels * config.features
         table = torch.empty(self.geometry.total_entries, config.features)
         self.table = nn.Parameter(table.uniform_(-config.init_range, config.init_range, generator=generator))
 

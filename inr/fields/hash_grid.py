@@ -15,7 +15,6 @@ from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers import Xavier
 
-
 LATTICE: Mapping[str, Any] = {
     "steps": 1000,
     "batch": 8192,
@@ -23,7 +22,9 @@ LATTICE: Mapping[str, Any] = {
     "schedule": {"type": "cosine", "end": 0.1},
 }
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "shape": {"steps": 2000, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
+    "audio": {**LATTICE, "steps": 2000},
+    "shape": {"steps": 800, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
+    "points": {"steps": 800, "batch": 4096, "lr": 0.003, "schedule": {"type": "cosine", "end": 0.01}},
 }
 
 

@@ -11,6 +11,9 @@ from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Sampler, Sin
 from inr.mesh._march import Cells, is_crossed
 
 MAX_ROUNDS = 32
+STEEP = 0.95
+"""Share of the cells at a level of refinement whose slope bounds the others' too; a learned field's few steepest spots
+would have all cells kept, and what they hide is found by following the surface."""
 _BYTES_PER_BLOCK = 1700  # of the arrays below and of the mesh they give, at the peak, measured
 
 _BLOCK_POINTS: Ints = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(27, 3)
@@ -33,8 +36,9 @@ def sparse_cells(
     """Every lattice cell that the level set crosses, as far as a Lipschitz bound and the checks can tell.
 
     A cell with centre c and half-diagonal r holds no zero of g = f - level when |g(c)| > L r and L bounds the slope
-    of g inside. L is `lipschitz` where it is given; otherwise `margin` times the steepest slope seen at this level
-    of refinement between neighbouring cells, so that fine ripples count at the scale where they matter. Cells at the
+    of g inside. L is `lipschitz` where it is given; otherwise `margin` times the slope seen among neighbouring cells
+    at this level of refinement, so that fine ripples count at the scale where they matter: the cell's own slope or the
+    one that 95 % of the cells do not exceed, whichever is steeper. Cells at the
     walls are kept wherever the shape may be inside (g(c) <= L r), because it is closed there.
     """
     coarse = _CoarseLattice(lattice, sample)
@@ -56,7 +60,7 @@ def sparse_cells(
     return Search(blocks.cells, used, MAX_ROUNDS)
 
 
-def _keep(values: Reals | Singles, radius: Reals, at_wall: Bools | np.bool_, bound: float) -> Bools:
+def _keep(values: Reals | Singles, radius: Reals, at_wall: Bools | np.bool_, bound: float | Reals) -> Bools:
     reach = bound * radius * (1 + 1e-6) + 1e-7  # float32 values and positions
     return np.asarray(np.where(at_wall, values, np.abs(values)) <= reach)
 
@@ -86,16 +90,18 @@ def _refine(
     real = ~lattice.beyond(np.maximum(cells * side, 1)).any(axis=1)
     values = np.zeros(len(cells))
     values[real] = sample(centre[real], f"cells of {side}")
-    if lipschitz is None:
-        groups = np.flatnonzero(real.reshape(-1, 8).all(axis=1))
+    bound = np.full(len(cells), 0.0 if lipschitz is None else lipschitz)
+    groups = np.flatnonzero(real.reshape(-1, 8).all(axis=1))
+    if lipschitz is None and len(groups):
         box = centre.reshape(-1, 2, 2, 2, 3)[groups]
         runs = (box[:, :, 0, 0, 0], box[:, 0, :, 0, 1], box[:, 0, 0, :, 2])
-        bound = _bound(_slopes(values.reshape(-1, 2, 2, 2)[groups], runs), margin)
-    else:
-        bound = lipschitz
+        slopes = _slopes(values.reshape(-1, 2, 2, 2)[groups], runs)
+        local = np.full(len(parents), np.quantile(slopes, STEEP))
+        local[groups] = np.maximum(local[groups], slopes)
+        bound = margin * np.repeat(local, 8)
     at_wall = (lattice.beyond(cells * side) | lattice.beyond((cells + 1) * side)).any(axis=1)
     radius = np.linalg.norm(high - low, axis=1) / 2
-    return cells[real & _keep(values, radius, at_wall, bound)], bound
+    return cells[real & _keep(values, radius, at_wall, bound)], float(bound.max(initial=0.0))
 
 
 class _CoarseLattice:
