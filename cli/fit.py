@@ -67,7 +67,7 @@ def fit(
         int | None,
         typer.Option(
             metavar="N",
-            help="Stop after N steps. Default: 2000, or no limit with --time.",
+            help="Stop after N steps. Default: the family's, or no limit with --time.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
@@ -89,7 +89,7 @@ def fit(
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Samples per step. Default: 16384.", rich_help_panel=options.TRAINING),
+        typer.Option(metavar="N", help="Samples per step. Default: the family's.", rich_help_panel=options.TRAINING),
     ] = None,
     seed: Annotated[
         int | None,
@@ -170,7 +170,6 @@ def fit(
         given = source(input)
         stem = given.stem
         signal = load_signal(given, request.kind, request.signal_options)
-        signal.meta.setdefault("name", Path(given.name).name)
         target = Target.of(output, f"{stem}.safetensors", force=force or not is_real, suffixes=(".safetensors",))
         picture = None
         if render == "-":

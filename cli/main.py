@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Annotated
@@ -77,5 +78,7 @@ def _main(
 
 def run() -> None:
     """The `inr` program."""
+    # OpenMP's idle threads would spin, on the cores that our own threads need; to be set before torch is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.simplefilter("ignore")  # libraries warn their authors; what a user should know comes as notes
     app()

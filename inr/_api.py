@@ -62,13 +62,14 @@ def extract_mesh(
             "fit a shape (OBJ, PLY, STL, GLB, OFF) or a point cloud with normals",
         )
     field, side = fitted.field, fitted.frame.scale[0]
+    device = next(field.parameters()).device
 
     def values(x: Tensor) -> Tensor:
         with torch.inference_mode():
-            return field(x)
+            return field(x.to(device))
 
     def gradient(x: Tensor) -> Tensor:
-        x = x.detach().requires_grad_()
+        x = x.detach().to(device).requires_grad_()
         return torch.autograd.grad(field(x).sum(), x)[0]
 
     offset = fitted.frame.offset[0]

@@ -38,6 +38,7 @@ CHECKPOINT_NAME = "checkpoint.safetensors"
 _STREAMS = ("init", "pool", "order", "loss")
 _SMOOTHING = 0.95
 _LAST_GOOD_EVERY = 100
+_TARGET_SLACK_DB = 0.5  # the smoothed loss lags behind the field
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +99,10 @@ class Run:
                 f"loss {self.loss.type_name!r} takes {self.loss.order} coordinate derivative(s), "
                 f"but this {field.type_name!r} field is smooth to order {self.field.smoothness:g} only",
                 "choose another field, or a smoother form (hash_grid: --set field.encoding.interpolation=smoothstep)",
+            )
+        if settings.target_psnr_db is not None and signal.peak is None:
+            raise UsageError(
+                f"a target in PSNR has no meaning for a signal of kind {signal.kind!r}", "stop it by steps or time"
             )
         self.pool = signal.pool(self.generators["pool"])
         self.sampler = settings.sampler.build(self.pool.size, settings.batch, self.generators["order"])
@@ -206,7 +211,8 @@ class Run:
         if target is None:
             return False
         estimate = self._psnr()
-        is_time_to_look = surely or (self.step % 10 == 0 and estimate is not None and estimate >= target)
+        is_near = estimate is not None and estimate >= target - _TARGET_SLACK_DB
+        is_time_to_look = surely or (is_near and self.step % 10 == 0)
         return is_time_to_look and self.signal.metrics(self.result("done", with_metrics=False))["psnr_db"] >= target
 
     # -- the end

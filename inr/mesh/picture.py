@@ -20,7 +20,7 @@ _NOTHING = np.iinfo(np.int64).max
 
 
 def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation_deg: float = 25.0) -> Pixels:
-    """Shaded picture of a mesh, uint8 [size, size, 3]: orthographic, seen from azimuth and elevation, z up.
+    """Shaded picture of a mesh, uint8 [size, size, 3]: orthographic, from azimuth and elevation, y up (as in glTF).
 
     A depth buffer over twice the size, then the normals of the vertices, interpolated (of the faces, where the mesh
     has no normals), lit from above the viewer's left shoulder. Both sides of a face are lit.
@@ -54,8 +54,8 @@ def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation
 def _view(azimuth_deg: float, elevation_deg: float) -> Reals:
     """Rows: the directions of right, down and away from the viewer."""
     a, e = np.radians(azimuth_deg), np.radians(elevation_deg)
-    away = -np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-    right = np.array([-np.sin(a), np.cos(a), 0.0])
+    away = -np.array([np.cos(e) * np.sin(a), np.sin(e), np.cos(e) * np.cos(a)])
+    right = np.array([np.cos(a), 0.0, -np.sin(a)])
     return np.stack([right, np.cross(away, right), away])
 
 

@@ -196,4 +196,6 @@ def load_signal(
                 f"give --kind ({', '.join(SIGNALS)}), or one of the suffixes {' '.join(known)}",
             )
         kind = next((name for name in owners if SIGNALS[name].claims(source)), owners[0])
-    return SIGNALS[kind].load(source, options or {})
+    signal = SIGNALS[kind].load(source, options or {})
+    signal.meta["name"] = Path(source.name).name
+    return signal

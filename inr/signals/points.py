@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, BinaryIO, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Generator
 
-from inr._domain import Frame, Grid, Spec
+from inr._domain import Spec
 from inr._errors import UnreadableError
 from inr.signals import _ply
+from inr.signals._distance import DistanceSignal, PointPool, check_span, cube_frame, evaluate_points
 from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source, Values, View
+from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Source
 from inr.signals._solid import Floats
-from inr.signals.shape import PointPool, Shape, check_span, cube_frame, evaluate_points
 
 _TEST_POINTS = 2**15
 _TEST_SEED = 0x5EED
@@ -24,16 +24,15 @@ _STEP = 1e-3
 
 
 @SIGNALS.register("points")
-class Points(Signal):
+class Points(DistanceSignal):
     """Points with normals: PLY without faces, text lines "x y z nx ny nz" (.xyz, .txt), or .npy of shape [N, 6].
 
-    The domain is that of `Shape`; training samples have value 0 and a unit normal. A .npy is an array unless
-    the kind is given.
+    The domain is a cube around the points, as for shapes; training samples have value 0 and a unit normal. A .npy is
+    an array unless the kind is given.
     """
 
     kind: ClassVar[str] = "points"
     extensions: ClassVar[tuple[str, ...]] = (".ply", ".xyz", ".txt", ".npy")
-    formats: ClassVar[tuple[str, ...]] = Shape.formats
     loss: ClassVar[str] = "eikonal"
     headline: ClassVar[str] = "surface_mae"
 
@@ -111,16 +110,6 @@ class Points(Signal):
             "gradient_norm_error": float(np.mean(np.abs(norm - 1))),
             "wrong_side": float(np.mean(np.concatenate([outside <= 0, inside >= 0]))),
         }
-
-    @classmethod
-    def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:
-        """As for shapes."""
-        return Shape.grid(spec, frame, meta, view)
-
-    @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """As for shapes."""
-        return Shape.write(values, meta, file, suffix)
 
 
 def _read_table(data: bytes, source: Source) -> Floats:

@@ -6,30 +6,28 @@ import io
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, BinaryIO, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from inr._domain import Domain, Frame, Grid, Spec
+from inr._domain import Frame, Spec
 from inr._errors import UnreadableError, UsageError
 from inr.signals import _ply
 from inr.signals import metrics as measures
-from inr.signals._lattice import CHUNK, squeeze_slices, view_grid
-from inr.signals._pictures import encode
+from inr.signals._distance import DistanceSignal, PointPool, check_span, cube_frame, evaluate_points
 from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source, Values, View
+from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Source
 from inr.signals._solid import Faces, Floats, MeshSolid, Sign, Solid, clean, normal, uniform
 
 DEFAULT_POINTS = 2**20
 _TEST_SEED = 0x5EED
 _SHELL = 0.01
-_MARGIN = 1.1
 
 
 @SIGNALS.register("shape")
-class Shape(Signal):
+class Shape(DistanceSignal):
     """A solid given by a triangle mesh. Coordinates (x, y, z) and values (signed distance) in mesh units.
 
     The domain is a cube around the centre of the mesh's bounding box, its side 1.1 times the box's largest extent;
@@ -39,7 +37,6 @@ class Shape(Signal):
 
     kind: ClassVar[str] = "shape"
     extensions: ClassVar[tuple[str, ...]] = (".obj", ".ply", ".stl", ".glb", ".off")
-    formats: ClassVar[tuple[str, ...]] = (".npy", ".png")
     loss: ClassVar[str] = "mape"
     headline: ClassVar[str] = "iou"
 
@@ -187,85 +184,6 @@ class Shape(Signal):
             "sign_error": float(np.mean((f < 0) != (d < 0))),
             "sdf_mae": float(np.mean(np.abs(f - d * self.meta["side"]))),
         }
-
-    @classmethod
-    def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:
-        """A distance volume of 128 samples per axis, or with slices 512, unless size or scale say otherwise."""
-        view.refuse("shape", "scale", "size", "crop", "slices")
-        n = 512 if view.slices else 128
-        if view.size is not None and len(view.size) == 1:
-            view = View(size=view.size * 3, crop=view.crop, slices=view.slices)
-        grid, sliced = view_grid("shape", frame.domain, (n,) * 3, view)
-        return grid, {**meta, "sliced": sliced}
-
-    @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """.npy: float32 distances in mesh units, axes x, y, z; .png: one slice, drawn by `paint_distances`."""
-        array = squeeze_slices(values, meta)[..., 0]
-        if suffix == ".npy":
-            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-            return ()
-        if array.ndim != 2:
-            raise UsageError(
-                f"distances with {array.ndim} axes can not be drawn as .png, expected 2", "use --slice z=0"
-            )
-        file.write(encode(paint_distances(array.T[::-1], float(meta["side"])), ".png"))
-        return ("blue is inside, orange outside, lines are 1/40 of the cube's side apart",)
-
-
-class PointPool:
-    """A pool that holds all its samples; kept once per device."""
-
-    def __init__(self, samples: Batch) -> None:
-        self._samples = samples
-        self._on = {samples.x.device: samples}
-
-    @property
-    def size(self) -> int:
-        return len(self._samples.x)
-
-    def batch(self, index: Tensor) -> Batch:
-        if index.device not in self._on:
-            s = self._samples
-            normals = None if s.normals is None else s.normals.to(index.device)
-            self._on[index.device] = Batch(s.x.to(index.device), s.y.to(index.device), normals=normals)
-        s = self._on[index.device]
-        return Batch(s.x[index], s.y[index], normals=None if s.normals is None else s.normals[index])
-
-
-def evaluate_points(evaluate: Evaluate, x: Tensor) -> Floats:
-    """A scalar field's values [N], float64, at unit-box points [N, D], in chunks of 2^18."""
-    with torch.no_grad():
-        parts = [evaluate(part)[:, 0].to("cpu", torch.float64) for part in x.split(CHUNK)]  # type: ignore[no-untyped-call]
-    values: Floats = torch.cat(parts).numpy()
-    return values
-
-
-def check_span(points: Floats, what: str) -> None:
-    """Refuse points [N, 3] whose bounding box has no size, or one that single precision can not work with."""
-    largest = float((points.max(axis=0) / 2 - points.min(axis=0) / 2).max()) * 2
-    if not 1e-15 < largest < 1e15:
-        raise UnreadableError(f"{what} spans {largest:g} units, expected more than 1e-15 and less than 1e15")
-
-
-def cube_frame(vertices: Floats) -> Frame:
-    """The cube of a shape: around the centre of the bounding box, its side 1.1 times the largest extent."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    side = _MARGIN * float((high - low).max())
-    corner = (low + high) / 2 - side / 2
-    domain = Domain(tuple(corner.tolist()), tuple((corner + side).tolist()), ("x", "y", "z"), "mesh units")
-    return Frame(domain, (0.0,), (side,))
-
-
-def paint_distances(distance: Values, side: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Distances [rows, columns] as an RGB picture: blue inside, orange outside, iso-lines, the surface in white."""
-    shade = 1 - 0.75 * np.exp(-12 * np.abs(distance) / side)
-    lines = 0.85 + 0.15 * np.cos(2 * np.pi * 40 * distance / side)
-    colour = np.where(distance[..., None] < 0, (0.35, 0.65, 1.0), (1.0, 0.65, 0.3)) * (shade * lines)[..., None]
-    pixel = side / max(distance.shape)
-    surface = np.clip(1.5 - np.abs(distance) / pixel, 0, 1)[..., None]
-    painted: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(255 * (colour * (1 - surface) + surface)).astype(np.uint8)
-    return painted
 
 
 def read_mesh(source: Source) -> tuple[Floats, Faces]:

@@ -121,9 +121,9 @@ def test_picture_of_a_ball_is_a_disc() -> None:
 
 
 def test_picture_shows_the_nearer_face() -> None:
-    """Two triangles seen from the front (from +x): the nearer one, which faces the light less, hides the other."""
-    far = [[0.0, -1, -1], [0, 1, -1], [0, 0, 1]]
-    near = [[1.0, -0.5, -0.5], [1, 0.5, -0.5], [1.2, 0, 0.5]]
+    """Two triangles seen from the front (from +z): the nearer one, which faces the light less, hides the other."""
+    far = [[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]
+    near = [[-0.5, -0.5, 1.0], [0.5, -0.5, 1], [0, 0.5, 1.2]]
     both = Mesh(np.array(far + near), np.array([[0, 1, 2], [3, 4, 5]]))
     turned = Mesh(both.vertices, both.faces[::-1].copy())
     image = picture(both, 64, azimuth_deg=0, elevation_deg=0)

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from inr._errors import UnreadableError, UsageError
 from inr.signals import Source, View, load_signal
+from inr.signals._distance import paint_distances
 from inr.signals._lattice import evaluate_grid
 from inr.signals.analytic import box, sphere, torus
-from inr.signals.shape import Shape, paint_distances
+from inr.signals.shape import Shape
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Faces = np.ndarray[Any, np.dtype[np.int64]]
