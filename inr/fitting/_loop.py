@@ -226,7 +226,7 @@ class Run:
             frame=self.signal.frame,
             meta=self.signal.meta,
             settings=self.settings,
-            source=str(self.signal.meta.get("name", "")),
+            source=self.signal.name,
             steps=self.step,
             outcome=outcome,
             seconds=self.seconds,

@@ -66,7 +66,8 @@ class PointPool:
             normals = None if s.normals is None else s.normals.to(index.device)
             self._on[index.device] = Batch(s.x.to(index.device), s.y.to(index.device), normals=normals)
         s = self._on[index.device]
-        return Batch(s.x[index], s.y[index], normals=None if s.normals is None else s.normals[index])
+        normals = None if s.normals is None else s.normals.index_select(0, index)
+        return Batch(s.x.index_select(0, index), s.y.index_select(0, index), normals=normals)
 
 
 def evaluate_points(evaluate: Evaluate, x: Tensor) -> Floats:

@@ -15,6 +15,7 @@ from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
 
 CHUNK = 2**18
 MAX_SAMPLES = 2**30
+MAX_KEPT_POINTS = 2**24
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,15 +56,16 @@ class Lattice(Signal):
 
 
 class _LatticePool:
-    """Samples by flat, row-major index; values are kept once per device."""
+    """Samples by flat, row-major index; kept once per device, and coordinates too where they are not too many."""
 
     def __init__(self, signal: Lattice) -> None:
         self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
         c = signal.spec.d_out
         y = signal.frame.to_field(signal.values.reshape(-1, c))
         weight = None if signal.weight is None else signal.weight.reshape(-1, c)
-        self._on: dict[torch.device, tuple[Tensor, Tensor | None]] = {y.device: (y, weight)}
-        self._source = (y, weight)
+        x = self._grid.points(torch.arange(self.size)) if self.size <= MAX_KEPT_POINTS else None
+        self._source = (x, y, weight)
+        self._on = {y.device: self._source}
 
     @property
     def size(self) -> int:
@@ -71,10 +73,15 @@ class _LatticePool:
 
     def batch(self, index: Tensor) -> Batch:
         if index.device not in self._on:
-            y, weight = self._source
-            self._on[index.device] = (y.to(index.device), None if weight is None else weight.to(index.device))
-        y, weight = self._on[index.device]
-        return Batch(self._grid.points(index), y[index], None if weight is None else weight[index])
+            x, y, weight = (None if t is None else t.to(index.device) for t in self._source)
+            assert y is not None
+            self._on[index.device] = (x, y, weight)
+        x, y, weight = self._on[index.device]
+        return Batch(
+            self._grid.points(index) if x is None else x.index_select(0, index),
+            y.index_select(0, index),
+            None if weight is None else weight.index_select(0, index),
+        )
 
 
 def evaluate_grid(evaluate: Evaluate, grid: Grid, channels: int) -> Values:

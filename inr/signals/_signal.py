@@ -121,6 +121,7 @@ class Signal(ABC):
     formats: suffixes that `write` can produce, the default first. loss: the objective it is fitted with by default.
     headline: the metric shown while fitting and printed first ("psnr_db", "snr_db", "iou").
     spec, frame: see `inr._domain`. meta: everything `write` needs, as JSON. notes: what a user should be told.
+    name: of the file, without its folder.
     """
 
     kind: ClassVar[str]
@@ -133,6 +134,7 @@ class Signal(ABC):
     frame: Frame
     meta: dict[str, Any]
     notes: tuple[str, ...] = ()
+    name: str = ""
 
     @classmethod
     @abstractmethod
@@ -197,5 +199,5 @@ def load_signal(
             )
         kind = next((name for name in owners if SIGNALS[name].claims(source)), owners[0])
     signal = SIGNALS[kind].load(source, options or {})
-    signal.meta["name"] = Path(source.name).name
+    signal.name = Path(source.name).name
     return signal

@@ -1,0 +1,72 @@
+"""What the defaults reach: `python benchmarks/fit.py FILE... [--record NAME]`.
+
+Fits every file with `inr fit` as a user would (quality of the written file, seconds of fitting and of the whole
+command), and meshes the shapes at 512 cells per side. With --record the rows are kept in benchmarks/records/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from _record import save
+
+INR = str(Path(sys.executable).parent / "inr")
+
+
+def inr(*words: str) -> tuple[dict[str, Any], float]:
+    """The JSON document of a command, and its wall time in seconds."""
+    start = time.perf_counter()
+    done = subprocess.run([INR, *words, "--json", "--no-progress"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"inr {' '.join(words)} failed:\n{done.stderr}")
+    return json.loads(done.stdout), time.perf_counter() - start
+
+
+def measure(path: Path, folder: Path) -> dict[str, Any]:
+    model = str(folder / f"{path.stem}.safetensors")
+    fitted, wall_s = inr("fit", str(path), "-o", model)
+    row = {
+        "file": path.name,
+        "n_params": fitted["parameters"],
+        "size_bytes": fitted["bytes"],
+        "steps": fitted["steps"],
+        "fit_s": fitted["seconds"],
+        "wall_s": wall_s,
+        **fitted["metrics"],
+    }
+    if "iou" in row:
+        mesh, row["mesh_s"] = _mesh(model, folder)
+        row |= {f"mesh_{key}": mesh[key] for key in ("vertices", "faces", "fraction", "closed")}
+    return row
+
+
+def _mesh(model: str, folder: Path) -> tuple[dict[str, Any], float]:
+    start = time.perf_counter()
+    words = ["mesh", model, "-o", str(folder / "mesh.ply"), "--resolution", "512", "--json", "--force"]
+    done = subprocess.run([INR, *words], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout), time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--record", help="keep the rows under this name")
+    options = parser.parse_args()
+    rows = []
+    for path in options.files:
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(measure(path, Path(folder)))
+        print(json.dumps(rows[-1]), flush=True)
+    if options.record:
+        print(save(options.record, rows))
+
+
+if __name__ == "__main__":
+    main()
