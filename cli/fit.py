@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from inr.fields import FieldConfig
     from inr.fitting import Fit, FitConfig, Run
-    from inr.signals import Signal
+    from inr.signals import Signal, Source
 
-DEFAULT_FIELD = "hash_grid"
 SECTIONS = ("field", "fit", "signal")
 BYTES_PER_PARAMETER = 16
 """float32: the parameter, its gradient, and Adam's two moments."""
@@ -43,7 +42,7 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"Field family; see inr fields. Default: {DEFAULT_FIELD}.",
+            help="Field family; see inr fields. Default: hash_grid; points: siren.",
             autocompletion=options.complete_field,
             rich_help_panel=options.MODEL,
         ),
@@ -161,13 +160,13 @@ def fit(
     flags = {key: value for key, value in flags.items() if value is not None}
     if resume is not None and (flags or field or settings or config):
         raise UsageError("--resume takes its settings from the checkpoint, other settings can not be given with it")
-    request = Request.of(config, field, settings or [], flags, kind)
     is_real = not (print_config or dry_run)
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Run
         from inr.signals import load_signal
 
         given = source(input)
+        request = Request.of(given, config, field, settings or [], flags, kind)
         stem = given.stem
         signal = load_signal(given, request.kind, request.signal_options)
         target = Target.of(output, f"{stem}.safetensors", force=force or not is_real, suffixes=(".safetensors",))
@@ -245,12 +244,19 @@ class Request:
 
     @classmethod
     def of(
-        cls, config: str | None, field: str | None, settings: Sequence[str], flags: Mapping[str, Any], kind: str | None
+        cls,
+        given: Source,
+        config: str | None,
+        field: str | None,
+        settings: Sequence[str],
+        flags: Mapping[str, Any],
+        kind: str | None,
     ) -> Request:
         """Check everything that can be checked without the signal. Raises ConfigError with every problem."""
         from inr._config import override, parse
         from inr.fields import FieldConfig
         from inr.fitting import FitConfig
+        from inr.signals import default_field_of
 
         problems: list[str] = []
         document = {} if config is None else _read_config(config, problems)
@@ -258,7 +264,11 @@ class Request:
         field_document = dict(document["field"]) if "field" in document else {}
         if field is not None and field_document.get("type", field) != field:
             field_document = {}  # they are another family's settings
-        field_document["type"] = field or field_document.get("type", DEFAULT_FIELD)
+        signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
+        signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
+        kind = signal_options.pop("kind", None) if kind is None else kind
+        signal_options.pop("kind", None)
+        field_document["type"] = field or field_document.get("type") or default_field_of(given, kind)
         parsed: FieldConfig | None = None
         with _collecting(problems):
             parsed = parse(FieldConfig, field_document, "field")
@@ -271,10 +281,6 @@ class Request:
             override(checked, assigned["fit"], "fit")
         with _collecting(problems):
             parse(FitConfig, flags, "fit")
-        signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
-        signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
-        kind = kind or signal_options.get("kind")
-        signal_options.pop("kind", None)
         if problems or parsed is None:
             raise ConfigError(problems, "inr fields NAME lists a family's settings")
         return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
@@ -292,10 +298,6 @@ class Request:
         fit = parse(fitting.FitConfig, self.flags, "fit", fit)
         if fit.steps is None and fit.time_s is None:
             raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give --time")
-        if fit.target_psnr_db is not None and signal.peak is None:
-            raise UsageError(
-                f"PSNR has no meaning for a signal of kind {signal.spec.kind!r}", "stop by --steps or --time instead"
-            )
         return fitting.resolve(signal, field, fit)
 
     def _says_steps(self) -> bool:

@@ -19,7 +19,7 @@ from inr.signals import Signal, Source, load_signal
 
 def fit(
     signal: Signal | str | Path,
-    field: str | Mapping[str, Any] | FieldConfig = "hash_grid",
+    field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     device: str = "auto",
@@ -28,7 +28,8 @@ def fit(
     """Fit a field to a picture, sound, shape or array.
 
     signal: a file, or a loaded Signal. field: a family's name ("siren"), a document of its settings
-    ({"type": "siren", "width": 128}), or a config. settings: of the fit ({"steps": 500, "seed": 1}).
+    ({"type": "siren", "width": 128}), or a config; by default what suits the signal's kind.
+    settings: of the fit ({"steps": 500, "seed": 1}).
     Returns a Fit: `fit.metrics`, `fit.render()`, `fit.save(path)`; the module itself is `fit.field`.
     Raises UnreadableError for the file, ConfigError listing every wrong setting, UsageError, UnavailableError.
     """

@@ -132,10 +132,11 @@ def json_schema(cls: type[Config]) -> dict[str, Any]:
     return {"type": "object", "title": cls.__name__, "properties": properties, "additionalProperties": False}
 
 
-def parse(cls: type[C], document: Mapping[str, Any], where: str = "", base: C | None = None) -> C:
+def parse(cls: type[C], document: Mapping[str, Any] | str, where: str = "", base: C | None = None) -> C:
     """Make a config from a JSON-like mapping.
 
-    cls: the class, or the base class of a slot (then `document["type"]`, or `base`, names the variant).
+    cls: the class, or the base class of a slot (then `document["type"]`, the document itself if it is a word, or
+    `base`, names the variant).
     where: prefix of the names in messages, such as "field".
     base: values for the settings that the document leaves out; the class's defaults when None.
     Raises ConfigError listing every problem found.

@@ -24,7 +24,6 @@ LATTICE: Mapping[str, Any] = {
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "audio": {**LATTICE, "steps": 2000},
     "shape": {"steps": 800, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
-    "points": {"steps": 800, "batch": 4096, "lr": 0.003, "schedule": {"type": "cosine", "end": 0.01}},
 }
 
 

@@ -58,7 +58,7 @@ class Progress:
 
 def resolve(
     signal: Signal,
-    field: str | Mapping[str, Any] | FieldConfig = "hash_grid",
+    field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
 ) -> tuple[FieldConfig, FitConfig]:
     """The complete settings for a signal: what is given, over what the family wants, over the defaults.
@@ -66,17 +66,18 @@ def resolve(
     Raises ConfigError listing everything that is wrong, UsageError when the loss needs derivatives that the field
     does not have.
     """
-    config = field if isinstance(field, FieldConfig) else parse(FieldConfig, _as_document(field), "field")
+    chosen = signal.default_field if field is None else field
+    config = chosen if isinstance(chosen, FieldConfig) else parse(FieldConfig, chosen, "field")
     config = config.resolve(signal.spec)
     if not isinstance(settings, FitConfig):
         recipe = parse(FitConfig, config.recipe(signal.spec), "fit")
         settings = parse(FitConfig, settings or {}, "fit", recipe)
+    if settings.target_psnr_db is not None and signal.peak is None:
+        raise UsageError(
+            f"PSNR has no meaning for a signal of kind {signal.kind!r}", "stop it by steps or time instead"
+        )
     loss = settings.loss or LOSSES[signal.loss]()
     return config, dataclasses.replace(settings, loss=loss)
-
-
-def _as_document(field: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"type": field} if isinstance(field, str) else field
 
 
 class Run:
@@ -99,10 +100,6 @@ class Run:
                 f"loss {self.loss.type_name!r} takes {self.loss.order} coordinate derivative(s), "
                 f"but this {field.type_name!r} field is smooth to order {self.field.smoothness:g} only",
                 "choose another field, or a smoother form (hash_grid: --set field.encoding.interpolation=smoothstep)",
-            )
-        if settings.target_psnr_db is not None and signal.peak is None:
-            raise UsageError(
-                f"a target in PSNR has no meaning for a signal of kind {signal.kind!r}", "stop it by steps or time"
             )
         self.pool = signal.pool(self.generators["pool"])
         self.sampler = settings.sampler.build(self.pool.size, settings.batch, self.generators["order"])
@@ -300,7 +297,7 @@ class Run:
 
 def fit(
     signal: Signal,
-    field: str | Mapping[str, Any] | FieldConfig = "hash_grid",
+    field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     device: torch.device | None = None,
@@ -308,7 +305,8 @@ def fit(
 ) -> Fit:
     """Fit a field to a signal.
 
-    field: a family's name, a document of its settings, or a config. settings: of the fit (steps, lr, seed ...).
+    field: a family's name, a document of its settings, or a config; by default the signal kind's own.
+    settings: of the fit (steps, lr, seed ...).
     Returns the Fit; its `outcome` says whether it ended well. Raises ConfigError or UsageError for settings that can
     not be.
     """

@@ -118,7 +118,8 @@ class Signal(ABC):
     """One loaded signal.
 
     kind: its registered name. extensions: file suffixes it is recognised by, with the dot, lower case.
-    formats: suffixes that `write` can produce, the default first. loss: the objective it is fitted with by default.
+    formats: suffixes that `write` can produce, the default first. loss, default_field: the objective and the
+    field family it is fitted with by default.
     headline: the metric shown while fitting and printed first ("psnr_db", "snr_db", "iou").
     spec, frame: see `inr._domain`. meta: everything `write` needs, as JSON. notes: what a user should be told.
     name: of the file, without its folder.
@@ -128,6 +129,7 @@ class Signal(ABC):
     extensions: ClassVar[tuple[str, ...]]
     formats: ClassVar[tuple[str, ...]]
     loss: ClassVar[str] = "mse"
+    default_field: ClassVar[str] = "hash_grid"
     headline: ClassVar[str] = "psnr_db"
 
     spec: Spec
@@ -189,15 +191,28 @@ def load_signal(
         from inr.signals import analytic
 
         return analytic.load(source.name.removeprefix(ANALYTIC), options or {})
-    if kind is None:
-        owners = [name for name in SIGNALS if source.suffix in SIGNALS[name].extensions]
-        if not owners:
-            known = sorted({e for name in SIGNALS for e in SIGNALS[name].extensions})
-            raise UsageError(
-                f"can not tell the kind of {source.name!r} by its suffix {source.suffix!r}",
-                f"give --kind ({', '.join(SIGNALS)}), or one of the suffixes {' '.join(known)}",
-            )
-        kind = next((name for name in owners if SIGNALS[name].claims(source)), owners[0])
-    signal = SIGNALS[kind].load(source, options or {})
+    signal = SIGNALS[kind or kind_of(source)].load(source, options or {})
     signal.name = Path(source.name).name
     return signal
+
+
+def kind_of(source: Source) -> str:
+    """The kind that a file's suffix tells, or its first bytes where several kinds share the suffix.
+
+    Raises UsageError when no kind has the suffix.
+    """
+    owners = [name for name in SIGNALS if source.suffix in SIGNALS[name].extensions]
+    if not owners:
+        known = sorted({e for name in SIGNALS for e in SIGNALS[name].extensions})
+        raise UsageError(
+            f"can not tell the kind of {source.name!r} by its suffix {source.suffix!r}",
+            f"give --kind ({', '.join(SIGNALS)}), or one of the suffixes {' '.join(known)}",
+        )
+    return next((name for name in owners if SIGNALS[name].claims(source)), owners[0])
+
+
+def default_field_of(source: Source, kind: str | None = None) -> str:
+    """The field family that a signal is fitted with when none is named, told before it is loaded."""
+    if source.name.startswith(ANALYTIC):
+        return Signal.default_field
+    return SIGNALS[kind or kind_of(source)].default_field

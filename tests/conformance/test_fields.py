@@ -238,7 +238,7 @@ def test_every_parameter_has_a_role_and_learns(document: dict[str, Any], generat
     groups = field.param_groups()
     assert "other" not in groups
     assert sum(len(g) for g in groups.values()) == len(list(field.parameters()))
-    field(torch.rand(4096, 2, generator=generator)).square().sum().backward()
+    field(torch.rand(4096, 2, generator=generator)).square().sum().backward()  # type: ignore[no-untyped-call]
     for name, p in field.named_parameters():
         assert p.grad is not None, f"{name} does not take part"
         assert p.grad.abs().max() > 0, f"{name} has no gradient"

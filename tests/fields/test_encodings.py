@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from inr._config import parse
-from inr._domain import Spec
+from inr._domain import Grid, Spec
 from inr._errors import ConfigError
 from inr.encodings import EncodingConfig
 from inr.encodings.frequency import Frequency
@@ -50,12 +50,24 @@ def test_identity_reaches_both_ends(generator: torch.Generator) -> None:
     assert encoding(torch.tensor([[0.0], [0.5], [1.0]])).flatten().tolist() == [-1.0, 1.0, 3.0]
 
 
+def test_hash_grid_puts_a_vertex_of_its_finest_level_on_every_sample(generator: torch.Generator) -> None:
+    """With one level of one feature, the encoding of the samples is the table itself, whatever the aspect."""
+    config = HashGridEncodingConfig(levels=1, features=1, log2_table=12, base=49).resolve(Spec("image", 2, 3, (48, 32)))
+    assert config.finest == (49, 33)
+    encoding = config.build(2, generator)
+    (table,) = encoding.parameters()
+    with torch.no_grad():
+        table.copy_(torch.arange(len(table), dtype=torch.float32)[:, None])
+    e = encoding(Grid.whole((32, 48), (1, 0)).points(torch.arange(48 * 32)))
+    assert_near(e, e.round(), 1e-5)
+    assert len(set(e.round().flatten().tolist())) == 48 * 32
+
+
 def test_hash_grid_follows_the_signals_own_sides() -> None:
-    resolved = HashGridEncodingConfig().resolve(Spec("image", 2, 3, (768, 512)))
-    assert resolved.finest == (768, 512)
-    geometry = resolved.geometry(2)
-    assert geometry.resolution[0] == (16, 11)
-    assert geometry.resolution[-1][0] in (768, 769)  # float32 rounding of the scale, as in tiny-cuda-nn
+    geometry = HashGridEncodingConfig().resolve(Spec("image", 2, 3, (768, 512))).geometry()
+    assert geometry.resolution[0] == (64, 43)
+    assert geometry.resolution[-1][0] in (769, 770)  # float32 rounding of the scale, as in tiny-cuda-nn
+    assert geometry.total_entries * 2 < 1_000_000
     assert HashGridEncodingConfig(finest=(64,)).resolve(Spec("shape", 3, 1)).finest == (64, 64, 64)
     with pytest.raises(ConfigError, match=r"finest has 2 numbers, expected one per axis \(3\)"):
         HashGridEncodingConfig(finest=(64, 64)).resolve(Spec("shape", 3, 1))

@@ -50,7 +50,7 @@ def test_initial_ranges_are_the_papers(generator: torch.Generator) -> None:
     for module in field.modules():
         if getattr(module, "role", None) in bounds:
             bound = bounds[str(module.role)]
-            largest = float(module.weight.detach().abs().max())
+            largest = float(module.weight.detach().abs().max())  # type: ignore[operator]
             assert 0.9 * bound < largest <= bound
             n_checked += 1
     assert n_checked == 5
@@ -72,6 +72,6 @@ def test_one_layer_is_the_formula(generator: torch.Generator) -> None:
     field = Siren(depth=1, width=16).resolve(PICTURE).build(PICTURE, generator)
     cell, last = field.body.cells[0], field.body.last  # type: ignore[union-attr, index]
     x = torch.rand(7, 2, generator=generator)
-    hidden = torch.sin(30 * ((2 * x - 1) @ cell.linear.weight.T + cell.linear.bias))
+    hidden = torch.sin(30 * ((2 * x - 1) @ cell.linear.weight.T + cell.linear.bias))  # type: ignore[union-attr]
     expected = hidden @ last.weight.T + last.bias  # type: ignore[operator, union-attr]
     torch.testing.assert_close(field(x), expected)

@@ -32,7 +32,8 @@ class Exact(Field):
 
 
 def sphere(x: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(x - 0.5, dim=-1, keepdim=True) - 0.3
+    distance: Tensor = torch.linalg.vector_norm(x - 0.5, dim=-1, keepdim=True) - 0.3
+    return distance
 
 
 def on_sphere(n: int, generator: torch.Generator) -> Batch:
@@ -117,7 +118,7 @@ def test_adams_first_step_is_the_rate_of_each_role(generator: torch.Generator) -
     field = Mlp(width=4, depth=1).resolve(spec).build(spec, generator)
     optimizer = Adam().build(field.param_groups(), {"first": 0.1, "last": 0.01})
     before = {k: v.detach().clone() for k, v in field.named_parameters()}
-    field(torch.rand(16, 1, generator=generator)).sum().backward()
+    field(torch.rand(16, 1, generator=generator)).sum().backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     n_moved = 0
     for name, p in field.named_parameters():

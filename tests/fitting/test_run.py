@@ -119,7 +119,7 @@ def test_settings_resolve_from_family_and_user() -> None:
     assert settings_.optimizer.to_json()["eps"] == 1e-15  # the family's recipe
     assert settings_.loss is not None
     assert settings_.loss.type_name == "mse"
-    assert config.to_json()["encoding"]["finest"] == [48, 48]
+    assert config.to_json()["encoding"]["finest"] == [49, 49]
     with pytest.raises(ConfigError, match=r"unknown setting 'fit.stesp'.*did you mean 'steps'"):
         resolve(waves(), "siren", {"stesp": 3})
     with pytest.raises(ConfigError, match="did you mean 'siren'"):
