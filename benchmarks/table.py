@@ -35,11 +35,11 @@ def fit_table() -> str:
 def steps_table() -> str:
     record = newest("steps")
     lines = ["| a training step | fast kernels | torch reference | ratio |", "|---|---|---|---|"]
-    for row in record["rows"]:
-        lines.append(
-            f"| {row['configuration']} ({row['file']}) | {row['cpu_ms']:.1f} ms | {row['reference_ms']:.1f} ms "
-            f"| {row['ratio']:.1f} |"
-        )
+    lines += [
+        f"| {row['configuration']} ({row['file']}) | {row['cpu_ms']:.1f} ms | {row['reference_ms']:.1f} ms "
+        f"| {row['ratio']:.1f} |"
+        for row in record["rows"]
+    ]
     return "\n".join([conditions_line(record), "", *lines])
 
 

@@ -29,10 +29,11 @@ class HashGridEncodingConfig(EncodingConfig):
     Resolutions grow geometrically on each axis from `base` to `finest`, and follow the sides of the signal's grid, so
     that cells are square: equal to the paper's on a square signal, and without its unused rows on others.
 
-    What is left at none is decided for the signal, n samples per axis: `finest` = n + 1, which puts a vertex of the
-    finest level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is
-    the mean of four vertices, which can not represent the finest detail); 13 levels from `base` = n / 12 on, as finer
-    levels are worth more than coarse ones (sound: 8 from n / 80 on); T near an eighth of the samples.
+    What is left at none is decided for the signal, n samples per axis. `finest` = n + 1 puts a vertex of the finest
+    level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is the mean
+    of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer levels are
+    worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is near an eighth of
+    the samples.
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
@@ -53,7 +54,7 @@ class HashGridEncodingConfig(EncodingConfig):
             finest = finest * spec.d_in
         if len(finest) != spec.d_in:
             raise ConfigError([f"finest has {len(finest)} numbers, expected one per axis ({spec.d_in})"])
-        levels, span = (8, 80) if spec.d_in == 1 else (13, 12)
+        levels, span = (13, 12) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
         n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
         base = self.base or max(2, round(max(finest) / span))

@@ -16,7 +16,7 @@ from inr.layers import InitialiserConfig
 from inr.layers.initialisers import Xavier
 
 LATTICE: Mapping[str, Any] = {
-    "steps": 1000,
+    "steps": 800,
     "batch": 8192,
     "lr": 0.03,
     "schedule": {"type": "cosine", "end": 0.1},
