@@ -34,7 +34,7 @@ def measure(path: Path, folder: Path) -> dict[str, Any]:
     fitted, wall_s = inr("fit", str(path), "-o", model)
     row = {
         "file": path.name,
-        "n_params": fitted["parameters"],
+        "n_params": fitted["n_params"],
         "size_bytes": fitted["bytes"],
         "steps": fitted["steps"],
         "fit_s": fitted["seconds"],
@@ -43,7 +43,7 @@ def measure(path: Path, folder: Path) -> dict[str, Any]:
     }
     if "iou" in row:
         mesh, row["mesh_s"] = _mesh(model, folder)
-        row |= {f"mesh_{key}": mesh[key] for key in ("vertices", "faces", "fraction", "closed")}
+        row |= {f"mesh_{key}": mesh[key] for key in ("n_vertices", "n_faces", "fraction_evaluated", "is_closed")}
     return row
 
 

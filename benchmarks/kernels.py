@@ -1,4 +1,4 @@
-"""Times each kernel op on each backend: `python benchmarks/kernels.py [--json FILE] [--repeat 20]`.
+"""Times each kernel op on each backend: `python benchmarks/kernels.py [--record NAME] [--repeat 20]`.
 
 One row per op, pass and size: median milliseconds per backend, and how many times the reference takes the time.
 """
@@ -6,18 +6,13 @@ One row per op, pass and size: median milliseconds per backend, and how many tim
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numba
 import torch
+from _record import save
 
 from inr.kernels import use_backend
 from inr.kernels.hash_grid import grid_geometry, hash_grid
@@ -75,37 +70,15 @@ def measure(repeat: int) -> list[dict[str, Any]]:
     return rows
 
 
-def conditions() -> dict[str, Any]:
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
-
-    cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), "")
-    return {
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
-        "git_commit": git("rev-parse", "HEAD"),
-        "is_clean": not git("status", "--porcelain"),
-        "cpu": cpu or platform.processor(),
-        "n_threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numba": numba.__version__,
-    }
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().splitlines() if file.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="write a record here")
+    parser.add_argument("--record", help="keep the rows under this name")
     parser.add_argument("--repeat", type=int, default=20, help="calls per median")
     options = parser.parse_args()
     print(f"{'op':10} {'size':17}  {'pass':25}{'cpu':>13}{'reference':>14}{'ratio':>10}")
-    record = {**conditions(), "rows": measure(options.repeat)}
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+    rows = measure(options.repeat)
+    if options.record:
+        print(save(options.record, rows))
 
 
 if __name__ == "__main__":

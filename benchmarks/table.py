@@ -23,8 +23,8 @@ def fit_table() -> str:
     for row in record["rows"]:
         if "iou" in row:
             quality = f"IoU {row['iou']:.4f}"
-            closed = "closed" if row["mesh_closed"] else "open"
-            mesh = f"{closed}, {100 * row['mesh_fraction']:.1f} % evaluated, {row['mesh_s']:.0f} s"
+            closed = "closed" if row["mesh_is_closed"] else "open"
+            mesh = f"{closed}, {100 * row['mesh_fraction_evaluated']:.1f} % evaluated, {row['mesh_s']:.0f} s"
         else:
             value = row.get("snr_db", row["psnr_db"])
             quality, mesh = f"{value:.2f} dB {'SNR' if 'snr_db' in row else 'PSNR'}", ""

@@ -30,10 +30,10 @@ class HashGridEncodingConfig(EncodingConfig):
     that cells are square: equal to the paper's on a square signal, and without its unused rows on others.
 
     What is left at none is decided for the signal, n samples per axis. `finest` = n + 1 puts a vertex of the finest
-    level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is the mean
-    of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer levels are
-    worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is near an eighth of
-    the samples.
+    level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is the
+    mean of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer
+    levels are worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is
+    near an eighth of the samples.
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
