@@ -85,7 +85,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, picture_bytes: bytes) -> di
     """Model files by kind: image (12x16), audio (1 s at 8 kHz), shape (a torus)."""
     folder = tmp_path_factory.mktemp("models")
     (folder / "a.png").write_bytes(picture_bytes)
-    smooth = ("--set", "field.width=32", "--set", "field.activation.omega=8")
+    smooth = ("--set", "field.width=32", "--set", "field.activation.omega=8", "--set", "fit.schedule=exponential")
     inputs: dict[str, tuple[str | Path, ...]] = {
         "image": (folder / "a.png", "--steps", "60"),
         "audio": ("analytic:chirp", "--steps", "5"),
