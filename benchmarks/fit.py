@@ -29,9 +29,9 @@ def inr(*words: str) -> tuple[dict[str, Any], float]:
     return json.loads(done.stdout), time.perf_counter() - start
 
 
-def measure(path: Path, folder: Path) -> dict[str, Any]:
+def measure(path: Path, folder: Path, threads: list[str]) -> dict[str, Any]:
     model = str(folder / f"{path.stem}.safetensors")
-    fitted, wall_s = inr("fit", str(path), "-o", model)
+    fitted, wall_s = inr("fit", str(path), "-o", model, *threads)
     row = {
         "file": path.name,
         "n_params": fitted["n_params"],
@@ -58,14 +58,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--record", help="keep the rows under this name")
+    parser.add_argument("--threads", help="of the fits; default: torch's choice")
     options = parser.parse_args()
+    threads = ["--threads", options.threads] if options.threads else []
     rows = []
     for path in options.files:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(measure(path, Path(folder)))
+            rows.append(measure(path, Path(folder), threads))
         print(json.dumps(rows[-1]), flush=True)
-    if options.record:
-        print(save(options.record, rows))
+        if options.record:
+            save(options.record, rows)
 
 
 if __name__ == "__main__":
