@@ -33,7 +33,7 @@ class HashGrid(Mlp):
     """Learned features on hashed grids of many resolutions, read by a small ReLU network without biases.
 
     The paper's network has 2 layers of 64 and its grid 16 levels; one layer of 32 and the levels chosen by the encoding
-    reach a quality sooner on a CPU (`benchmarks/records`).
+    are the cheaper step on a CPU; `--set` brings the paper's back.
     """
 
     paper: ClassVar[str] = "Mueller et al. 2022, arXiv:2201.05989"

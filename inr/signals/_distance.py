@@ -73,7 +73,7 @@ class PointPool:
 def evaluate_points(evaluate: Evaluate, x: Tensor) -> Floats:
     """A scalar field's values [N], float64, at unit-box points [N, D], in chunks of 2^18."""
     with torch.no_grad():
-        parts = [evaluate(part)[:, 0].to("cpu", torch.float64) for part in x.split(CHUNK)]  # type: ignore[no-untyped-call]
+        parts = [evaluate(part)[:, 0].to("cpu", torch.float64) for part in torch.split(x, CHUNK)]
     values: Floats = torch.cat(parts).numpy()
     return values
 
