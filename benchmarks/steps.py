@@ -22,7 +22,7 @@ PUBLISHED = {
     "type": "hash_grid",
     "width": 64,
     "depth": 2,
-    "encoding": {"type": "hash_grid", "levels": 16, "log2_table": 16, "base": 16, "finest": [768]},
+    "encoding": {"type": "hash_grid", "levels": 16, "features": 2, "log2_table": 16, "base": 16, "finest": [768]},
 }
 CONFIGURATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "published": (PUBLISHED, {"batch": 2**14}),
