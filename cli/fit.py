@@ -41,22 +41,9 @@ def fit(
     kind: options.Kind = None,
     field: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Field family; see inr fields. Default: that of --init, or hash_grid; points: siren.",
-            autocompletion=options.complete_field,
-            rich_help_panel=options.MODEL,
-        ),
+        options.family("Field family; see inr fields. Default: that of --init, or hash_grid; points: siren."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting: field.*, fit.* or signal.*; repeatable.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -143,7 +130,8 @@ def fit(
 ) -> None:
     """Fit a field to a picture, sound, shape, point cloud or array.
 
-    Kernels are compiled once per machine; neither that nor the program's start is part of the fit's time or of --time.
+    Kernels are compiled once per machine. Neither that nor the start is part of the fit's time or of --time; --json
+    tells them apart: seconds, startup_seconds, compile_seconds.
 
     \b
     inr fit photo.png -o photo.safetensors --render fitted.png
