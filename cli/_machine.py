@@ -44,7 +44,7 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """For large imports: what they make stays, and to look for garbage in it takes a fifth of their time."""
+    """For large imports: what they make stays, and to look for garbage in it takes an eighth of their time."""
     gc.disable()
     try:
         yield
