@@ -1,4 +1,4 @@
-"""Sums of Gaussians with bounded support: which of them reach a point, found by cells of a grid."""
+"""Sums of Gaussians with bounded support in plain torch: which of them reach a point is found by cells of a grid."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def splat(
     size: tuple[float, ...],
     reach: float,
 ) -> Tensor:  # [N, F]
-    """sum_i values_i exp(-q_i / 2) over the Gaussians with q_i = |L_i^-1 (p - c_i)|^2 <= reach^2.
+    """See `inr.kernels.splat.splat`. Any device and dtype, any order of derivative, any transform.
 
-    p, centres: in a box from 0 to `size`, and beyond it. The sum is over the pairs that share a cell of a grid over
-    the box, so time and memory go with the number of Gaussians that reach a point; under torch.func it is over all.
+    The sum is over the pairs that share a cell of a grid over the box, so time and memory go with the number of
+    Gaussians that reach a point; under torch.func it is over all.
     """
     inverse = torch.linalg.solve_triangular(factors, torch.eye(p.shape[1], dtype=p.dtype, device=p.device), upper=False)
     kernels = torch.cat([centres, inverse.flatten(1)], dim=1)  # [M, D + D^2]
