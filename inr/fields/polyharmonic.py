@@ -149,4 +149,5 @@ def _solve(system: Tensor, right: Tensor) -> Tensor:
         least: Tensor = torch.linalg.lstsq(system, right, driver="gelsy").solution
         return least
     found: Tensor = torch.linalg.lu_solve(factors, pivots, right)
-    return found + torch.linalg.lu_solve(factors, pivots, right - system @ found)
+    correction: Tensor = torch.linalg.lu_solve(factors, pivots, right - system @ found)
+    return found + correction

@@ -60,7 +60,7 @@ def _evaluate(kind: Kind, q: Array, least: Any, phi: Array, slope: Any) -> None:
     """phi(q), and, unless slope is None, phi'(q), 0 where q is 0 under a root."""
     code = len(kind)
     real = q.dtype.type
-    zero, half, one, two, three = real(0), real(0.5), real(1), real(2), real(3)
+    zero, half, one, three = real(0), real(0.5), real(1), real(3)
     if code == GAUSS:
         for i in range(BLOCK):
             exponent = -half * q[i]

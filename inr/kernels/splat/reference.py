@@ -33,7 +33,7 @@ def splat(
         members, first, count, cell = _bins(p, centres, extent, size)
     parts, start = [], 0
     total = count[cell].cumsum(0)
-    while start < len(p):
+    while start < len(p) or not parts:  # once for no points: the result then still hangs on its inputs
         base = int(total[start - 1]) if start else 0
         stop = max(start + 1, int(torch.searchsorted(total, base + _PAIRS, right=True)))
         here = cell[start:stop]
@@ -49,7 +49,7 @@ def splat(
         terms = _weigh(q, reach).unsqueeze(-1) * values.index_select(0, which)
         parts.append(torch.zeros(len(here), values.shape[1], dtype=p.dtype, device=p.device).index_add(0, point, terms))
         start = stop
-    return torch.cat(parts) if parts else p.new_zeros(0, values.shape[1])
+    return torch.cat(parts)
 
 
 def _square(
