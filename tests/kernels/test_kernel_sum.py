@@ -15,6 +15,7 @@ from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from tests.assertions import assert_near
 from tests.kernels import agreement
 
+GAUSS: agreement.Call = partial(kernel_sum, kernel="gauss")
 COMPILED = agreement.compiled_backends(OP)
 # Every kernel once, both types, every dimension.
 KERNELS = [(kernel, torch.float64, 1 + i % 3) for i, kernel in enumerate(SQUARE_KERNELS)] + [
@@ -43,7 +44,7 @@ def test_values_and_gradients_equal_the_reference(
 @pytest.mark.parametrize(("n", "m", "c"), [(0, 3, 2), (64, 0, 2), (65, 5, 0), (3000, 40, 2)])
 def test_odd_sizes_equal_the_reference(backend: str, n: int, m: int, c: int, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float32, n, m, c, generator)
-    agreement.assert_values_and_gradients_agree(OP, backend, partial(kernel_sum, kernel="gauss"), problem)
+    agreement.assert_values_and_gradients_agree(OP, backend, GAUSS, problem)
 
 
 @pytest.mark.parametrize("backend", COMPILED)
@@ -65,35 +66,33 @@ def test_gradients_at_a_centre_and_far_away_equal_the_reference(
 @pytest.mark.parametrize("backend", COMPILED)
 def test_second_gradients_go_on_in_the_reference(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float64, 50, 20, 2, generator)
-    agreement.assert_second_gradients_agree(OP, backend, partial(kernel_sum, kernel="gauss"), problem)
+    agreement.assert_second_gradients_agree(OP, backend, GAUSS, problem)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms(generator: torch.Generator) -> None:
-    agreement.assert_transforms_agree(
-        partial(kernel_sum, kernel="gauss"), _problem(2, torch.float64, 5, 4, 2, generator)
-    )
+    agreement.assert_transforms_agree(GAUSS, _problem(2, torch.float64, 5, 4, 2, generator))
 
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_same_bytes_for_any_number_of_threads(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float32, 2000, 40, 2, generator)
-    agreement.assert_same_bytes_for_any_number_of_threads(backend, partial(kernel_sum, kernel="gauss"), problem)
+    agreement.assert_same_bytes_for_any_number_of_threads(backend, GAUSS, problem)
 
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_strides_do_not_matter(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float32, 70, 5, 2, generator)
-    agreement.assert_strides_do_not_matter(backend, partial(kernel_sum, kernel="gauss"), problem)
+    agreement.assert_strides_do_not_matter(backend, GAUSS, problem)
 
 
 @pytest.mark.parametrize("backend", ["reference", *COMPILED])
 def test_a_point_that_is_not_a_number_spoils_its_own_value_alone(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float32, 70, 5, 2, generator)
     with use_backend(backend):
-        kept = kernel_sum(*problem, "gauss")
+        kept = GAUSS(*problem)
         problem[0][3, 1] = float("nan")
-        found = kernel_sum(*problem, "gauss")
+        found = GAUSS(*problem)
     assert found[3].isnan().all()
     others = torch.arange(70) != 3
     assert_near(found[others], kept[others], 1e-7)
@@ -107,6 +106,6 @@ def test_what_does_not_fit_is_refused(generator: torch.Generator) -> None:
         (p.double(), centres, widths, weights),
     ):
         with pytest.raises(UsageError):
-            kernel_sum(*bad, "gauss")
+            GAUSS(*bad)
     with pytest.raises(UsageError, match="tent"):
         kernel_sum(p, centres, widths, weights, "tent")

@@ -36,7 +36,8 @@ def _scene(d: int, f: int, dtype: torch.dtype, n: int, m: int, generator: torch.
 
 def _squares(p: Tensor, centres: Tensor, factors: Tensor) -> Tensor:
     offset = (p[:, None] - centres).unsqueeze(-1)
-    return torch.linalg.solve_triangular(factors, offset, upper=False).square().sum((-1, -2))
+    y: Tensor = torch.linalg.solve_triangular(factors, offset, upper=False)
+    return y.square().sum((-1, -2))
 
 
 def _call(d: int) -> agreement.Call:
@@ -116,7 +117,7 @@ def test_what_does_not_fit_is_refused(generator: torch.Generator) -> None:
         (p.double(), centres, factors, values),
     ):
         with pytest.raises(UsageError):
-            splat(*bad, SIZE[:2], REACH)
+            _call(2)(*bad)
     half = [tensor.bfloat16() for tensor in (p, centres, factors, values)]
     with use_backend("cpu"), pytest.raises(UnavailableError, match="bfloat16"):
-        splat(*half, SIZE[:2], REACH)
+        _call(2)(*half)

@@ -26,7 +26,6 @@ from inr.kernels.kernel_sum import reference
 from inr.kernels.radial import SQUARE_KERNELS, Kernel, least_exponent
 
 Array = NDArray[Any]
-Kind = tuple[int, ...]  # the length is a kernel's code, so it is a constant of the machine code
 
 BLOCK = 64
 CHUNK = 1024  # points that the kernels pass one after the other
@@ -56,9 +55,8 @@ def _place(p: Array, first: int, centres: Array, m: int, scale: Any, offset: Arr
 
 
 @compiled
-def _evaluate(kind: Kind, q: Array, least: Any, phi: Array, slope: Any) -> None:
+def _evaluate(code: int, q: Array, least: Any, phi: Array, slope: Any) -> None:
     """phi(q), and, unless slope is None, phi'(q), 0 where q is 0 under a root."""
-    code = len(kind)
     real = q.dtype.type
     zero, half, one, three = real(0), real(0.5), real(1), real(3)
     if code == GAUSS:
@@ -138,7 +136,7 @@ def gather(
     centres: Array,
     widths: Array,
     weights: Array,
-    kind: Kind,
+    code: int,
     least: Any,
     g: Any,
     start: int,
@@ -158,13 +156,13 @@ def gather(
             scale = p.dtype.type(1) / (widths[m] * widths[m])
             _place(p, first, centres, m, scale, offset, q)
             if g is None:
-                _evaluate(kind, q, least, phi, None)
+                _evaluate(code, q, least, phi, None)
                 for c in range(n_values):
                     w, sums = weights[m, c], total[c]
                     for i in range(BLOCK):
                         sums[i] += w * phi[i]
             else:
-                _evaluate(kind, q, least, phi, slope)
+                _evaluate(code, q, least, phi, slope)
                 _push(g, first, weights, m, slope, t)
                 for d in range(d_in):
                     o, sums = offset[d], total[d]
@@ -191,7 +189,7 @@ def scatter(
     centres: Array,
     widths: Array,
     weights: Array,
-    kind: Kind,
+    code: int,
     least: Any,
     g: Array,
     n_blocks: int,
@@ -223,9 +221,9 @@ def scatter(
             for first in range(chunk, chunk_end, BLOCK):
                 _place(p, first, centres, m, scale, offset, q)
                 if by_centres is None:
-                    _evaluate(kind, q, least, phi, None)
+                    _evaluate(code, q, least, phi, None)
                 else:
-                    _evaluate(kind, q, least, phi, slope)
+                    _evaluate(code, q, least, phi, slope)
                     _push(g, first, weights, m, slope, t)
                     for d in range(d_in):
                         o, sums = offset[d], moved[d]
@@ -253,7 +251,7 @@ class _Sum:
         self.n_blocks = -(-self.n // BLOCK)
         self.points = self._axes_first(p)
         self.kernels = tuple(_array(tensor) for tensor in (centres, widths, weights))
-        self.kind = (0,) * CODES[kernel], self.points.dtype.type(least_exponent(p.dtype))
+        self.kind = CODES[kernel], self.points.dtype.type(least_exponent(p.dtype))
         self.least = max(1, LEAST_PAIRS_PER_THREAD // max(1, len(centres)))
 
     def _axes_first(self, rows: Tensor) -> Any:

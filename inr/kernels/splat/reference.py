@@ -31,7 +31,8 @@ def splat(
     with torch.no_grad():
         extent = reach * factors.square().sum(-1).sqrt()  # half sides [M, D] of the boxes that hold the ellipsoids
         members, first, count, cell = _bins(p, centres, extent, size)
-    parts, start = [], 0
+    parts: list[Tensor] = []
+    start = 0
     total = count[cell].cumsum(0)
     while start < len(p) or not parts:  # once for no points: the result then still hangs on its inputs
         base = int(total[start - 1]) if start else 0
