@@ -94,7 +94,7 @@ class NormalEquations:
         diagonal += penalty
         factor, fails = torch.linalg.cholesky_ex(gram)
         pivots = factor.diagonal().square()
-        if not fails and pivots.min() > len(gram) * torch.finfo(gram.dtype).eps * diagonal.max():
+        if not fails and pivots.min() > 1e-15 * diagonal.max():
             solution = torch.cholesky_solve(self.right, factor)
             return solution + torch.cholesky_solve(self.right - _times_symmetric(gram, solution), factor)
         values, vectors = torch.linalg.eigh(gram)
