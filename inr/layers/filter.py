@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from inr._config import param
 from inr._domain import Spec
 from inr.layers._cell import CELLS, Cell, CellConfig, Kit, single_branch
+from inr.layers._windows import windows
 
 INPUT_SCALE = 256.0
 SOUND_INPUT_SCALE = 3000.0
@@ -73,9 +74,7 @@ class Filter(nn.Module):
         wave: Tensor = torch.sin(nn.functional.linear(e, self.omega, self.phase))
         if self.centre is None or self.sharpness is None:
             return wave
-        square = e.square().sum(-1, keepdim=True) + self.centre.square().sum(-1) - 2 * e @ self.centre.T
-        window: Tensor = torch.exp(-0.5 * self.sharpness * square)
-        return wave * window
+        return wave * windows(e, self.centre, self.sharpness)
 
 
 class FilterCell(Cell):
