@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor, nn
 
+from inr.assemblies._fused import fused
 from inr.encodings import EncodingConfig
 from inr.layers import ActivationConfig, Cell, CellConfig, Kit, LinearConfig, Role
 from inr.layers._folding import set_dense, spectral_norm
@@ -50,10 +52,17 @@ class Body(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         e = self.encoding(x)
+        whole = None if self._is_twice_derived(x) else fused(list(self.cells), self.last)
+        if whole is not None:
+            return whole(e)
         h = e
         for cell in self.cells:
             h = cell(h, e, x)
         return self.last(h)
+
+    def _is_twice_derived(self, x: Tensor) -> bool:
+        """Whether a gradient by coordinates may be trained on; kernels of whole bodies are slower there."""
+        return x.requires_grad and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
 
     def fold(self, plain: Body) -> None:
         """Set a body of the folded cells and dense layers to the same function."""
