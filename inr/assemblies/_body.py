@@ -60,6 +60,11 @@ class Body(nn.Module):
             h = cell(h, e, x)
         return self.last(h)
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether all but the encoding is one kernel."""
+        return fused(list(self.cells), self.last) is not None
+
     def _is_twice_derived(self, x: Tensor) -> bool:
         """Whether a gradient by coordinates may be trained on; kernels of whole bodies are slower there."""
         return x.requires_grad and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())

@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 
 from inr._errors import UnavailableError, did_you_mean
 from inr._optional import probe
+from inr.kernels._precision import reason_against
 
 _log = logging.getLogger("inr")
 _forced: ContextVar[str | None] = ContextVar("inr_backend", default=None)
@@ -121,6 +122,7 @@ class Backend:
             reasons.append("it can not run under torch.func, forward-mode AD, torch.export or torch.compile")
         if need.precision not in self.precisions:
             reasons.append(f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for")
+        reasons += [reason for name in sorted(self.precisions) if (reason := reason_against(name)) is not None]
         return reasons
 
     def reasons_to_pass(self, need: Need) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inr._errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._precision import precision
 
 __all__ = ["OP", "sine_mlp"]
 
@@ -31,6 +32,15 @@ OP = Op(
             max_order=1,
             least_size=256,
             least_width=16,
+        ),
+        Backend(
+            "bf16",
+            priority=20,
+            target="inr.kernels.sine_mlp.reduced:sine_mlp",
+            devices=frozenset({"cpu"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            precisions=frozenset({"bfloat16"}),
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 5e-5},
@@ -56,7 +66,8 @@ def sine_mlp(
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    need = Need.of(x, *weights, *given, order=order, size=len(x), width=max(len(weight) for weight in weights))
+    width = max(len(weight) for weight in weights)
+    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width, precision=precision())
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result
 

@@ -38,7 +38,7 @@ Array = NDArray[Any]
 
 LANES = VECTOR_BYTES // 4
 PANEL = 2 * LANES
-BLOCK = 16 * TILE_ROWS  # points
+BLOCK = 8 * TILE_ROWS  # points
 MAX_SLICES = 16
 SLACK = 2 * PANEL  # numbers past the end of an array that whole vectors may touch
 
@@ -85,19 +85,15 @@ def _sines_cosines(z: Array, at: int, row: int, count: int, width: int, h: Array
 
 
 @compiled
-def _gate(g: Array, c: Array, row: int, count: int, width: int) -> None:
-    """g = g c."""
-    for n in range(count):
-        for k in range(n * row, n * row + width, LANES):
-            store(g, k, times(load(g, k), load(c, k)))
-
-
-@compiled
-def _add_rows(g: Array, row: int, count: int, width: int, total: Array, at: int) -> None:
-    """total += the sum over rows of g."""
-    for n in range(count):
-        for k in range(0, width, LANES):
-            store(total, at + k, plus(load(total, at + k), load(g, n * row + k)))
+def _gate(g: Array, c: Array, row: int, count: int, width: int, total: Array, at: int) -> None:
+    """g = g c, and total += the sum over rows of it."""
+    for k in range(0, width, LANES):
+        column = load(total, at + k)
+        for i in range(k, k + count * row, row):
+            gated = times(load(g, i), load(c, i))
+            store(g, i, gated)
+            column = plus(column, gated)
+        store(total, at + k, column)
 
 
 @compiled
@@ -174,8 +170,9 @@ def gradients(
         count = min(BLOCK, stop - first)
         rows = -(-count // REST_ROWS) * REST_ROWS
         for n in range(count):
-            for k in range(plan[n_layers, ROW]):
-                z_grad[n * plan[n_layers, ROW] + k] = g[first + n, k] if k < plan[n_layers, WIDTH] else 0
+            for k in range(plan[n_layers, WIDTH]):
+                z_grad[n * plan[n_layers, ROW] + k] = g[first + n, k]
+                total[plan[n_layers, BIAS_GRAD] + k] += g[first + n, k]
         for i in range(n_layers, lowest - 1, -1):
             width, row, d_in, row_in = plan[i, WIDTH], plan[i, ROW], plan[i - 1, WIDTH], plan[i - 1, ROW]
             if i > 1:
@@ -189,15 +186,13 @@ def gradients(
                 left, right = (0, 1, row), (0, BLOCK * PANEL, PANEL)
                 sums = (plan[i, GRAD], span * PANEL, PANEL)
                 multiply(z_grad, left, h, right, total, sums, total, sums, (width, count, d_in))
-            if is_wanted[2 * i]:
-                _add_rows(z_grad, row, count, width, total, plan[i, BIAS_GRAD])
             if i > lowest or is_wanted[0]:
                 left, right = (0, row, 1), (plan[i, BACKWARD], width * PANEL, PANEL)
                 multiply(
                     z_grad, left, packed, right, nothing, (0, 0, 0), h_grad, (0, PANEL, row_in), (rows, width, d_in)
                 )
                 if i > 1:
-                    _gate(h_grad, c, row_in, count, d_in)
+                    _gate(h_grad, c, row_in, count, d_in, total, plan[i - 1, BIAS_GRAD])
                 z_grad, h_grad = h_grad, z_grad
         if is_wanted[0]:
             for n in range(count):
