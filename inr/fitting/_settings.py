@@ -35,6 +35,6 @@ class FitConfig(Config):
     ema: float | None = param(None, "decay of an average of the parameters, which is what is kept", gt=0, lt=1)
     clip: float | None = param(None, "clip the gradient to this norm", gt=0)
     precision: Precision = param(
-        "float32", "of the matrix products in training, where the CPU has bf16 matrix units; weights stay float32"
+        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits below about 35 dB"
     )
     seed: int = param(0, "seed of everything random", ge=0)

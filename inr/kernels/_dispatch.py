@@ -32,8 +32,7 @@ class Need:
     order: the highest derivative that will be taken of the result (eikonal training: 2).
     deterministic: the same call must give the same bytes.
     functional: the call runs under a torch.func transform, forward-mode AD, torch.export or torch.compile.
-    size: how much there is to do, in the op's own count (points, numbers); None: not said.
-    width: features of the widest layer, for networks; None: not said.
+    size: how much there is to do, in the op's own count; None: not said.
     precision: what the factors of matrix products may be rounded to.
     """
 
@@ -43,7 +42,6 @@ class Need:
     deterministic: bool = False
     functional: bool = False
     size: int | None = None
-    width: int | None = None
     precision: str = "float32"
 
     @classmethod
@@ -52,7 +50,6 @@ class Need:
         *tensors: Tensor,
         order: int = 1,
         size: int | None = None,
-        width: int | None = None,
         precision: str = "float32",
     ) -> Need:
         """The need of a call with these tensors (the first one speaks for device and dtype)."""
@@ -63,7 +60,6 @@ class Need:
             deterministic=torch.are_deterministic_algorithms_enabled(),
             functional=is_functional(*tensors),
             size=size,
-            width=width,
             precision=precision,
         )
 
@@ -86,7 +82,7 @@ class Backend:
     """One implementation of an op, with its limits as data; None means no limit.
 
     target: "module:function", imported when the backend is first used.
-    least_size, least_width: below them it runs, but no faster than the backends after it.
+    least_size: below it runs, but no faster than the backends after it.
     precisions: what it may round the factors of matrix products to.
     """
 
@@ -100,7 +96,6 @@ class Backend:
     is_deterministic: bool = True
     is_functional: bool = False
     least_size: int = 0
-    least_width: int = 0
     precisions: frozenset[str] = frozenset({"float32"})
 
     def reasons_against(self, need: Need) -> list[str]:
@@ -127,12 +122,9 @@ class Backend:
 
     def reasons_to_pass(self, need: Need) -> list[str]:
         """Sentences that say why another backend is as fast; they do not count where this one is forced."""
-        reasons = []
         if need.size is not None and need.size < self.least_size:
-            reasons.append(f"it gains nothing below a size of {self.least_size}")
-        if need.width is not None and need.width < self.least_width:
-            reasons.append(f"it gains nothing below a width of {self.least_width}")
-        return reasons
+            return [f"it gains nothing below a size of {self.least_size}"]
+        return []
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:

@@ -130,4 +130,4 @@ def test_few_numbers_other_types_and_missing_numba_use_the_reference(monkeypatch
     with pytest.raises(UsageError, match="complex64"):
         sine(torch.ones(3, dtype=torch.complex64))
     monkeypatch.setattr(_dispatch, "probe", lambda package: ImportError(f"no {package}"))
-    assert_same_bytes(sine(torch.ones(2**15)), torch.ones(2**15).sin())
+    assert_same_bytes(sine(torch.ones(2**19)), torch.ones(2**19).sin())

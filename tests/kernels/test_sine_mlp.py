@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inr._errors import UnavailableError, UsageError
 from inr.kernels import _dispatch, use_backend
-from inr.kernels.sine_mlp import OP, sine_mlp
+from inr.kernels.sine_mlp import OP, _size, sine_mlp
 from tests.assertions import assert_near, assert_same_bytes
 
 BACKENDS = [
@@ -256,21 +256,23 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 
 def test_where_it_gains_nothing_it_is_not_chosen() -> None:
-    weights = [torch.zeros(64, 2), torch.zeros(3, 64)]
-    need = _dispatch.Need.of(*weights, size=2**14, width=64)
-    assert OP.choose(need).name in COMPILED
-    assert OP.choose(_dispatch.Need.of(*weights, size=4, width=64)).name == "reference"
-    assert OP.choose(_dispatch.Need.of(*weights, size=2**14, width=4)).name == "reference"
-    assert OP.choose(_dispatch.Need.of(*weights, size=2**14, width=64, order=2)).name == "reference"
+    narrow, wide = ([torch.zeros(h, 2), torch.zeros(3, h)] for h in (8, 256))
+    chosen = {
+        (n, len(weights[0])): OP.choose(_dispatch.Need.of(*weights, size=_size(n, weights))).name
+        for n in (64, 1024, 2**14)
+        for weights in (narrow, wide)
+    }
+    assert {case for case, name in chosen.items() if name == "cpu"} == {(2**14, 256)}
+    assert OP.choose(_dispatch.Need.of(*wide, size=2**20, order=2)).name == "reference"
     with use_backend("cpu"):
-        assert OP.choose(_dispatch.Need.of(*weights, size=4, width=4)).name == "cpu"
+        assert OP.choose(_dispatch.Need.of(*narrow, size=1)).name == "cpu"
 
 
 def test_other_types_and_missing_numba_use_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, weights = torch.ones(400, 3), [torch.ones(50, 3), torch.ones(2, 50)]
+    x, weights = torch.ones(8000, 3), [torch.ones(50, 3), torch.ones(2, 50)]
     with use_backend("cpu"), pytest.raises(UnavailableError, match="float64"):
         sine_mlp(x.double(), [w.double() for w in weights], [None, None], [1.0])
-    expected = torch.full((400, 2), 50 * float(torch.tensor(3.0).sin()))
+    expected = torch.full((8000, 2), 50 * float(torch.tensor(3.0).sin()))
     assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)
     monkeypatch.setattr(_dispatch, "probe", lambda package: ImportError(f"no {package}"))
     assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)

@@ -23,7 +23,7 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32}),
             max_order=2,
-            least_size=2**14,
+            least_size=2**18,
         ),
     ),
     tolerances={torch.float64: 1e-14, torch.float32: 2e-6},

@@ -30,8 +30,7 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
-            least_size=256,
-            least_width=16,
+            least_size=2**18,
         ),
         Backend(
             "bf16",
@@ -66,10 +65,14 @@ def sine_mlp(
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    width = max(len(weight) for weight in weights)
-    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width, precision=precision())
+    need = Need.of(x, *weights, *given, order=order, size=_size(len(x), weights), precision=precision())
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result
+
+
+def _size(n_points: int, weights: Sequence[Tensor]) -> int:
+    """Numbers in the widest layer; but packing a matrix for a call pays only with several points per column."""
+    return n_points * min(max(len(weight) for weight in weights), n_points // 8)
 
 
 def _check(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float]) -> None:

@@ -40,6 +40,7 @@ LANES = VECTOR_BYTES // 4
 PANEL = 2 * LANES
 BLOCK = 8 * TILE_ROWS  # points
 MAX_SLICES = 16
+LEAST_BLOCKS = 8  # per slice
 SLACK = 2 * PANEL  # numbers past the end of an array that whole vectors may touch
 
 # Columns of a plan, which has one row per activation, the input first: its features and the numbers from row to row;
@@ -278,7 +279,7 @@ class _Network:
     def gradients(self, x: Tensor, g: Tensor, hidden: Lease, is_wanted: Sequence[bool]) -> list[Tensor | None]:
         """By x, then by the weight and the bias of each layer; None where not wanted."""
         n_blocks = -(-len(x) // BLOCK)
-        n_slices = max(1, min(MAX_SLICES, n_blocks))
+        n_slices = max(1, min(MAX_SLICES, n_blocks // LEAST_BLOCKS))
         x_grad = torch.empty(x.shape if is_wanted[0] else (0, x.shape[1]), dtype=x.dtype)
         size = _up(self.n_gradients, PANEL)
         totals = Lease(n_slices * size + SLACK, np.float32)
