@@ -13,6 +13,7 @@ from inr.fitting._transform import TransformConfig
 from inr.fitting.adam import Adam
 from inr.fitting.samplers import Shuffled
 from inr.fitting.schedules import Exponential, ScheduleConfig
+from inr.kernels import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,4 +34,7 @@ class FitConfig(Config):
     transform: TransformConfig | None = param(None, "what is done to the residual before it is back-propagated")
     ema: float | None = param(None, "decay of an average of the parameters, which is what is kept", gt=0, lt=1)
     clip: float | None = param(None, "clip the gradient to this norm", gt=0)
+    precision: Precision = param(
+        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits below about 35 dB"
+    )
     seed: int = param(0, "seed of everything random", ge=0)
