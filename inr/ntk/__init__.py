@@ -43,6 +43,7 @@ from inr.ntk._fourier import BandKernel, band_kernel, band_kernel_of, fourier_di
 from inr.ntk._kernel import Kernel, Method, cross_kernel, tangent_kernel
 from inr.ntk._lanczos import Density, Eigenpairs, density, lanczos
 from inr.ntk._operator import Channels, TangentOperator
+from inr.ntk._sanity import violations
 from inr.ntk._spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
 
 __all__ = [
@@ -105,5 +106,6 @@ __all__ = [
     "tangent_kernel",
     "target_alignment",
     "time_constants",
+    "violations",
     "wide_kernels",
 ]

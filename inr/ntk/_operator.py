@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
+import importlib
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -102,6 +105,7 @@ class TangentOperator:
         for name, p in self._parameters.items():
             tangent[name] = g[at : at + p.numel()].reshape(p.shape).to(self.x)
             at += p.numel()
+        _load_forward_rules()
         primal = {name: p.detach() for name, p in self._parameters.items()}
         parts = []
         with torch.no_grad():
@@ -168,6 +172,14 @@ class TangentOperator:
     def _square(self, v: Tensor) -> float:
         g = self.pull(v).double()
         return float((g.square() if self._weights is None else g.square() * self._weights.double()).sum())
+
+
+@functools.cache
+def _load_forward_rules() -> None:
+    """torch's rules for forward derivatives, which it loads at their first use with a warning about itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("torch._decomp.decompositions_for_jvp")
 
 
 def flat_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Tensor:
