@@ -44,6 +44,7 @@ from inr.ntk._kernel import Kernel, Method, cross_kernel, tangent_kernel
 from inr.ntk._lanczos import Density, Eigenpairs, density, lanczos
 from inr.ntk._operator import Channels, TangentOperator
 from inr.ntk._sanity import violations
+from inr.ntk._sketch import Sketch, sketch
 from inr.ntk._spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Method",
     "Ranks",
     "Sharpness",
+    "Sketch",
     "Spectrum",
     "TangentOperator",
     "WideKernels",
@@ -100,6 +102,7 @@ __all__ = [
     "rayleigh",
     "roll_off",
     "sharpness",
+    "sketch",
     "spectral_centroid",
     "spectrum",
     "squared_frobenius",

@@ -10,8 +10,9 @@ import torch
 from torch import Generator, Tensor
 
 from inr._errors import UsageError
-from inr.ntk._bands import Bands
+from inr.ntk._bands import Bands, power
 from inr.ntk._operator import TangentOperator
+from inr.ntk._sketch import Sketch, sketch
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,32 @@ def leakage(operator: TangentOperator, cycles: Tensor) -> Tensor:
     return torch.tensor(found, dtype=torch.float64).clamp(0, 1)
 
 
-def band_kernel(operator: TangentOperator, bands: Bands, generator: Generator, probes: int = 8) -> BandKernel:
-    """kappa of every band at once, without bias, from `probes` forward derivatives.
+def band_kernel(operator: TangentOperator, bands: Bands, generator: Generator, probes: int = 32) -> BandKernel:
+    """kappa of every band at once, without bias: `band_kernel_of` a `sketch` with so many draws.
 
-    s = J g for random parameter directions g ~ N(0, I) has the covariance Theta, so E |F s|^2 is diag(F Theta F^*),
-    all frequencies at one time. Relative standard error about sqrt(1 / (probes * frequencies in the band)) or, where
-    waves of the band are alike in the kernel, larger; it is measured over the probes. The lowest bands have few
-    frequencies: `rayleigh` gives those exactly. The mean over channels unless the operator has "sum".
-
-    operator: at the points `lattice(bands.shape)`, in that order. probes: >= 2.
+    operator: at the points `lattice(bands.shape)`, in that order.
     """
-    if len(operator.x) != bands.index.numel():
-        raise UsageError(f"the operator has {len(operator.x)} points, and the bands are of {bands.index.numel()}")
-    if probes < 2:
-        raise UsageError(f"probes is {probes}, expected at least 2")
-    draws = torch.stack([bands.means(_tangent_power(operator, bands.shape, generator)) for _ in range(probes)])
-    return BandKernel(bands, draws.mean(0), draws.std(0) / probes**0.5)
+    return band_kernel_of(sketch(operator, probes, generator), bands)
 
 
-def band_kernel_of(matrix: Tensor, bands: Bands) -> BandKernel:
-    """The same from a kernel matrix [N, N] of the lattice, exactly."""
-    kappa = bands.means(fourier_diagonal(matrix, bands.shape))
-    return BandKernel(bands, kappa, torch.zeros_like(kappa))
+def band_kernel_of(kernel: Tensor | Sketch, bands: Bands) -> BandKernel:
+    """kappa by band, exactly from a kernel matrix [N, N], or from random functions that have the kernel as covariance.
+
+    For these E |F s|^2 = diag(F Theta F^*), all frequencies at one time; the standard error is measured over the draws
+    and about kappa sqrt(2 / (S * frequencies in the band)). The lowest bands have few frequencies, which `rayleigh`
+    gives exactly. For channels "full" it is the mean over channels. Points must be `lattice(bands.shape)`.
+    """
+    if isinstance(kernel, Tensor):
+        kappa = bands.means(fourier_diagonal(kernel, bands.shape))
+        return BandKernel(bands, kappa, torch.zeros_like(kappa))
+    n = kernel.added.shape[1]
+    if n != bands.index.numel():
+        raise UsageError(f"the sketch has {n} points, and the bands are of {bands.index.numel()}")
+    rows = [bands.means(_mean_power(s, bands.shape)) for s in kernel.added]
+    if kernel.taken is not None:
+        rows = [row - bands.means(_mean_power(s, bands.shape)) for row, s in zip(rows, kernel.taken, strict=True)]
+    draws = torch.stack(rows)
+    return BandKernel(bands, draws.mean(0), draws.std(0) / len(draws) ** 0.5)
 
 
 def fourier_diagonal(matrix: Tensor, shape: Sequence[int]) -> Tensor:
@@ -115,8 +120,6 @@ def _quotient(operator: TangentOperator, v: Tensor) -> float:
     return sum(operator.quadratic(v.unsqueeze(1) * seed) for seed in seeds) / c
 
 
-def _tangent_power(operator: TangentOperator, shape: tuple[int, ...], generator: Generator) -> Tensor:
-    draw = operator.draw(generator)
-    s = torch.fft.fftn(draw.reshape(*shape, -1).double().cpu(), dim=tuple(range(len(shape))), norm="ortho")
-    mean: Tensor = s.abs().square().mean(-1)
-    return mean
+def _mean_power(s: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """|F s|^2 [*shape] of functions [N, C], the mean over channels."""
+    return power(s, shape) / s.shape[-1]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
-import importlib
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -44,13 +41,13 @@ def prepared(field: Field, x: Tensor, dtype: torch.dtype) -> tuple[Field, Tensor
 class TangentOperator:
     """Theta = J W J^T of a field f at points x, where J [N C, P] holds the derivatives of vec f(x) by the parameters.
 
-    Products take about three passes through the field and O(N + P) memory: J^T v is one backward pass, J g one forward
-    derivative. The field is copied (float64 unless `dtype` says otherwise) and taken in eval mode, where derivatives
-    are those of its values.
+    Products take about five passes through the field and O(N + P) memory: J^T v is one backward pass, J g two. The
+    field is copied (float64 unless `dtype` says otherwise) and taken in eval mode, where derivatives are those of its
+    values.
 
-    field: any. x: points [N, D] in the unit box. channels: see `Channels`. weights: W, a number per parameter by the
-    parameter's name, all 1 where it is None (see `adam_weights`). dtype: float32 halves the time; what is below about
-    1e-6 of the largest eigenvalue is then noise.
+    field: any. x: points [N, D] in the unit box. channels: see `Channels`; `seeds` [S, C] are the combinations of
+    channels that are differentiated. weights: W, a number per parameter by the parameter's name, all 1 where it is None
+    (see `adam_weights`). dtype: float32 halves the time; what is below about 1e-6 of the largest eigenvalue is noise.
 
     Raises UsageError for points of another dimension, and for a field without trained parameters.
     """
@@ -67,20 +64,28 @@ class TangentOperator:
         self.field, self.x = prepared(field, x, dtype)
         self.channels: Channels = channels
         self.dtype = dtype
-        self._seeds = seeds_of(field, channels, dtype).to(self.x.device)
+        self.seeds = seeds_of(field, channels, dtype).to(self.x.device)
         self._parameters = {n: p for n, p in self.field.named_parameters() if p.requires_grad}
         if not self._parameters:
             raise UsageError("the field has no trained parameters, so it has no tangent kernel")
         self._weights = None if weights is None else flat_weights(self._parameters, weights).to(self.x)
 
     @property
+    def has_weights(self) -> bool:
+        return self._weights is not None
+
+    @property
     def size(self) -> int:
         """Rows of Theta: N C, or N where channels are reduced."""
-        return len(self.x) * (len(self._seeds) if self.channels == "full" else 1)
+        return len(self.x) * (len(self.seeds) if self.channels == "full" else 1)
 
     @property
     def n_params(self) -> int:
-        return sum(p.numel() for p in self._parameters.values())
+        return sum(self._sizes)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [p.numel() for p in self._parameters.values()]
 
     def values(self) -> Tensor:
         """f(x) [N, C]."""
@@ -100,22 +105,24 @@ class TangentOperator:
         return total
 
     def push(self, g: Tensor) -> Tensor:
-        """J g [N, C] for a direction g [P] of the parameters."""
-        tangent, at = {}, 0
-        for name, p in self._parameters.items():
-            tangent[name] = g[at : at + p.numel()].reshape(p.shape).to(self.x)
-            at += p.numel()
-        _load_forward_rules()
-        primal = {name: p.detach() for name, p in self._parameters.items()}
+        """J g [N, C] for a direction g [P] of the parameters: the derivative of <J^T v, g> by v.
+
+        Two backward passes where forward derivatives would be one pass, but these our own kernels do not have.
+        """
+        parameters = list(self._parameters.values())
+        direction = [
+            part.reshape(p.shape) for part, p in zip(torch.split(g.to(self.x), self._sizes), parameters, strict=True)
+        ]
         parts = []
-        with torch.no_grad():
-            for x in torch.split(self.x, ROWS):
-
-                def at_points(values: dict[str, Tensor], x: Tensor = x) -> Tensor:
-                    y: Tensor = torch.func.functional_call(self.field, values, (x,))
-                    return y
-
-                parts.append(torch.func.jvp(at_points, (primal,), (tangent,))[1])
+        for x in torch.split(self.x, ROWS):
+            with torch.enable_grad():
+                y = self.field(x)
+                v = torch.zeros_like(y, requires_grad=True)
+                slopes = torch.autograd.grad(
+                    y, parameters, v, create_graph=True, allow_unused=True, materialize_grads=True
+                )
+                along = torch.stack([(s * d).sum() for s, d in zip(slopes, direction, strict=True)]).sum()
+            parts.append(torch.autograd.grad(along, v)[0])
         return torch.cat(parts)
 
     def draw(self, generator: Generator) -> Tensor:
@@ -125,22 +132,22 @@ class TangentOperator:
         """
         g = torch.randn(self.n_params, generator=generator, dtype=torch.float64).to(self.x)
         drawn = self.push(g if self._weights is None else g * self._weights.sqrt())
-        return drawn @ self._seeds.T if self.channels == "sum" else drawn
+        return drawn @ self.seeds.T if self.channels == "sum" else drawn
 
     def product(self, v: Tensor) -> Tensor:
         """Theta v, of the shape of v: [size] or anything with as many numbers."""
         if self.channels == "full":
             return self._through(v).reshape(v.shape)
         total = torch.zeros(len(self.x), dtype=self.dtype, device=self.x.device)
-        for seed in self._seeds:
+        for seed in self.seeds:
             total += self._through(v.reshape(-1, 1) * seed) @ seed
-        return (total / len(self._seeds)).reshape(v.shape)
+        return (total / len(self.seeds)).reshape(v.shape)
 
     def quadratic(self, v: Tensor) -> float:
         """v^T Theta v = |W^(1/2) J^T v|^2: one backward pass (C of them for the mean over channels)."""
         if self.channels == "full":
             return self._square(v)
-        each = [self._square(v.reshape(-1, 1) * seed) for seed in self._seeds]
+        each = [self._square(v.reshape(-1, 1) * seed) for seed in self.seeds]
         return sum(each) / len(each)
 
     def trace(self) -> float:
@@ -152,7 +159,7 @@ class TangentOperator:
         from inr.ntk._kernel import whole
 
         units = units_of(self.field, self.x) if self._weights is None else [whole(self.field, self._weights)]
-        share = len(self._seeds) if self.channels == "mean" else 1
+        share = len(self.seeds) if self.channels == "mean" else 1
         found = dict.fromkeys((unit.name for unit in units), 0.0)
         for unit, norms in self._norms(units):
             found[unit] += float(norms.sum(dtype=torch.float64)) / share
@@ -161,7 +168,7 @@ class TangentOperator:
     def _norms(self, units: list) -> Iterator[tuple[str, Tensor]]:  # type: ignore[type-arg]
         rows = 256
         for x in torch.split(self.x, rows):
-            uses, _ = capture(self.field, x, units, self._seeds)
+            uses, _ = capture(self.field, x, units, self.seeds)
             for unit, of_unit in zip(units, uses, strict=True):
                 yield unit.name, squared_norms(factors_of(unit, of_unit))
 
@@ -172,14 +179,6 @@ class TangentOperator:
     def _square(self, v: Tensor) -> float:
         g = self.pull(v).double()
         return float((g.square() if self._weights is None else g.square() * self._weights.double()).sum())
-
-
-@functools.cache
-def _load_forward_rules() -> None:
-    """torch's rules for forward derivatives, which it loads at their first use with a warning about itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        importlib.import_module("torch._decomp.decompositions_for_jvp")
 
 
 def flat_weights(parameters: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Tensor:

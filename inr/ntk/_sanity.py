@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,7 @@ def violations(kernel: Kernel, spec: Spectrum, target: Tensor, found: BandKernel
     demand(-slack <= quadratic <= bound + slack, f"y^T Theta y is {quadratic:.6g}, expected 0 to {bound:.6g}")
     r = ranks(spec)
     order = (r.stable, r.participation, r.entropy, r.numerical)
-    rising = all(a <= b * (1 + 1e-6) for a, b in zip(order, order[1:], strict=False))
+    rising = all(a <= b * (1 + 1e-6) for a, b in pairwise(order))
     demand(rising, f"ranks {order} do not rise")
     if found is not None:
         by_band = float((found.kappa * found.bands.counts).sum())

@@ -1,4 +1,4 @@
-"""The tangent kernel of every registered field: layer by layer, from all gradients, and as products, the same numbers."""
+"""The tangent kernel of every registered field: layer by layer, from gradients and as products, the same."""
 
 from __future__ import annotations
 
