@@ -83,9 +83,10 @@ class GaussDual(Dual):
 
 @dataclass(frozen=True)
 class QuadratureDual(Dual):
-    """Any phi, by Gauss and Hermite's rule with nodes^2 points: exact for polynomials, about 1e-2 at kinks.
+    """Any phi, by Gauss and Hermite's rule with nodes^2 points: exact for polynomials.
 
-    Fine oscillations need nodes: phi should turn less than about sqrt(nodes) times within a standard deviation.
+    Kinks cost about 1 % in T and 7 % in T'. Fine oscillations need nodes: phi should turn less than about sqrt(nodes)
+    times within a standard deviation.
     """
 
     function: Callable[[Tensor], Tensor]

@@ -118,7 +118,7 @@ def spectral_centroid(values: Tensor, shape: Sequence[int]) -> float:
     """sum rho |F y| / sum |F y| in cycles per sample, over all frequencies but the constant; 0 for a constant."""
     size = power(values, shape).sqrt()
     rho = radial_frequency(shape)
-    size = torch.where(rho > 0, size, 0.0)
+    size = torch.where((rho > 0) & (size > 1e-12 * size.max()), size, 0.0)
     total = float(size.sum())
     return float((rho * size).sum()) / total if total > 0 else 0.0
 

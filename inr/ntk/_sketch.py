@@ -13,6 +13,7 @@ from inr._errors import UsageError
 from inr._tangent import Factor, Rows, SparseRows
 from inr.ntk._estimates import Estimate
 from inr.ntk._gram import squared_norms
+from inr.ntk._memory import allowed, require
 from inr.ntk._operator import TangentOperator
 from inr.ntk._units import ROWS, capture, factors_of, units_of
 
@@ -74,6 +75,8 @@ def sketch(operator: TangentOperator, probes: int, generator: Generator) -> Sket
     if probes < 2:
         raise UsageError(f"probes is {probes}, expected at least 2")
     is_mean = operator.channels == "mean"
+    needed = 2 * probes * len(operator.x) * len(operator.seeds) * operator.x.element_size()
+    require(f"{probes} draws at {len(operator.x)} points", needed, allowed(None), "take fewer draws, or channels 'sum'")
     units = units_of(operator.field, operator.x)
     if operator.has_weights or any(sum(p.numel() for p in u.others.values()) > MOST_PER_POINT for u in units):
         draws = torch.stack([operator.draw(generator) for _ in range(probes)])
