@@ -90,7 +90,7 @@ def power(values: Tensor, shape: Sequence[int], window: Window = "none") -> Tens
     values: [N, C] or [N] on the lattice, the last axis fastest. window: "hann" multiplies by sin^2(pi x_d) along every
     axis, which takes away the cross that unequal borders draw; sums are then not |y|^2.
     """
-    y = values.detach().double().reshape(*shape, -1)
+    y = values.detach().cpu().double().reshape(*shape, -1)
     if window == "hann":
         for d, n in enumerate(shape):
             w = torch.sin(math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n).square()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -150,9 +150,9 @@ class _Builder:
         n = len(self.x)
         m = n if self.z is None else len(self.z)
         n_captured = n if self.z is None else n + m
-        scratch = per_point * 4 * min(n, ROWS) + 3 * item * (self.s * min(n, BLOCK)) ** 2
+        scratch = per_point * 4 * min(n, ROWS) + 3 * item * (self.s * min(n, 4 * BLOCK)) ** 2
         self.jacobian = max(JACOBIAN_BYTES, memory // 8)
-        most_jacobian = max(min(8 * w * item * n, self.jacobian) for w in self.widths)
+        most_jacobian = max(min(4 * w * item * max(n, m), 2 * self.jacobian) for w in self.widths)
         needed = self.s**2 * n * m * item + per_point * n_captured + scratch + most_jacobian
         a, b = item * self.s**2, per_point
         left = max(0.0, memory - scratch - most_jacobian)
@@ -164,27 +164,31 @@ class _Builder:
             f"take at most {fits} points, reduce the channels, or use the products of TangentOperator",
         )
 
-    def _blocks(self, which: int, n: int) -> list[slice]:
-        """Rows of a unit's factors that are held at a time."""
-        room = self.jacobian // (4 * self.widths[which] * self.x.element_size())
-        rows = max(1, min(BLOCK, room)) if self.units[which].is_structured else max(1, room)
-        return [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
+    def _parts(self, which: int, uses: Sequence[Use]) -> _Parts:
+        """The factors of a unit at blocks of points: all held where they fit, else made whenever they are needed."""
+        n = uses[0].cotangent.shape[1]
+        each = 2 * self.widths[which] * self.x.element_size()
+        rows = BLOCK if each * n <= self.jacobian else max(1, min(4 * BLOCK, self.jacobian // (2 * each)))
 
-    def _factors(self, which: int, uses: Sequence[Use], rows: slice) -> list[Factor]:
-        found = factors_of(self.units[which], [use[rows] for use in uses])
-        return [_mean_of_channels(f) for f in found] if self.channels == "mean" else found
+        def made(block: slice) -> list[Factor]:
+            found = factors_of(self.units[which], [use[block] for use in uses])
+            return [_mean_of_channels(f) for f in found] if self.channels == "mean" else found
+
+        blocks = [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
+        held = [made(block) for block in blocks] if each * n <= self.jacobian else None
+        return _Parts(blocks, held.__getitem__ if held is not None else lambda i: made(blocks[i]))
 
     def symmetric(self) -> tuple[Tensor, dict[str, float]]:
         n, s = len(self.x), self.s
         theta = torch.zeros(n, s, n, s, dtype=self.x.dtype, device=self.x.device)
         traces = dict.fromkeys((unit.name for unit in self.units), 0.0)
         for u, uses in enumerate(self.uses):
-            blocks = self._blocks(u, n)
-            for i, rows in enumerate(blocks):
-                left = self._factors(u, uses, rows)
+            parts = self._parts(u, uses)
+            for i, rows in enumerate(parts.blocks):
+                left = parts.at(i)
                 traces[self.units[u].name] += float(squared_norms(left).sum(dtype=torch.float64))
-                for columns in blocks[i:]:
-                    right = left if columns is rows else self._factors(u, uses, columns)
+                for j, columns in enumerate(parts.blocks[i:], start=i):
+                    right = left if j == i else parts.at(j)
                     _block(theta, rows, columns).add_(gram(left, right))
         size = n * s
         matrix = theta.view(size, size)
@@ -196,10 +200,11 @@ class _Builder:
         n, m, s = len(self.x), len(self.z), self.s
         theta = torch.zeros(n, s, m, s, dtype=self.x.dtype, device=self.x.device)
         for u, (uses, others) in enumerate(zip(self.uses, self.other_uses, strict=True)):
-            for rows in self._blocks(u, n):
-                left = self._factors(u, uses, rows)
-                for columns in self._blocks(u, m):
-                    _block(theta, rows, columns).add_(gram(left, self._factors(u, others, columns)))
+            over, across = self._parts(u, uses), self._parts(u, others)
+            for i, rows in enumerate(over.blocks):
+                left = over.at(i)
+                for j, columns in enumerate(across.blocks):
+                    _block(theta, rows, columns).add_(gram(left, across.at(j)))
         return theta.view(n * s, m * s)
 
     def check(self, matrix: Tensor) -> None:
@@ -216,6 +221,14 @@ class _Builder:
                 f"the structure that the layers state gives v^T Theta v = {got:.10g}, autograd {expected:.10g}",
                 "use method 'contraction', and look for a layer whose `tangent` is wrong",
             )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Blocks of points, and the factors of the i-th."""
+
+    blocks: list[slice]
+    at: Callable[[int], list[Factor]]
 
 
 def _block(theta: Tensor, rows: slice, columns: slice) -> Tensor:

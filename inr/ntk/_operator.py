@@ -35,7 +35,8 @@ def prepared(field: Field, x: Tensor, dtype: torch.dtype) -> tuple[Field, Tensor
     """A copy of the field in eval mode and the points, both in `dtype`. Raises UsageError for other shapes."""
     if x.ndim != 2 or x.shape[1] != field.d_in or len(x) == 0:
         raise UsageError(f"points have shape {tuple(x.shape)}, expected [N, {field.d_in}] with N >= 1")
-    return copy.deepcopy(field).to(dtype).eval(), x.detach().to(dtype)
+    device = next(iter(field.parameters()), x).device
+    return copy.deepcopy(field).to(dtype).eval(), x.detach().to(device, dtype)
 
 
 class TangentOperator:

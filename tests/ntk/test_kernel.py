@@ -104,7 +104,7 @@ def test_blocks_of_points_change_nothing(channels: Any, generator: Generator, mo
     monkeypatch.setattr("inr.ntk._kernel.JACOBIAN_BYTES", 1)
     monkeypatch.setattr("inr.ntk._units.ROWS", 4)
     monkeypatch.setattr("inr.ntk._operator.ROWS", 6)
-    memory = 2**22
+    memory = 2**21
     parts = tangent_kernel(field, x, channels=channels, memory=memory)
     assert_near(parts.matrix, whole.matrix, 1e-12)
     assert_near(cross_kernel(field, x, x[:9], channels=channels, memory=memory), rectangle, 1e-12)
