@@ -23,6 +23,7 @@ FLOORS = {
     "fields": 3,
     "fitting": 4,
     "mesh": 5,
+    "ntk": 4,
     "report": 5,
     "_api": 6,
 }

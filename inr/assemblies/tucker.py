@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from inr._config import param
+from inr._tangent import Factor, Structured, factor
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
 from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
@@ -29,7 +30,7 @@ class TuckerConfig(FactorisedConfig):
         return Tucker(self.rank or {1: 64, 2: 64, 3: 32}.get(d_in, 12), plan, d_in, d_out, generator)
 
 
-class Tucker(Factorised):
+class Tucker(Factorised, Structured):
     role = "last"
 
     def __init__(self, rank: int, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> None:
@@ -52,3 +53,8 @@ class Tucker(Factorised):
         for f in factors:  # takes the leading rank away and puts the axis behind
             y = torch.tensordot(y, f, dims=([0], [1]))
         return y.movedim(0, -1)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Of the core: the product of what the bodies say."""
+        axes = torch.split(inputs[0], 1, -1)
+        return [factor(*(body(t) for body, t in zip(self.bodies, axes, strict=True)), cotangent=cotangent)]

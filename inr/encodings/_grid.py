@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor, nn
 
 from inr._domain import Spec
 from inr._errors import ConfigError
+from inr._tangent import Factor, SparseRows, Structured, factor
 from inr.encodings._encoding import Encoding
-from inr.kernels.hash_grid import GridGeometry, Interpolation, hash_grid
+from inr.kernels.hash_grid import GridGeometry, Interpolation, corners, hash_grid
 
 INTERPOLATION_HELP = "none: smoothstep where the loss takes derivatives (point clouds), else linear"
 
@@ -29,7 +32,7 @@ def per_axis(name: str, given: tuple[int, ...], d_in: int) -> tuple[int, ...]:
     return values
 
 
-class GridEncoding(Encoding):
+class GridEncoding(Encoding, Structured):
     """Features [*B, L F] of the levels of a geometry, from one table that starts uniform in +-init_range."""
 
     outside = "clamp"
@@ -53,3 +56,12 @@ class GridEncoding(Encoding):
     def forward(self, x: Tensor) -> Tensor:
         features = hash_grid(x.reshape(-1, x.shape[-1]), self.table, self.geometry, self.interpolation)
         return features.reshape(*x.shape[:-1], self.d_out)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Level by level, the corners' weights times the cotangent of the level's features."""
+        indices, weights = corners(inputs[0], self.geometry, self.interpolation)
+        size = self.geometry.total_entries
+        return [
+            factor(SparseRows(indices[:, level], weights[:, level], size), cotangent=slope)
+            for level, slope in enumerate(cotangent.chunk(self.geometry.n_levels, dim=-1))
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from inr._config import param
 from inr._domain import Spec
+from inr._tangent import Factor, Structured, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 
@@ -34,7 +36,7 @@ class Concat(EncodingConfig):
         return ConcatEncoding(self, d_in, generator)
 
 
-class ConcatEncoding(Encoding):
+class ConcatEncoding(Encoding, Structured):
     def __init__(self, config: Concat, d_in: int, generator: Generator) -> None:
         super().__init__()
         assert config.first is not None
@@ -51,6 +53,9 @@ class ConcatEncoding(Encoding):
         x = self._inside(x)
         e = torch.cat([self.first(x), self.second(x)], dim=-1)
         return e if self.shift is None else e + self.shift
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        return [factor(cotangent=cotangent)]
 
     def weighted(self, x: Tensor, weights: Tensor) -> Tensor:
         x = self._inside(x)

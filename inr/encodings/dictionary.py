@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, Self
@@ -14,9 +15,10 @@ from torch import Generator, Tensor, nn
 from inr._config import param
 from inr._domain import Spec
 from inr._errors import ConfigError
+from inr._tangent import Factor, SparseRows, Structured, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import per_axis
-from inr.kernels.multilinear import multilinear
+from inr.kernels.multilinear import corners, multilinear
 
 REFERENCE_SIDE = 1024
 """The paper's bases, repeated, resolve this many samples: its finest has 128 vertices in each of 8 periods."""
@@ -75,7 +77,7 @@ class Dictionary(EncodingConfig):
         return DictionaryEncoding(self)
 
 
-class DictionaryEncoding(Encoding):
+class DictionaryEncoding(Encoding, Structured):
     outside = "clamp"
     pad_value = 0.0
     smoothness = 0.0
@@ -94,11 +96,29 @@ class DictionaryEncoding(Encoding):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.clamp(0, 1)
+        return multilinear(x, self.coefficients) * self._bases(x)
+
+    def _bases(self, x: Tensor) -> Tensor:
         bases = [
             multilinear(wrapped(f * x, self.config.wrap), getattr(self, f"basis_{level}"))
             for level, f in enumerate(self.config.frequencies)
         ]
-        return multilinear(x, self.coefficients) * torch.cat(bases, -1)
+        return torch.cat(bases, -1)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """The corners' weights of a grid times the cotangent times what its features are multiplied by."""
+        x = inputs[0].clamp(0, 1)
+        factors = [factor(_sparse(x, self.coefficients), cotangent=cotangent * self._bases(x))]
+        slopes = torch.split(cotangent * multilinear(x, self.coefficients), list(self.config.features), -1)
+        for level, (f, slope) in enumerate(zip(self.config.frequencies, slopes, strict=True)):
+            place = wrapped(f * x, self.config.wrap)
+            factors.append(factor(_sparse(place, getattr(self, f"basis_{level}")), cotangent=slope))
+        return factors
+
+
+def _sparse(x: Tensor, table: Tensor) -> SparseRows:
+    sides = table.shape[:-1]
+    return SparseRows(*corners(x, sides), sides.numel())
 
 
 def wrapped(v: Tensor, wrap: Wrap) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
 from typing import Literal, Self
 
@@ -12,10 +14,11 @@ from torch import Generator, Tensor, nn
 
 from inr._config import param
 from inr._domain import Spec
+from inr._tangent import Factor, SparseRows, Structured, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import INTERPOLATION_HELP, interpolation_for, per_axis, smoothness_of
 from inr.kernels.hash_grid import Interpolation
-from inr.kernels.multilinear import multilinear
+from inr.kernels.multilinear import corners, multilinear
 
 SPACE_SIDE = 32
 """Vertices per axis where the signal has no grid of its own (TPP)."""
@@ -59,7 +62,7 @@ class Planes(EncodingConfig):
         return PlanesEncoding(self, d_in, generator)
 
 
-class PlanesEncoding(Encoding):
+class PlanesEncoding(Encoding, Structured):
     outside = "clamp"
     pad_value = 0.0
 
@@ -81,11 +84,29 @@ class PlanesEncoding(Encoding):
             self.d_out += self.beside.d_out
             self.smoothness = min(self.smoothness, self.beside.smoothness)
 
+    def _each(self, x: Tensor) -> list[Tensor]:
+        return [multilinear(x[..., list(axes)], getattr(self, _name(axes)), self.interpolation) for axes in self.axes]
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Plane by plane, the corners' weights times the cotangent (times the other planes' features in a product)."""
+        x = inputs[0].clamp(0, 1)
+        each = self._each(x)
+        slope = cotangent[..., : each[0].shape[-1]]
+        if self.combine == "mean":
+            slope = slope / len(each)
+        factors = []
+        for i, axes in enumerate(self.axes):
+            table = getattr(self, _name(axes))
+            sparse = SparseRows(
+                *corners(x[:, list(axes)], table.shape[:-1], self.interpolation), table.shape[:-1].numel()
+            )
+            others = each[:i] + each[i + 1 :] if self.combine == "product" else []
+            factors.append(factor(sparse, cotangent=reduce(torch.mul, others, slope)))
+        return factors
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.clamp(0, 1)
-        each = torch.stack(
-            [multilinear(x[..., list(axes)], getattr(self, _name(axes)), self.interpolation) for axes in self.axes]
-        )
+        each = torch.stack(self._each(x))
         features: Tensor = getattr(torch, {"product": "prod"}.get(self.combine, self.combine))(each, 0)
         return features if self.beside is None else torch.cat([features, self.beside(x)], -1)
 

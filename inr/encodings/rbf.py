@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Self
@@ -16,6 +17,7 @@ from inr._config import param
 from inr._domain import Spec
 from inr._errors import ConfigError
 from inr._samples import Informed, Samples
+from inr._tangent import Factor, SparseRows, Structured, factor
 from inr.encodings._centres import (
     MAX_POINTS,
     Shape,
@@ -94,7 +96,7 @@ class Rbf(EncodingConfig):
         return RbfEncoding(self, generator)
 
 
-class RbfEncoding(Encoding, Informed):
+class RbfEncoding(Encoding, Informed, Structured):
     smoothness = 0.0
     outside = "extend"
     pad_value = 0.0
@@ -125,6 +127,22 @@ class RbfEncoding(Encoding, Informed):
         self.register_buffer("factors", torch.exp2(span), persistent=False)
         weight = torch.empty(config.n_kernels, self.d_out)
         self.weight = nn.Parameter(weight.uniform_(-config.init_range, config.init_range, generator=generator))
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Of the weights: what they are multiplied by at the nearest kernels, feature by feature where those differ."""
+        index, mix = self._mix(inputs[0])
+        m = len(self.weight)
+        if not self.config.has_sines:
+            return [factor(SparseRows(index, mix[..., 0], m), cotangent=cotangent)]
+        slopes = torch.split(cotangent, 1, -1)
+        return [factor(SparseRows(index, mix[..., f], m), cotangent=slope) for f, slope in enumerate(slopes)]
+
+    def _mix(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest kernels [N, K] of points [N, D], and what their weights are multiplied by [N, K, F or 1]."""
+        p = x * self.sides
+        index = knn(p.detach(), self.centres, self.neighbours)
+        phi = self.values(p, index).unsqueeze(-1)
+        return index, torch.sin(phi * self.factors) if self.config.has_sines else phi
 
     def forward(self, x: Tensor) -> Tensor:
         p = x.reshape(-1, x.shape[-1]) * self.sides

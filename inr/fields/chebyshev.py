@@ -15,6 +15,7 @@ from inr._config import param
 from inr._domain import Spec
 from inr._errors import ConfigError
 from inr._samples import Samples
+from inr._tangent import Factor, Structured, factor
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 Basis = Literal["chebyshev", "legendre"]
@@ -86,7 +87,7 @@ def _degrees(spec: Spec, budget: int) -> tuple[int, ...]:
     return tuple(n - 1 for n in terms)
 
 
-class ChebyshevField(Field):
+class ChebyshevField(Field, Structured):
     smoothness = math.inf
     outside = "clamp"
     role = "last"
@@ -115,6 +116,11 @@ class ChebyshevField(Field):
             n_terms = basis.shape[1]
             value = torch.einsum("nk,nkr->nr", basis, value.reshape(len(flat), n_terms, value.shape[1] // n_terms))
         return value.reshape(*x.shape[:-1], self.d_out)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """The product of the axes' polynomials: the field is linear in its coefficients."""
+        bases = (b.to(self.coefficients.dtype) for b in self._bases(inputs[0].unbind(-1)))
+        return [factor(*bases, cotangent=cotangent)]
 
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         return _along_axes([b.to(self.coefficients.dtype) for b in self._bases(axes)], self.coefficients)

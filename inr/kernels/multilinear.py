@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import reduce
 from itertools import product
 
@@ -26,7 +27,13 @@ def multilinear(
     x outside [0, 1] is clamped, and has no gradient along that axis. n_d >= 2. Any number of axes, any device, any
     order of derivative, any transform; torch's own `grid_sample` has two or three axes and first derivatives.
     """
-    sides = table.shape[:-1]
+    indices, weights = corners(x, table.shape[:-1], interpolation)
+    values = functional.embedding(indices, table.flatten(0, -2))  # [*B, 2^D, F]
+    return (weights.unsqueeze(-2) @ values).squeeze(-2)
+
+
+def corners(x: Tensor, sides: Sequence[int], interpolation: Interpolation = "linear") -> tuple[Tensor, Tensor]:
+    """Flat indices and weights [*B, 2^D] of the vertices between which `multilinear` interpolates."""
     strides = [math.prod(sides[d + 1 :]) for d in range(len(sides))]
     most = x.new_tensor([n - 1 for n in sides])
     position = x.clamp(0, 1) * most
@@ -41,5 +48,4 @@ def multilinear(
     for corner in product((0, 1), repeat=len(sides)):
         weights.append(reduce(torch.mul, [ends[side][d] for d, side in enumerate(corner)]))
         indices.append(first + sum(stride * side for stride, side in zip(strides, corner, strict=True)))
-    values = functional.embedding(torch.stack(indices, -1), table.flatten(0, -2))  # [*B, 2^D, F]
-    return (torch.stack(weights, -1).unsqueeze(-2) @ values).squeeze(-2)
+    return torch.stack(indices, -1), torch.stack(weights, -1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
 from inr._errors import ConfigError
+from inr._tangent import Factor, Part, Structured, factor
 from inr.layers._complex import as_real, nearest
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 
@@ -26,7 +28,7 @@ class Complex(LinearConfig):
         return ComplexLinear(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
 
 
-class ComplexLinear(Linear):
+class ComplexLinear(Linear, Structured):
     def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> None:
         super().__init__()
         self.d_in, self.d_out, self.role = d_in, d_out, role
@@ -81,3 +83,19 @@ class ComplexLinear(Linear):
                 self.bias_real.copy_(bias[: len(self.bias_real)])
             if self.bias_imag is not None:
                 self.bias_imag.copy_(bias[len(self.bias_imag) :])
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """df/dA = delta_r h_r^T + delta_i h_i^T, df/dB = delta_i h_r^T - delta_r h_i^T; by biases delta_r, delta_i."""
+        (h,) = inputs
+        both = (cotangent, torch.zeros_like(cotangent)) if self.role == "last" else cotangent.chunk(2, dim=-1)
+        real, imag = both
+        if self.imag is None:
+            factors = [factor(h, cotangent=real)]
+        else:
+            h_real, h_imag = h.chunk(2, dim=-1)
+            factors = [
+                Factor((Part((h_real,), real), Part((h_imag,), imag))),
+                Factor((Part((h_real,), imag), Part((h_imag,), -real))),
+            ]
+        biases = [(self.bias_real, real), (self.bias_imag, imag)]
+        return factors + [factor(cotangent=slope) for bias, slope in biases if bias is not None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
+from inr._tangent import Factor, Structured, factor, with_ones
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 
 
@@ -19,7 +21,7 @@ class Dense(LinearConfig):
         return DenseLinear(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
 
 
-class DenseLinear(Linear):
+class DenseLinear(Linear, Structured):
     def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> None:
         super().__init__()
         self.d_in, self.d_out, self.role = d_in, d_out, role
@@ -34,3 +36,7 @@ class DenseLinear(Linear):
     def assign(self, weight: Tensor) -> None:
         with torch.no_grad():
             self.weight.copy_(weight)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """df/dW = delta h^T, df/db = delta."""
+        return [factor(with_ones(inputs[0], self.bias is not None), cotangent=cotangent)]

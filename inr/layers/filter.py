@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -12,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from inr._config import param
 from inr._domain import Spec
+from inr._tangent import Factor, Structured, factor, with_ones
 from inr.layers._cell import CELLS, Cell, CellConfig, Kit, single_branch
 from inr.layers._windows import windows
 
@@ -48,7 +50,7 @@ class FilterConfig(CellConfig):
         return FilterCell(self, kit)
 
 
-class Filter(nn.Module):
+class Filter(nn.Module, Structured):
     """e [*B, d_e] -> g(e) [*B, H]: plane waves, and windows if there is a shape of gamma's distribution."""
 
     role = "filter"
@@ -75,6 +77,28 @@ class Filter(nn.Module):
         if self.centre is None or self.sharpness is None:
             return wave
         return wave * windows(e, self.centre, self.sharpness)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """By Omega and phi as before any sine; by mu, delta g gamma (e - mu); by gamma, -delta g |e - mu|^2 / 2."""
+        (e,) = inputs
+        angle = nn.functional.linear(e, self.omega, self.phase)
+        if self.centre is None or self.sharpness is None:
+            return [factor(with_ones(e, True), cotangent=cotangent * angle.cos())]
+        square = _squares(e, self.centre)
+        window = torch.exp(-0.5 * self.sharpness * square)
+        through = cotangent * angle.sin() * window  # [C, n, H]
+        offset = e.unsqueeze(-2) - self.centre  # [n, H, d_e]
+        return [
+            factor(with_ones(e, True), cotangent=cotangent * angle.cos() * window),
+            factor(cotangent=((through * self.sharpness).unsqueeze(-1) * offset).flatten(-2)),
+            factor(cotangent=-0.5 * through * square),
+        ]
+
+
+def _squares(e: Tensor, centre: Tensor) -> Tensor:
+    """|e - mu|^2, [*B, H]."""
+    squares: Tensor = e.square().sum(-1, keepdim=True) + centre.square().sum(-1) - 2 * e @ centre.T
+    return squares
 
 
 class FilterCell(Cell):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from inr._config import param
+from inr._tangent import Factor, Structured, factor, with_ones
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 from inr.layers.dense import Dense
 from inr.layers.sine import Sine
@@ -67,7 +69,7 @@ class FourierReparam(LinearConfig):
         return ((self.alpha or ALPHA) * rows).flatten(0, 1).float()
 
 
-class FourierReparamLinear(Linear):
+class FourierReparamLinear(Linear, Structured):
     basis: Tensor  # [M, d_in]
 
     def __init__(
@@ -90,3 +92,7 @@ class FourierReparamLinear(Linear):
         with torch.no_grad():
             now = self.coefficients @ self.basis
             self.coefficients.mul_(weight.square().mean().sqrt() / now.square().mean().sqrt())
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """df/dLambda = delta (B h)^T, df/db = delta."""
+        return [factor(with_ones(inputs[0] @ self.basis.T, self.bias is not None), cotangent=cotangent)]

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from inr._config import param
+from inr._tangent import Factor, Structured, factor
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 
 
@@ -37,7 +38,7 @@ class Lipschitz(LinearConfig):
         return self.weight * torch.stack(bounds).prod() if bounds and self.weight > 0 else None
 
 
-class LipschitzLinear(Linear):
+class LipschitzLinear(Linear, Structured):
     def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> None:
         super().__init__()
         self.d_in, self.d_out, self.role = d_in, d_out, role
@@ -58,6 +59,30 @@ class LipschitzLinear(Linear):
         with torch.no_grad():
             self.rows.copy_(weight)
             self.c.copy_(_row_sums(weight).max())
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Rows within the bound are their own; one beyond it is v b / l, l = |v|_1, b = softplus(c).
+
+        Its derivative by v is (b / l) (I - s v^T / l) delta h, s = sign(v), so that products of gradients have
+        <h, h'> - (p q' + q p') / l + n p p' / l^2 with p = <v, h>, q = <s, h>, n = |s|^2: the square completed below.
+        """
+        (h,) = inputs
+        sums = _row_sums(self.rows).clamp_min(1e-30)
+        is_cut = (self.bound() < sums)[:, 0].to(h)
+        scale = (self.bound() / sums).clamp_max(1.0)[:, 0]
+        sign = self.rows.sign()
+        n = sign.square().sum(1).clamp_min(1)
+        p = cotangent * (h @ (self.rows / sums).T)
+        q = cotangent * (h @ sign.T)
+        by_c = (p * is_cut).sum(-1, keepdim=True) * torch.sigmoid(self.c)
+        square = scale.square()
+        factors = [
+            factor(h, cotangent=cotangent, weight=square),
+            factor(cotangent=p - q / n, weight=is_cut * square * n),
+            factor(cotangent=q, weight=-is_cut * square / n),
+            factor(cotangent=by_c),
+        ]
+        return factors if self.bias is None else [*factors, factor(cotangent=cotangent)]
 
 
 def _row_sums(weight: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from inr._config import param
+from inr._tangent import Factor, Structured, factor, with_ones
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 from inr.layers.dense import Dense
 
@@ -61,7 +62,7 @@ class LowRank(LinearConfig):
             chosen.kept = 1 + int(chosen.rank * ((turn + 1) * _GOLDEN % 1.0))
 
 
-class LowRankLinear(Linear):
+class LowRankLinear(Linear, Structured):
     """rank: columns r. kept: how many of them take part now; all but while a training step is computed."""
 
     def __init__(self, dense: Linear, rank: int) -> None:
@@ -88,6 +89,15 @@ class LowRankLinear(Linear):
             root = s[: self.rank].sqrt()
             self.left.copy_(u[:, : self.rank] * root)
             self.right.copy_(vt[: self.rank].T * root)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """df/dU = delta (V^T h)^T, df/dV = h (U^T delta)^T, df/db = delta; with the columns that take part now."""
+        (h,) = inputs
+        left, right = self.left[:, : self.kept], self.right[:, : self.kept]
+        return [
+            factor(with_ones(h @ right, self.bias is not None), cotangent=cotangent),
+            factor(h, cotangent=cotangent @ left),
+        ]
 
     def rank_above(self, threshold: float) -> int:
         """How many leading columns are needed so that those left out have |U_b| |V_b| <= threshold."""

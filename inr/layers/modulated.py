@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,8 +13,9 @@ from torch.nn import functional
 
 from inr._config import param
 from inr._domain import Spec
+from inr._tangent import Factor, SparseRows, Structured, factor
 from inr.kernels.hash_grid import Interpolation
-from inr.kernels.multilinear import multilinear
+from inr.kernels.multilinear import corners, multilinear
 from inr.layers._cell import CELLS, Cell, CellConfig, Kit
 
 EPS = 1e-5
@@ -70,7 +72,7 @@ class ModulatedCell(Cell):
         return self.activation(gamma * a + beta)
 
 
-class Modulation(nn.Module):
+class Modulation(nn.Module, Structured):
     """x [*B, D] -> gamma and beta [*B, 2]. role: it learns at the rate of encodings."""
 
     role = "encoding"
@@ -83,3 +85,7 @@ class Modulation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return multilinear(x, self.grid, self.interpolation)
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        sides = self.grid.shape[:-1]
+        return [factor(SparseRows(*corners(inputs[0], sides, self.interpolation), sides.numel()), cotangent=cotangent)]

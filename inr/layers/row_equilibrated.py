@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
 from inr._config import param
+from inr._tangent import Factor, Structured, factor
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 from inr.layers.dense import Dense
 
@@ -35,7 +37,7 @@ class RowEquilibrated(LinearConfig):
         return RowEquilibratedLinear(d_in, d_out, has_bias=has_bias, role=role, eps=self.eps, generator=generator)
 
 
-class RowEquilibratedLinear(Linear):
+class RowEquilibratedLinear(Linear, Structured):
     gain: Tensor  # []
 
     def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, eps: float, generator: Generator) -> None:
@@ -54,6 +56,18 @@ class RowEquilibratedLinear(Linear):
         with torch.no_grad():
             self.direction.copy_(weight)
             self.gain.copy_(_mean_length(weight))
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Row i of W is c v / |v|, with the derivative s (I - u u^T), u = v / |v|, s = c / |v|.
+
+        Products of gradients are s^2 (<h, h'> - <u, h> <u, h'>), times delta_i delta'_i, summed over rows.
+        """
+        (h,) = inputs
+        size = torch.linalg.vector_norm(self.direction, dim=1).clamp_min(self.eps)
+        square = (self.gain / size).square()
+        along = cotangent * (h @ (self.direction / size[:, None]).T)
+        factors = [factor(h, cotangent=cotangent, weight=square), factor(cotangent=along, weight=-square)]
+        return factors if self.bias is None else [*factors, factor(cotangent=cotangent)]
 
 
 def _mean_length(weight: Tensor) -> Tensor:

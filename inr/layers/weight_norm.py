@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
+from inr._tangent import Factor, Structured, factor
 from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
 
 
@@ -19,7 +21,7 @@ class WeightNorm(LinearConfig):
         return WeightNormLinear(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
 
 
-class WeightNormLinear(Linear):
+class WeightNormLinear(Linear, Structured):
     def __init__(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> None:
         super().__init__()
         self.d_in, self.d_out, self.role = d_in, d_out, role
@@ -35,3 +37,14 @@ class WeightNormLinear(Linear):
         with torch.no_grad():
             self.direction.copy_(weight)
             self.length.copy_(torch.linalg.vector_norm(weight, dim=1, keepdim=True))
+
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """Row i of W is g v / |v|: u = v / |v| by g, and s (I - u u^T) by v, s = g / |v|.
+
+        Products of gradients are s^2 <h, h'> + (1 - s^2) <u, h> <u, h'>, times delta_i delta'_i, summed over rows.
+        """
+        (h,) = inputs
+        square = (self.length[:, 0] / torch.linalg.vector_norm(self.direction, dim=1)).square()
+        along = cotangent * (h @ nn.functional.normalize(self.direction, dim=1).T)
+        factors = [factor(h, cotangent=cotangent, weight=square), factor(cotangent=along, weight=1 - square)]
+        return factors if self.bias is None else [*factors, factor(cotangent=cotangent)]

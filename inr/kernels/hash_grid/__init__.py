@@ -12,8 +12,9 @@ from torch import Tensor
 from inr._errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation, from_scale, grid_geometry
+from inr.kernels.hash_grid.reference import corners
 
-__all__ = ["OP", "GridGeometry", "Interpolation", "from_scale", "grid_geometry", "hash_grid"]
+__all__ = ["OP", "GridGeometry", "Interpolation", "corners", "from_scale", "grid_geometry", "hash_grid"]
 
 MAX_FEATURES = 8
 

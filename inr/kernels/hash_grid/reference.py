@@ -18,6 +18,13 @@ def hash_grid(
     interpolation: Interpolation,
 ) -> Tensor:  # [N, L * F]
     """See `inr.kernels.hash_grid.hash_grid`. Any device and dtype, any order of derivative, any transform."""
+    indices, weights = corners(x, geometry, interpolation)
+    values = functional.embedding(indices, table)  # [N, L, 2^D, F]
+    return (weights.unsqueeze(-1) * values).sum(-2).flatten(1)
+
+
+def corners(x: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> tuple[Tensor, Tensor]:
+    """Rows of the table and their weights [N, L, 2^D], per level and corner of the cell that holds the point."""
     scale = torch.tensor(geometry.scale, dtype=x.dtype, device=x.device)  # [L, D]
     position = x.clamp(0, 1)[:, None, :] * scale + 0.5  # [N, L, D]
     cell = position.detach().floor()
@@ -32,8 +39,7 @@ def hash_grid(
         side = torch.tensor(corner, device=x.device)
         weights.append(torch.where(side == 1, fraction, 1 - fraction).prod(-1))
         indices.append(_index(cell + side, geometry))
-    values = functional.embedding(torch.stack(indices, -1), table)  # [N, L, 2^D, F]
-    return (torch.stack(weights, -1).unsqueeze(-1) * values).sum(-2).flatten(1)
+    return torch.stack(indices, -1), torch.stack(weights, -1)
 
 
 def _index(

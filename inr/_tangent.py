@@ -1,0 +1,73 @@
+"""How a module's parameters enter the tangent kernel, in the structure that its gradients have."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows [n, size] with K entries each: `weights` [n, K] at columns `indices` [n, K]; equal columns add."""
+
+    indices: Tensor
+    weights: Tensor
+    size: int
+
+
+Rows = Tensor | SparseRows
+"""One vector per point: [n, p], or sparse."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Per point i and channel c, the vector  rows_1[i] (x) rows_2[i] (x) ... (x) cotangent[c, i].
+
+    rows: any number of matrices with one row per point; none stands for the number 1. cotangent: [C, n, q].
+    """
+
+    rows: tuple[Rows, ...]
+    cotangent: Tensor
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The gradient of every channel at every point by one parameter tensor: the sum of `parts`.
+
+    Two points then have the inner product  sum over parts a, b of  prod_k <rows_ak[i], rows_bk[j]>  times
+    <cotangent_a[c, i], cotangent_b[d, j]>, where the last is weighted by `weight` [q] (None: by 1). So a dense layer
+    costs its two widths, not their product. Weights may be negative: the inner product of gradients by a
+    reparameterisation is often the plain one less a part of it.
+    """
+
+    parts: tuple[Part, ...]
+    weight: Tensor | None = None
+
+
+def factor(*rows: Rows, cotangent: Tensor, weight: Tensor | None = None) -> Factor:
+    """A factor of one part."""
+    return Factor((Part(rows, cotangent),), weight)
+
+
+class Structured(ABC):
+    """A module that knows the structure of the gradient by its own parameters. Others are taken point by point.
+
+    Adding `tangent` makes tangent kernels faster and does not change them; `inr.ntk` checks each against autograd.
+    """
+
+    @abstractmethod
+    def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
+        """The factors of all parameters that the module holds itself, in an order that is always the same.
+
+        inputs: what `forward` was given, [n, ...] each. cotangent: [C, n, d_out], the derivative of each output channel
+        of the field by what `forward` returned. Nothing has gradient. Several parameters may share a factor.
+        """
+
+
+def with_ones(rows: Tensor, has_ones: bool) -> Tensor:
+    """[n, p] with a column of ones added: a bias is a weight of the constant 1."""
+    return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if has_ones else rows
