@@ -18,10 +18,10 @@ from torch import Tensor
 from inr.kernels._autograd import tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, in_parts
-from inr.kernels._vectors import VECTOR_BYTES, prefetch
+from inr.kernels._vectors import VECTOR_BYTES
 from inr.kernels.grid_mlp_loss import reference
 from inr.kernels.hash_grid import GridGeometry, Interpolation
-from inr.kernels.hash_grid.cpu import Axes, _Grid, _index, _place, _weigh
+from inr.kernels.hash_grid.cpu import Axes, _ask_for, _Grid, _index, _place, _weigh
 from inr.kernels.relu_mlp.cpu import (
     GATED,
     PLAIN,
@@ -36,15 +36,6 @@ from inr.kernels.relu_mlp.cpu import (
 )
 
 Array = NDArray[Any]
-
-
-@compiled
-def _ask_for(table: Array, offset: int, index: Array, count: int) -> None:
-    """Has the cache fetch the rows of a block's corners."""
-    flat, n_features = table.reshape(-1), table.shape[1]
-    for m in range(len(index)):
-        for i in range(count):
-            prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
 
 
 @compiled

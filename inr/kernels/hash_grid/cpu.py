@@ -27,6 +27,7 @@ from torch import Tensor
 from inr.kernels._autograd import asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, compiled_exactly, in_parts
+from inr.kernels._vectors import prefetch
 from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
 
@@ -36,6 +37,7 @@ Axes = tuple[int, ...]
 BLOCK = 128
 CHUNK = 2048  # points whose results stay in the second-level cache while the levels pass
 LEAST_POINTS_PER_THREAD = 512
+FAR = 2**20  # bytes of a level from which on its rows are asked for before they are written
 _PRIMES = np.array(PRIMES, dtype=np.uint32)
 
 # Rows of `factor`: the interpolation factors of an axis, their slope, and slope and curvature times the direction.
@@ -120,6 +122,15 @@ def _index(cell: Array, count: int, stride: Array, entries: int, is_dense: bool,
 
 
 @compiled
+def _ask_for(table: Array, offset: int, index: Array, count: int) -> None:
+    """Has the cache fetch the rows of a block's corners."""
+    flat, n_features = table.reshape(-1), table.shape[1]
+    for m in range(len(index)):
+        for i in range(count):
+            prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
+
+
+@compiled
 def _weigh(factor: Array, count: int, is_directed: bool, axes: Axes, weight: Array) -> None:
     """Weights [2^D, B] of the corners, or their derivatives along the direction."""
     for m in range(1 << len(axes)):
@@ -171,6 +182,7 @@ def interpolate(
                 if len(factor) > 1:
                     _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
                 _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+                _ask_for(table, offset, index, count)
                 _weigh(factor, count, v is not None, axes, weight)
                 block = out[level * n_features : (level + 1) * n_features, first : first + count]
                 for i in range(count):
@@ -217,6 +229,8 @@ def scatter(
             if len(factor) > 1:
                 _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
             _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            if rows.size * rows.itemsize >= FAR:
+                _ask_for(out, offset, index, count)
             _weigh(factor, count, v is not None, axes, weight)
             block = g[level * n_features : (level + 1) * n_features, first : first + count]
             for i in range(count):
