@@ -131,7 +131,7 @@ def training_jacobian(field: Field, x: Tensor, y: Tensor, rate: float, steps: in
         return (out - y).square().mean()
 
     total = torch.eye(len(theta), dtype=torch.float64)
-    slope, curvature = torch.func.grad(loss), torch.func.hessian(loss)
+    slope, curvature = torch.func.grad(loss), torch.func.jacrev(torch.func.grad(loss))
     try:
         for _ in range(steps):
             total = total - rate * (curvature(theta) @ total)

@@ -15,6 +15,7 @@ from inr._samples import Samples
 from inr.fields import Field, FieldConfig
 from inr.fitting import Fit, FitConfig, Run, resolve
 from inr.ntk._forecast import Plan
+from inr.ntk._memory import GIB, allowed
 from inr.ntk._survey import FULL, QUICK, TRIAL, Effort, limit_db, restated, survey, survey_bands, unlearned
 from inr.ntk.report import Report, Trial
 from inr.ntk.verdict import BASE, NEGLIGIBLE, judge
@@ -23,6 +24,10 @@ from inr.signals import Signal
 MODES = {"quick": QUICK, "full": FULL}
 REHEARSED = {"quick": (0.1, 50, 4096), "full": (0.25, 250, 16384)}
 """Share of the run, most steps, and largest batch of the rehearsal, after which the kernel is read."""
+BYTES_PER_ENTRY = 48
+"""float64: the matrix, its eigenvectors, and what the solver works in."""
+SECONDS_PER_CUBE = 1e-9
+"""Of an eigenvalue solver, on one core of about 2020."""
 TRIAL_STEPS, TRIAL_BATCH = 20, 1024
 """Of the rehearsal of a setting that is tried."""
 ADAMS = ("adam",)
@@ -62,6 +67,11 @@ def ntk_report(
             raise UsageError(f"points is {points}, expected at least 4")
         effort = dataclasses.replace(effort, points=points)
     effort = by_channels(effort, signal.spec.d_out, points is not None)
+    if signal.kind == "points":
+        raise UsageError(
+            "a signal of kind 'points' has no values to be aligned with", "take a mesh, a picture, a sound or an array"
+        )
+    say(_cost(effort, signal.spec.d_out))
     subject = _of_fit(signal, field, settings, device) if isinstance(field, Fit) else None
     if subject is None:
         assert not isinstance(field, Fit)
@@ -69,11 +79,6 @@ def ntk_report(
         config, fit = resolve(signal, field, settings)
         steps = min(most, int(share * (fit.steps or 1000))) if rehearse is None else rehearse
         subject = _rehearsed(signal, config, fit, steps, batch, device, say)
-    if subject.is_without_values:
-        raise UsageError(
-            f"a signal of kind {signal.kind!r} has no values to be aligned with",
-            "take a mesh, a picture, a sound or an array",
-        )
     found = survey(
         subject.now,
         subject.samples,
@@ -99,6 +104,21 @@ def ntk_report(
     return judge(found)
 
 
+def _cost(effort: Effort, channels: int) -> str:
+    """What the matrix takes, said before it is made. Raises UsageError where it does not fit into memory."""
+    rows = effort.points * channels
+    needed, free = BYTES_PER_ENTRY * rows**2, allowed(None)
+    if needed > free:
+        raise UsageError(
+            f"the kernel's matrix of {effort.points} points and {channels} channels needs about "
+            f"{needed / GIB:.3g} GiB, and {free / GIB:.3g} GiB may be used",
+            f"take at most {int((free / BYTES_PER_ENTRY) ** 0.5 / channels)} points",
+        )
+    seconds = SECONDS_PER_CUBE * rows**3
+    time = f"about {seconds:.0f} s" if seconds >= 1 else "less than a second"
+    return f"a matrix of {rows} rows: {needed / 1e6:.0f} MB, and {time} for each of its eigenbases"
+
+
 def by_channels(effort: Effort, channels: int, is_given: bool) -> Effort:
     """Fewer points where a point is several rows of the matrix."""
     if is_given or effort.mode == "quick":
@@ -117,10 +137,6 @@ class Subject:
     settings: FitConfig
     state: str
     rehearsed: int
-
-    @property
-    def is_without_values(self) -> bool:
-        return self.samples.spec.kind == "points"
 
 
 def peak_of(signal: Signal) -> float | None:
