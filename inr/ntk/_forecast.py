@@ -21,8 +21,9 @@ BEYOND = 20
 class Plan:
     """How a field will be trained, as far as a forecast needs it.
 
-    lr: the largest rate; factor: what the schedule makes of it at a fraction in [0, 1] of the run. batch: points per
-    step. optimizer: a name; "adam" and its relatives are forecast as Adam with `beta2` and `eps`.
+    lr: the largest rate, lr_encoding: that of the encoding where it is another; factor: what the schedule makes of them
+    at a fraction in [0, 1] of the run. done: steps taken before. batch: points per step. optimizer: a name; it is
+    forecast as Adam with `beta2` and `eps`.
     """
 
     steps: int
@@ -31,6 +32,8 @@ class Plan:
     optimizer: str = "adam"
     beta2: float = 0.999
     eps: float = 1e-8
+    lr_encoding: float | None = None
+    done: int = 0
     factor: Callable[[float], float] = lambda fraction: 1.0
 
 
@@ -55,18 +58,26 @@ def descend(kappa: Tensor, size: int, lr: float, steps: int) -> Forecast:
 
 
 def adapt(
-    kappa: Tensor, preconditioned: Tensor, energy: Tensor, trace: float, size: int, points: int, plan: Plan
+    kappa: Tensor,
+    preconditioned: Tensor,
+    energy: Tensor,
+    trace: float,
+    size: int,
+    points: int,
+    plan: Plan,
+    ratio: float = 1.0,
 ) -> Forecast:
     """Adam: a preconditioner frozen in shape, and of the size that the gradients' size gives it.
 
-        R_b <- R_b (1 - 2 lr s kappaP_b / M)^2,  s = sqrt(v_0 / v),  v <- b2 v + (1 - b2) G  (debiased)
+        R_b <- R_b (1 - 2 lr s kappaP_b / M)^2,  s = sqrt(1 / v),  v <- b2 v + (1 - b2) G / G_0 ratio  (debiased)
         G = sum_b (kappa_b + (1 - B / N) tr / B) R_b
 
     G is the mean square gradient of a batch of B of N points, up to a factor: the mean loss' own, and the batch's
     noise. With a wholly frozen W the end of a run would be missed, as gradients shrink with the residual. Momentum is
     left out; rates are held at Adam's edge of stability.
 
-    kappa, preconditioned: Theta and J W J^T by band or mode [B], W = 1 / (sqrt(v_0) + eps). energy: R_b at the start
+    kappa, preconditioned: Theta and J W J^T by band or mode [B], W = 1 / (sqrt(v_0) + eps). ratio: the mean square
+    gradient now over that of v_0, which remembers the `plan.done` steps before. energy: R_b at the start
     [B]. trace: of Theta over N points. size: M = N C.
     """
     kappa, rate = kappa.double(), 2 * plan.lr * preconditioned.double().clamp_min(0) / size
@@ -79,13 +90,14 @@ def adapt(
     first = float((gain * start).sum())
     if first <= 0:
         return Forecast(left, half)
-    v, weight, step = 0.0, 0.0, 0
+    weight = 1 - plan.beta2**plan.done
+    v, step = weight, 0
     at_end = left
     top = float(rate.max())
     mean_factor = sum(plan.factor((i + 0.5) / 32) for i in range(32)) / 32
     while step < BEYOND * plan.steps:
         keep = plan.beta2**stride
-        v = keep * v + (1 - keep) * float((gain * start * left).sum()) / first
+        v = keep * v + (1 - keep) * ratio * float((gain * start * left).sum()) / first
         weight = keep * weight + (1 - keep)
         factor = plan.factor(step / plan.steps) if step < plan.steps else mean_factor
         scale = math.sqrt(weight / max(v, 1e-30)) * factor

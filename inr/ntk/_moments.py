@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor
@@ -38,6 +39,6 @@ def second_moments(field: Field, samples: Samples, batch: int, generator: Genera
     return moments
 
 
-def preconditioner(moments: dict[str, Tensor], eps: float) -> dict[str, Tensor]:
+def preconditioner(moments: Mapping[str, Tensor], eps: float) -> dict[str, Tensor]:
     """W = 1 / (sqrt(v) + eps), and 0 for parameters that no sample reaches."""
     return {n: torch.where(v > 0, 1 / (v.double().sqrt() + eps), 0.0) for n, v in moments.items()}

@@ -63,12 +63,13 @@ TRIAL = Effort("trial", 0, 2**12, 2, 4, 2**12, 4)
 
 @dataclass(frozen=True)
 class BandSurvey:
-    """The bands of a field as it is now. trace: of the kernel over all points."""
+    """The bands of a field as it is now. trace: of the kernel over all points. ratio: see `adapt`."""
 
     windows: Windows
     bands: tuple[Band, ...]
     roll_off: float | None
     trace: float
+    ratio: float
 
     @property
     def size(self) -> int:
@@ -90,9 +91,12 @@ class Clock:
 
 
 def survey_bands(
-    field: Field, samples: Samples, plan: Plan, effort: Effort, seed: int, moments: Mapping[str, Tensor] | None = None
+    field: Field, samples: Samples, plan: Plan, effort: Effort, seed: int, past: Mapping[str, Tensor] | None = None
 ) -> BandSurvey | None:
-    """kappa by band, the energies of target and residual, and what a run of `plan` leaves; None: no lattice."""
+    """kappa by band, the energies of target and residual, and what a run of `plan` leaves; None: no lattice.
+
+    past: Adam's debiased second moments by parameter name, where it has taken steps; None: it starts afresh.
+    """
     generator = Generator().manual_seed(seed)
     windows = windows_of(samples, effort.band_points, effort.windows, generator)
     if windows is None:
@@ -104,8 +108,16 @@ def survey_bands(
     kappa, error = kappas(drawn, windows.bands)
     residual = torch.stack([d.values.double().cpu() for d in drawn]) - windows.y
     target, left = energies(windows.y - windows.mean, windows), energies(residual, windows)
+    target = torch.where(target > 1e-12 * target.sum(), target, 0.0)
     trace = sum(d.trace for d in drawn) * windows.scale
-    weights = preconditioner(dict(moments or second_moments(field, samples, plan.batch, generator)), plan.eps)
+    moments = second_moments(field, samples, plan.batch, generator)
+    before = moments if past is None else past
+    ratio = _sum(moments) / max(_sum(before), 1e-300)
+    weights = preconditioner(before, plan.eps)
+    if plan.lr_encoding is not None:
+        encoding = {id(p) for p in field.param_groups().get("encoding", [])}
+        names = [n for n, p in field.named_parameters() if id(p) in encoding]
+        weights |= {n: weights[n] * (plan.lr_encoding / plan.lr) for n in names if n in weights}
     plain = kappas(sketches(field, pieces, max(2, effort.adam_probes), generator), pieces.bands)[0]
     bent = kappas(sketches(field, pieces, max(2, effort.adam_probes), generator, weights), pieces.bands)[0]
     adam = kappa * carried(bent / plain.clamp_min(1e-300), pieces.bands.centres, windows.bands.centres)
@@ -113,7 +125,7 @@ def survey_bands(
     largest = float(kappa.max())
     rate = 0.5 * size / largest if largest > 0 else 1.0
     by_descent = descend(kappa, size, rate, plan.steps)
-    by_adam = adapt(kappa, adam, left, trace, size, windows.points, plan)
+    by_adam = adapt(kappa, adam, left, trace, size, windows.points, plan, ratio)
     counts = (windows.bands.counts.double() * windows.scale * len(windows.x)).round()
     share = torch.where(target > 0, left / target.clamp_min(1e-300), 0.0)
     bands = tuple(
@@ -133,7 +145,7 @@ def survey_bands(
         )
         for i, (low, high) in enumerate(windows.bands.edges)
     )
-    return BandSurvey(windows, bands, _roll_off(bands), trace)
+    return BandSurvey(windows, bands, _roll_off(bands), trace, ratio)
 
 
 def unlearned(bands: tuple[Band, ...]) -> float:
@@ -160,11 +172,15 @@ def restated(found: BandSurvey, bands: tuple[Band, ...], plan: Plan) -> tuple[Ba
     kappa, adam, share = column("kappa"), column("kappa_adam"), column("residual_energy")
     target = torch.tensor([b.target_energy for b in bands], dtype=torch.float64)
     points = found.windows.points
-    forecast = adapt(kappa, adam, share * target, found.trace, found.size, points, plan)
+    forecast = adapt(kappa, adam, share * target, found.trace, found.size, points, plan, found.ratio)
     return tuple(
         replace(b, kappa=float(kappa[i]), kappa_adam=float(adam[i]), left_adam=float(share[i] * forecast.left[i]))
         for i, b in enumerate(bands)
     )
+
+
+def _sum(moments: Mapping[str, Tensor]) -> float:
+    return math.fsum(float(v.double().sum()) for v in moments.values())
 
 
 def _when(forecast: Forecast, i: int, share: float) -> float:
@@ -202,13 +218,15 @@ def survey(
     signal: str = "",
     state: str = "start",
     rehearsed: int = 0,
+    past: Mapping[str, Tensor] | None = None,
     peak: float | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda part: None,
 ) -> Report:
     """Everything of a report but its trials and the sentences of its verdict.
 
-    now: the field as it is. start: the same one untrained, for drift. peak: that PSNR refers to, in training values.
+    now: the field as it is. start: the same one untrained, for drift. past: see `survey_bands`.
+    peak: that PSNR refers to, in training values.
     say: hears what is being done. Raises UsageError where memory does not suffice, and for samples without values.
     """
     clock = Clock()
@@ -228,7 +246,7 @@ def survey(
     residual = kernel.values.cpu() - y
     say("bands")
     with clock.part("bands"):
-        bands = survey_bands(now, samples, plan, effort, seed)
+        bands = survey_bands(now, samples, plan, effort, seed, past)
     moved: Drift | None = None
     likeness = math.nan
     before: Kernel | None = None

@@ -65,6 +65,13 @@ def unlearned(r: Report) -> Finding | None:
             "forecast of Adam by band",
             "Xu et al. 2019, arXiv:1901.06523",
         )
+    if not r.steps:
+        return Finding(
+            "unlearned",
+            f"{percent(v.unlearned)} of the target's energy lies in bands that the closed form does not reach.",
+            "more than half of those bands' energy is left",
+            "Xu et al. 2019, arXiv:1901.06523",
+        )
     limit = f", which alone keeps PSNR below {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""
     return Finding(
         "unlearned",

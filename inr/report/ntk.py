@@ -77,7 +77,7 @@ def ntk_report(
         assert not isinstance(field, Fit)
         share, most, batch = REHEARSED[mode]
         config, fit = resolve(signal, field, settings)
-        steps = min(most, int(share * (fit.steps or 1000))) if rehearse is None else rehearse
+        steps = min(most, int(share * plan_of(fit).steps)) if rehearse is None else rehearse
         subject = _rehearsed(signal, config, fit, steps, batch, device, say)
     found = survey(
         subject.now,
@@ -89,6 +89,7 @@ def ntk_report(
         signal=signal.name,
         state=subject.state,
         rehearsed=subject.rehearsed,
+        past=subject.past,
         peak=peak_of(signal),
         seed=subject.settings.seed,
         say=say,
@@ -99,7 +100,13 @@ def ntk_report(
     if subject.settings.loss is not None and not subject.settings.loss.is_mse:
         note = f"the run's loss is {subject.settings.loss.type_name!r}; the forecast is for the mean square error"
         found = dataclasses.replace(found, warnings=(*found.warnings, note))
-    if try_settings and found.verdict.unlearned > NEGLIGIBLE and found.bands and subject.state == "start":
+    if (
+        try_settings
+        and found.verdict.unlearned > NEGLIGIBLE
+        and found.bands
+        and subject.state == "start"
+        and found.steps
+    ):
         found = dataclasses.replace(found, trials=tried(signal, subject, found, say))
     return judge(found)
 
@@ -137,6 +144,7 @@ class Subject:
     settings: FitConfig
     state: str
     rehearsed: int
+    past: Mapping[str, torch.Tensor] | None = None
 
 
 def peak_of(signal: Signal) -> float | None:
@@ -147,19 +155,35 @@ def peak_of(signal: Signal) -> float | None:
     return float(signal.peak / mean_square**0.5)
 
 
+def past_of(run: Run) -> dict[str, torch.Tensor] | None:
+    """Adam's debiased second moments by parameter name; None where it has none."""
+    beta2 = float(getattr(run.settings.optimizer, "beta2", 0.0))
+    found = {}
+    for name, p in run.field.named_parameters():
+        state = run.optimizer.state.get(p, {})
+        if "exp_avg_sq" not in state:
+            return None
+        steps = state.get("count", state.get("step", run.step))
+        seen = 1 - beta2 ** torch.as_tensor(steps, dtype=torch.float64, device=p.device)
+        found[name] = (state["exp_avg_sq"].double() / seen.clamp_min(1e-300)).detach().clone()
+    return found or None
+
+
 def plan_of(settings: FitConfig, done: int = 0) -> Plan:
     """The rest of a run."""
     optimizer: Any = settings.optimizer
-    steps = settings.steps or 1000
-    rest = max(1, steps - done)
+    steps = 1000 if settings.steps is None else settings.steps
+    rest = max(min(1, steps), steps - done)
     return Plan(
         steps=rest,
-        lr=settings.lr_encoding or settings.lr,
+        lr=settings.lr,
+        lr_encoding=settings.lr_encoding,
+        done=done,
         batch=settings.batch,
         optimizer=settings.optimizer.type_name,
         beta2=float(getattr(optimizer, "beta2", 0.999)),
         eps=float(getattr(optimizer, "eps", 1e-8)),
-        factor=lambda fraction: settings.schedule.factor((done + fraction * rest) / steps),
+        factor=lambda fraction: settings.schedule.factor((done + fraction * rest) / max(steps, 1)),
     )
 
 
@@ -175,7 +199,7 @@ def _rehearsed(
     signal: Signal, field: FieldConfig, fit: FitConfig, steps: int, batch: int, device: torch.device | None, say: Say
 ) -> Subject:
     config, fit = resolve(signal, field, fit)
-    steps = min(steps, max(0, (fit.steps or 1000) - 1))
+    steps = min(steps, max(0, plan_of(fit).steps - 1))
     optimizer = fit.optimizer
     small = fit if optimizer.is_closed else dataclasses.replace(fit, batch=min(fit.batch, batch))
     run = Run(signal, config, dataclasses.replace(small, time_s=None, target_psnr_db=None), device)
@@ -191,7 +215,7 @@ def _rehearsed(
         run.advance(should_stop=should_stop)
     now = copy.deepcopy(run.field).eval()
     samples = _samples_of(signal, run)
-    return Subject(now, start if steps else None, samples, plan_of(fit, steps), fit, "start", steps)
+    return Subject(now, start if steps else None, samples, plan_of(fit, steps), fit, "start", steps, past_of(run))
 
 
 def _of_fit(
@@ -283,7 +307,7 @@ def tried(signal: Signal, subject: Subject, base: Report, say: Say) -> tuple[Tri
         steps = min(subject.rehearsed, TRIAL_STEPS)
         try:
             other = _rehearsed(signal, config, settings, steps, TRIAL_BATCH, None, lambda part: None)
-            found = survey_bands(other.now, other.samples, other.plan, TRIAL, settings.seed)
+            found = survey_bands(other.now, other.samples, other.plan, TRIAL, settings.seed, other.past)
         except (ConfigError, UsageError):
             continue
         assert found is not None

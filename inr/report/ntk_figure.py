@@ -215,16 +215,13 @@ def _draw_modes(axes: Any, report: Report) -> None:
 
 def _draw_convergence(axes: Any, report: Report) -> None:
     names = {"gd": "gradient descent", "adam": "Adam"}
-    for i, run in enumerate(report.convergence):
+    for run in report.convergence:
         hue = COLOURS[0] if run.optimizer == "gd" else COLOURS[3]
         start = run.actual[0] or 1.0
         steps = [max(s, 0.7) for s in run.steps]
         axes.plot(steps, [a / start for a in run.actual], color=hue, linewidth=2.0)
         axes.plot(steps, [p / start for p in run.predicted], color=hue, linewidth=1.4, linestyle=(0, (5, 2)))
-        axes.annotate(
-            names.get(run.optimizer, run.optimizer), (0.03, 0.14 - 0.07 * i), xycoords="axes fraction", color=hue,
-            fontweight="bold", fontsize=8.5,
-        )  # fmt: skip
+        axes.plot([], [], color=hue, linewidth=6, alpha=0.8, label=names.get(run.optimizer, run.optimizer))
         for octave in run.octaves[:6] if run.optimizer == "gd" else ():
             axes.plot(steps, [max(v, 1e-12) for v in octave.actual], color=hue, linewidth=0.7, alpha=0.45)
             axes.plot(
@@ -240,7 +237,7 @@ def _draw_convergence(axes: Any, report: Report) -> None:
     axes.plot([], [], color=INK, linewidth=2.0, label="what happened")
     axes.plot([], [], color=INK, linewidth=1.4, linestyle=(0, (5, 2)), label="what the kernel predicted")
     axes.plot([], [], color=COLOURS[0], linewidth=0.7, alpha=0.6, label="its modes by octave")
-    axes.legend(frameon=False, loc="upper right", bbox_to_anchor=(1.0, 0.99), fontsize=8)
+    axes.legend(loc="lower left", fontsize=8, framealpha=0.9, edgecolor="none")
     axes.set_title("Loss, of its start")
 
 
