@@ -57,19 +57,19 @@ def unlearned(r: Report) -> Finding | None:
             "residual in the kernel's eigenbasis",
             "Arora et al. 2019, arXiv:1901.08584",
         )
+    if not r.steps:
+        return Finding(
+            "unlearned",
+            f"{percent(v.unlearned)} of the target's energy lies in bands that the closed form does not reach.",
+            "more than half of those bands' energy is left",
+            "Xu et al. 2019, arXiv:1901.06523",
+        )
     if v.unlearned <= NEGLIGIBLE:
         return Finding(
             "unlearned",
             f"All bands that matter are learned within {r.steps} steps: {percent(v.unlearned)} of the target's energy "
             "stays out of reach.",
             "forecast of Adam by band",
-            "Xu et al. 2019, arXiv:1901.06523",
-        )
-    if not r.steps:
-        return Finding(
-            "unlearned",
-            f"{percent(v.unlearned)} of the target's energy lies in bands that the closed form does not reach.",
-            "more than half of those bands' energy is left",
             "Xu et al. 2019, arXiv:1901.06523",
         )
     limit = f", which alone keeps PSNR below {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""

@@ -323,6 +323,21 @@ def test_adam_speeds_up_as_gradients_shrink() -> None:
     assert float(found.half[0]) < float(found.half[1])
 
 
+def test_moments_of_a_run_that_are_larger_than_its_gradients_now_hold_it_back() -> None:
+    """v_0 remembers; with ratio 1/4 the first step has s = sqrt(1 / (b2 w + (1 - b2) / 4) (b2 w + 1 - b2))."""
+    kappa = torch.ones(1, dtype=torch.float64)
+    plan = Plan(1, 0.5, batch=100, beta2=0.5, done=1)
+    left = adapt(kappa, kappa, kappa, 100.0, 100, 100, plan, 0.25).left
+    scale = math.sqrt((0.25 + 0.5) / (0.25 + 0.125))
+    assert float(left) == pytest.approx((1 - 0.01 * scale) ** 2)
+
+
+def test_a_closed_form_has_no_run() -> None:
+    report = ntk_report(picture(2, side=16), {"type": "chebyshev"}, points=32)
+    assert (report.steps, report.rehearsed, report.trials) == (0, 0, ())
+    assert any("the closed form does not reach" in f.text for f in report.verdict.findings)
+
+
 def test_ratios_are_carried_by_frequency() -> None:
     got = carried(torch.tensor([9.0, 1.0, 100.0]), (0.0, 0.1, 0.2), (0.0, 0.1, 0.1 * 2**0.5, 0.4))
     assert got.tolist() == pytest.approx([1.0, 1.0, 10.0, 100.0])
