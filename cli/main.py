@@ -22,6 +22,7 @@ from . import (
     inspect,
     learn,
     mesh,
+    ntk,
     render,
 )
 from ._app import Command, Commands
@@ -65,6 +66,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "convert": convert.convert,
     "learn": learn.learn,
+    "ntk": ntk.ntk,
     "inspect": inspect.inspect,
     "fields": fields.fields,
     "doctor": doctor.doctor,

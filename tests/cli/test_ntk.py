@@ -1,0 +1,135 @@
+"""`inr ntk`: reports of signals and models, comparisons, the log of a run, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import inr
+from inr.fitting._file import to_bytes
+from tests.cli.conftest import document, invoke, picture_size, program
+
+SMALL = (
+    "--set", "field.width=16", "--set", "field.depth=2", "--steps", "20", "--points", "32", "--threads", "1",
+    "--no-progress",
+)  # fmt: skip
+ONE = ("--field", "siren", *SMALL)
+
+
+def test_as_a_program(picture: Path, here: Path) -> None:
+    done = program("ntk", "a.png", *ONE, "--no-trials", "--figure", "f.png", cwd=here)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    assert text.startswith("siren on a.png, after 2 steps: 371 parameters, 18 steps to come")
+    for part in ("effective rank", "roll-off", "trace by layer", "cycles/sample", "of the target's energy"):
+        assert part in text
+    assert text.rstrip().endswith("figure: f.png")
+    assert picture_size("f.png")[0] == 1760
+
+
+def test_json_and_quiet(picture: Path) -> None:
+    said = document(invoke("ntk", picture, *ONE, "--no-trials", "--json", "--seed", "3"))
+    assert (said["schema"], said["inr_ntk"], said["field"], said["mode"]) == ("inr.ntk", 1, "siren", "quick")
+    assert (said["n"], said["o"], said["p"], said["figure"]) == (32, 3, 371, None)
+    quiet = invoke("ntk", picture, *ONE, "--no-trials", "--quiet", "--seed", "3")
+    assert float(quiet.stdout) == pytest.approx(said["verdict"]["unlearned"], rel=1e-5, abs=1e-12)
+
+
+def test_full_has_what_was_predicted_and_what_happened(picture: Path) -> None:
+    shown = invoke("ntk", picture, *ONE, "--mode", "full", "--no-trials", "-o", "f.svg")
+    assert shown.exit_code == 0, shown.output
+    assert "predicted gd" in shown.stdout
+    assert "training Jacobian" in shown.stdout
+    assert Path("f.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_what_is_being_done_is_said_on_stderr(picture: Path) -> None:
+    args = [a for a in ONE if a != "--no-progress"]
+    shown = invoke("ntk", picture, *args)
+    assert "a matrix of 96 rows" in shown.stderr
+    assert "rehearsal of 2 steps" in shown.stderr
+    assert "trying" not in shown.stdout
+
+
+def test_several_families(picture: Path) -> None:
+    args = ("--compare", "siren,mlp", *SMALL, "-o", "f.png")
+    shown = invoke("ntk", picture, *args)
+    assert shown.exit_code == 0, shown.output
+    header, *rows = shown.stdout.splitlines()
+    assert header.split()[:2] == ["field", "parameters"]
+    assert {row.split()[0] for row in rows[:2]} == {"siren", "mlp"}
+    said = document(invoke("ntk", picture, *args, "--force", "--json"))
+    assert (said["schema"], [f["field"] for f in said["fields"]]) == ("inr.ntk_compare", ["siren", "mlp"])
+
+
+def test_a_model_is_compared_with_its_start(model: Path, picture: Path) -> None:
+    said = document(invoke("ntk", model, "--signal", picture, "--points", "32", "--json"))
+    assert (said["state"], said["rehearsed"], said["steps"]) == ("trained", 60, 60)
+    assert said["drift"]["relative"] > 0
+
+
+def tracked(model: Path, log: object) -> Path:
+    fit = inr.load(model)
+    path = Path("tracked.safetensors")
+    path.write_bytes(to_bytes(fit.field.state_dict(), fit.document() | {"ntk_track": log}))
+    return path
+
+
+LOOKS = [
+    {"step": 0, "seconds": 0.0, "loss": 1.0, "band_residual": [1.0, 1.0], "kappa": [9.0, 0.1], "cka": 1.0},
+    {"step": 60, "seconds": 2.0, "loss": 0.1, "band_residual": [0.01, 0.5], "kappa": [9.0, 0.5], "cka": 0.7},
+]
+
+
+@pytest.mark.parametrize("log", [LOOKS, {"edges": [[0.0, 0.0], [0.1, 0.5]], "looks": LOOKS}])
+def test_the_log_of_a_run_is_shown(model: Path, log: object) -> None:
+    path = tracked(model, log)
+    shown = invoke("ntk", path, "--mode", "track", "-o", "t.png")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines()[2].split() == ["60", "2.0", "0.1", "0.700", "1", "%", "50", "%"]
+    assert picture_size("t.png")[0] == 1760
+    said = document(invoke("ntk", path, "--mode", "track", "--json"))
+    assert [look["cka"] for look in said["looks"]] == [1.0, 0.7]
+
+
+def test_a_damaged_log_is_said(model: Path) -> None:
+    result = invoke("ntk", tracked(model, [{"step": "many"}]), "--mode", "track")
+    assert (result.exit_code, result.stderr.count("error:")) == (3, 1)
+    assert "is not understood" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("a.png", "--mode", "quik"), 2, "unknown mode 'quik' (did you mean 'quick'?)"),
+        (("a.safetensors",), 2, "expected --signal FILE"),
+        (("a.safetensors", "--mode", "track"), 2, "holds no log of its kernel"),
+        (("a.png", "--mode", "track"), 2, "is not a model"),
+        (("a.png", "--signal", "a.png"), 2, "--signal is for a model"),
+        (("a.safetensors", "--signal", "a.png", "--field", "siren"), 2, "IN is a model"),
+        (("a.safetensors", "--signal", "a.png", "--set", "field.width=3"), 2, "a model's field is what it is"),
+        (("a.safetensors", "--signal", "b.wav"), 3, "no such file"),
+        (("a.png", "--field", "sirn"), 2, "did you mean 'siren'?"),
+        (("a.png", "--compare", "siren,siren"), 2, "expected different families"),
+        (("a.png", "--compare", "siren", "--field", "mlp"), 2, "--compare and --field are both given"),
+        (("a.png", "--points", "1"), 2, "--points is 1"),
+        (("a.png", "--points", "1000000"), 2, "take at most"),
+        (("a.png", "-o", "f.txt"), 2, "has suffix '.txt'"),
+        (("none.png",), 3, "no such file"),
+    ],
+)
+def test_ends_clearly(model: Path, picture: Path, args: tuple[str, ...], code: int, message: str) -> None:
+    result = invoke("ntk", *args, "--no-progress")
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stderr.count("error:") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_model_without_values_is_refused(tmp_path: Path) -> None:
+    cloud = Path("a.xyz")
+    cloud.write_text("".join(f"{x} {y} 0 0 0 1\n" for x in range(8) for y in range(8)))
+    result = invoke("ntk", cloud, "--kind", "points", *ONE)
+    assert result.exit_code == 2
+    assert "has no values to be aligned with" in result.stderr
