@@ -1,7 +1,7 @@
 """What the defaults reach: `python benchmarks/fit.py FILE... [--record NAME]`.
 
-Fits every file with `inr fit` as a user would (quality of the written file, seconds of fitting and of the whole
-command), and meshes the shapes at 512 cells per side. With --record the rows are kept in benchmarks/records/.
+Fits every file with `inr fit` as a user would (quality of the written file, seconds of fitting, of starting and of the
+whole command), and meshes the shapes at 512 cells per side. With --record the rows are kept in benchmarks/records/.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def measure(path: Path, folder: Path, threads: list[str]) -> dict[str, Any]:
         "size_bytes": fitted["bytes"],
         "steps": fitted["steps"],
         "fit_s": fitted["seconds"],
+        "startup_s": fitted["startup_seconds"],
+        "compile_s": fitted["compile_seconds"],
         "wall_s": wall_s,
         **fitted["metrics"],
     }

@@ -1,84 +1,109 @@
-"""Times each kernel op on each backend: `python benchmarks/kernels.py [--record NAME] [--repeat 20]`.
+"""Times each kernel op on each backend: `python benchmarks/kernels.py [--record NAME] [--only hash_grid]`.
 
-One row per op, pass and size: median milliseconds per backend, and how many times the reference takes the time.
+Ops are found by themselves; `_cases.py` says on what each is timed. One row per op, size and pass: backends take turns
+with the op's own choice; median milliseconds of each, the median of the rounds' ratios, and the parts of the machine's
+memory and compute ceilings (measured in the same run) that the choice reaches. At the end: where an op chooses what is
+slower than its reference, after a second and longer look. That ends with exit code 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import statistics
-import time
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from _cases import CASES, Case
+from _machine import Peaks, peaks
 from _record import save
+from _timing import interleaved, ratio
 
-from inr.kernels import use_backend
-from inr.kernels.hash_grid import grid_geometry, hash_grid
+from inr._errors import UnavailableError
+from inr.kernels import Op, ops, use_backend
 
-BACKENDS = ("cpu", "reference")
-# d_in, log2 of the table size, finest resolution, points; 16 levels from resolution 16, 2 features.
-SIZES = ((1, 16, 65536, 2**14), (2, 16, 768, 2**14), (3, 19, 2048, 2**16))
-
-
-def median_ms(call: Callable[[], object], repeat: int) -> float:
-    call()
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
+SLACK = 0.95  # of the reference's speed: what noise can do to two equal calls
+CHOSEN = "chosen"
 
 
-def hash_grid_passes(d_in: int, log2_table_size: int, finest: int, n: int) -> dict[str, Callable[[], object]]:
-    """The passes of a training step: values, with the table's gradient, by x, and the eikonal one."""
-    generator = torch.Generator().manual_seed(0)
-    geometry = grid_geometry(d_in, 16, log2_table_size, (16,) * d_in, (finest,) * d_in)
-    x = torch.rand(n, d_in, generator=generator)
-    points = x.clone().requires_grad_()
-    table = torch.randn(geometry.total_entries, 2, generator=generator).requires_grad_()
-    g = torch.randn(n, 32, generator=generator)
+def arms(op: Op, case: Case) -> dict[str, Callable[[], object]]:
+    """The op's own choice, and every backend that can run the case."""
 
-    def eikonal() -> object:
-        (normal,) = torch.autograd.grad(hash_grid(points, table, geometry, order=2), points, g, create_graph=True)
-        return torch.autograd.grad((normal.norm(dim=-1) - 1).square().mean(), table)
+    def forced(name: str) -> Callable[[], object]:
+        def call() -> object:
+            with use_backend(name):
+                return case.call()
 
+        return call
+
+    found = {CHOSEN: case.call}
+    for backend in op.backends:
+        try:
+            forced(backend.name)()
+        except UnavailableError:
+            continue
+        found[backend.name] = forced(backend.name)
+    return found
+
+
+def measure(op: Op, case: Case, machine: Peaks, seconds: float) -> dict[str, Any]:
+    times = interleaved(arms(op, case), seconds)
+    ms = {name: statistics.median(values) for name, values in times.items()}
     return {
-        "forward": lambda: hash_grid(x, table.detach(), geometry),
-        "forward + table gradient": lambda: torch.autograd.grad(hash_grid(x, table, geometry), table, g),
-        "forward + x gradient": lambda: torch.autograd.grad(hash_grid(points, table.detach(), geometry), points, g),
-        "eikonal step": eikonal,
+        "op": op.name,
+        "size": case.size,
+        "pass": case.name,
+        "ms": ms,
+        "rounds": len(times[CHOSEN]),
+        "ratio": ratio(times, "reference", CHOSEN),
+        "ratios": {name: ratio(times, "reference", name) for name in ms if name not in ("reference", CHOSEN)},
+        "n_bytes": case.n_bytes,
+        "n_flops": case.n_flops,
+        **machine.share(ms[CHOSEN], case.n_bytes, case.n_flops),
     }
 
 
-def measure(repeat: int) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for size in SIZES:
-        for name, call in hash_grid_passes(*size).items():
-            row: dict[str, Any] = {"op": "hash_grid", "pass": name, "d_in": size[0], "n_points": size[3]}
-            for backend in BACKENDS:
-                with use_backend(backend):
-                    row[f"{backend}_ms"] = median_ms(call, repeat if backend == "cpu" else max(3, repeat // 10))
-            row["ratio"] = row["reference_ms"] / row["cpu_ms"]
-            rows.append(row)
-            print(
-                f"{row['op']:10} {row['d_in']}-D {row['n_points']:6} points  {name:25}"
-                f"{row['cpu_ms']:10.2f} ms{row['reference_ms']:11.2f} ms{row['ratio']:8.1f} x"
-            )
-    return rows
+def line(row: dict[str, Any]) -> str:
+    ratios = " ".join(f"{name} {value:.2f}x" for name, value in row["ratios"].items())
+    return (
+        f"{row['op']:14}{row['size']:46}{row['pass']:32}{row['ms'][CHOSEN]:9.2f} ms of {row['ms']['reference']:9.2f} ms"
+        f"{row['ratio']:8.2f}x  memory {row['memory_share']:4.0%}  compute {row['compute_share']:4.0%}  ({ratios})"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", help="keep the rows under this name")
-    parser.add_argument("--repeat", type=int, default=20, help="calls per median")
+    parser.add_argument("--only", help="ops, with commas")
+    parser.add_argument("--points", default="1024,16384,65536", help="numbers of points, with commas")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of rounds, per row")
+    parser.add_argument("--threads", type=int, help="default: torch's choice")
     options = parser.parse_args()
-    print(f"{'op':10} {'size':17}  {'pass':25}{'cpu':>13}{'reference':>14}{'ratio':>10}")
-    rows = measure(options.repeat)
-    if options.record:
-        print(save(options.record, rows))
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    machine = peaks()
+    print(f"memory {machine.bytes_per_s / 1e9:.1f} GB/s (triad), float32 {machine.flops_per_s / 1e9:.0f} Gflop/s (mm)")
+    wanted = options.only.split(",") if options.only else sorted(ops())
+    rows: list[dict[str, Any]] = [{"op": "machine", **dataclasses.asdict(machine)}]
+    for name in wanted:
+        if name not in CASES:
+            print(f"{name}: no case in benchmarks/_cases.py")
+            continue
+        for n in map(int, options.points.split(",")):
+            for case in CASES[name](n):
+                row = measure(ops()[name], case, machine, options.seconds)
+                if row["ratio"] < SLACK:
+                    row = measure(ops()[name], case, machine, 4 * options.seconds)
+                rows.append(row)
+                print(line(rows[-1]), flush=True)
+                if options.record:
+                    save(options.record, rows)
+    slower = [row for row in rows[1:] if row["ratio"] < SLACK]
+    for row in slower:
+        print(f"slower than the reference: {row['op']} {row['size']} {row['pass']}: {row['ratio']:.2f}x")
+    sys.exit(1 if slower else 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Steps per second with the fast kernels and with the torch reference: `python benchmarks/steps.py PICTURE`.
 
-Both take turns in one process, on two configurations: the hash grid as published for pictures (16 levels of 2
-features, 2^16 entries, finest resolution 768, 64x2 ReLU, 2^14 pixels a step), and this project's default.
+Both take turns in one process, on three configurations: the hash grid as published for pictures (16 levels of 2
+features, 2^16 entries, finest resolution 768, 64x2 ReLU, 2^14 pixels a step), this project's default, and a SIREN of
+3x256 at 2^14 pixels a step (`peers.py` has it against a plain loop of torch, and against its authors' code).
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ PUBLISHED = {
     "type": "hash_grid",
     "width": 64,
     "depth": 2,
-    "encoding": {"type": "hash_grid", "levels": 16, "log2_table": 16, "base": 16, "finest": [768]},
+    "encoding": {"type": "hash_grid", "levels": 16, "features": 2, "log2_table": 16, "base": 16, "finest": [768]},
 }
 CONFIGURATIONS: dict[str, tuple[Any, dict[str, Any]]] = {
     "published": (PUBLISHED, {"batch": 2**14}),
     "default": ("hash_grid", {}),
+    "siren 3x256": ({"type": "siren", "width": 256, "depth": 3}, {"batch": 2**14, "lr": 1e-4}),
 }
 ROUNDS, STEPS = 7, {"cpu": 20, "reference": 4}
 
@@ -62,7 +64,7 @@ def main() -> None:
             "ratio": statistics.median(ratios),
         }
         rows.append(row)
-        print(f"{name:10} {row['cpu_ms']:8.1f} ms  {row['reference_ms']:8.1f} ms  {row['ratio']:6.1f} x", flush=True)
+        print(f"{name:12} {row['cpu_ms']:8.1f} ms  {row['reference_ms']:8.1f} ms  {row['ratio']:6.1f} x", flush=True)
     if options.record:
         print(save(options.record, rows))
 

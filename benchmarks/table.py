@@ -11,16 +11,17 @@ from _record import RECORDS
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
+DATE = "????-??-??"
 
 
 def newest(name: str) -> dict[str, Any]:
-    paths = sorted(RECORDS.glob(f"*-{name}.json"))
+    paths = sorted(RECORDS.glob(f"{DATE}-{name}.json"))
     return json.loads(paths[-1].read_text()) if paths else {"rows": []}
 
 
 def together(name: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of all records whose name begins so, later ones over earlier ones, and what they were made by."""
-    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"*-{name}*.json"))]
+    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"))]
     return [row for record in records for row in record["rows"]], [conditions_line(record) for record in records]
 
 
@@ -47,6 +48,95 @@ def steps_table() -> str:
         f"| {row['ratio']:.1f} |"
         for row in record["rows"]
     ]
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def time_to_quality_table() -> str:
+    record = newest("time-to-quality")
+    lines = ["| file | target | fast kernels | torch reference | ratio | SIREN 3x256 |", "|---|---|---|---|---|---|"]
+    for row in record["rows"]:
+        cells = [_time(row, "ours"), _time(row, "reference"), f"{row['ratio']:.1f}" if "ratio" in row else ""]
+        target = _with_unit(row["target"], row["metric"])
+        lines.append(f"| {row['file']} | {target} | {' | '.join(cells)} | {_time(row, 'siren')} |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def _time(row: dict[str, Any], arm: str) -> str:
+    """`3.2 s`, or how far it came."""
+    if arm not in row:
+        return ""
+    found = row[arm]
+    if found["seconds_to_target"] is not None:
+        return f"{found['seconds_to_target']:.1f} s"
+    return f"{_with_unit(found['quality'], row['metric'])} after {found['seconds']:.0f} s"
+
+
+def _with_unit(value: float, metric: str) -> str:
+    return f"IoU {value:.4g}" if metric == "iou" else f"{value:.1f} dB"
+
+
+def kernels_summary() -> str:
+    """Per op and pass: how many times the reference takes, over the sizes; the nearest ceiling at the largest."""
+    record = newest("kernels")
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in _kernel_rows(record):
+        groups.setdefault((row["op"], row["pass"]), []).append(row)
+    lines = ["| op | pass | reference / ours | at the largest size | of its ceiling |", "|---|---|---|---|---|"]
+    for (op, name), rows in groups.items():
+        ratios = [row["ratio"] for row in rows]
+        largest = max(rows, key=lambda row: row["ms"]["reference"])
+        lines.append(
+            f"| {op} | {name} | {min(ratios):.1f} to {max(ratios):.1f} | {largest['size']}: "
+            f"{largest['ms']['chosen']:.1f} ms | {_ceiling(largest)} |"
+        )
+    return "\n".join([conditions_line(record), _peaks(record), "", *lines])
+
+
+def kernels_table() -> str:
+    record = newest("kernels")
+    lines = ["| op | size | pass | ours | reference | ratio | memory | compute |", "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['op']} | {row['size']} | {row['pass']} | {row['ms']['chosen']:.2f} ms "
+        f"| {row['ms']['reference']:.2f} ms | {row['ratio']:.1f} | {row['memory_share']:.0%} "
+        f"| {row['compute_share']:.0%} |"
+        for row in _kernel_rows(record)
+    ]
+    return "\n".join([conditions_line(record), _peaks(record), "", *lines])
+
+
+def _kernel_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in record["rows"] if row["op"] != "machine"]
+
+
+def _peaks(record: dict[str, Any]) -> str:
+    machine = next((row for row in record["rows"] if row["op"] == "machine"), None)
+    if machine is None:
+        return ""
+    return (
+        f"Ceilings, measured in the same run: {machine['bytes_per_s'] / 1e9:.1f} GB/s (triad), "
+        f"{machine['flops_per_s'] / 1e9:.0f} Gflop/s (float32 matrix product)."
+    )
+
+
+def _ceiling(row: dict[str, Any]) -> str:
+    which = max(("memory", "compute"), key=lambda name: row[f"{name}_share"])
+    return f"{row[f'{which}_share']:.0%} ({which})"
+
+
+def peers_table() -> str:
+    record = newest("peers")
+    lines = ["| against | what | ours | theirs | ratio |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        if row["what"] == "versions":
+            continue
+        what = row.get("file", "a step")
+        if "not_available" in row:
+            cells = ["", f"not available: {row['not_available']}", ""]
+        elif row["what"] == "step":
+            cells = [f"{row['ours_ms']:.1f} ms", f"{row['theirs_ms']:.1f} ms", f"{row['ratio']:.1f}"]
+        else:
+            cells = [*(f"{row[k][-1][2]:.1f} dB after {row[k][-1][1]:.0f} s" for k in ("ours", "theirs")), ""]
+        lines.append(f"| {row['peer']} | {what} | {' | '.join(cells)} |")
     return "\n".join([conditions_line(record), "", *lines])
 
 
@@ -103,6 +193,9 @@ def results() -> str:
         quality_table("equal parameters"),
         "## What papers claim, at a scale that fits a laptop",
         claims_table(),
+        "## Every kernel op against its reference and the machine",
+        "`kernels.py` says how; shares are of bytes and operations that any implementation needs.",
+        kernels_table(),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -118,7 +211,8 @@ def conditions_line(record: dict[str, Any]) -> str:
 
 def main() -> None:
     text = README.read_text("utf-8")
-    body = f"{fit_table()}\n\n{steps_table()}"
+    tables = (fit_table, time_to_quality_table, steps_table, kernels_summary, peers_table)
+    body = "\n\n".join(table() for table in tables)
     between = re.compile(r"(<!-- records:begin -->\n).*?(<!-- records:end -->)", re.DOTALL)
     README.write_text(between.sub(lambda m: f"{m[1]}{body}\n{m[2]}", text), "utf-8")
     RESULTS.write_text(results(), "utf-8")

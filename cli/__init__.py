@@ -1,1 +1,6 @@
 """The command line of inr: one file per command. Everything here is private; the library is the package `inr`."""
+
+import time
+
+STARTED = time.perf_counter()
+"""When the program began, but for the interpreter's own start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -20,9 +21,10 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
     """The chosen device; within the block every kernel runs on `backend` where one is named."""
     import logging
 
-    import torch
+    with _without_collecting():
+        import torch
 
-    from inr import _device, kernels
+        from inr import _device, kernels
 
     if threads is not None:
         if threads < 1:
@@ -38,6 +40,17 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
         raise unknown_name("backend", backend, known)
     with kernels.use_backend(backend):
         yield chosen
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """For large imports: what they make stays, and to look for garbage in it takes an eighth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def check_memory(n_bytes: int, what: str, hint: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,24 @@ def _registered(folder: str, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def assignments(help: str, panel: str = MODEL) -> Any:
+    """`--set KEY=VALUE`; help: which settings, and of what."""
+    return typer.Option("--set", metavar="KEY=VALUE", help=f"{help}; repeatable.", rich_help_panel=panel)
+
+
+def family(help: str) -> Any:
+    """`--field NAME`; help: what the family is for, and the default."""
+    return typer.Option(
+        "--field",
+        metavar="NAME",
+        help=help,
+        show_default=False,
+        autocompletion=complete_field,
+        rich_help_panel=MODEL,
+    )
+
+
+SignalSettings = Annotated[list[str] | None, assignments("Setting of the signal: signal.*", INPUT)]
 OutputPath = Annotated[
     str | None,
     typer.Option(

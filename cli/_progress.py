@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
+from inr._preparation import compilation
+
+from . import STARTED
 from ._output import human_seconds
 
 if TYPE_CHECKING:
@@ -22,20 +26,33 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
 RATE_WINDOW = 50
+COMPILING = "compiling kernels (once per machine)"
 
 
 class FitProgress:
-    """A callback for `Run.advance`, and a context that clears the live line at its end."""
+    """A callback for `Run.advance`, and a context that clears the live line at its end.
 
-    def __init__(self, *, is_shown: bool, time_s: float | None) -> None:
+    Within the context a compilation of kernels is shown as a stage of its own, with its time.
+    startup_s: seconds from the program's start to the run's first step, without those of compiling; None before it.
+    seconds: of the run so far, where it goes on from a checkpoint.
+    """
+
+    startup_s: float | None = None
+
+    def __init__(self, *, is_shown: bool, time_s: float | None, seconds: float = 0.0) -> None:
         self._is_shown = is_shown
         self._time_s = time_s
+        self._seconds_before = seconds
         self._bar = _bar() if is_shown and is_live() else None
         self._every_s = PLAIN_EVERY_S if self._bar is None else LIVE_EVERY_S
         self._last = time.perf_counter()
         self._recent: deque[Progress] = deque(maxlen=RATE_WINDOW)
+        self._compiled_s = compilation.seconds
+        self._is_compiling = False
+        self._context = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self._context.enter_context(compilation.telling(self._on_compiling))
         if self._bar is not None:
             self._bar.add_task("fit", total=1.0, text="")
             self._bar.start()
@@ -44,14 +61,21 @@ class FitProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._context.close()
         if self._bar is not None:
             self._bar.stop()
 
     def __call__(self, progress: Progress) -> None:
         now = time.perf_counter()
+        if self.startup_s is None:
+            self.startup_s = now - STARTED - (progress.seconds - self._seconds_before) - compilation.seconds
         if not self._is_shown:
             return
-        if not self._recent:  # the first step, which compiles: time is measured from its end
+        if self._is_compiling:
+            self._is_compiling = False
+            self._say(f"kernels compiled in {human_seconds(compilation.seconds - self._compiled_s)}")
+            self._compiled_s = compilation.seconds
+        if not self._recent:  # the first step is slower than the others: the rate is taken from its end
             self._recent.append(progress)
             return
         if now - self._last < self._every_s:
@@ -64,6 +88,21 @@ class FitProgress:
             typer.echo(text, err=True)
         else:
             self._bar.update(self._bar.task_ids[0], completed=fraction_done(progress, self._time_s), text=text)
+
+    def _on_compiling(self) -> None:
+        if self._is_compiling or not self._is_shown:
+            return
+        self._is_compiling = True
+        if self._bar is None:
+            self._say(COMPILING)
+        else:
+            self._bar.update(self._bar.task_ids[0], text=COMPILING)
+
+    def _say(self, text: str) -> None:
+        if self._bar is None:
+            typer.echo(text, err=True)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False)
 
 
 def is_live() -> bool:

@@ -66,15 +66,7 @@ def compare(
         ),
     ] = None,
     kind: options.Kind = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Setting of the signal: signal.*; repeatable.",
-            rich_help_panel=options.INPUT,
-        ),
-    ] = None,
+    settings: options.SignalSettings = None,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,

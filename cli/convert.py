@@ -17,22 +17,9 @@ from .fit import BYTES_PER_PARAMETER, Request
 
 def convert(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")],
-    field: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Family of the new field; see inr fields. Required.",
-            autocompletion=options.complete_field,
-            rich_help_panel=options.MODEL,
-        ),
-    ],
+    field: Annotated[str, options.family("Family of the new field; see inr fields. Required.")],
     output: options.OutputPath = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any setting: field.*, fit.*; repeatable.", rich_help_panel=options.MODEL
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.*")] = None,
     steps: options.Steps = None,
     time: options.Time = None,
     target_psnr: Annotated[
@@ -80,9 +67,9 @@ def convert(
     flags = {key: value for key, value in flags.items() if value is not None}
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
-        from inr.fitting._budget import count_parameters
-        from inr.fitting._teacher import teacher_of
         from inr.fitting.distil import distil
+        from inr.fitting.sizing import count_parameters
+        from inr.fitting.teacher import teacher_of
 
         given = source(model)
         request = Request.of(lambda kind: field, None, field, settings or [], flags, None)

@@ -24,15 +24,7 @@ def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files written by inr fit.")],
     reference: Annotated[str, typer.Argument(metavar="REF", help="The signal to compare with; - reads stdin.")],
     kind: options.Kind = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Setting of the reference: signal.*; repeatable.",
-            rich_help_panel=options.INPUT,
-        ),
-    ] = None,
+    settings: options.SignalSettings = None,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,

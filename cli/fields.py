@@ -98,7 +98,7 @@ def _count(cls: type[FieldConfig]) -> int | None:
     """Parameters with the default settings for a picture of 768x512 RGB; none where it can not be that."""
     from inr._domain import Spec
     from inr._errors import InrError
-    from inr.fitting._budget import count_parameters
+    from inr.fitting.sizing import count_parameters
 
     spec = Spec("image", 2, 3, (768, 512))
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inr._errors import ConfigError, UsageError, did_you_mean
+from inr._preparation import compilation
 
 from . import _options as options
 from ._app import INTERRUPTED
@@ -40,22 +41,9 @@ def fit(
     kind: options.Kind = None,
     field: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Field family; see inr fields. Default: that of --init, or hash_grid; points: siren.",
-            autocompletion=options.complete_field,
-            rich_help_panel=options.MODEL,
-        ),
+        options.family("Field family; see inr fields. Default: that of --init, or hash_grid; points: siren."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting: field.*, fit.* or signal.*; repeatable.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -142,6 +130,9 @@ def fit(
 ) -> None:
     """Fit a field to a picture, sound, shape, point cloud or array.
 
+    Kernels are compiled once per machine. Neither that nor the start is part of the fit's time or of --time; --json
+    tells them apart: seconds, startup_seconds, compile_seconds.
+
     \b
     inr fit photo.png -o photo.safetensors --render fitted.png
     inr fit photo.png --field siren --time 30s
@@ -215,7 +206,8 @@ def fit(
         if start is not None:
             warm_start(run, start, Path(str(init)).name)
         out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
-        shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=fit_config.time_s)
+        is_shown = not (no_progress or is_quiet)
+        shown = FitProgress(is_shown=is_shown, time_s=fit_config.time_s, seconds=run.seconds)
         with shown as progress, interruptible() as interruption:
             outcome = run.advance(
                 progress,
@@ -240,6 +232,8 @@ def fit(
         "metrics": result.metrics,
         "steps": result.steps,
         "seconds": result.seconds,
+        "startup_seconds": shown.startup_s,
+        "compile_seconds": compilation.seconds,
     }
     out.result("fit", document, summary(result, signal.headline, target.name, len(data)), target.name)
     if outcome != "done":

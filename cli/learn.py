@@ -32,24 +32,9 @@ def learn(
     ],
     output: options.OutputPath = None,
     kind: options.Kind = None,
-    field: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Field family; see inr fields. Default: siren.",
-            show_default=False,
-            autocompletion=options.complete_field,
-            rich_help_panel=options.MODEL,
-        ),
-    ] = "siren",
+    field: Annotated[str, options.family("Field family; see inr fields. Default: siren.")] = "siren",
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting: field.*, learn.signals, learn.batch; repeatable.",
-            rich_help_panel=options.MODEL,
-        ),
+        list[str] | None, options.assignments("Any setting: field.*, learn.signals, learn.batch")
     ] = None,
     method: Annotated[
         str | None,

@@ -79,7 +79,7 @@ class Config:
     def type_name(self) -> str:
         """The name this variant is registered under."""
         assert self.slot is not None
-        return next(name for name in self.slot if self.slot[name] is type(self))
+        return self.slot.name_of(type(self))
 
     def resolve(self, spec: Spec) -> Self:
         """This config with every setting that was left to `auto` (None) decided for a signal."""

@@ -7,13 +7,15 @@ import importlib
 from types import ModuleType
 
 from inr._errors import UnavailableError
+from inr._preparation import preparation
 
 
 @functools.cache
 def probe(package: str) -> ModuleType | Exception:
     """The imported package, or the exception its import raised (any: some raise OSError without a GPU)."""
     try:
-        return importlib.import_module(package)
+        with preparation:
+            return importlib.import_module(package)
     except Exception as error:  # noqa: BLE001  a broken optional package may raise anything
         return error
 

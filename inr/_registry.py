@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import pkgutil
@@ -19,7 +20,8 @@ C = TypeVar("C")
 class Registry(Generic[T]):
     """Name -> variant. A variant registers itself in its own file with `@registry.register("name")`.
 
-    `packages` are imported, module by module in sorted order, the first time the registry is asked.
+    A variant that is asked for by name is imported alone; `packages` are imported whole, module by module in sorted
+    order, the first time the registry is asked for all its names.
     """
 
     def __init__(self, what: str, *packages: str) -> None:
@@ -45,8 +47,21 @@ class Registry(Generic[T]):
             for name in module_names(package):
                 importlib.import_module(f"{package}.{name}")
 
+    def _find(self, name: object) -> None:
+        """Import the modules that register something of this name, and all of them where that finds nothing."""
+        for package in self._packages:
+            if name not in self._entries and not self._is_loaded:
+                for module in _homes(package).get(str(name), ()):
+                    importlib.import_module(f"{package}.{module}")
+        if name not in self._entries:
+            self._load()
+
+    def name_of(self, entry: object) -> str:
+        """The name under which something is registered."""
+        return next(name for name, known in self._entries.items() if known is entry)
+
     def __getitem__(self, name: str) -> T:
-        self._load()
+        self._find(name)
         if name not in self._entries:
             raise unknown_name(self.what, name, self._entries)
         return self._entries[name]
@@ -56,20 +71,38 @@ class Registry(Generic[T]):
         return iter(sorted(self._entries))
 
     def __contains__(self, name: object) -> bool:
-        self._load()
+        self._find(name)
         return name in self._entries
 
 
 def module_names(package: str) -> list[str]:
     """The public modules of a package, in sorted order, without importing any of them."""
-    spec = importlib.util.find_spec(package)
-    assert spec is not None, package
-    assert spec.submodule_search_locations is not None, package
-    found = (m.name for m in pkgutil.iter_modules(spec.submodule_search_locations))
+    found = (m.name for m in pkgutil.iter_modules(_folders(package)))
     return sorted(name for name in found if not name.startswith("_"))
 
 
 def names_without_import(package_dir: Path) -> list[str]:
     """Names registered in a folder's files, read from their text: for completion, which must not import torch."""
-    pattern = re.compile(r'^@\w+\.register\("([^"]+)"\)', re.MULTILINE)
-    return sorted(name for path in package_dir.glob("[!_]*.py") for name in pattern.findall(path.read_text("utf-8")))
+    return sorted(name for path in package_dir.glob("[!_]*.py") for name in _registered(path))
+
+
+@functools.cache
+def _homes(package: str) -> dict[str, list[str]]:
+    """Registered name -> the public modules of a package that say so in their text."""
+    homes: dict[str, list[str]] = {}
+    for folder in _folders(package):
+        for path in sorted(Path(folder).glob("[!_]*.py")):
+            for name in _registered(path):
+                homes.setdefault(name, []).append(path.stem)
+    return homes
+
+
+def _registered(path: Path) -> list[str]:
+    return re.findall(r'^@\w+\.register\("([^"]+)"\)', path.read_text("utf-8"), re.MULTILINE)
+
+
+def _folders(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None, package
+    assert spec.submodule_search_locations is not None, package
+    return list(spec.submodule_search_locations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -30,6 +30,10 @@ class Assembly(nn.Module):
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         """Values [n_1, ..., n_D, C] on the product of coordinate vectors."""
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
+
+    def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
+        """`Field.mean_error` of the assembly's result in one operation; None where there is none."""
+        return None
 
     def lipschitz_bound(self) -> float | None:
         """A bound of |y(a) - y(b)| / |a - b| in the 2-norm; None: not known."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
+from inr.assemblies._fused import ReluNetwork
 from inr.encodings import EncodingConfig
 from inr.layers import ActivationConfig, Cell, CellConfig, Kit, LinearConfig, Role
 from inr.layers._folding import set_dense, spectral_norm
@@ -36,7 +37,7 @@ class Body(nn.Module):
         self.encoding = plan.encoding.build(d_in, generator)
         d_e = d_h = self.encoding.d_out
         width = plan.activation.features(plan.width)
-        cells = []
+        cells: list[Cell] = []
         for i in range(plan.depth):
             role: Role = "first" if i == 0 else "hidden"
             kit = Kit(d_h, d_e, d_in, width, plan.depth, role, plan.has_bias, plan.linear, plan.activation, generator)
@@ -47,9 +48,12 @@ class Body(nn.Module):
         self.last = plan.linear.build(d_h, d_out, has_bias=plan.has_bias, role="last", generator=generator)
         self.smoothness = min(self.encoding.smoothness, *(c.smoothness for c in cells), float("inf"))
         self.outside = self.encoding.outside
+        self.fused = ReluNetwork.of(cells, self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         e = self.encoding(x)
+        if self.fused is not None:
+            return self.fused(e)
         h = e
         for cell in self.cells:
             h = cell(h, e, x)

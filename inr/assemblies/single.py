@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly, AssemblyConfig
 from inr.assemblies._body import Body, BodyPlan
+from inr.encodings._grid import GridEncoding
+from inr.kernels.grid_mlp_loss import grid_mlp_loss
 
 
 @ASSEMBLIES.register("single")
@@ -21,3 +24,10 @@ class SingleConfig(AssemblyConfig):
 
 class Single(Body, Assembly):
     """The body itself."""
+
+    def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
+        grid = self.encoding
+        if not isinstance(grid, GridEncoding) or self.fused is None:
+            return None
+        table, geometry = grid.table, grid.geometry
+        return grid_mlp_loss(x, y, weight, power, table, geometry, grid.interpolation, *self.fused.parameters())

@@ -35,6 +35,14 @@ class Encoding(nn.Module):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
 
+    def weighted(
+        self,
+        x: Tensor,  # [N, D]
+        weights: Tensor,  # [d_out, C]
+    ) -> Tensor:  # [N, C]
+        """e @ weights, which an encoding of many features may know without having e in memory."""
+        return self(x) @ weights
+
 
 class EncodingConfig(Config):
     """Settings of an encoding."""

@@ -50,10 +50,20 @@ class ConcatEncoding(Encoding, Structured):
         self.shift = nn.Parameter(torch.zeros(self.d_out)) if config.has_shift else None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.outside == "clamp":
-            x = x.clamp(0, 1)
+        x = self._inside(x)
         e = torch.cat([self.first(x), self.second(x)], dim=-1)
         return e if self.shift is None else e + self.shift
 
+<<<<<<< HEAD
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         return [factor(cotangent=cotangent)]
+=======
+    def weighted(self, x: Tensor, weights: Tensor) -> Tensor:
+        x = self._inside(x)
+        n = self.first.d_out
+        total = self.first.weighted(x, weights[:n]) + self.second.weighted(x, weights[n:])
+        return total if self.shift is None else total + self.shift @ weights
+
+    def _inside(self, x: Tensor) -> Tensor:
+        return x.clamp(0, 1) if self.outside == "clamp" else x
+>>>>>>> main

@@ -14,7 +14,7 @@ from inr._config import param
 from inr._domain import Spec
 from inr._errors import ConfigError
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
-from inr.encodings._splat import splat
+from inr.kernels.splat import splat
 
 SAMPLES_PER_GAUSSIAN = 8
 SPACE_SIDE = 64

@@ -16,8 +16,10 @@ from inr._errors import ConfigError
 from inr._samples import Informed, Samples
 from inr.encodings._centres import MAX_POINTS, detail, kmeans, sides_of, spacing, spread
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
-from inr.encodings._radial import Kernel, radial, radial_of_square, smoothness
+from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.kernel_sum.reference import squares
 from inr.kernels.knn import knn
+from inr.kernels.radial import Kernel, radial, radial_of_square, smoothness
 
 MOST_CENTRES = 1024
 
@@ -25,7 +27,7 @@ MOST_CENTRES = 1024
 @ENCODINGS.register("kernels")
 @dataclass(frozen=True, kw_only=True)
 class Kernels(EncodingConfig):
-    """e_i = phi(|p - c_i| / s_i) for all M centres, with p = sides * x and phi of `inr.encodings._radial`: e [*B, M].
+    """e_i = phi(|p - c_i| / s_i) for all M centres, with p = sides * x and phi of `inr.kernels.radial`: e [*B, M].
 
     The centres are the samples where there are no more of those than M, else k-means of them. s_i is `overlap` times
     the mean distance to the nearest 2 D centres; with `overlap` none it is 1/2 (then phi sees coordinates on [-1, 1]).
@@ -83,12 +85,18 @@ class KernelsEncoding(Encoding, Informed):
         p = x * self.sides
         if self.kernel == "tent":
             e = radial((p.unsqueeze(-2) - self.centres) / self.widths[:, None], self.kernel)
-        else:  # axis by axis: sums over an innermost axis of 2 or 3 are slow
-            q = torch.zeros_like(p[..., :1] * self.widths)
-            for d in range(p.shape[-1]):
-                q = q + (p[..., d : d + 1] - self.centres[:, d]).square()
+        else:
+            q = squares(p, self.centres)
             e = radial_of_square(q / self.widths.square(), self.kernel)
         return e / e.sum(-1, keepdim=True) if self.config.is_normalised else e
+
+    def weighted(self, x: Tensor, weights: Tensor) -> Tensor:
+        if self.kernel == "tent":
+            return super().weighted(x, weights)
+        ones = [torch.ones_like(weights[:, :1])] if self.config.is_normalised else []
+        p, centres, widths = (tensor.to(weights) for tensor in (x * self.sides, self.centres, self.widths))
+        total = kernel_sum(p, centres, widths, torch.cat([weights, *ones], -1), self.kernel)
+        return total[:, :-1] / total[:, -1:] if self.config.is_normalised else total
 
     def start(self, samples: Samples, generator: Generator) -> None:
         """Place the centres, and make them as wide as they are apart; those beyond the number of samples stay."""

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Self
 
 import torch
@@ -29,8 +30,9 @@ from inr.encodings._centres import (
     spread,
 )
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
-from inr.encodings._radial import HALF_WIDTH, Kernel, radial
 from inr.kernels.knn import knn
+from inr.kernels.neighbour_sum import neighbour_sum
+from inr.kernels.radial import HALF_WIDTH, Kernel, radial_of_axes
 
 SAMPLES_PER_KERNEL = 24
 
@@ -40,7 +42,7 @@ SAMPLES_PER_KERNEL = 24
 class Rbf(EncodingConfig):
     """Features of the K nearest kernels, mixed by sines of the kernels' values: e [*B, F].
 
-    With p = sides * x, the K centres c_k nearest to p, roots R_k and the kernel phi of `inr.encodings._radial`:
+    With p = sides * x, the K centres c_k nearest to p, roots R_k and the kernel phi of `inr.kernels.radial`:
 
         phi_k = phi(R_k (p - c_k)),  divided by their sum over k
         e = sum_k w_k * sin(phi_k m),   m log-spaced over the F features from `low` to `high`
@@ -139,23 +141,30 @@ class RbfEncoding(Encoding, Informed, Structured):
         """The nearest kernels [N, K] of points [N, D], and what their weights are multiplied by [N, K, F or 1]."""
         p = x * self.sides
         index = knn(p.detach(), self.centres, self.neighbours)
+<<<<<<< HEAD
         phi = self.values(p, index).unsqueeze(-1)
         return index, torch.sin(phi * self.factors) if self.config.has_sines else phi
 
     def forward(self, x: Tensor) -> Tensor:
         index, mix = self._mix(x.reshape(-1, x.shape[-1]))
         e = (functional.embedding(index, self.weight) * mix).sum(-2)
+=======
+        e = neighbour_sum(self.values(p, index), index, self.weight, self.factors if self.config.has_sines else None)
+>>>>>>> main
         return e.reshape(*x.shape[:-1], self.d_out)
 
     def values(self, p: Tensor, index: Tensor) -> Tensor:
         """phi_k [N, K] of the kernels index [N, K] at points p [N, D] in the box of the sides."""
-        offset = p[:, None] - functional.embedding(index, self.centres)
-        root = functional.embedding(index, self.roots.flatten(1) if self.roots.ndim > 1 else self.roots[:, None])
+        d_in = p.shape[-1]
+        centres = functional.embedding(index, self.centres)
+        roots = functional.embedding(index, self.roots.reshape(len(self.roots), -1))
+        offset = [p[:, d : d + 1] - centres[..., d] for d in range(d_in)]
         if self.shape == "full":
-            y = (root.reshape(*index.shape, p.shape[-1], p.shape[-1]) * offset.unsqueeze(-2)).sum(-1)
+            products = [[roots[..., row * d_in + d] * offset[d] for d in range(d_in)] for row in range(d_in)]
+            y = [reduce(torch.add, row) for row in products]
         else:
-            y = root * offset
-        phi = radial(y, self.kernel)
+            y = [roots[..., min(d, roots.shape[-1] - 1)] * offset[d] for d in range(d_in)]
+        phi = radial_of_axes(y, self.kernel)
         return phi / (phi.sum(-1, keepdim=True) + 1e-8) if self.config.is_normalised else phi
 
     def start(self, samples: Samples, generator: Generator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -42,6 +42,15 @@ class Field(nn.Module):
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         """Values [n_1, ..., n_D, C] on the product of coordinate vectors, for which some fields have a shorter way."""
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
+
+    def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor:
+        """Mean over points and channels of weight |f(x) - y|^power, for which some fields have a shorter way.
+
+        x [N, D], y [N, C], weight [N, C] or [N, 1], or None for ones.
+        """
+        error = self(x) - y
+        size = error.square() if power == 2 else error.abs()
+        return (size if weight is None else size * weight).mean()
 
     def start(self, samples: Samples, generator: Generator) -> None:
         """Initialise what depends on the signal (centres, closed-form weights). Called once, on a fresh field."""

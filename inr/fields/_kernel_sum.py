@@ -7,6 +7,7 @@ from torch import Tensor
 
 from inr._domain import Spec
 from inr._errors import ConfigError
+from inr.assemblies._body import Body
 from inr.fields.mlp import MlpField
 
 _ROWS = 2**12
@@ -17,8 +18,16 @@ class KernelSumField(MlpField):
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        parts = [super(KernelSumField, self).forward(part) for part in torch.split(flat, _ROWS)]
+        parts = [self._sum(part) for part in torch.split(flat, _ROWS)]
         return torch.cat(parts).reshape(*x.shape[:-1], self.d_out)
+
+    def _sum(self, x: Tensor) -> Tensor:
+        body = self.body
+        if not isinstance(body, Body) or body.cells:
+            return super().forward(x)
+        weight, bias = body.last.effective()
+        y = body.encoding.weighted(x, weight.T)
+        return self.head(y if bias is None else y + bias)
 
 
 def refuse_points(spec: Spec) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Generator, Tensor, nn
 
@@ -23,7 +23,7 @@ from inr.layers import ActivationConfig, CellConfig, HeadConfig, InitialiserConf
 from inr.layers._folding import linears_of, set_dense
 from inr.layers.affine import Affine
 from inr.layers.dense import Dense
-from inr.layers.heads import LinearHeadConfig
+from inr.layers.heads import LinearHead, LinearHeadConfig
 from inr.layers.initialisers import Matched
 from inr.layers.relu import Relu
 
@@ -89,6 +89,10 @@ class MlpField(Field):
 
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         return self.head(self.body.on_grid(axes))
+
+    def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor:
+        shorter = self.body.mean_error(x, y, weight, power) if isinstance(self.head, LinearHead) else None
+        return super().mean_error(x, y, weight, power) if shorter is None else shorter
 
     def fold(self) -> Field:
         """The same network with plain dense layers."""

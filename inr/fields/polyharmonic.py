@@ -15,18 +15,18 @@ from inr._domain import Spec
 from inr._errors import ConfigError
 from inr._samples import Samples
 from inr.encodings import EncodingConfig
-from inr.encodings._radial import Kernel
 from inr.encodings.concat import Concat, ConcatEncoding
 from inr.encodings.identity import Identity
 from inr.encodings.kernels import Kernels, KernelsEncoding
 from inr.fields._field import FIELDS, Field
 from inr.fields._kernel_sum import KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
+from inr.kernels.radial import Kernel
 from inr.layers.dense import DenseLinear
-from inr.layers.least_squares import ridge_solution
+from inr.layers.least_squares import NormalEquations
 
 MAX_SAMPLES = 2**15
-_ROWS = 2**12
+_ROWS = 2**9
 SPLINES = ("linear", "cubic", "thin_plate")
 _LEAST_BENDING: Mapping[int, Kernel] = {1: "cubic", 2: "thin_plate", 3: "linear"}
 
@@ -121,7 +121,7 @@ def _interpolate(features: Tensor, y: Tensor, polynomial: Tensor, smoothing: flo
         ]
     )
     right = torch.cat([y, y.new_zeros(q, y.shape[1])])
-    found = torch.linalg.lstsq(system, right, driver="gelsy").solution  # of least norm where samples coincide
+    found = _solve(system, right)
     weights = found.new_zeros(len(polynomial), y.shape[1])
     weights[:n] = found[:n]
     return torch.cat([weights, found[n:]])
@@ -130,14 +130,24 @@ def _interpolate(features: Tensor, y: Tensor, polynomial: Tensor, smoothing: flo
 def _approximate(encoding: ConcatEncoding, x: Tensor, y: Tensor, polynomial: Tensor, smoothing: float) -> Tensor:
     """[w; v] = argmin |Phi w + P v - y|^2 + smoothing |w|^2 with polynomial^T w = 0: w = Z z, Z its null space."""
     m, q = polynomial.shape
-    z = torch.linalg.qr(polynomial, mode="complete").Q[:, q:]
-    gram = torch.zeros(m, m, dtype=torch.float64)
-    right = torch.zeros(m, y.shape[1], dtype=torch.float64)
+    reflectors, scale = torch.geqrf(polynomial)  # of a complete Q, of which Z is all but the first q columns
+    equations = NormalEquations(m, y.shape[1])
     for part, values in zip(torch.split(x, _ROWS), torch.split(y.double(), _ROWS), strict=True):
         features = _features(encoding, part)
-        reduced = torch.cat([features[:, :m] @ z, features[:, m:]], dim=1)
-        gram += reduced.T @ reduced
-        right += reduced.T @ values
-    gram[: m - q, : m - q] += smoothing * torch.eye(m - q, dtype=torch.float64)
-    found = ridge_solution(gram, right, 1e-14, m - q)
-    return torch.cat([z @ found[: m - q], found[m - q :]])
+        rotated = torch.ormqr(reflectors, scale, features[:, :m].contiguous(), left=False)
+        equations.add(torch.cat([rotated[:, q:], features[:, m:]], dim=1), values)
+    found = equations.solve(1e-14, m - q, smoothing)
+    z = torch.cat([found.new_zeros(q, y.shape[1]), found[: m - q]])
+    return torch.cat([torch.ormqr(reflectors, scale, z), found[m - q :]])
+
+
+def _solve(system: Tensor, right: Tensor) -> Tensor:
+    """By LU with a step of refinement; where samples coincide and it is singular, the solution of least norm."""
+    factors, pivots, fails = torch.linalg.lu_factor_ex(system)
+    steps = factors.diagonal().abs()
+    if fails or not steps.min() > len(system) * torch.finfo(system.dtype).eps * steps.max():
+        least: Tensor = torch.linalg.lstsq(system, right, driver="gelsy").solution
+        return least
+    found: Tensor = torch.linalg.lu_solve(factors, pivots, right)
+    correction: Tensor = torch.linalg.lu_solve(factors, pivots, right - system @ found)
+    return found + correction

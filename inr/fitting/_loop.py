@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Generator, Tensor
 from inr._config import parse
 from inr._errors import UsageError
 from inr._files import atomic
+from inr._preparation import working_clock
 from inr._samples import Samples
 from inr.fields import Field, FieldConfig
 from inr.fitting._file import load_into, read, to_bytes
@@ -49,7 +49,8 @@ _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells
 class Progress:
     """What a callback hears about a running fit.
 
-    step of steps (None: no limit), seconds since its start, a smoothed loss, and PSNR in dB told from it (None where
+    step of steps (None: no limit), seconds since its start (less those in which kernels were compiled or loaded),
+    a smoothed loss, and PSNR in dB told from it (None where
     the loss is not the mean squared error of the signal: another loss, a biased sampler, coordinates under jitter).
     """
 
@@ -161,11 +162,14 @@ class Run:
         on_checkpoint: Callable[[], None] | None = None,
         checkpoint_every: int | None = None,
     ) -> Outcome:
-        """Train until the run ends; returns how. `on_checkpoint` is called every so many steps."""
-        start = time.perf_counter() - self.seconds
+        """Train until the run ends; returns how. `on_checkpoint` is called every so many steps.
+
+        The run's clock, and so its limit of time, stands still while kernels are compiled or loaded.
+        """
+        start = working_clock() - self.seconds
         settings = self.settings
         while True:
-            self.seconds = time.perf_counter() - start
+            self.seconds = working_clock() - start
             if settings.steps is not None and self.step >= settings.steps:
                 break
             if settings.time_s is not None and self.seconds >= settings.time_s:
@@ -178,14 +182,12 @@ class Run:
                     self.field.load_state_dict(self._last_good)
                 return "diverged"
             if on_progress is not None:
-                on_progress(
-                    Progress(self.step, settings.steps, time.perf_counter() - start, self._mean_loss, self._psnr())
-                )
+                on_progress(Progress(self.step, settings.steps, working_clock() - start, self._mean_loss, self._psnr()))
             if checkpoint_every is not None and on_checkpoint is not None and self.step % checkpoint_every == 0:
-                self.seconds = time.perf_counter() - start
+                self.seconds = working_clock() - start
                 on_checkpoint()
             if self._target_is_met():
-                self.seconds = time.perf_counter() - start
+                self.seconds = working_clock() - start
                 return "done"
         return "done" if settings.target_psnr_db is None or self._target_is_met(surely=True) else "target_not_reached"
 

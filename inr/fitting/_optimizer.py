@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -25,7 +26,19 @@ class OptimizerConfig(Config):
         """groups: parameters by role. lr: rate by role; the schedule multiplies every group's rate afterwards."""
 
 
-class Joint(torch.optim.Optimizer):
+class Eager(torch.optim.Optimizer):
+    """A torch optimizer without the marks that torch's compiler looks for on its methods.
+
+    The first call of a marked method imports the compiler, half again as long as all of torch; no fit here uses it.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+
+
+class Joint(Eager):
     """Several optimizers, each with its own parameters, as one: they share this one's groups and state."""
 
     def __init__(self, *members: torch.optim.Optimizer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from inr._config import param
-from inr.fitting._optimizer import OPTIMIZERS, Joint, OptimizerConfig
+from inr.fitting._optimizer import OPTIMIZERS, Eager, Joint, OptimizerConfig
 
 
 @OPTIMIZERS.register("adam")
@@ -39,10 +40,20 @@ class Adam(OptimizerConfig):
             {"params": params, "lr": lr[role], "weight_decay": 0.0 if role == "encoding" else self.l2}
             for role, params in groups.items()
         ]
-        return torch.optim.Adam(entries, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
+        return FusedAdam(entries, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
 
 
-class SkippingAdam(torch.optim.Optimizer):
+class FusedAdam(Eager, torch.optim.Adam):
+    """torch's own Adam."""
+
+    _step = inspect.unwrap(torch.optim.Adam.step)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        return self._step(closure)
+
+
+class SkippingAdam(Eager):
     """Adam whose entries count their own steps, and take one only where their gradient is not 0.
 
     For tables of which a batch meets a few entries: the others neither drift on old momentum nor lose their moments.

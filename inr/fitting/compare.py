@@ -13,9 +13,9 @@ import torch
 from inr._config import parse
 from inr._errors import InrError, UsageError
 from inr.fields import FIELDS, FieldConfig
-from inr.fitting._budget import count_parameters, sized
 from inr.fitting._loop import Progress, Run, resolve
 from inr.fitting._result import Fit
+from inr.fitting.sizing import count_parameters, sized
 from inr.signals import Signal
 
 LOOKS = 12

@@ -13,8 +13,8 @@ from inr.fields import FieldConfig
 from inr.fitting._loop import Progress, Run, resolve
 from inr.fitting._result import Fit, Outcome
 from inr.fitting._settings import FitConfig
-from inr.fitting._teacher import Teacher, teacher_of
 from inr.fitting.samplers import Shuffled
+from inr.fitting.teacher import Teacher, teacher_of
 from inr.fitting.warm import origin, warm_start
 
 

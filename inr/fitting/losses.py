@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
@@ -23,7 +23,7 @@ class Mse(LossConfig):
     is_mse: ClassVar[bool] = True
 
     def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:
-        return _weighted((predict(field, batch) - batch.y).square(), batch)
+        return _mean_error(field, batch, batch.weight, 2)
 
 
 @LOSSES.register("l1")
@@ -34,10 +34,10 @@ class L1(LossConfig):
     clamp: float | None = param(None, "clamp values to +- this, in training units", gt=0)
 
     def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:
-        p, t = predict(field, batch), batch.y
-        if self.clamp is not None:
-            p, t = p.clamp(-self.clamp, self.clamp), t.clamp(-self.clamp, self.clamp)
-        return _weighted((p - t).abs(), batch)
+        if self.clamp is None:
+            return _mean_error(field, batch, batch.weight, 1)
+        p, t = (values.clamp(-self.clamp, self.clamp) for values in (predict(field, batch), batch.y))
+        return _weighted((p - t).abs(), batch.weight)
 
 
 @LOSSES.register("mape")
@@ -48,7 +48,8 @@ class Mape(LossConfig):
     eps: float = param(0.01, "distance, in unit-box lengths, below which errors count as absolute", gt=0)
 
     def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:
-        return _weighted((predict(field, batch) - batch.y).abs() / (batch.y.abs() + self.eps), batch)
+        weight = 1 / (batch.y.abs() + self.eps)
+        return _mean_error(field, batch, weight if batch.weight is None else weight * batch.weight, 1)
 
 
 @LOSSES.register("eikonal")
@@ -87,5 +88,12 @@ class Eikonal(LossConfig):
         return total
 
 
-def _weighted(error: Tensor, batch: Batch) -> Tensor:
-    return error.mean() if batch.weight is None else (error * batch.weight).mean()
+def _mean_error(field: Field, batch: Batch, weight: Tensor | None, power: Literal[1, 2]) -> Tensor:
+    if batch.axes is None:
+        return field.mean_error(batch.x, batch.y, weight, power)
+    error = predict(field, batch) - batch.y
+    return _weighted(error.square() if power == 2 else error.abs(), weight)
+
+
+def _weighted(error: Tensor, weight: Tensor | None) -> Tensor:
+    return error.mean() if weight is None else (error * weight).mean()

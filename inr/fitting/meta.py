@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from torch.func import functional_call
 
 from inr._config import Config, param, parse
 from inr._errors import UsageError
+from inr._preparation import working_clock
 from inr.fields import Field, FieldConfig
 from inr.fitting._loop import Progress, resolve
 from inr.fitting._result import Fit, Outcome
@@ -103,7 +103,7 @@ class _Learner:
         self.step, self.seconds, self.mean_loss = 0, 0.0, 0.0
 
     def run(self, on_progress: Callable[[Progress], None] | None, should_stop: Callable[[], bool] | None) -> Outcome:
-        start = time.perf_counter()
+        start = working_clock()
         settings = self.settings
         while self.step < settings.steps:
             if should_stop is not None and should_stop():
@@ -116,7 +116,7 @@ class _Learner:
             self.step += 1
             keep = min(_SMOOTHING, (self.step - 1) / self.step)
             self.mean_loss = keep * self.mean_loss + (1 - keep) * loss
-            self.seconds = time.perf_counter() - start
+            self.seconds = working_clock() - start
             if on_progress is not None:
                 on_progress(Progress(self.step, settings.steps, self.seconds, self.mean_loss, None))
         return "done"

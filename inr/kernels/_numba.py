@@ -13,6 +13,9 @@ from typing import Any, TypeVar, cast
 
 import numba
 import torch
+from numba.core import event
+
+from inr._preparation import Stopwatch, compilation, preparation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +38,24 @@ def _compile(function: F, fastmath: set[str] | bool) -> F:
     with _cache_folder() as is_kept:
         jit = numba.njit(cache=is_kept, nogil=True, error_model="numpy", fastmath=fastmath)
         return cast(F, jit(function))
+
+
+class _Timed(event.Listener):  # type: ignore[misc]  # numba has no types
+    """Runs a stopwatch while numba is at something."""
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+
+    def on_start(self, event: Any) -> None:
+        self._stopwatch.__enter__()
+
+    def on_end(self, event: Any) -> None:
+        self._stopwatch.__exit__()
+
+
+event.register("numba:compile", _Timed(compilation))
+# Held whenever a function is made ready for new types of arguments, by compiling it or from disk.
+event.register("numba:compiler_lock", _Timed(preparation))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from inr._config import param
 from inr._domain import Spec
 from inr._tangent import Factor, Structured, factor, with_ones
 from inr.layers._cell import CELLS, Cell, CellConfig, Kit, single_branch
+from inr.layers._windows import windows
 
 INPUT_SCALE = 256.0
 SOUND_INPUT_SCALE = 3000.0
@@ -75,8 +76,12 @@ class Filter(nn.Module, Structured):
         wave: Tensor = torch.sin(nn.functional.linear(e, self.omega, self.phase))
         if self.centre is None or self.sharpness is None:
             return wave
+<<<<<<< HEAD
         window: Tensor = torch.exp(-0.5 * self.sharpness * _squares(e, self.centre))
         return wave * window
+=======
+        return wave * windows(e, self.centre, self.sharpness)
+>>>>>>> main
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """By Omega and phi as before any sine; by mu, delta g gamma (e - mu); by gamma, -delta g |e - mu|^2 / 2."""

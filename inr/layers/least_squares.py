@@ -18,7 +18,8 @@ from inr.layers._initialiser import INITIALISERS, InitialiserConfig
 from inr.layers._linear import Linear
 from inr.layers.dense import DenseLinear
 
-_ROWS = 2**12
+_ROWS = 2**9  # whose features stay in the cache
+_BLOCK = 2**9
 
 
 @INITIALISERS.register("least_squares")
@@ -46,34 +47,68 @@ class LeastSquares(InitialiserConfig):
         _last(twin).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
         has_bias = last.bias is not None
         n = last.d_in + has_bias
-        gram, right = torch.zeros(n, n, dtype=torch.float64), torch.zeros(n, y.shape[-1], dtype=torch.float64)
+        equations = NormalEquations(n, y.shape[-1])
         with torch.no_grad():
             for part, values in zip(torch.split(x.double(), _ROWS), torch.split(y.double(), _ROWS), strict=True):
                 seen.clear()
                 twin(part)
                 h = torch.cat([seen[0], torch.ones(len(part), 1, dtype=torch.float64)], -1)[:, :n]
-                gram += h.T @ h
-                right += h.T @ values
-            solution = ridge_solution(gram, right, self.ridge, last.d_in)
+                equations.add(h, values)
+            solution = equations.solve(self.ridge, last.d_in)
             last.assign(solution[: last.d_in].T.to(last.weight))
             if last.bias is not None:
                 last.bias.copy_(solution[-1])
 
 
-def ridge_solution(
-    gram: Tensor,  # [n, n]
-    right: Tensor,  # [n, C]
-    ridge: float,
-    n_penalised: int,
-) -> Tensor:  # [n, C]
-    """The solution of (gram + ridge t I) w = right, t the mean diagonal; only the first unknowns are penalised."""
-    diagonal = gram.diagonal()
-    penalty = torch.full_like(diagonal, 1e-14) * diagonal.mean()
-    penalty[:n_penalised] = ridge * diagonal[:n_penalised].mean()
-    values, vectors = torch.linalg.eigh(gram + torch.diag(penalty))
-    scale = torch.where(values > 1e-15 * values[-1], values, torch.inf).reciprocal()
-    solution: Tensor = vectors @ (scale[:, None] * (vectors.T @ right))
-    return solution
+class NormalEquations:
+    """Sums of F^T F and F^T y over parts of the rows of F [N, n] and y [N, C], in float64.
+
+    Of F^T F only blocks on and below the diagonal are added up. Memory: n^2 numbers here, and 2 n^2 more to solve; a
+    part of _ROWS rows is small beside them.
+    """
+
+    def __init__(self, n: int, n_values: int) -> None:
+        self.gram = torch.zeros(n, n, dtype=torch.float64)
+        self.right = torch.zeros(n, n_values, dtype=torch.float64)
+
+    def add(self, features: Tensor, values: Tensor) -> None:
+        transposed = features.T
+        self.right.addmm_(transposed, values)
+        for start in range(0, len(self.gram), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            stop = start + _BLOCK
+            self.gram[rows, :stop].addmm_(transposed[rows], features[:, :stop])
+
+    def solve(self, ridge: float, n_penalised: int, added: float = 0.0) -> Tensor:  # [n, C]
+        """The solution of (F^T F + (added + ridge t) I) w = F^T y, t the mean diagonal of F^T F + added I.
+
+        Only the first unknowns are penalised, the others with 1e-14 of the mean diagonal. By Cholesky's decomposition
+        and a step of refinement. Where the matrix is not positive to within rounding, by its eigenvalues, of which
+        those below 1e-15 of the largest are left out.
+        """
+        gram = self.gram
+        diagonal = gram.diagonal()
+        diagonal[:n_penalised] += added
+        penalty = torch.full_like(diagonal, 1e-14) * diagonal.mean()
+        penalty[:n_penalised] = ridge * diagonal[:n_penalised].mean()
+        diagonal += penalty
+        factor, fails = torch.linalg.cholesky_ex(gram)
+        pivots = factor.diagonal().square()
+        if not fails and pivots.min() > 1e-15 * diagonal.max():
+            solution = torch.cholesky_solve(self.right, factor)
+            return solution + torch.cholesky_solve(self.right - _times_symmetric(gram, solution), factor)
+        values, vectors = torch.linalg.eigh(gram)
+        scale = torch.where(values > 1e-15 * values[-1], values, torch.inf).reciprocal()
+        found: Tensor = vectors @ (scale[:, None] * (vectors.T @ self.right))
+        return found
+
+
+def _times_symmetric(lower: Tensor, columns: Tensor) -> Tensor:
+    """A columns, for the symmetric A whose part on and below the diagonal is given."""
+    below = lower.tril()
+    product: Tensor = below @ columns
+    below.diagonal().zero_()
+    return product + below.T @ columns
 
 
 def _last(network: nn.Module) -> DenseLinear:

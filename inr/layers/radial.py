@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from inr._config import param
 from inr.layers._cell import CELLS, Cell, CellConfig, Kit
+from inr.layers._windows import windows
 
 
 @CELLS.register("radial")
@@ -39,5 +40,4 @@ class RadialCell(Cell):
         self.log_width = nn.Parameter(torch.full((kit.width,), math.log(config.spread)))
 
     def forward(self, h: Tensor, e: Tensor, x: Tensor) -> Tensor:
-        squared = h.square().sum(-1, keepdim=True) - 2 * (h @ self.centres.T) + self.centres.square().sum(-1)
-        return torch.exp(-0.5 * squared * torch.exp(-2 * self.log_width))
+        return windows(h, self.centres, torch.exp(-2 * self.log_width))

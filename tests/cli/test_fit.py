@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from inr_cli import STARTED, _progress
 from PIL import Image
 
+from inr._preparation import Stopwatch
+from inr.fitting import Progress
 from tests.cli.conftest import TINY, document, invoke, listing, picture_size
 
 
@@ -37,6 +41,33 @@ def test_json_is_one_document_and_notes_are_on_stderr(picture: Path) -> None:
     said = json.loads(result.stdout)
     assert (said["schema"], said["version"], said["outcome"], said["seed"]) == ("inr.fit", 1, "done", 7)
     assert "seed 7" in result.stderr
+
+
+def test_compiling_is_a_stage_of_its_own_with_its_own_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopwatch = Stopwatch()
+    monkeypatch.setattr(_progress, "compilation", stopwatch)
+    shown = _progress.FitProgress(is_shown=True, time_s=None, seconds=5.0)
+    with shown as progress:
+        for _ in range(2):
+            with stopwatch:
+                time.sleep(0.06)
+        progress(Progress(9, 10, 5.25, 0.1, None))
+        progress(Progress(10, 10, 5.5, 0.1, None))
+    compiling, compiled = capsys.readouterr().err.splitlines()
+    assert compiling == "compiling kernels (once per machine)"
+    assert compiled.startswith("kernels compiled in 0.")
+    assert shown.startup_s is not None
+    assert shown.startup_s <= time.perf_counter() - STARTED - 0.25 - stopwatch.seconds
+
+
+def test_startup_and_compiling_are_reported_beside_the_fits_own_time(picture: Path) -> None:
+    said = document(invoke("fit", picture, *TINY, "--steps", "2", "--json"))
+    assert said["startup_seconds"] > 0
+    assert said["compile_seconds"] >= 0
+    closed = document(invoke("fit", picture, "--field", "chebyshev", "--no-progress", "--json", "--force"))
+    assert (closed["steps"], closed["startup_seconds"]) == (0, None)
 
 
 def test_a_number_that_is_not_finite_is_null(here: Path) -> None:

@@ -13,7 +13,6 @@ from inr._config import override, parse
 from inr._domain import Spec
 from inr._errors import ConfigError
 from inr.encodings import EncodingConfig
-from inr.encodings._radial import radial
 from inr.encodings.concat import Concat, ConcatEncoding
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.encodings.identity import Identity
@@ -22,6 +21,7 @@ from inr.fields import FIELDS, FieldConfig
 from inr.fields.mlp import MlpField
 from inr.fields.neurbf import NeuRbf
 from inr.fitting import Run, resolve
+from inr.kernels.radial import radial
 from inr.layers.skip_sine import SkipSine
 from inr.signals.array import Array
 from tests.assertions import assert_near, assert_same_bytes

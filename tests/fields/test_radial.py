@@ -14,9 +14,9 @@ from torch import Tensor
 from inr._domain import Spec
 from inr._samples import Samples
 from inr.encodings._centres import covariances, detail, inverse_roots, kmeans, spread
-from inr.encodings._radial import HALF_WIDTH, Kernel, radial, smoothness
 from inr.encodings.kernels import Kernels
 from inr.kernels.knn import knn
+from inr.kernels.radial import HALF_WIDTH, Kernel, radial, smoothness
 from tests.assertions import assert_near
 
 CLOSED: dict[str, Callable[[float], float]] = {

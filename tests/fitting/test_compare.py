@@ -14,8 +14,8 @@ from inr._config import parse
 from inr._domain import Spec
 from inr._errors import UsageError
 from inr.fields import FieldConfig
-from inr.fitting._budget import count_parameters, sized
 from inr.fitting.compare import Budget, compare, is_higher_better
+from inr.fitting.sizing import count_parameters, sized
 from inr.report import draw_comparison
 from inr.report.comparison import _apart
 from inr.signals.analytic import demo

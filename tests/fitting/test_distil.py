@@ -13,8 +13,8 @@ import torch
 import inr
 from inr._errors import UsageError
 from inr.fitting import Fit, Progress, fit
-from inr.fitting._teacher import DistanceTeacher, teacher_of
 from inr.fitting.distil import distil
+from inr.fitting.teacher import DistanceTeacher, teacher_of
 from inr.signals.analytic import demo
 from inr.signals.array import Array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from typing import Any
 
@@ -43,6 +44,28 @@ def moved_by_one_step(
         p.grad = g
     optimizer.step()
     return [b - p.detach() for b, p in zip(before, params, strict=True)]
+
+
+def test_adam_is_torchs_own_and_leaves_its_compiler_alone(generator: Generator) -> None:
+    ours = nn.Parameter(torch.randn(40, generator=generator))
+    theirs = nn.Parameter(ours.detach().clone())
+    optimizer = Adam(l2=0.1).build({"hidden": [ours]}, {"hidden": 0.1})
+    reference = torch.optim.Adam([theirs], lr=0.1, weight_decay=0.1, fused=True)
+    for _ in range(5):
+        ours.grad = torch.randn(40, generator=generator)
+        theirs.grad = ours.grad.clone()
+        optimizer.step()
+        reference.step()
+        optimizer.load_state_dict(optimizer.state_dict())
+        optimizer.zero_grad(set_to_none=True)
+    assert torch.equal(ours, theirs)
+    code = (
+        "import sys, inr\n"
+        "inr.fit(inr.load_signal('analytic:chirp'), {'type': 'siren', 'width': 8}, {'steps': 1})\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_muon_brings_singular_values_to_about_one_but_does_not_lift_tiny_ones(generator: Generator) -> None:

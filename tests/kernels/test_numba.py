@@ -14,6 +14,7 @@ pytest.importorskip("numba", exc_type=ImportError)
 from inr.kernels._numba import in_parts
 
 MODULE = """
+from inr._preparation import compilation, preparation
 from inr.kernels._numba import compiled
 
 @compiled
@@ -21,6 +22,11 @@ def double(x):
     return 2 * x
 
 assert double(3) == 6
+assert (compilation.seconds > 0) == (len(double.stats.cache_misses) > 0)
+assert preparation.seconds > compilation.seconds
+before = preparation.seconds
+assert double(4) == 8
+assert preparation.seconds == before
 print(sum(double.stats.cache_hits.values()), len(double.stats.cache_misses))
 """
 
@@ -31,7 +37,7 @@ def _run(file: Path, cache: Path) -> str:
     return done.stdout.strip()
 
 
-def test_machine_code_is_kept_for_the_next_process(tmp_path: Path) -> None:
+def test_machine_code_is_kept_for_the_next_process_and_making_it_is_timed(tmp_path: Path) -> None:
     file = tmp_path / "kernel.py"
     file.write_text(MODULE)
     assert [_run(file, tmp_path / "cache"), _run(file, tmp_path / "cache")] == ["0 1", "1 0"]

@@ -71,12 +71,12 @@ def hash_grid(
     Raises UsageError when shapes, dtypes or the interpolation do not fit; UnavailableError for a forced backend that
     can not run the call.
     """
-    _check(x, table, geometry, interpolation)
+    check(x, table, geometry, interpolation)
     result: Tensor = OP.choose(Need.of(x, table, order=order)).function(x, table, geometry, interpolation)
     return result
 
 
-def _check(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: str) -> None:
+def check(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: str) -> None:
     if x.ndim != 2 or x.shape[1] != geometry.d_in:
         raise UsageError(f"points of shape {tuple(x.shape)} do not fit a grid of shape [N, {geometry.d_in}]")
     if table.ndim != 2 or table.shape[0] != geometry.total_entries or not 1 <= table.shape[1] <= MAX_FEATURES:

@@ -8,9 +8,10 @@ With w_m(x) the weight of corner m, three sums over the corners of a cell make e
 
 where W is w, or, in second derivatives, its derivative along a direction v given for each point: sum_d v_d dw/dx_d.
 
-Points are handled in blocks whose cells, weights and indices are worked out by loops that vectorise, before the one
-loop that reads or writes the table. Dimensions and features are the lengths of tuples, so they are constants of
-the machine code. A level is written by one thread, so sums have one order whatever the number of threads.
+Features and their cotangents are rows over the points. Points are handled in blocks whose cells, weights and indices
+are worked out by loops that vectorise, before the one loop that reads or writes the table. Dimensions and features are
+the lengths of tuples, so they are constants of the machine code. A level is written by one thread, so sums have one
+order whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inr.kernels._autograd import asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, compiled_exactly, in_parts
 from inr.kernels.hash_grid import reference
@@ -152,7 +154,7 @@ def interpolate(
     stop: int,
     out: Array,
 ) -> None:
-    """out[n, (l, f)] = sum_m W_m table[i_m, f] for points start..stop."""
+    """out[(l, f), n] = sum_m W_m table[i_m, f] for points start..stop."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
     factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
@@ -170,7 +172,7 @@ def interpolate(
                     _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
                 _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
                 _weigh(factor, count, v is not None, axes, weight)
-                block = out[first : first + count, level * n_features : (level + 1) * n_features]
+                block = out[level * n_features : (level + 1) * n_features, first : first + count]
                 for i in range(count):
                     for f in range(0, n_features, 2):
                         pair = f + 1 < n_features
@@ -179,9 +181,9 @@ def interpolate(
                             left += weight[m, i] * rows[index[m, i], f]
                             if pair:
                                 right += weight[m, i] * rows[index[m, i], f + 1]
-                        block[i, f] = left
+                        block[f, i] = left
                         if pair:
-                            block[i, f + 1] = right
+                            block[f + 1, i] = right
 
 
 @compiled
@@ -199,7 +201,7 @@ def scatter(
     parts: int,
     out: Array,
 ) -> None:
-    """out[i_m, f] = sum over points of W_m g[n, (l, f)], for levels part, part + parts, ..."""
+    """out[i_m, f] = sum over points of W_m g[(l, f), n], for levels part, part + parts, ..."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
     factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
@@ -216,12 +218,12 @@ def scatter(
                 _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
             _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
             _weigh(factor, count, v is not None, axes, weight)
-            block = g[first : first + count, level * n_features : (level + 1) * n_features]
+            block = g[level * n_features : (level + 1) * n_features, first : first + count]
             for i in range(count):
                 for f in range(0, n_features, 2):
                     pair = f + 1 < n_features
-                    left = block[i, f]
-                    right = block[i, f + 1] if pair else left
+                    left = block[f, i]
+                    right = block[f + 1, i] if pair else left
                     for m in range(n_corners):
                         w = weight[m, i]
                         rows[index[m, i], f] += w * left
@@ -245,7 +247,7 @@ def slope(
     stop: int,
     out: Array,
 ) -> None:
-    """out[n, e] = sum over levels and corners of dW_m/dx_e <table[i_m], g[n, l]> for points start..stop."""
+    """out[n, e] = sum over levels and corners of dW_m/dx_e <table[i_m], g[l, n]> for points start..stop."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
     factor = np.empty((2 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
@@ -262,12 +264,12 @@ def slope(
             if len(factor) > 1:
                 _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
             _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
-            block = g[first : first + count, level * n_features : (level + 1) * n_features]
+            block = g[level * n_features : (level + 1) * n_features, first : first + count]
             for i in range(count):
                 for m in range(n_corners):
-                    product = rows[index[m, i], 0] * block[i, 0]
+                    product = rows[index[m, i], 0] * block[0, i]
                     for f in range(1, n_features):
-                        product += rows[index[m, i], f] * block[i, f]
+                        product += rows[index[m, i], f] * block[f, i]
                     dot[m, i] = product
             for e in range(len(axes)):
                 if v is None:
@@ -314,21 +316,21 @@ class _Grid:
     def reference(self, x: Tensor, table: Tensor) -> Tensor:
         return reference.hash_grid(x, table, self.geometry, self.interpolation)
 
-    def _settings(self, x: Tensor, n_features: int) -> tuple[Any, ...]:
+    def settings(self, x: Tensor, n_features: int) -> tuple[Any, ...]:
         arrays = _arrays(self.geometry, x.dtype)
         return (*arrays, self.interpolation == "smoothstep", (0,) * self.geometry.d_in, (0,) * n_features)
 
     def interpolate(self, x: Tensor, v: Tensor | None, table: Tensor) -> Tensor:
-        out = torch.empty((len(x), self.geometry.n_levels * table.shape[1]), dtype=x.dtype)
-        settings = self._settings(x, table.shape[1])
-        _over_points(interpolate, [_axes_first(x), _axes_first(v), _array(table)], settings, out)
-        return out
+        out = torch.empty((self.geometry.n_levels * table.shape[1], len(x)), dtype=x.dtype)
+        settings = self.settings(x, table.shape[1])
+        _over_points(interpolate, [_axes_first(x), _axes_first(v), _array(table)], settings, len(x), out)
+        return out.t()
 
     def scatter(self, x: Tensor, v: Tensor | None, g: Tensor) -> Tensor:
         n_features = g.shape[1] // self.geometry.n_levels
         out = torch.empty((self.geometry.total_entries, n_features), dtype=x.dtype)
-        inputs = [_axes_first(x), _axes_first(v), _array(g)]
-        settings, result = self._settings(x, n_features), _array(out)
+        inputs = [_axes_first(x), _axes_first(v), _axes_first(g)]
+        settings, result = self.settings(x, n_features), _array(out)
         kernel: Any = scatter
 
         def work(part: int, parts: int) -> None:
@@ -339,8 +341,8 @@ class _Grid:
 
     def slope(self, x: Tensor, v: Tensor | None, table: Tensor, g: Tensor) -> Tensor:
         out = torch.empty(x.shape, dtype=x.dtype)
-        settings = self._settings(x, table.shape[1])
-        _over_points(slope, [_axes_first(x), _axes_first(v), _array(table), _array(g)], settings, out)
+        settings = self.settings(x, table.shape[1])
+        _over_points(slope, [_axes_first(x), _axes_first(v), _array(table), _axes_first(g)], settings, len(x), out)
         return out
 
 
@@ -352,23 +354,13 @@ def _axes_first(tensor: Tensor | None) -> Any:
     return None if tensor is None else _array(tensor.t())
 
 
-def _over_points(kernel: Any, arrays: list[Any], settings: tuple[Any, ...], out: Tensor) -> None:
-    result, n_points = _array(out), len(out)
+def _over_points(kernel: Any, arrays: list[Any], settings: tuple[Any, ...], n_points: int, out: Tensor) -> None:
+    result = _array(out)
 
     def work(part: int, parts: int) -> None:
         kernel(*arrays, *settings, n_points * part // parts, n_points * (part + 1) // parts, result)
 
     in_parts(work, n_points, LEAST_POINTS_PER_THREAD)
-
-
-def _wanted(ctx: Any, n_inputs: int) -> tuple[bool, ...]:
-    """Which of the first inputs the running backward pass asks a gradient for.
-
-    `ctx.needs_input_grad` says only which could be asked for; a normal by x would then cost a gradient by table too.
-    autograd answers for inner nodes alone, so inputs come here as views.
-    """
-    nodes = [node for node, _ in ctx.next_functions[:n_inputs]]
-    return tuple(node is not None and torch._C._will_engine_execute_node(node) for node in nodes)
 
 
 class _Value(torch.autograd.Function):
@@ -382,7 +374,7 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (g,) = grads
         x, table = ctx.saved_tensors
-        wanted = _wanted(ctx, 2)
+        wanted = asked(ctx, 2)
         if is_functional(g):
             return *_reference_gradients(g, x, table, ctx.grid, wanted), None
         return *_Gradients.apply(g.view_as(g), x, table, ctx.grid, wanted), None  # type: ignore[no-untyped-call]
@@ -406,7 +398,7 @@ class _Gradients(torch.autograd.Function):
         by_x, by_table = grads
         g, x, table = ctx.saved_tensors
         grid: _Grid = ctx.grid
-        needs = _wanted(ctx, 3)
+        needs = asked(ctx, 3)
         given = [grad for grad in grads if grad is not None]
         if torch.is_grad_enabled() or is_functional(*given):
             return *_reference_second(g, x, table, grid, ctx.wanted, grads, needs), None, None
@@ -435,7 +427,7 @@ def _reference_gradients(
 ) -> tuple[Tensor | None, ...]:
     """What `_Gradients` gives, in plain torch: differentiable and under any transform."""
     with torch.enable_grad():
-        sources = [_tracked(x), _tracked(table)]
+        sources = [tracked(x), tracked(table)]
         value = grid.reference(*sources)
         picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
         found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
@@ -453,7 +445,7 @@ def _reference_second(
 ) -> tuple[Tensor | None, ...]:
     """What the backward pass of `_Gradients` gives, in plain torch, so that a third derivative can be taken."""
     with torch.enable_grad():
-        sources = [_tracked(g), _tracked(x), _tracked(table)]
+        sources = [tracked(g), tracked(x), tracked(table)]
         firsts = _reference_gradients(sources[0], sources[1], sources[2], grid, wanted)
         pairs = [
             (first, grad) for first, grad in zip(firsts, grads, strict=True) if first is not None and grad is not None
@@ -469,11 +461,6 @@ def _reference_second(
             )
         )
     return tuple(next(found) if is_needed else None for is_needed in needs)
-
-
-def _tracked(tensor: Tensor) -> Tensor:
-    """The tensor as a variable of its own: a cotangent that depends on x must not bring x along."""
-    return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
 
 
 def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:

@@ -1,4 +1,4 @@
-"""Sums of Gaussians with bounded support: which of them reach a point, found by cells of a grid."""
+"""Sums of Gaussians with bounded support in plain torch: which of them reach a point is found by cells of a grid."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def splat(
     size: tuple[float, ...],
     reach: float,
 ) -> Tensor:  # [N, F]
-    """sum_i values_i exp(-q_i / 2) over the Gaussians with q_i = |L_i^-1 (p - c_i)|^2 <= reach^2.
+    """See `inr.kernels.splat.splat`. Any device and dtype, any order of derivative, any transform.
 
-    p, centres: in a box from 0 to `size`, and beyond it. The sum is over the pairs that share a cell of a grid over
-    the box, so time and memory go with the number of Gaussians that reach a point; under torch.func it is over all.
+    The sum is over the pairs that share a cell of a grid over the box, so time and memory go with the number of
+    Gaussians that reach a point; under torch.func it is over all.
     """
     inverse = torch.linalg.solve_triangular(factors, torch.eye(p.shape[1], dtype=p.dtype, device=p.device), upper=False)
     kernels = torch.cat([centres, inverse.flatten(1)], dim=1)  # [M, D + D^2]
@@ -31,9 +31,10 @@ def splat(
     with torch.no_grad():
         extent = reach * factors.square().sum(-1).sqrt()  # half sides [M, D] of the boxes that hold the ellipsoids
         members, first, count, cell = _bins(p, centres, extent, size)
-    parts, start = [], 0
+    parts: list[Tensor] = []
+    start = 0
     total = count[cell].cumsum(0)
-    while start < len(p):
+    while start < len(p) or not parts:  # once for no points: the result then still hangs on its inputs
         base = int(total[start - 1]) if start else 0
         stop = max(start + 1, int(torch.searchsorted(total, base + _PAIRS, right=True)))
         here = cell[start:stop]
@@ -49,7 +50,7 @@ def splat(
         terms = _weigh(q, reach).unsqueeze(-1) * values.index_select(0, which)
         parts.append(torch.zeros(len(here), values.shape[1], dtype=p.dtype, device=p.device).index_add(0, point, terms))
         start = stop
-    return torch.cat(parts) if parts else p.new_zeros(0, values.shape[1])
+    return torch.cat(parts)
 
 
 def _square(

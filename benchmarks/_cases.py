@@ -1,0 +1,227 @@
+"""What each kernel op is timed on, with how many bytes it must move and operations it must do there.
+
+A new op needs one function here, marked `@cases("its name")`: the number of points to the cases.
+
+Bytes are the least that any implementation moves through memory: each array once per pass that needs it, and of a
+table as many rows as are read, but no more than it has. Operations are those of the formula in the op's docstring; a
+sine or an exponential counts as TRANSCENDENTAL. Backwards costs what it must too: twice the products of a network, once
+more the sum over corners for a table. A call that fits into a cache may pass 100 % of memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor
+
+TRANSCENDENTAL = 16
+REAL, INDEX = 4, 8  # bytes
+
+
+@dataclass(frozen=True)
+class Case:
+    """One size of an op and one pass over it. call: runs it with whatever backend is asked for."""
+
+    size: str
+    name: str
+    call: Callable[[], object]
+    n_bytes: float
+    n_flops: float
+
+
+Cases = Callable[[int], Iterator[Case]]
+CASES: dict[str, Cases] = {}
+
+
+def cases(op: str) -> Callable[[Cases], Cases]:
+    def add(function: Cases) -> Cases:
+        CASES[op] = function
+        return function
+
+    return add
+
+
+def _generator() -> Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _both(
+    size: str, call: Callable[[], Tensor], by: tuple[Tensor, ...], n_bytes: float, n_flops: float, backwards: float
+) -> Iterator[Case]:
+    """Forward, and forward with the gradients by some tensors. n_bytes: of the forward pass, its result left out.
+
+    backwards: operations of the backward pass, as a multiple of the forward one's.
+    """
+    with torch.no_grad():
+        result = call()
+    g = torch.randn(result.shape, generator=_generator())
+    out = REAL * result.numel()
+    gradients = REAL * sum(tensor.numel() for tensor in by)
+
+    def forward() -> Tensor:
+        with torch.no_grad():
+            return call()
+
+    yield Case(size, "forward", forward, n_bytes + out, n_flops)
+    yield Case(
+        size,
+        "forward + backward",
+        lambda: torch.autograd.grad(call(), by, g),
+        2 * n_bytes + 2 * out + gradients,
+        (1 + backwards) * n_flops,
+    )
+
+
+@cases("hash_grid")
+def _hash_grid(n: int) -> Iterator[Case]:
+    from inr.kernels.hash_grid import grid_geometry, hash_grid
+
+    levels, features = 16, 2
+    for d, log2_table, finest in ((1, 16, 65536), (2, 16, 768), (3, 19, 2048), (4, 19, 128)):
+        geometry = grid_geometry(d, levels, log2_table, (16,) * d, (finest,) * d)
+        x = torch.rand(n, d, generator=_generator())
+        points = x.clone().requires_grad_()
+        table = torch.randn(geometry.total_entries, features, generator=_generator()).requires_grad_()
+        size = f"{d}-D, {n} points, {levels} x {features}, 2^{log2_table}"
+        rows = REAL * features * min(n * levels * 2**d, geometry.total_entries)
+        flops = n * levels * 2**d * (d + 2 * features)
+
+        def call(x: Tensor = x, table: Tensor = table, geometry: object = geometry, order: int = 1) -> Tensor:
+            return hash_grid(x, table, geometry, order=order)
+
+        yield from _both(size, call, (table,), REAL * x.numel() + rows, flops, 1)
+        if d not in (2, 3):
+            continue
+        by_x = list(_both(size, lambda c=call, p=points: c(p), (points,), REAL * x.numel() + rows, flops, d))[1]
+        yield Case(size, "forward + gradient by x", by_x.call, by_x.n_bytes, by_x.n_flops)
+        g = torch.randn(n, levels * features, generator=_generator())
+
+        def eikonal(
+            call: Callable[..., Tensor] = call, x: Tensor = points, g: Tensor = g, by: Tensor = table
+        ) -> object:
+            (normal,) = torch.autograd.grad(call(x, order=2), x, g, create_graph=True)
+            return torch.autograd.grad((normal.norm(dim=-1) - 1).square().mean(), by)
+
+        passes = REAL * (5 * x.numel() + 4 * g.numel() + table.numel()) + 3 * rows
+        yield Case(size, "eikonal: gradient of a gradient", eikonal, passes, (1 + 2 * d) * flops)
+
+
+@cases("knn")
+def _knn(n: int) -> Iterator[Case]:
+    from inr.kernels.knn import knn
+
+    for d, centres, k in ((2, 4096, 8), (3, 4096, 8)):
+        x = torch.rand(n, d, generator=_generator())
+        c = torch.rand(centres, d, generator=_generator())
+        # A tree looks at the order of k log2 M centres, not at all of them.
+        yield Case(
+            f"{d}-D, {n} points, {centres} centres, k {k}",
+            "forward",
+            lambda x=x, c=c, k=k: knn(x, c, k),
+            REAL * (x.numel() + c.numel()) + INDEX * n * k,
+            3 * d * n * k * math.log2(centres),
+        )
+
+
+@cases("sine")
+def _sine(n: int) -> Iterator[Case]:
+    from inr.kernels.sine import sine
+
+    z = torch.randn(n, 256, generator=_generator()).requires_grad_()
+    yield from _both(
+        f"{n} x 256", lambda: sine(z, 30.0), (z,), REAL * z.numel(), TRANSCENDENTAL * z.numel(), 1 + 2 / TRANSCENDENTAL
+    )
+
+
+@cases("sine_mlp")
+def _sine_mlp(n: int) -> Iterator[Case]:
+    from inr.kernels.sine_mlp import sine_mlp
+
+    for hidden in ((256, 256, 256), (64, 64)):
+        sizes = (2, *hidden, 3)
+        generator = _generator()
+        weights = [
+            (torch.rand(o, i, generator=generator) * 2 - 1).mul_(1 / i if k == 0 else math.sqrt(6 / i) / 30)
+            for k, (i, o) in enumerate(pairwise(sizes))
+        ]
+        biases = [torch.zeros(o).requires_grad_() for o in sizes[1:]]
+        for weight in weights:
+            weight.requires_grad_()
+        x = torch.rand(n, 2, generator=generator) * 2 - 1
+        products = sum(weight.numel() for weight in weights)
+
+        def call(x: Tensor = x, w: list[Tensor] = weights, b: list[Tensor] = biases) -> Tensor:
+            return sine_mlp(x, w, b, [30.0] * (len(w) - 1))
+
+        yield from _both(
+            f"{n} points, 2-{'-'.join(map(str, hidden))}-3",
+            call,
+            (*weights, *biases),
+            REAL * (x.numel() + products),
+            n * (2 * products + TRANSCENDENTAL * sum(hidden)),
+            2,
+        )
+
+
+@cases("kernel_sum")
+def _kernel_sum(n: int) -> Iterator[Case]:
+    from inr.kernels.kernel_sum import kernel_sum
+
+    d, m, channels = 2, 1024, 3
+    p = torch.rand(n, d, generator=_generator())
+    centres = torch.rand(m, d, generator=_generator()).requires_grad_()
+    widths = torch.full((m,), 0.05).requires_grad_()
+    weights = torch.randn(m, channels, generator=_generator()).requires_grad_()
+    by = (centres, widths, weights)
+    yield from _both(
+        f"{d}-D, {n} points, {m} Gaussians, {channels} channels",
+        lambda: kernel_sum(p, *by, "gauss"),
+        by,
+        REAL * (p.numel() + sum(t.numel() for t in by)),
+        n * m * (3 * d + 2 + TRANSCENDENTAL + 2 * channels),
+        1,
+    )
+
+
+@cases("neighbour_sum")
+def _neighbour_sum(n: int) -> Iterator[Case]:
+    from inr.kernels.neighbour_sum import neighbour_sum
+
+    k, m, features = 8, 8192, 32
+    phi = torch.rand(n, k, generator=_generator()).requires_grad_()
+    index = torch.randint(m, (n, k), generator=_generator())
+    weight = torch.randn(m, features, generator=_generator()).requires_grad_()
+    factors = 2.0 ** torch.linspace(0, 6, features)
+    yield from _both(
+        f"{n} points, {k} of {m} kernels, {features} features",
+        lambda: neighbour_sum(phi, index, weight, factors),
+        (phi, weight),
+        REAL * (phi.numel() + features * min(m, n * k)) + INDEX * index.numel(),
+        n * k * features * (TRANSCENDENTAL + 3),
+        1 + 4 / TRANSCENDENTAL,
+    )
+
+
+@cases("splat")
+def _splat(n: int) -> Iterator[Case]:
+    from inr.kernels.splat import splat
+
+    m, channels, deviation, reach = 8192, 3, 0.01, 3.0
+    p = torch.rand(n, 2, generator=_generator())
+    centres = torch.rand(m, 2, generator=_generator()).requires_grad_()
+    factors = (deviation * torch.eye(2)).repeat(m, 1, 1).requires_grad_()
+    values = torch.randn(m, channels, generator=_generator()).requires_grad_()
+    by = (centres, factors, values)
+    pairs = n * m * math.pi * (reach * deviation) ** 2
+    yield from _both(
+        f"2-D, {n} points, {m} Gaussians, {channels} channels",
+        lambda: splat(p, *by, (1.0, 1.0), reach),
+        by,
+        REAL * (p.numel() + sum(t.numel() for t in by)),
+        pairs * (2 + 4 + 3 + TRANSCENDENTAL + 2 * channels),
+        2,
+    )

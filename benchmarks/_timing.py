@@ -1,0 +1,35 @@
+"""Times that can be compared on a noisy machine: calls take turns, and ratios are of neighbours in time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+Times = dict[str, list[float]]
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]], seconds: float = 2.0, *, least: int = 3, most: int = 200
+) -> Times:
+    """Milliseconds of every call by name, each once per round; a first round, which compiles, is not counted.
+
+    Rounds go on for `seconds`, but are never fewer than `least`.
+    """
+    for call in calls.values():
+        call()
+    times: Times = {name: [] for name in calls}
+    begin = time.perf_counter()
+    for done in range(most):
+        if done >= least and time.perf_counter() - begin >= seconds:
+            break
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def ratio(times: Times, slow: str, fast: str) -> float:
+    """Median over the rounds of one call's time over another's."""
+    return statistics.median(a / b for a, b in zip(times[slow], times[fast], strict=True))
