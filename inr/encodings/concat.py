@@ -54,10 +54,9 @@ class ConcatEncoding(Encoding, Structured):
         e = torch.cat([self.first(x), self.second(x)], dim=-1)
         return e if self.shift is None else e + self.shift
 
-<<<<<<< HEAD
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         return [factor(cotangent=cotangent)]
-=======
+
     def weighted(self, x: Tensor, weights: Tensor) -> Tensor:
         x = self._inside(x)
         n = self.first.d_out
@@ -66,4 +65,3 @@ class ConcatEncoding(Encoding, Structured):
 
     def _inside(self, x: Tensor) -> Tensor:
         return x.clamp(0, 1) if self.outside == "clamp" else x
->>>>>>> main

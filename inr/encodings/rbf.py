@@ -141,16 +141,13 @@ class RbfEncoding(Encoding, Informed, Structured):
         """The nearest kernels [N, K] of points [N, D], and what their weights are multiplied by [N, K, F or 1]."""
         p = x * self.sides
         index = knn(p.detach(), self.centres, self.neighbours)
-<<<<<<< HEAD
         phi = self.values(p, index).unsqueeze(-1)
         return index, torch.sin(phi * self.factors) if self.config.has_sines else phi
 
     def forward(self, x: Tensor) -> Tensor:
-        index, mix = self._mix(x.reshape(-1, x.shape[-1]))
-        e = (functional.embedding(index, self.weight) * mix).sum(-2)
-=======
+        p = x.reshape(-1, x.shape[-1]) * self.sides
+        index = knn(p.detach(), self.centres, self.neighbours)
         e = neighbour_sum(self.values(p, index), index, self.weight, self.factors if self.config.has_sines else None)
->>>>>>> main
         return e.reshape(*x.shape[:-1], self.d_out)
 
     def values(self, p: Tensor, index: Tensor) -> Tensor:

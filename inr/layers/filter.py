@@ -76,12 +76,7 @@ class Filter(nn.Module, Structured):
         wave: Tensor = torch.sin(nn.functional.linear(e, self.omega, self.phase))
         if self.centre is None or self.sharpness is None:
             return wave
-<<<<<<< HEAD
-        window: Tensor = torch.exp(-0.5 * self.sharpness * _squares(e, self.centre))
-        return wave * window
-=======
         return wave * windows(e, self.centre, self.sharpness)
->>>>>>> main
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """By Omega and phi as before any sine; by mu, delta g gamma (e - mu); by gamma, -delta g |e - mu|^2 / 2."""
