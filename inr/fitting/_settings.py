@@ -33,4 +33,7 @@ class FitConfig(Config):
     transform: TransformConfig | None = param(None, "what is done to the residual before it is back-propagated")
     ema: float | None = param(None, "decay of an average of the parameters, which is what is kept", gt=0, lt=1)
     clip: float | None = param(None, "clip the gradient to this norm", gt=0)
+    track_ntk: float | None = param(
+        None, "look at the tangent kernel now and then, within this share of the fit's time; none: never", gt=0
+    )
     seed: int = param(0, "seed of everything random", ge=0)
