@@ -44,7 +44,7 @@ class NtkTracker:
     time of a look is that of the one before, and of the first eight times that of a trial with an eighth of the points.
     A look changes nothing in the fit: it has a copy of the field and a generator of its own.
 
-    In a look, all in float32 and on the same samples with the same signs as in every other:
+    In a look, in the field's own precision and on the same samples with the same signs as in every other:
     - band_residual [B]: E_b = sum |F r|^2_b / sum |F y|^2_b over up to 8 windows of the signal's lattice, with a Hann
       window (Welch 1967); None where the signal has no energy;
     - kappa [B]: mean of the kernel's Rayleigh quotients at the frequencies of a band, on the first window, from 8
@@ -171,7 +171,7 @@ class NtkTracker:
                 self._seen(field, sight)
             before = working_clock()
             self._seen(field, sight)
-        except InrError as error:
+        except (InrError, RuntimeError) as error:
             self._stop(error)
             return math.inf
         spent = working_clock() - before
@@ -186,7 +186,7 @@ class NtkTracker:
         if all(bool(torch.isfinite(t).all()) for t in own.values() if t.is_floating_point()):
             try:
                 found, kernel = self._seen(self._as_of(own), self._sight)
-            except InrError as error:
+            except (InrError, RuntimeError) as error:
                 self._stop(error)
             else:
                 if self._start is None:
@@ -196,9 +196,9 @@ class NtkTracker:
         self._cost = working_clock() - before
         self.seconds += self._cost
 
-    def _stop(self, error: InrError) -> None:
-        """A look that can not be taken is no reason for a fit to end."""
-        self._stopped = error.message
+    def _stop(self, error: InrError | RuntimeError) -> None:
+        """A look that can not be taken (torch's own errors are RuntimeErrors) is no reason for a fit to end."""
+        self._stopped = error.message if isinstance(error, InrError) else str(error).partition("\n")[0]
         self._kept.clear()
 
     def _as_of(self, own: Parameters) -> Field:
@@ -217,16 +217,22 @@ class NtkTracker:
             have += band_energy(y, sight.bands, "hann")
             left += band_energy(residual, sight.bands, "hann")
             square += float(residual.square().mean()) / len(sight.windows)
-        operator = TangentOperator(field, self._samples.at(sight.windows[0])[0], channels="sum", dtype=torch.float32)
+        dtype = _precision(field)
+        operator = TangentOperator(field, self._samples.at(sight.windows[0])[0], channels="sum", dtype=dtype)
         kappa = band_kernel(operator, sight.bands, Generator().manual_seed(self._seed), PROBES).kappa
         x = self._samples.at(sight.points)[0]
-        kernel = tangent_kernel(field, x, channels="sum", dtype=torch.float32).matrix.cpu()
+        kernel = tangent_kernel(field, x, channels="sum", dtype=dtype).matrix.cpu()
         found = {
             "loss": _number(square),
             "band_residual": _numbers(torch.where(have > 0, left / have, torch.nan)),
             "kappa": _numbers(kappa),
         }
         return found, kernel
+
+
+def _precision(field: Field) -> torch.dtype:
+    """float32, or float64 where a parameter has it."""
+    return max((p.dtype for p in field.parameters()), key=lambda dtype: dtype.itemsize)
 
 
 def is_due(step: int) -> bool:
