@@ -23,6 +23,7 @@ from . import (
     learn,
     mesh,
     render,
+    suggest,
 )
 from ._app import Command, Commands
 
@@ -65,6 +66,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "convert": convert.convert,
     "learn": learn.learn,
+    "suggest": suggest.suggest,
     "inspect": inspect.inspect,
     "fields": fields.fields,
     "doctor": doctor.doctor,

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,12 +15,10 @@ from inr._errors import InrError, UsageError
 from inr._preparation import preparation, working_clock
 from inr._samples import Samples
 from inr.fields import Field
-from inr.ntk import Bands, TangentOperator, band_energy, band_kernel, debiased_cka, log_bands, tangent_kernel
+from inr.fitting._sight import Sight
+from inr.ntk import TangentOperator, band_energy, band_kernel, debiased_cka, tangent_kernel
 
-POINTS = 48**2
-"""Samples of a window, at most: 48 x 48 of a picture, 2304 of a sound, 13 x 13 x 13 of a volume."""
-
-WINDOWS, BANDS, PROBES, KERNEL_POINTS = 8, 16, 8, 256
+PROBES = 8
 TRIAL = 8
 """A trial has this many times fewer points than a look. Much of its time does not grow with the points."""
 
@@ -58,18 +55,10 @@ class NtkTracker:
     """
 
     def __init__(self, field: Field, samples: Samples, share: float, seed: int) -> None:
-        if samples.order is None or samples.spec.shape is None:
-            raise UsageError(
-                f"looks at the tangent kernel compare spectra on a lattice, but this signal is of kind "
-                f"{samples.spec.kind!r}",
-                "leave --track-ntk away",
-            )
-        if samples.size < 4:
-            raise UsageError(f"looks at the tangent kernel need 4 samples, the signal has {samples.size}")
         if not any(p.requires_grad for p in field.parameters()):
             raise UsageError("the field has no trained parameters, so it has no tangent kernel to be tracked")
         self._field, self._samples, self._share, self._seed = field, samples, share, seed
-        self._sight = _Sight.of(samples, 1, seed)
+        self._sight = Sight.of(samples, seed)
         self._start: Tensor | None = None
         self._cost: float | None = None
         self._kept: dict[int, tuple[float, Parameters]] = {}
@@ -165,7 +154,7 @@ class NtkTracker:
 
     def _try(self) -> float:
         field = self._as_of(self._kept[min(self._kept)][1])
-        sight = _Sight.of(self._samples, TRIAL, self._seed)
+        sight = Sight.of(self._samples, self._seed, smaller=TRIAL)
         try:
             with preparation:  # what is imported on first use
                 self._seen(field, sight)
@@ -206,7 +195,7 @@ class NtkTracker:
         field.load_state_dict(own)
         return field
 
-    def _seen(self, field: Field, sight: _Sight) -> tuple[dict[str, Any], Tensor]:
+    def _seen(self, field: Field, sight: Sight) -> tuple[dict[str, Any], Tensor]:
         device = next(field.parameters()).device
         have = torch.zeros(sight.bands.n_bands, dtype=torch.float64)
         left, square = torch.zeros_like(have), 0.0
@@ -241,42 +230,6 @@ def is_due(step: int) -> bool:
         return True
     k = math.ceil(2 * math.log2(step))
     return any(math.isqrt(2**i) == step for i in (k, k + 1))
-
-
-@dataclass(frozen=True)
-class _Sight:
-    """Where looks look: bands of a window's frequencies, windows [W][n] and points [M] by flat index."""
-
-    bands: Bands
-    windows: Sequence[Tensor]
-    points: Tensor
-
-    @classmethod
-    def of(cls, samples: Samples, smaller: int, seed: int) -> _Sight:
-        """The first window is in the middle, the others anywhere. smaller: how many times fewer points."""
-        order, sides = samples.order, samples.spec.shape
-        assert order is not None
-        assert sides is not None
-        generator = Generator().manual_seed(seed)
-        shape = [0] * len(order)
-        for d, axis in enumerate(order):
-            shape[axis] = sides[d]
-        side = max(2, int((POINTS // smaller) ** (1 / len(shape)) + 1e-9))
-        window = tuple(min(n, side) for n in shape)
-        spare = [n - w for n, w in zip(shape, window, strict=True)]
-        others = max(1, WINDOWS // smaller) - 1 if any(spare) else 0
-        anywhere = [[int(torch.randint(s + 1, (1,), generator=generator)) for s in spare] for _ in range(others)]
-        corners = [[s // 2 for s in spare], *anywhere]
-        n_points = min(samples.size, max(16, KERNEL_POINTS // smaller))
-        points = torch.randperm(samples.size, generator=generator)[:n_points]
-        return cls(log_bands(window, BANDS), [_flat(shape, corner, window) for corner in corners], points)
-
-
-def _flat(shape: Sequence[int], corner: Sequence[int], window: Sequence[int]) -> Tensor:
-    index = torch.zeros((), dtype=torch.int64)
-    for n, start, side in zip(shape, corner, window, strict=True):
-        index = index.unsqueeze(-1) * n + torch.arange(start, start + side)
-    return index.reshape(-1)
 
 
 def _number(value: float) -> float | None:

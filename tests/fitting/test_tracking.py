@@ -14,7 +14,7 @@ from torch import Tensor
 
 from inr import ntk
 from inr._errors import UnreadableError, UsageError
-from inr.fitting import Fit, FitConfig, Run, resolve, tracking
+from inr.fitting import Fit, FitConfig, Run, _sight, resolve, tracking
 from inr.fitting._file import read, to_bytes
 from inr.fitting.tracking import NtkTracker, is_due
 from inr.signals import Source, load_signal
@@ -75,7 +75,7 @@ def test_a_look_says_what_the_kernel_of_the_whole_signal_is(field: Any) -> None:
     at_start = kernel()
     first, *_, last = looks_of(run)
     at_end = kernel()
-    bands = ntk.log_bands((12, 16), tracking.BANDS)
+    bands = ntk.log_bands((12, 16), _sight.BANDS)
     assert run.tracker is not None
     assert run.tracker.document()["edges"] == [list(edge) for edge in bands.edges]
     residual = run.field(x).detach() - y
@@ -102,7 +102,7 @@ def test_a_large_signal_is_seen_through_windows_of_its_own_spacing() -> None:
     assert (found["n"], found["edges"][-1][0]) == (48 * 48, 0.5)
     assert found["edges"][1][0] == pytest.approx(1 / 48)
     windows = [run.pool.batch(window) for window in run.tracker._sight.windows]
-    assert len(windows) == tracking.WINDOWS
+    assert len(windows) == _sight.WINDOWS
     for window in windows:
         x = window.x.reshape(48, 48, 2)
         steps = (x[1:, :, :] - x[:-1, :, :])[..., 0], (x[:, 1:, :] - x[:, :-1, :])[..., 1]
@@ -242,5 +242,5 @@ def test_what_can_not_be_tracked_is_refused() -> None:
     torus = load_signal("analytic:torus")
     with pytest.raises(UsageError, match="on a lattice, but this signal is of kind 'shape'"):
         Run(torus, *resolve(torus, "siren", {"track_ntk": 0.1}))
-    with pytest.raises(UsageError, match="need 4 samples, the signal has 2"):
+    with pytest.raises(UsageError, match="4 samples at least, the signal has 2"):
         run_of(signal=waves((1, 2)), track_ntk=0.1)
