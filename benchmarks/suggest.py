@@ -1,8 +1,9 @@
 """Proposals of `inr suggest` against the defaults: `python benchmarks/suggest.py FOLDER [--steps N] [--only NAME]`.
 
-FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 96 x 96, sounds are clips of 16384
-samples. Both arms are the same network (width 64) for the same number of steps, in turns, so that time is equal too;
-a rule is kept where it wins in the mean. The row of the kind's default field shows what any of them is up against.
+FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 96 x 96; sounds are clips of 8192
+and 16384 samples, and whole. Both arms are the same network (width 64) for the same number of steps, one after the
+other, so that time is equal too; a rule is kept where it wins in the mean. The row of the kind's default field shows
+what any of them is up against.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SIZE = ("width=64",)
 def signals(folder: Path, work: Path) -> Iterator[tuple[str, Signal]]:
     from PIL import Image
 
-    for path in sorted((folder / "images").glob("*.png"))[::2]:
+    for path in sorted((folder / "images").glob("*.png")):
         with Image.open(path) as picture:
             left, top = (picture.width - 512) // 2, (picture.height - 512) // 2
             small = picture.crop((left, top, left + 512, top + 512)).resize((96, 96), Image.Resampling.LANCZOS)
@@ -38,9 +39,9 @@ def signals(folder: Path, work: Path) -> Iterator[tuple[str, Signal]]:
 
     for path in sorted((folder / "audio").glob("*.wav")):
         samples, rate = soundfile.read(path, always_2d=True)
-        for part, length in ((0.25, 16384), (0.6, 16384)):
+        for part, length in ((0.14, 8192), (0.25, 16384), (0.5, 8192), (0.0, len(samples))):
             start = int(part * len(samples))
-            name = f"{path.stem}-{part:g}"
+            name = f"{path.stem}-{part:g}-{length}"
             soundfile.write(work / f"{name}.wav", samples[start : start + length, :1], rate)
             yield name, load_signal(work / f"{name}.wav")
 
