@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from _record import save
-from torch import Generator, Tensor
+from torch import Tensor
 
 from inr import ntk
 from inr._config import parse
