@@ -167,6 +167,56 @@ def _sine_mlp(n: int) -> Iterator[Case]:
         )
 
 
+def _relu_parameters(sizes: tuple[int, ...]) -> tuple[list[Tensor], list[Tensor | None]]:
+    generator = _generator()
+    weights = [torch.randn(o, i, generator=generator).div_(i**0.5).requires_grad_() for i, o in pairwise(sizes)]
+    return weights, [None] * len(weights)
+
+
+@cases("relu_mlp")
+def _relu_mlp(n: int) -> Iterator[Case]:
+    from inr.kernels.relu_mlp import relu_mlp
+
+    for sizes in ((20, 32, 3), (32, 64, 64, 3), (32, 128, 128, 1)):
+        weights, biases = _relu_parameters(sizes)
+        x = torch.randn(n, sizes[0], generator=_generator()).requires_grad_()
+        products = sum(weight.numel() for weight in weights)
+        yield from _both(
+            f"{n} points, {'-'.join(map(str, sizes))}",
+            lambda x=x, w=weights, b=biases: relu_mlp(x, w, b),
+            (x, *weights),
+            REAL * (x.numel() + products),
+            2 * n * products,
+            2,
+        )
+
+
+@cases("grid_mlp_loss")
+def _grid_mlp_loss(n: int) -> Iterator[Case]:
+    from inr.kernels.grid_mlp_loss import grid_mlp_loss
+    from inr.kernels.hash_grid import grid_geometry
+
+    for d, levels, features, base, finest in ((2, 4, 4, 220, 769), (3, 13, 2, 21, 256)):
+        geometry = grid_geometry(d, levels, 16, (base,) * d, (finest,) * d)
+        weights, biases = _relu_parameters((levels * features, 32, 3))
+        x = torch.rand(n, d, generator=_generator())
+        y = torch.randn(n, 3, generator=_generator())
+        table = torch.randn(geometry.total_entries, features, generator=_generator()).requires_grad_()
+        products = sum(weight.numel() for weight in weights)
+        corners = n * levels * 2**d
+        rows = REAL * features * min(corners, geometry.total_entries)
+        yield from _both(
+            f"{d}-D, {n} points, {levels} x {features}, 2^16, {levels * features}-32-3",
+            lambda x=x, y=y, t=table, g=geometry, w=weights, b=biases: grid_mlp_loss(
+                x, y, None, 2, t, g, "linear", w, b
+            ),
+            (table, *weights),
+            REAL * (x.numel() + y.numel() + products) + rows,
+            corners * (d + 2 * features) + 2 * n * products,
+            1.5,
+        )
+
+
 @cases("kernel_sum")
 def _kernel_sum(n: int) -> Iterator[Case]:
     from inr.kernels.kernel_sum import kernel_sum

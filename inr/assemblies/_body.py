@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor, nn
 
-from inr.assemblies._fused import ReluNetwork
+from inr.assemblies._fused import fused, linears_between
 from inr.encodings import EncodingConfig
 from inr.layers import ActivationConfig, Cell, CellConfig, Kit, LinearConfig, Role
 from inr.layers._folding import set_dense, spectral_norm
+from inr.layers.sine import SineActivation
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,25 @@ class Body(nn.Module):
         self.last = plan.linear.build(d_h, d_out, has_bias=plan.has_bias, role="last", generator=generator)
         self.smoothness = min(self.encoding.smoothness, *(c.smoothness for c in cells), float("inf"))
         self.outside = self.encoding.outside
-        self.fused = ReluNetwork.of(cells, self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         e = self.encoding(x)
-        if self.fused is not None:
-            return self.fused(e)
+        whole = None if self._is_twice_derived(x) else fused(list(self.cells), self.last)
+        if whole is not None:
+            return whole(e)
         h = e
         for cell in self.cells:
             h = cell(h, e, x)
         return self.last(h)
+
+    @property
+    def can_be_reduced(self) -> bool:
+        """Whether its matrix products can be asked for in reduced precision: those of sine networks."""
+        return linears_between(SineActivation, list(self.cells), self.last) is not None
+
+    def _is_twice_derived(self, x: Tensor) -> bool:
+        """Whether a gradient by coordinates may be trained on; kernels of whole bodies are slower there."""
+        return x.requires_grad and torch.is_grad_enabled() and any(p.requires_grad for p in self.parameters())
 
     def fold(self, plain: Body) -> None:
         """Set a body of the folded cells and dense layers to the same function."""

@@ -9,8 +9,10 @@ from torch import Generator, Tensor
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly, AssemblyConfig
 from inr.assemblies._body import Body, BodyPlan
+from inr.assemblies._fused import is_heard, layers, linears_between
 from inr.encodings._grid import GridEncoding
 from inr.kernels.grid_mlp_loss import grid_mlp_loss
+from inr.layers.relu import ReluActivation
 
 
 @ASSEMBLIES.register("single")
@@ -27,7 +29,7 @@ class Single(Body, Assembly):
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
         grid = self.encoding
-        if not isinstance(grid, GridEncoding) or self.fused is None:
+        linears = linears_between(ReluActivation, list(self.cells), self.last)
+        if linears is None or not isinstance(grid, GridEncoding) or is_heard(grid):
             return None
-        table, geometry = grid.table, grid.geometry
-        return grid_mlp_loss(x, y, weight, power, table, geometry, grid.interpolation, *self.fused.parameters())
+        return grid_mlp_loss(x, y, weight, power, grid.table, grid.geometry, grid.interpolation, *layers(linears))

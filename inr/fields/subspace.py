@@ -43,7 +43,8 @@ class Subspace(FieldConfig):
     memory O(|theta|) and time O(|theta| log |theta|).
 
     A picture wants thousands of dimensions, for every frequency needs its phase; use it to compress, or to ask how many
-    parameters a signal needs.
+    parameters a signal needs. In benchmarks/claims.py 4096 of them, dense, brought a 64 x 64 patch to 7 dB in 400
+    steps, barely more than 256 did (record claims-4).
     """
 
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1804.08838"

@@ -27,7 +27,8 @@ class Winner(Periodic):
     other than sounds and pictures set the noise: `init.s0` and `init.s1`.
 
     The authors report 64.5 dB against SIREN's 34.8 on sounds after 1000 full batches. In benchmarks/claims.py (half a
-    second, 300 batches of 4096, two seeds) the order was not the same for both seeds.
+    second, 300 batches of 4096, two seeds) the order was not the same for both seeds; on a 128 x 128 picture of noise
+    it led by more than 20 dB with both (record claims-4).
     """
 
     paper: ClassVar[str] = "Chandravamsi et al. 2025, arXiv:2509.09719"

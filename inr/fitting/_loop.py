@@ -18,6 +18,7 @@ from inr._errors import UsageError
 from inr._files import atomic
 from inr._preparation import working_clock
 from inr._samples import Samples
+from inr.assemblies import Body
 from inr.fields import Field, FieldConfig
 from inr.fitting._file import load_into, read, to_bytes
 from inr.fitting._loss import LOSSES, LossConfig, predict
@@ -33,6 +34,7 @@ from inr.fitting._result import (
 from inr.fitting._sampler import Draw, Look
 from inr.fitting._settings import FitConfig
 from inr.fitting.tracking import NtkTracker
+from inr.kernels import use_precision
 from inr.signals import Batch, Signal, Source
 
 CHECKPOINT_FORMAT = "inr-checkpoint"
@@ -126,6 +128,7 @@ class Run:
         self._base_lr = {role: lr_encoding if role == "encoding" else settings.lr for role in groups}
         self.optimizer = settings.optimizer.build(groups, self._base_lr)
         self._group_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self._check_precision()
         self.average = copy.deepcopy(self.field).requires_grad_(False) if settings.ema is not None else None
         self.step = 0
         self.seconds = 0.0
@@ -154,6 +157,19 @@ class Run:
                 f"optimizer {optimizer.type_name!r} needs every sample in every step, "
                 f"but batch is {self.settings.batch} of {self.pool.size}",
                 f"use --set fit.batch={self.pool.size}, or --set fit.optimizer=adam",
+            )
+
+    def _check_precision(self) -> None:
+        chosen = self.settings.precision
+        if chosen == "float32":
+            return
+        with use_precision(chosen):  # raises where the machine has no such units
+            pass
+        bodies = [part for part in self.field.modules() if isinstance(part, Body)]
+        if self.device.type != "cpu" or self.loss.order > 0 or not any(body.can_be_reduced for body in bodies):
+            raise UsageError(
+                f"precision {chosen!r} is for networks of sines (siren) on the CPU, and losses without derivatives",
+                "use --set fit.precision=float32",
             )
 
     # -- training
@@ -243,7 +259,7 @@ class Run:
         return value
 
     def _objective(self, batch: Batch, groups: tuple[int, int] | None) -> Tensor:
-        with self.field.at_step(self.step):
+        with self.field.at_step(self.step), use_precision(self.settings.precision):
             if self.transform is not None:
                 return self.transform.objective(self.field, batch, groups, self.step)
             return self.loss.value(self.field, batch, self.generators["loss"])

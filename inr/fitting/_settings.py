@@ -13,6 +13,7 @@ from inr.fitting._transform import TransformConfig
 from inr.fitting.adam import Adam
 from inr.fitting.samplers import Shuffled
 from inr.fitting.schedules import Exponential, ScheduleConfig
+from inr.kernels import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,5 +36,8 @@ class FitConfig(Config):
     clip: float | None = param(None, "clip the gradient to this norm", gt=0)
     track_ntk: float | None = param(
         None, "look at the tangent kernel now and then, within this share of the fit's time; none: never", gt=0
+    )
+    precision: Precision = param(
+        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits below about 35 dB"
     )
     seed: int = param(0, "seed of everything random", ge=0)

@@ -30,7 +30,8 @@ class Iga(TransformConfig):
     5e-3, 1e-3, 1e-3, which fall tenfold once, where plain Adam has 1e-3.
 
     k must suit how fast the spectrum falls: on the 1-D toy of benchmarks/claims.py (ReLU, Adam 1e-3) k = 3 gained 1 dB
-    over plain MSE and k = 25 lost 6 to 9 (records claims-3 and claims-2).
+    over plain MSE and k = 25 lost 6 to 9 (records claims-3 and claims-2). On a 64 x 64 patch of a picture IGA gained
+    2 dB in 300 steps, at twice the time (claims-4).
 
     J takes 4 G |parameters| bytes. S is kept for `every` steps. The published code takes the gradient of a sum over G
     positions of a group where the text has one representative; this is the text.

@@ -36,6 +36,10 @@ class LearnConfig(Config):
 
     maml: the outer gradient is that of the loss after `inner_steps` steps of SGD, through those steps.
     reptile: it is theta - mean of the parameters after them; needs first derivatives only, and wants more inner steps.
+
+    The authors reach in 2 steps what a random start needs 100 for and more. In benchmarks/claims.py (32 x 32 patches of
+    a photograph, 300 outer steps; record claims-4) 10 steps from the learned start reached 25 dB, which a random one
+    reached in 10 to 30 at its best rate.
     """
 
     method: Literal["maml", "reptile"] = param("maml", "maml (through the inner steps) or reptile")

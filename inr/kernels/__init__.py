@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from inr.kernels._dispatch import Backend, Need, Op, Row, ops, table, use_backend
+from inr.kernels._precision import Precision, use_precision
 
-__all__ = ["Backend", "Need", "Op", "Row", "ops", "table", "use_backend"]
+__all__ = ["Backend", "Need", "Op", "Precision", "Row", "ops", "table", "use_backend", "use_precision"]

@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 
 from inr._errors import UnavailableError, did_you_mean
 from inr._optional import probe
+from inr.kernels._precision import reason_against
 
 _log = logging.getLogger("inr")
 _forced: ContextVar[str | None] = ContextVar("inr_backend", default=None)
@@ -31,6 +32,9 @@ class Need:
     order: the highest derivative that will be taken of the result (eikonal training: 2).
     deterministic: the same call must give the same bytes.
     functional: the call runs under a torch.func transform, forward-mode AD, torch.export or torch.compile.
+    size: how much there is to do, in the op's own count; None: not said.
+    width: features of the widest layer, for networks; None: not said.
+    precision: what the factors of matrix products may be rounded to.
     """
 
     device: str
@@ -38,9 +42,19 @@ class Need:
     order: int = 1
     deterministic: bool = False
     functional: bool = False
+    size: int | None = None
+    width: int | None = None
+    precision: str = "float32"
 
     @classmethod
-    def of(cls, *tensors: Tensor, order: int = 1) -> Need:
+    def of(
+        cls,
+        *tensors: Tensor,
+        order: int = 1,
+        size: int | None = None,
+        width: int | None = None,
+        precision: str = "float32",
+    ) -> Need:
         """The need of a call with these tensors (the first one speaks for device and dtype)."""
         return cls(
             device=tensors[0].device.type,
@@ -48,6 +62,9 @@ class Need:
             order=order,
             deterministic=torch.are_deterministic_algorithms_enabled(),
             functional=is_functional(*tensors),
+            size=size,
+            width=width,
+            precision=precision,
         )
 
 
@@ -69,6 +86,8 @@ class Backend:
     """One implementation of an op, with its limits as data; None means no limit.
 
     target: "module:function", imported when the backend is first used.
+    least_size, least_width: below them runs, but no faster than the backends after it.
+    precisions: what it may round the factors of matrix products to.
     """
 
     name: str
@@ -80,6 +99,9 @@ class Backend:
     max_order: int | None = None
     is_deterministic: bool = True
     is_functional: bool = False
+    least_size: int = 0
+    least_width: int = 0
+    precisions: frozenset[str] = frozenset({"float32"})
 
     def reasons_against(self, need: Need) -> list[str]:
         """Sentences that say why this backend can not serve the need; none when it can."""
@@ -98,7 +120,16 @@ class Backend:
             reasons.append("its sums depend on the order in which threads finish, and determinism is asked for")
         if need.functional and not self.is_functional:
             reasons.append("it can not run under torch.func, forward-mode AD, torch.export or torch.compile")
+        if need.precision not in self.precisions:
+            reasons.append(f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for")
+        reasons += [reason for name in sorted(self.precisions) if (reason := reason_against(name)) is not None]
         return reasons
+
+    def reasons_to_pass(self, need: Need) -> list[str]:
+        """Sentences that say why another backend is as fast; they do not count where this one is forced."""
+        if need.size is not None and need.size < self.least_size:
+            return [f"it gains nothing below a size of {self.least_size}"]
+        return []
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
@@ -123,7 +154,7 @@ class Op:
     name: str
     backends: tuple[Backend, ...]
     tolerances: Mapping[torch.dtype, float]
-    _said: set[Need] = field(default_factory=set, compare=False, repr=False)
+    _said: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def choose(self, need: Need) -> Backend:
         """The backend of highest priority with no reasons against the need, or the forced one.
@@ -136,14 +167,18 @@ class Op:
             return self._forced_backend(forced, need)
         against: dict[str, list[str]] = {}
         for backend in ranked:
-            reasons = backend.reasons_against(need)
+            reasons = backend.reasons_against(need) or backend.reasons_to_pass(need)
             if not reasons:
-                if against and need not in self._said:
-                    self._said.add(need)
-                    _log.info("%s runs on backend %r: %s", self.name, backend.name, _listed(against))
+                if against:
+                    self._say(f"{self.name} runs on backend {backend.name!r}: {_listed(against)}")
                 return backend
             against[backend.name] = reasons
         raise UnavailableError(f"no backend of {self.name} fits the call: {_listed(against)}")
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _log.info("%s", sentence)
 
     def _forced_backend(self, name: str, need: Need) -> Backend:
         known = {backend.name: backend for backend in self.backends}

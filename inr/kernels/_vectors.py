@@ -101,3 +101,19 @@ def zero_below(typing: Any, vector: Any, gate: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<=", args[1], zero), zero, args[0])
 
     return vector(vector, gate), build
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, at: Any) -> Any:
+    """prefetch(array, at): asks for the cache line of element `at` of a contiguous array, and does not wait for it."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        integer = ir.IntType(32)
+        pointer = builder.bitcast(_pointer(context, builder, array, *args), byte)
+        kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [pointer, integer(1), integer(3), integer(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), build

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
 from inr._config import param
+from inr.kernels.sine import sine
 from inr.layers import _siren
 from inr.layers._activation import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers._linear import Linear, Role
@@ -42,4 +42,4 @@ class SineActivation(Activation):
         self.slope = (-omega, omega)
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.sin(self.omega * z)
+        return sine(z, self.omega)

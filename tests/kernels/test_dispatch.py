@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import subprocess
 import sys
@@ -121,3 +122,21 @@ def test_every_op_keeps_the_contract() -> None:
 def test_the_import_of_kernels_leaves_numba_alone() -> None:
     code = "import sys, inr.kernels, inr.kernels.hash_grid; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_backend_that_gains_nothing_is_passed_over_and_can_be_forced() -> None:
+    large = Backend("large", priority=20, target="math:floor", least_size=100)
+    op = Op("rounding", (SLOW, FAST, large), {})
+    assert op.choose(NEED) is large
+    assert op.choose(dataclasses.replace(NEED, size=100)) is large
+    assert op.choose(dataclasses.replace(NEED, size=99)) is FAST
+    with use_backend("large"):
+        assert op.choose(dataclasses.replace(NEED, size=99)) is large
+
+
+def test_another_precision_needs_a_backend_for_it() -> None:
+    need = dataclasses.replace(NEED, precision="bfloat16")
+    (reason,) = FAST.reasons_against(need)
+    assert "bfloat16" in reason
+    with pytest.raises(UnavailableError, match="bfloat16"):
+        OP.choose(need)

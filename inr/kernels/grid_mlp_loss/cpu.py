@@ -18,7 +18,7 @@ from torch import Tensor
 from inr.kernels._autograd import tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, in_parts
-from inr.kernels._vectors import VECTOR_BYTES
+from inr.kernels._vectors import VECTOR_BYTES, prefetch
 from inr.kernels.grid_mlp_loss import reference
 from inr.kernels.hash_grid import GridGeometry, Interpolation
 from inr.kernels.hash_grid.cpu import Axes, _Grid, _index, _place, _weigh
@@ -39,6 +39,15 @@ Array = NDArray[Any]
 
 
 @compiled
+def _ask_for(table: Array, offset: int, index: Array, count: int) -> None:
+    """Has the cache fetch the rows of a block's corners."""
+    flat, n_features = table.reshape(-1), table.shape[1]
+    for m in range(len(index)):
+        for i in range(count):
+            prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
+
+
+@compiled
 def _interpolate(
     rows: Array, index: Array, weight: Array, count: int, points: int, axes: Axes, features: Axes, out: Array
 ) -> None:
@@ -46,7 +55,19 @@ def _interpolate(
     n_features = len(features)
     zero = rows.dtype.type(0)
     for i in range(count):
-        for f in range(0, n_features, 2):
+        for f in range(0, n_features - 3, 4):
+            y0, y1, y2, y3 = zero, zero, zero, zero
+            for m in range(1 << len(axes)):
+                w, row = weight[m, i], rows[index[m, i]]
+                y0 += w * row[f]
+                y1 += w * row[f + 1]
+                y2 += w * row[f + 2]
+                y3 += w * row[f + 3]
+            out[f * points + i] = y0
+            out[(f + 1) * points + i] = y1
+            out[(f + 2) * points + i] = y2
+            out[(f + 3) * points + i] = y3
+        for f in range(n_features // 4 * 4, n_features, 2):
             pair = f + 1 < n_features
             left, right = zero, zero
             for m in range(1 << len(axes)):
@@ -132,6 +153,7 @@ def errors(
             offset, entries, is_dense = span[level]
             _place(x, first, count, scale[level], smooth, axes, cell, factor)
             _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            _ask_for(table, offset, index, count)
             _weigh(factor, count, False, axes, corner)
             level_rows = table[offset : offset + entries]
             out = hidden[level * n_features * points :]

@@ -220,7 +220,15 @@ def scatter(
             _weigh(factor, count, v is not None, axes, weight)
             block = g[level * n_features : (level + 1) * n_features, first : first + count]
             for i in range(count):
-                for f in range(0, n_features, 2):
+                for f in range(0, n_features - 3, 4):
+                    g0, g1, g2, g3 = block[f, i], block[f + 1, i], block[f + 2, i], block[f + 3, i]
+                    for m in range(n_corners):
+                        w, row = weight[m, i], rows[index[m, i]]
+                        row[f] += w * g0
+                        row[f + 1] += w * g1
+                        row[f + 2] += w * g2
+                        row[f + 3] += w * g3
+                for f in range(n_features // 4 * 4, n_features, 2):
                     pair = f + 1 < n_features
                     left = block[f, i]
                     right = block[f + 1, i] if pair else left

@@ -29,6 +29,8 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=1,
+            least_size=4096,
+            least_width=64,
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -55,7 +57,8 @@ def relu_mlp(
     """
     check(x, weights, biases)
     given = [bias for bias in biases if bias is not None]
-    need = Need.of(x, *weights, *given, order=order)
+    width = max((len(weight) for weight in weights[:-1]), default=0)
+    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width)
     result: Tensor = OP.choose(need).function(x, weights, biases)
     return result
 

@@ -1,0 +1,382 @@
+"""The sine network on the CPU, compiled by numba: values and first gradients.
+
+Points pass through all layers in blocks whose activations stay in the cache. Three products make a layer,
+
+    Z = H W^T + b        H_grad = Z_grad W        W_grad = Z_grad^T H
+
+and one routine makes all three. omega is in the packed W and b, so Z is what the sine takes. Of the way there only Z is
+kept, and sine and cosine are computed again on the way back: less work than to write and read them.
+
+Points are cut into slices by their number alone. A slice sums the gradients of its weights by itself and the slices
+are added in order, so the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inr.kernels._autograd import asked, tracked
+from inr.kernels._dispatch import is_functional
+from inr.kernels._lanes import plus, times, zeros
+from inr.kernels._numba import compiled, in_parts
+from inr.kernels._tiles import REST_ROWS, TILE_ROWS, multiply
+from inr.kernels._vectors import VECTOR_BYTES, load, store
+from inr.kernels._workspace import Lease
+from inr.kernels.sine.polynomial import LIMIT, is_beyond, larger, sine_cosine
+from inr.kernels.sine_mlp import reference
+
+Array = NDArray[Any]
+
+LANES = VECTOR_BYTES // 4
+PANEL = 2 * LANES
+BLOCK = 8 * TILE_ROWS  # points
+MAX_SLICES = 16
+LEAST_BLOCKS = 8  # per slice
+SLACK = 2 * PANEL  # numbers past the end of an array that whole vectors may touch
+
+# Columns of a plan, which has one row per activation, the input first: its features and the numbers from row to row;
+# the numbers in a row of all hidden activations before it; and of the layer that makes it, where the operands of the
+# way there, of the way back, the bias and the gradients by weight and bias begin.
+WIDTH, ROW, BEFORE, FORWARD, BACKWARD, BIAS, GRAD, BIAS_GRAD = range(8)
+
+
+@compiled
+def _sines(z: Array, at: int, row: int, count: int, width: int, h: Array) -> None:
+    """h = sin z, row by row."""
+    for n in range(count):
+        here, there = at + n * row, n * row
+        worst = zeros(z)
+        for k in range(0, width, LANES):
+            x = load(z, here + k)
+            sine, _ = sine_cosine(x)
+            store(h, there + k, sine)
+            worst = larger(worst, x)
+        if is_beyond(worst):
+            for k in range(width):
+                if not abs(z[here + k]) <= LIMIT:
+                    h[there + k] = math.sin(z[here + k])
+
+
+@compiled
+def _sines_cosines(z: Array, at: int, row: int, count: int, width: int, h: Array, c: Array) -> None:
+    """h = sin z in panels of BLOCK rows, c = cos z row by row."""
+    for n in range(count):
+        here, there = at + n * row, n * row
+        worst = zeros(z)
+        for k in range(0, width, LANES):
+            x = load(z, here + k)
+            sine, cosine = sine_cosine(x)
+            store(h, (k // PANEL * BLOCK + n) * PANEL + k % PANEL, sine)
+            store(c, there + k, cosine)
+            worst = larger(worst, x)
+        if is_beyond(worst):
+            for k in range(width):
+                if not abs(z[here + k]) <= LIMIT:
+                    h[(k // PANEL * BLOCK + n) * PANEL + k % PANEL] = math.sin(z[here + k])
+                    c[there + k] = math.cos(z[here + k])
+
+
+@compiled
+def _gate(g: Array, c: Array, row: int, count: int, width: int, total: Array, at: int) -> None:
+    """g = g c, and total += the sum over rows of it."""
+    for k in range(0, width, LANES):
+        column = load(total, at + k)
+        for i in range(k, k + count * row, row):
+            gated = times(load(g, i), load(c, i))
+            store(g, i, gated)
+            column = plus(column, gated)
+        store(total, at + k, column)
+
+
+@compiled
+def values(
+    x: Array,
+    plan: Array,
+    packed: Array,
+    hidden: Array,
+    capacity: int,
+    room: Array,
+    start: int,
+    stop: int,
+    out: Array,
+) -> None:
+    """out[n] = network(x[n]) for points start..stop.
+
+    hidden: takes Z of all hidden layers for `capacity` points, or of one layer for a block where that is 0.
+    room: for two activations of a block.
+    """
+    n_layers = len(plan) - 1
+    h, last = room, room[len(room) // 2 :]
+    for first in range(start, stop, BLOCK):
+        count = min(BLOCK, stop - first)
+        for n in range(count):
+            for k in range(plan[0, WIDTH]):
+                h[n * plan[0, ROW] + k] = x[first + n, k]
+        rows = -(-count // REST_ROWS) * REST_ROWS
+        for i in range(1, n_layers + 1):
+            width, row = plan[i, WIDTH], plan[i, ROW]
+            z, at = (hidden, capacity * plan[i, BEFORE]) if i < n_layers else (last, 0)
+            if i < n_layers and capacity > 0:
+                at += first * row
+            d_in = plan[i - 1, WIDTH]
+            left, right = (0, plan[i - 1, ROW], 1), (plan[i, FORWARD], d_in * PANEL, PANEL)
+            multiply(
+                h, left, packed, right, packed, (plan[i, BIAS], PANEL, 0), z, (at, PANEL, row), (rows, d_in, width)
+            )
+            if i < n_layers:
+                _sines(z, at, row, count, width, h)
+        for n in range(count):
+            for k in range(plan[n_layers, WIDTH]):
+                out[first + n, k] = last[n * plan[n_layers, ROW] + k]
+
+
+@compiled
+def gradients(
+    x: Array,
+    g: Array,
+    plan: Array,
+    packed: Array,
+    hidden: Array,
+    capacity: int,
+    is_wanted: Array,
+    room: Array,
+    start: int,
+    stop: int,
+    x_grad: Array,
+    total: Array,
+) -> None:
+    """Gradients for points start..stop: rows of x_grad, and in `total` sums over these points of the others.
+
+    is_wanted: for x, then for the weight and the bias of each layer. room: for four activations of a block.
+    """
+    n_layers = len(plan) - 1
+    part = len(room) // 4
+    z_grad, h_grad, h, c = room[:part], room[part : 2 * part], room[2 * part : 3 * part], room[3 * part :]
+    nothing = np.zeros(PANEL, x.dtype)
+    for k in range(len(total)):
+        total[k] = 0
+    lowest = 1  # the first layer whose Z_grad is needed
+    while lowest <= n_layers and not is_wanted[: 2 * lowest + 1].any():
+        lowest += 1
+    for first in range(start, stop, BLOCK):
+        count = min(BLOCK, stop - first)
+        rows = -(-count // REST_ROWS) * REST_ROWS
+        for n in range(count):
+            for k in range(plan[n_layers, WIDTH]):
+                z_grad[n * plan[n_layers, ROW] + k] = g[first + n, k]
+                total[plan[n_layers, BIAS_GRAD] + k] += g[first + n, k]
+        for i in range(n_layers, lowest - 1, -1):
+            width, row, d_in, row_in = plan[i, WIDTH], plan[i, ROW], plan[i - 1, WIDTH], plan[i - 1, ROW]
+            if i > 1:
+                _sines_cosines(hidden, capacity * plan[i - 1, BEFORE] + first * row_in, row_in, count, d_in, h, c)
+            elif is_wanted[1]:
+                for n in range(count):
+                    for k in range(-(-d_in // LANES) * LANES):
+                        h[(k // PANEL * BLOCK + n) * PANEL + k % PANEL] = x[first + n, k] if k < d_in else 0
+            if is_wanted[2 * i - 1]:
+                span = -(-width // REST_ROWS) * REST_ROWS
+                left, right = (0, 1, row), (0, BLOCK * PANEL, PANEL)
+                sums = (plan[i, GRAD], span * PANEL, PANEL)
+                multiply(z_grad, left, h, right, total, sums, total, sums, (width, count, d_in))
+            if i > lowest or is_wanted[0]:
+                left, right = (0, row, 1), (plan[i, BACKWARD], width * PANEL, PANEL)
+                multiply(
+                    z_grad, left, packed, right, nothing, (0, 0, 0), h_grad, (0, PANEL, row_in), (rows, width, d_in)
+                )
+                if i > 1:
+                    _gate(h_grad, c, row_in, count, d_in, total, plan[i - 1, BIAS_GRAD])
+                z_grad, h_grad = h_grad, z_grad
+        if is_wanted[0]:
+            for n in range(count):
+                for k in range(plan[0, WIDTH]):
+                    x_grad[first + n, k] = z_grad[n * plan[0, ROW] + k]
+
+
+@compiled
+def _add_slices(totals: Array, size: int, n_slices: int, start: int, stop: int) -> None:
+    """The first slice becomes the sum of all, in their order, for elements start..stop."""
+    for i in range(start, stop, LANES):
+        value = load(totals, i)
+        for s in range(1, n_slices):
+            value = plus(value, load(totals, s * size + i))
+        store(totals, i, value)
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
+@lru_cache(maxsize=64)
+def _plan(widths: tuple[int, ...]) -> tuple[Array, int, int]:
+    """The plan, and the lengths of the packed operands and of the gradients.
+
+    A row is an odd number of vectors, so that the rows of a column spread over all sets of the cache.
+    """
+    plan = np.zeros((len(widths), 8), np.int64)
+    plan[:, WIDTH] = widths
+    plan[:, ROW] = [_up(width, PANEL) + LANES for width in widths]
+    plan[2:, BEFORE] = np.cumsum(plan[1:-1, ROW])
+    packed, gradient = 0, 0
+    for i, (d_in, width) in enumerate(pairwise(widths), 1):
+        plan[i, FORWARD:GRAD] = np.cumsum([packed, _up(width, PANEL) * d_in, _up(d_in, PANEL) * width])
+        packed = plan[i, BIAS] + _up(width, PANEL)
+        plan[i, GRAD:] = gradient, gradient + _up(d_in, PANEL) * _up(width, REST_ROWS)
+        gradient = plan[i, BIAS_GRAD] + _up(width, PANEL)
+    return plan, int(packed), int(gradient)
+
+
+class _Network:
+    """A network's shape and parameters in the kernels' layout."""
+
+    def __init__(
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float], *, is_trained: bool
+    ) -> None:
+        self.omegas = (*omegas, 1.0)
+        self.widths = (weights[0].shape[1], *(weight.shape[0] for weight in weights))
+        self.plan, n_packed, self.n_gradients = _plan(self.widths)
+        self.packed = Lease(n_packed + SLACK, np.float32)
+        whole = torch.from_numpy(self.packed.array)
+        for i, (weight, bias, omega) in enumerate(zip(weights, biases, self.omegas, strict=True), 1):
+            scaled = omega * weight.detach()
+            forward, backward, at = (int(self.plan[i, column]) for column in (FORWARD, BACKWARD, BIAS))
+            _pack(scaled.t(), whole[forward:backward])
+            if is_trained:
+                _pack(scaled, whole[backward:at])
+            room = whole[at : at + _up(len(weight), PANEL)].zero_()
+            if bias is not None:
+                torch.mul(bias.detach(), omega, out=room[: len(weight)])
+
+    @property
+    def room(self) -> int:
+        """Numbers of the largest activation of a block."""
+        return BLOCK * int(self.plan[:, ROW].max()) + SLACK
+
+    def values(self, x: Tensor, *, is_kept: bool) -> tuple[Tensor, Lease]:
+        """The result, and what `gradients` wants to see again if it is kept."""
+        out = torch.empty((len(x), self.widths[-1]), dtype=x.dtype)
+        n_blocks, capacity = -(-len(x) // BLOCK), _up(len(x), BLOCK) if is_kept else 0
+        hidden = Lease(capacity * int(self.plan[1:-1, ROW].sum()) + SLACK, np.float32)
+        points, result, kernel = _array(x), out.numpy(), _kernel(values)
+
+        def work(part: int, parts: int) -> None:
+            room = Lease(3 * self.room, np.float32)
+            z = hidden.array if is_kept else room.array[2 * self.room :]
+            start, stop = (min(len(x), BLOCK * (n_blocks * k // parts)) for k in (part, part + 1))
+            kernel(points, self.plan, self.packed.array, z, capacity, room.array[: 2 * self.room], start, stop, result)
+
+        in_parts(work, n_blocks)
+        return out, hidden
+
+    def gradients(self, x: Tensor, g: Tensor, hidden: Lease, is_wanted: Sequence[bool]) -> list[Tensor | None]:
+        """By x, then by the weight and the bias of each layer; None where not wanted."""
+        n_blocks = -(-len(x) // BLOCK)
+        n_slices = max(1, min(MAX_SLICES, n_blocks // LEAST_BLOCKS))
+        x_grad = torch.empty(x.shape if is_wanted[0] else (0, x.shape[1]), dtype=x.dtype)
+        size = _up(self.n_gradients, PANEL)
+        totals = Lease(n_slices * size + SLACK, np.float32)
+        points, cotangent, by_x, flags = _array(x), _array(g), x_grad.numpy(), np.array(is_wanted, np.bool_)
+        capacity, kernel, add = _up(len(x), BLOCK), _kernel(gradients), _kernel(_add_slices)
+
+        def work(part: int, parts: int) -> None:
+            room = Lease(4 * self.room, np.float32)
+            for s in range(part, n_slices, parts):
+                start, stop = (min(len(x), BLOCK * (n_blocks * k // n_slices)) for k in (s, s + 1))
+                total = totals.array[s * size : (s + 1) * size]
+                kernel(
+                    points, cotangent, self.plan, self.packed.array, hidden.array, capacity, flags,
+                    room.array[: 4 * self.room], start, stop, by_x, total,
+                )  # fmt: skip
+
+        def add_part(part: int, parts: int) -> None:
+            add(totals.array, size, n_slices, *(_up(size * k // parts, LANES) for k in (part, part + 1)))
+
+        in_parts(work, n_slices)
+        in_parts(add_part, size, 2**16)
+        sums = torch.from_numpy(totals.array)
+        found: list[Tensor | None] = [x_grad if is_wanted[0] else None]
+        for i, (d_in, width) in enumerate(pairwise(self.widths), 1):
+            omega, (at, bias_at) = self.omegas[i - 1], self.plan[i, GRAD:].tolist()
+            by_weight = sums[at:bias_at].view(-1, _up(width, REST_ROWS), PANEL).transpose(0, 1).flatten(1)
+            found.append(by_weight[:width, :d_in].mul(omega) if is_wanted[2 * i - 1] else None)
+            found.append(sums[bias_at : bias_at + width].mul(omega) if is_wanted[2 * i] else None)
+        return found
+
+
+def _pack(matrix: Tensor, flat: Tensor) -> None:
+    """[rows, columns] into panels of PANEL columns, [panels, rows, PANEL], with zeros behind the last column."""
+    rows, columns = matrix.shape
+    panels = flat.view(-1, rows, PANEL)
+    whole = columns // PANEL
+    panels[:whole] = matrix[:, : whole * PANEL].reshape(rows, whole, PANEL).transpose(0, 1)
+    if whole < len(panels):
+        panels[whole].zero_()
+        panels[whole][:, : columns - whole * PANEL] = matrix[:, whole * PANEL :]
+
+
+def _array(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().contiguous().numpy()
+    return array
+
+
+def _kernel(function: Any) -> Any:
+    return function
+
+
+class _Value(torch.autograd.Function):
+    """Of x, then the weight and the bias of each layer; an absent bias is None."""
+
+    @staticmethod
+    def forward(ctx: Any, omegas: Sequence[float], x: Tensor, *parameters: Tensor | None) -> Tensor:
+        is_kept = any(ctx.needs_input_grad)
+        ctx.save_for_backward(x, *parameters)
+        ctx.omegas = omegas
+        ctx.network = _Network(*_split(parameters), omegas, is_trained=is_kept)
+        value: Tensor
+        value, ctx.hidden = ctx.network.values(x, is_kept=is_kept)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (g,) = grads
+        inputs = ctx.saved_tensors
+        found = iter(asked(ctx, len(inputs)))  # what is no tensor has no node
+        is_wanted = [tensor is not None and next(found) for tensor in inputs]
+        if torch.is_grad_enabled() or is_functional(g):
+            return None, *_reference_gradients(g, ctx.omegas, inputs, is_wanted)
+        return None, *ctx.network.gradients(inputs[0], g, ctx.hidden, is_wanted)
+
+
+def _split(parameters: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    return parameters[::2], parameters[1::2]
+
+
+def _reference_gradients(
+    g: Tensor, omegas: Sequence[float], inputs: Sequence[Tensor | None], is_wanted: Sequence[bool]
+) -> tuple[Tensor | None, ...]:
+    """What the kernel gives, in plain torch: differentiable and under any transform."""
+    with torch.enable_grad():
+        sources = [None if tensor is None else tracked(tensor) for tensor in inputs]
+        assert sources[0] is not None
+        value = reference.sine_mlp(sources[0], *_split(sources[1:]), omegas)
+        picked = [
+            source for source, is_asked in zip(sources, is_wanted, strict=True) if source is not None and is_asked
+        ]
+        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
+    return tuple(next(found) if is_asked else None for is_asked in is_wanted)
+
+
+def sine_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float]) -> Tensor:
+    """See `inr.kernels.sine_mlp.sine_mlp`."""
+    layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
+    views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
+    value: Tensor = _Value.apply(tuple(omegas), *views)  # type: ignore[no-untyped-call]
+    return value

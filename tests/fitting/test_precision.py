@@ -1,0 +1,81 @@
+"""The reduced precision of training: where it is offered, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inr._errors import ConfigError, UnavailableError, UsageError
+from inr.fitting import Run, fit, resolve
+from inr.kernels import _precision, use_backend, use_precision
+from inr.kernels.sine_mlp import sine_mlp
+from inr.signals.image import Image
+from tests.assertions import assert_near
+
+SIREN = {"type": "siren", "width": 32, "depth": 3}
+
+
+@pytest.fixture
+def units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the processor had them: torch computes the same without, only slower."""
+    monkeypatch.setattr(_precision, "has_bf16_units", lambda: True)
+
+
+def picture(n: int = 24) -> Image:
+    y, x = np.mgrid[:n, :n] / n
+    waves = [np.sin(3 * x + y * y), np.cos(4 * x * y), np.sin(4 * x) * y]
+    return Image.of_pixels((127 + 120 * np.stack(waves, -1)).clip(0, 255).astype(np.uint8))
+
+
+def run_of(field: Any, **settings: Any) -> Run:
+    return Run(picture(), *resolve(picture(), field, settings))
+
+
+def test_without_the_units_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_precision, "has_bf16_units", lambda: False)
+    with pytest.raises(UnavailableError, match=r"no bf16 matrix units") as caught:
+        run_of(SIREN, precision="bfloat16")
+    assert "\n" not in caught.value.message
+    with pytest.raises(ConfigError, match="float16"):
+        run_of(SIREN, precision="float16")
+
+
+def test_what_it_does_not_serve_is_refused(units: None) -> None:
+    for field in ("hash_grid", {"type": "finer", "width": 16}):
+        with pytest.raises(UsageError, match="siren"):
+            run_of(field, precision="bfloat16")
+
+
+def test_values_and_gradients_are_those_of_float32_within_rounding(units: None, generator: torch.Generator) -> None:
+    weights = [torch.randn(b, a, generator=generator) / (2 * a**0.5) for a, b in ((2, 64), (64, 64), (64, 3))]
+    inputs = [torch.rand(500, 2, generator=generator), *weights, torch.randn(64, generator=generator)]
+    for tensor in inputs:
+        tensor.requires_grad_()
+
+    def results() -> list[torch.Tensor]:
+        y = sine_mlp(inputs[0], inputs[1:4], [None, inputs[4], None], [3.0, 1.0])
+        return [y, *torch.autograd.grad(y.square().sum(), inputs)]
+
+    with use_backend("reference"):
+        expected = results()
+    with use_precision("bfloat16"):
+        found = results()
+    assert found[0].dtype == torch.float32
+    assert (found[0] != expected[0]).any()
+    for a, b in zip(found, expected, strict=True):
+        assert_near(a.detach(), b.detach(), 0.02)
+
+
+def test_at_moderate_quality_the_fit_is_within_a_tenth_of_a_decibel(units: None) -> None:
+    """From about 35 dB on it is not: what the products are rounded to is then as large as the error of the fit."""
+    psnr = {}
+    for name in ("float32", "bfloat16"):
+        made = fit(picture(), SIREN, {"precision": name, "steps": 60, "batch": 24 * 24, "lr": 1e-3})
+        assert made.settings.precision == name
+        assert all(tensor.dtype == torch.float32 for tensor in made.field.state_dict().values())
+        psnr[name] = made.metrics["psnr_db"]
+    assert psnr["float32"] > 20
+    assert abs(psnr["bfloat16"] - psnr["float32"]) < 0.1, psnr
