@@ -89,8 +89,8 @@ def main() -> None:
                     slow = p.slow if arm == "proposed" else p.slow_default
                     rows.append(row | {"slow": slow, "db": db, "seconds": seconds, "suggest_seconds": asked})
                     print(rows[-1], flush=True)
+            print(save("-".join(filter(None, ("suggest", given.only))), rows), flush=True)
     print_gains(rows)
-    print(save("suggest", rows))
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ Parameters = dict[str, Tensor]
 class NtkTracker:
     """Looks at the tangent kernel at steps 0, 1, 2, 4, 5, 8, 11, 16, 22 ... (2^(k/2)) and at the end, within a share.
 
-    Parameters are copied at those steps, and looked at once the looks so far and one more have taken at most `share`
-    of the fit's own seconds: the start first, then whichever step is farthest (in log) from those that were. What can
-    not be afforded till the end is left out; so is what does not fit into 256 MiB of copies, the oldest first. The
-    time of a look is that of the one before, and of the first eight times that of a trial with an eighth of the points.
+    Parameters are copied at those steps, and looked at once the looks so far, this one and one at the end take at
+    most `share` of the fit's own seconds: the start first, then whichever step is farthest (in log) from those that
+    were. What can not be afforded till the end is left out; so is what does not fit into 256 MiB of copies, the oldest
+    first. A look is expected to take as long as the longest so far, and the first as four trials with an eighth of
+    the points (before the trial one goes uncounted, as packages are imported then).
     A look changes nothing in the fit: it has a copy of the field and a generator of its own.
 
     In a look, in the field's own precision and on the same samples with the same signs as in every other:
@@ -182,8 +183,10 @@ class NtkTracker:
                     self._start = kernel
                 cka = _number(debiased_cka(kernel, self._start))
                 self._looks.append({"step": step, "seconds": seconds, **found, "cka": cka})
-        self._cost = working_clock() - before
-        self.seconds += self._cost
+        spent = working_clock() - before
+        is_first = len(self._looks) <= 1  # until then the cost is what a trial told
+        self._cost = spent if is_first or self._cost is None else max(spent, self._cost)
+        self.seconds += spent
 
     def _stop(self, error: InrError | RuntimeError) -> None:
         """A look that can not be taken (torch's own errors are RuntimeErrors) is no reason for a fit to end."""
