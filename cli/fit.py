@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from inr.signals import Signal
 
 SECTIONS = ("field", "fit", "signal")
+TRACK_SHARE = 0.1
+"""Seconds that looks at the tangent kernel may take per second of the fit, where --track-ntk is given."""
+
 BYTES_PER_PARAMETER = 16
 """float32: the parameter, its gradient, and Adam's two moments."""
 
@@ -85,6 +88,14 @@ def fit(
         typer.Option(metavar="N", help="Samples per step. Default: the family's.", rich_help_panel=options.TRAINING),
     ] = None,
     seed: options.Seed = None,
+    track_ntk: Annotated[
+        bool,
+        typer.Option(
+            "--track-ntk",
+            help="Follow the tangent kernel, within 10 % of the time; the model file holds what was seen.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -130,8 +141,8 @@ def fit(
 ) -> None:
     """Fit a field to a picture, sound, shape, point cloud or array.
 
-    Kernels are compiled once per machine. Neither that nor the start is part of the fit's time or of --time; --json
-    tells them apart: seconds, startup_seconds, compile_seconds.
+    Kernels are compiled once per machine. Neither that nor the start nor --track-ntk is part of the fit's time or of
+    --time; --json tells them apart: seconds, startup_seconds, compile_seconds, track_seconds.
 
     \b
     inr fit photo.png -o photo.safetensors --render fitted.png
@@ -154,6 +165,7 @@ def fit(
         "lr": lr,
         "batch": batch,
         "seed": seed,
+        "track_ntk": TRACK_SHARE if track_ntk else None,
     }
     flags = {key: value for key, value in flags.items() if value is not None}
     if resume is not None and (flags or field or settings or config or init or fresh):
@@ -234,7 +246,10 @@ def fit(
         "seconds": result.seconds,
         "startup_seconds": shown.startup_s,
         "compile_seconds": compilation.seconds,
+        "track_seconds": None if result.ntk_track is None else result.ntk_track["seconds"],
     }
+    if result.ntk_track is not None:
+        out.note(_tracked(result.ntk_track))
     out.result("fit", document, summary(result, signal.headline, target.name, len(data)), target.name)
     if outcome != "done":
         out.note(_advice(result))
@@ -511,6 +526,17 @@ def write_rendering(result: Fit, picture: Target) -> tuple[str, ...]:
     notes = result.kind.write(values, meta, file, picture.path.suffix.lower())
     picture.write(file.getvalue())
     return notes
+
+
+def _tracked(found: Mapping[str, Any]) -> str:
+    looks = found["looks"]
+    if "stopped" in found:
+        return f"tangent kernel: {len(looks)} looks, then they failed: {found['stopped']}"
+    if not looks:
+        return "tangent kernel: no look, the fit was too short for one\nhint: --set fit.track_ntk=1 allows more time"
+    steps = ", ".join(str(look["step"]) for look in looks)
+    last = "" if looks[-1]["cka"] is None else f", CKA with the start {looks[-1]['cka']:.3f}"
+    return f"tangent kernel: looked at steps {steps}{last}; {human_seconds(found['seconds'])} beside the fit"
 
 
 def _advice(result: Fit) -> str:

@@ -24,6 +24,7 @@ from . import (
     mesh,
     ntk,
     render,
+    suggest,
 )
 from ._app import Command, Commands
 
@@ -67,6 +68,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert.convert,
     "learn": learn.learn,
     "ntk": ntk.ntk,
+    "suggest": suggest.suggest,
     "inspect": inspect.inspect,
     "fields": fields.fields,
     "doctor": doctor.doctor,

@@ -33,6 +33,7 @@ from inr.fitting._result import (
 )
 from inr.fitting._sampler import Draw, Look
 from inr.fitting._settings import FitConfig
+from inr.fitting.tracking import NtkTracker
 from inr.kernels import use_precision
 from inr.signals import Batch, Signal, Source
 
@@ -51,8 +52,8 @@ _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells
 class Progress:
     """What a callback hears about a running fit.
 
-    step of steps (None: no limit), seconds since its start (less those in which kernels were compiled or loaded),
-    a smoothed loss, and PSNR in dB told from it (None where
+    step of steps (None: no limit), seconds since its start (less those in which kernels were compiled or loaded, or
+    the tangent kernel was looked at), a smoothed loss, and PSNR in dB told from it (None where
     the loss is not the mean squared error of the signal: another loss, a biased sampler, coordinates under jitter).
     """
 
@@ -134,6 +135,8 @@ class Run:
         self._smooth_loss = 0.0
         self._last_good: dict[str, Tensor] = {}
         self.provenance: Mapping[str, Any] = {}
+        share = settings.track_ntk
+        self.tracker = None if share is None else NtkTracker(self.field, samples, share, settings.seed)
 
     def _check_parts(self) -> None:
         optimizer, transform = self.settings.optimizer, self.settings.transform
@@ -180,12 +183,27 @@ class Run:
     ) -> Outcome:
         """Train until the run ends; returns how. `on_checkpoint` is called every so many steps.
 
-        The run's clock, and so its limit of time, stands still while kernels are compiled or loaded.
+        The run's clock, and so its limit of time, stands still while kernels are compiled or loaded, and while the
+        tangent kernel is looked at (`tracker.seconds` has that time).
         """
-        start = working_clock() - self.seconds
+        outcome = self._advance(on_progress, should_stop, on_checkpoint, checkpoint_every)
+        if self.tracker is not None and outcome != "interrupted":
+            self.tracker.finish(self.step, self.seconds)
+        return outcome
+
+    def _advance(
+        self,
+        on_progress: Callable[[Progress], None] | None,
+        should_stop: Callable[[], bool] | None,
+        on_checkpoint: Callable[[], None] | None,
+        checkpoint_every: int | None,
+    ) -> Outcome:
+        clock = self._clock()
         settings = self.settings
         while True:
-            self.seconds = working_clock() - start
+            self.seconds = clock()
+            if self.tracker is not None:
+                self.tracker.see(self.step, self.seconds)
             if settings.steps is not None and self.step >= settings.steps:
                 break
             if settings.time_s is not None and self.seconds >= settings.time_s:
@@ -198,14 +216,23 @@ class Run:
                     self.field.load_state_dict(self._last_good)
                 return "diverged"
             if on_progress is not None:
-                on_progress(Progress(self.step, settings.steps, working_clock() - start, self._mean_loss, self._psnr()))
+                on_progress(Progress(self.step, settings.steps, clock(), self._mean_loss, self._psnr()))
             if checkpoint_every is not None and on_checkpoint is not None and self.step % checkpoint_every == 0:
-                self.seconds = working_clock() - start
+                self.seconds = clock()
                 on_checkpoint()
             if self._target_is_met():
-                self.seconds = working_clock() - start
+                self.seconds = clock()
                 return "done"
         return "done" if settings.target_psnr_db is None or self._target_is_met(surely=True) else "target_not_reached"
+
+    def _clock(self) -> Callable[[], float]:
+        """The run's seconds, going on from those so far."""
+
+        def now() -> float:
+            return working_clock() - (0.0 if self.tracker is None else self.tracker.seconds)
+
+        start = now() - self.seconds
+        return lambda: now() - start
 
     def _train_step(self) -> float:
         factor = self.settings.schedule.factor(self.fraction_done())
@@ -365,6 +392,7 @@ class Run:
             seconds=self.seconds,
             notes=self.signal.notes,
             provenance=self.provenance,
+            ntk_track=None if self.tracker is None else self.tracker.document(),
         )
         return dataclasses.replace(fit, metrics=self.signal.metrics(fit)) if with_metrics else fit
 
@@ -379,6 +407,8 @@ class Run:
         tensors |= {f"sampler.{k}": v for k, v in self.sampler.state().items()}
         if self.transform is not None:
             tensors |= {f"transform.{k}": v for k, v in self.transform.state().items()}
+        if self.tracker is not None:
+            tensors |= {f"tracker.{k}": v for k, v in self.tracker.state().items()}
         tensors |= {f"generator.{k}": g.get_state() for k, g in self.generators.items()}
         tensors |= {f"last_good.{k}": v for k, v in self._last_good.items()}
         optimizer: dict[str, Tensor] = {}
@@ -427,6 +457,8 @@ class Run:
         self.sampler.restore(groups.get("sampler", {}))
         if self.transform is not None:
             self.transform.restore(groups.get("transform", {}))
+        if self.tracker is not None:
+            self.tracker.restore(document["ntk_track"], groups.get("tracker", {}))
         for stream, generator in self.generators.items():
             generator.set_state(groups["generator"][stream])
         state = self.optimizer.state_dict()

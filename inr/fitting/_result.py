@@ -38,6 +38,7 @@ class Fit:
     equal bytes).
     provenance: JSON, how the field came about where it was not fitted to a signal alone: distilled from another
     model ("distilled_from"), started from one ("init"), or learned as a start for others ("learned").
+    ntk_track: JSON, what looks at the tangent kernel saw during the fit (`NtkTracker.document`); None: there were none.
     """
 
     FORMAT: ClassVar[str] = "inr-model"
@@ -54,6 +55,7 @@ class Fit:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    ntk_track: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.field.eval()
@@ -93,7 +95,11 @@ class Fit:
             "outcome": self.outcome,
             "made_by": {"inr": _version(), "torch": torch.__version__.split("+")[0]},
         }
-        return document | ({"provenance": dict(self.provenance)} if self.provenance else {})
+        if self.provenance:
+            document["provenance"] = dict(self.provenance)
+        if self.ntk_track is not None:
+            document["ntk_track"] = dict(self.ntk_track)
+        return document
 
     def to_bytes(self) -> bytes:
         """The model file's bytes."""
@@ -126,6 +132,7 @@ class Fit:
                 steps=int(document["steps"]),
                 outcome=document["outcome"],
                 provenance=dict(document.get("provenance", {})),
+                ntk_track=dict(document["ntk_track"]) if "ntk_track" in document else None,
             )
 
 

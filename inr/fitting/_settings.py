@@ -34,6 +34,9 @@ class FitConfig(Config):
     transform: TransformConfig | None = param(None, "what is done to the residual before it is back-propagated")
     ema: float | None = param(None, "decay of an average of the parameters, which is what is kept", gt=0, lt=1)
     clip: float | None = param(None, "clip the gradient to this norm", gt=0)
+    track_ntk: float | None = param(
+        None, "look at the tangent kernel now and then, within this share of the fit's time; none: never", gt=0
+    )
     precision: Precision = param(
         "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits below about 35 dB"
     )
