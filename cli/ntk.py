@@ -345,7 +345,7 @@ def _share(share: float) -> str:
 def _say_several(out: Output, reports: Sequence[Report]) -> None:
     from inr.ntk.verdict import percent
 
-    columns = ["field", "parameters", "rank", "KTA", "roll-off", "unlearned", "from", "PSNR below", "kernel moved"]
+    columns = ["field", "parameters", "rank", "KTA", "roll-off", "unlearned", "from", "PSNR near", "kernel moved"]
     ordered = sorted(reports, key=lambda r: r.verdict.unlearned)
     out.table(
         columns,

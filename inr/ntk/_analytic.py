@@ -223,6 +223,8 @@ def infinite_width(field: Field, x: Tensor, z: Tensor | None = None) -> WideKern
     in_the_way = sorted({type(part).__name__ for part in parts if not isinstance(part, known)})
     if in_the_way:
         raise UsageError(f"the infinite width is not known for {', '.join(in_the_way)}")
+    if any(p.requires_grad for p in body.encoding.parameters()):
+        raise UsageError(f"{type(body.encoding).__name__} is trained, and the infinite width is known of layers alone")
     with torch.no_grad():
         e = [body.encoding(p.to(next(field.parameters()).dtype)) for p in (x, x if z is None else z)]
     layers = [_wide(linear) for linear in linears if isinstance(linear, DenseLinear)]

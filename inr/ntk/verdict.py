@@ -72,7 +72,7 @@ def unlearned(r: Report) -> Finding | None:
             "forecast of Adam by band",
             "Xu et al. 2019, arXiv:1901.06523",
         )
-    limit = f", which alone keeps PSNR below {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""
+    limit = f"; left as they are they would keep PSNR near {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""
     return Finding(
         "unlearned",
         f"{percent(v.unlearned)} of the target's energy lies in bands that {r.steps} steps will not learn, from "

@@ -109,6 +109,8 @@ def draw_track(track: Track, suffix: str = ".png") -> bytes:
                 kernel.plot(x or range(len(level)), level, color=colours(0.9 * i / max(last, 1)), linewidth=1.2)
         if track.edges:
             kernel.set_xscale("log")
+            kernel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            kernel.xaxis.set_minor_formatter(lambda value, _: "")
         kernel.set_xlabel("cycles per sample" if track.edges else "band")
         kernel.set_title("Kernel by band, dB (dark: early)")
         drift.plot(steps, [q.cka for q in track.looks], color=COLOURS[0], linewidth=1.8, marker="o", markersize=3)
