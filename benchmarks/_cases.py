@@ -196,7 +196,7 @@ def _grid_mlp_loss(n: int) -> Iterator[Case]:
     from inr.kernels.grid_mlp_loss import grid_mlp_loss
     from inr.kernels.hash_grid import grid_geometry
 
-    for d, levels, features, base, finest in ((2, 4, 4, 220, 769), (3, 13, 2, 21, 256)):
+    for d, levels, features, base, finest in ((2, 10, 2, 128, 769), (3, 13, 2, 21, 256)):
         geometry = grid_geometry(d, levels, 16, (base,) * d, (finest,) * d)
         weights, biases = _relu_parameters((levels * features, 32, 3))
         x = torch.rand(n, d, generator=_generator())

@@ -193,16 +193,17 @@ def results() -> str:
         quality_table("equal parameters"),
         "## What papers claim, at a scale that fits a laptop",
         claims_table(),
-        "## Every kernel op against its reference and the machine",
-        "`kernels.py` says how; shares are of bytes and operations that any implementation needs.",
-        kernels_table(),
     ]
+    if newest("kernels")["rows"]:
+        parts += [
+            "## Every kernel op against its reference and the machine",
+            "`kernels.py` says how; shares are of bytes and operations that any implementation needs.",
+            kernels_table(),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
 def conditions_line(record: dict[str, Any]) -> str:
-    if not record["rows"]:
-        return "(no record yet)"
     return (
         f"`{record['command']}` at {record['commit']}: {record['cpu']}, {record['threads']} threads, "
         f"torch {record['versions']['torch']}."
@@ -211,8 +212,14 @@ def conditions_line(record: dict[str, Any]) -> str:
 
 def main() -> None:
     text = README.read_text("utf-8")
-    tables = (fit_table, time_to_quality_table, steps_table, kernels_summary, peers_table)
-    body = "\n\n".join(table() for table in tables)
+    tables = {
+        "fit": fit_table,
+        "time-to-quality": time_to_quality_table,
+        "steps": steps_table,
+        "kernels": kernels_summary,
+        "peers": peers_table,
+    }
+    body = "\n\n".join(table() for name, table in tables.items() if newest(name)["rows"])
     between = re.compile(r"(<!-- records:begin -->\n).*?(<!-- records:end -->)", re.DOTALL)
     README.write_text(between.sub(lambda m: f"{m[1]}{body}\n{m[2]}", text), "utf-8")
     RESULTS.write_text(results(), "utf-8")

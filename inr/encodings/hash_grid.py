@@ -18,10 +18,6 @@ from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry
 SPACE_SIDE = 256
 """Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
 
-SPACE = 13, 2, 12.0
-LATTICES = {1: (8, 2, 80.0), 2: (4, 4, 3.5), 3: (10, 2, 6.0)}
-"""Levels, features, and n over the vertices of the coarsest level, by the dimensions of the signal's grid."""
-
 
 @ENCODINGS.register("hash_grid")
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +30,13 @@ class HashGridEncodingConfig(EncodingConfig):
 
     What is left at none is decided for the signal, n samples per axis. `finest` = n + 1 puts a vertex of the finest
     level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is the
-    mean of four vertices, which can not represent the finest detail). Pictures: 4 levels of 4 features from `base`
-    = n / 3.5 on, as finer levels are worth more than coarse ones, and few wide entries are quicker to read than many
-    narrow ones. Else F = 2: 8 levels from n / 80 on for sound, 10 from n / 6 on for other arrays, 13 from n / 12 on for
-    distances in space. T is near an eighth of the samples.
+    mean of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer
+    levels are worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is
+    near an eighth of the samples.
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
-    features: int | None = param(None, "features F per entry", ge=1, le=8)
+    features: int = param(2, "features F per entry", ge=1, le=8)
     log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=24)
     base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2)
     finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level (one number: all axes)", ge=2)
@@ -53,14 +48,13 @@ class HashGridEncodingConfig(EncodingConfig):
         if finest is None:
             finest = (SPACE_SIDE,) * spec.d_in if spec.shape is None else tuple(n + 1 for n in spec.shape)
         finest = per_axis("finest", finest, spec.d_in)
-        levels, features, span = SPACE if spec.shape is None else LATTICES.get(spec.d_in, LATTICES[3])
+        levels, span = (13, 12) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
         n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
         base = self.base or max(2, round(max(finest) / span))
         return dataclasses.replace(
             self,
             levels=self.levels or levels,
-            features=self.features or features,
             log2_table=log2_table,
             base=base,
             finest=finest,
@@ -78,5 +72,4 @@ class HashGridEncodingConfig(EncodingConfig):
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         interpolation = self.interpolation or "linear"
-        assert self.features is not None
         return GridEncoding(self.geometry(), self.features, interpolation, self.init_range, generator)

@@ -22,7 +22,6 @@ LATTICE: Mapping[str, Any] = {
     "schedule": {"type": "cosine", "end": 0.1},
 }
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "image": {**LATTICE, "lr": 0.02},
     "audio": {**LATTICE, "steps": 2000},
     "shape": {"steps": 1000, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
 }
@@ -33,8 +32,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 class HashGrid(Mlp):
     """Learned features on hashed grids of many resolutions, read by a small ReLU network without biases.
 
-    The paper's network has 2 layers of 64 and its grid 16 levels of 2 features; one layer of 32 and the levels chosen
-    by the encoding are the cheaper step on a CPU; `--set` brings the paper's back.
+    The paper's network has 2 layers of 64 and its grid 16 levels; one layer of 32 and the levels chosen by the encoding
+    are the cheaper step on a CPU; `--set` brings the paper's back.
     """
 
     paper: ClassVar[str] = "Mueller et al. 2022, arXiv:2201.05989"
