@@ -203,7 +203,7 @@ def white(r: Report) -> Finding | None:
 
 BASE = "as it is"
 SOURCES = {
-    "omega": "Sitzmann et al. 2020, arXiv:2006.09661; Yuce et al. 2022, arXiv:2112.04645",
+    "omega": "Sitzmann et al. 2020, arXiv:2006.09661; Yuce et al. 2022, arXiv:2112.01917",
     "sigma": "Tancik et al. 2020, arXiv:2006.10739",
     "finest": "Mueller et al. 2022, arXiv:2201.05989",
     "levels": "Mueller et al. 2022, arXiv:2201.05989",
