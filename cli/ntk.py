@@ -302,8 +302,10 @@ def _say_one(out: Output, r: Report) -> None:
         rows.append(("infinite width", f"{r.wide.cka:.3f}", f"CKA at the start; trace {r.wide.trace_ratio:.3g} times"))
     most = sorted(r.layers.items(), key=lambda item: -item[1])[:4]
     rows.append(("trace by layer", "", ", ".join(f"{name} {100 * share:.2g} %" for name, share in most)))
-    for c in r.convergence:
-        rows.append((f"predicted {c.optimizer}", f"{100 * c.error:.2g} %", f"off at most, over {c.steps[-1]} steps"))  # noqa: PERF401
+    rows += [
+        (f"predicted {c.optimizer}", f"{100 * c.error:.2g} %", f"off at most, over {c.steps[-1]} steps")
+        for c in r.convergence
+    ]
     if r.training_jacobian:
         s = r.training_jacobian
         inside = sum(0.99 < v < 1.01 for v in s)

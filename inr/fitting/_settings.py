@@ -38,6 +38,6 @@ class FitConfig(Config):
         None, "look at the tangent kernel now and then, within this share of the fit's time; none: never", gt=0
     )
     precision: Precision = param(
-        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits below about 35 dB"
+        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits of moderate quality"
     )
     seed: int = param(0, "seed of everything random", ge=0)

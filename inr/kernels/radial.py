@@ -2,7 +2,7 @@
 
 With q = |y|^2 every kernel but the tent is a function of q alone. Roots are taken so that their derivative at a
 centre is 0 instead of undefined. Exponentials stay at 1e-19 (in float64 1e-154) where they would be smaller: products
-of smaller ones are subnormal numbers, with which a CPU calculates some ten times slower. Names in brackets are those
+of smaller ones are subnormal numbers, with which a CPU calculates much slower. Names in brackets are those
 of NeuRBF (Chen et al. 2023, arXiv:2309.15426).
 """
 

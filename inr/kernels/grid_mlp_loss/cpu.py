@@ -2,7 +2,7 @@
 
 A block of points goes through everything while it stays in the cache: features, network, error, and back to the
 gradients by the features. Those are kept for `hash_grid`'s own `scatter`: adding them to the table's gradient at once
-was measured slower, as then the entries of all levels compete for the cache.
+would make the entries of all levels compete for the cache.
 """
 
 from __future__ import annotations

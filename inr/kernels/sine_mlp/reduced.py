@@ -2,7 +2,7 @@
 
 The first layer, whose frequencies need exact coordinates, and the narrow last one stay in float32, and so do the
 sines, the weights that are trained, and the sums of their gradients over steps. torch rounds each product's result
-to bf16 as well. Fits of moderate quality do not suffer; from about 35 dB on they lose tenths of a decibel and more.
+to bf16 as well. Fits near 24 dB stay within 0.1 dB, which a test holds; better ones may lose more.
 """
 
 from __future__ import annotations
