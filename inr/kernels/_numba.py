@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import torch
 from numba.core import event
 
 from inr._preparation import Stopwatch, compilation, preparation
@@ -101,7 +101,7 @@ def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> Non
 
     `size` is what there is to share out; no part is made for less than `least` of it.
     """
-    parts = max(1, min(torch.get_num_threads(), size // least))
+    parts = max(1, min(_threads(), size // least))
     if parts == 1:
         work(0, 1)
         return
@@ -109,3 +109,23 @@ def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> Non
     work(0, parts)
     for other in others:
         other.result()
+
+
+def in_turn(count: int, work: Callable[[int], None]) -> None:
+    """Calls work(0), ..., work(count - 1); a thread that is done takes the next one."""
+    numbers = iter(range(count))
+
+    def take(part: int, parts: int) -> None:
+        for number in numbers:
+            work(number)
+
+    in_parts(take, count)
+
+
+def _threads() -> int:
+    """As many as torch uses, or would use where it is not needed."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        count: int = torch.get_num_threads()
+        return count
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
