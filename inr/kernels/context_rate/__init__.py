@@ -15,6 +15,15 @@ OP = Op(
     name="context_rate",
     backends=(
         Backend("reference", priority=0, target="inr.kernels.context_rate.reference:context_rate", is_functional=True),
+        Backend(
+            "cpu",
+            priority=10,
+            target="inr.kernels.context_rate.cpu:context_rate",
+            package="numba",
+            devices=frozenset({"cpu"}),
+            dtypes=frozenset({torch.float32, torch.float64}),
+            max_order=1,
+        ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},
 )

@@ -15,6 +15,15 @@ OP = Op(
     name="pyramid_error",
     backends=(
         Backend("reference", priority=0, target="inr.kernels.pyramid_error.reference:pyramid_error", is_functional=True),
+        Backend(
+            "cpu",
+            priority=10,
+            target="inr.kernels.pyramid_error.cpu:pyramid_error",
+            package="numba",
+            devices=frozenset({"cpu"}),
+            dtypes=frozenset({torch.float32, torch.float64}),
+            max_order=1,
+        ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},
 )
