@@ -43,11 +43,12 @@ HEIGHT, WIDTH, STRIDE, ROW, X, V, V_GRAD, V_ROW = range(8)
 
 
 @compiled
-def _edges(row: Array, at: int, width: int, room: int) -> None:
-    """Repeats the first and the last number of a row outside."""
-    for i in range(1, room + 1):
-        row[at - i] = row[at]
-        row[at + width - 1 + i] = row[at + width - 1]
+def _edges(space: Array, at: int, width: int, stride: int, reach: int) -> None:
+    """Repeats the first and the last number of a row outside, and puts zeros beyond."""
+    space[at - ROOM : at - reach] = 0
+    space[at - reach : at] = space[at]
+    space[at + width : at + width + reach] = space[at + width - 1]
+    space[at + width + reach : at + stride - ROOM] = 0
 
 
 @compiled
@@ -88,8 +89,7 @@ def double(plan: Array, level: int, first: int, last: int, grid: Array, taps: Ar
     for r in range(first, last):
         at = plan[level, X] + r * plan[level, ROW] + ROOM
         space[at : at + width] = grid[r]
-        space[at + width : at + stride - ROOM] = 0
-        _edges(space, at, width, 2)
+        _edges(space, at, width, stride, 2)
         if level + 1 == n_levels:
             continue
         below, coarse, step = plan[level + 1, HEIGHT], plan[level + 1, WIDTH], plan[level + 1, STRIDE]
@@ -105,7 +105,7 @@ def double(plan: Array, level: int, first: int, last: int, grid: Array, taps: Ar
         for k in range(n_levels - 1 - level):
             target = at + (k + 1) * stride
             _stretch(space, v + k * step + ROOM, coarse, taps, t, space, target)
-            _edges(space, target, width, 2)
+            _edges(space, target, width, stride, 2)
 
 
 @compiled
@@ -135,7 +135,7 @@ def show(
                 here = target + k * stride + q
                 space[here : here + count] = block[starts[k] : starts[k] + count]
         for k in range(n_out):
-            _edges(space, target + k * stride, width, 1)
+            _edges(space, target + k * stride, width, stride, 1)
 
 
 @compiled
@@ -165,7 +165,7 @@ def filter_(
             stride - 2 * ROOM, mode,
         )  # fmt: skip
         for k in range(channels):
-            _edges(space, at + k * stride, width, 1)
+            _edges(space, at + k * stride, width, stride, 1)
 
 
 @compiled
