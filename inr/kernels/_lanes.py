@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core.types import containers
 from numba.extending import intrinsic
 
 from inr.kernels._vectors import Vector, _splat
@@ -60,14 +60,12 @@ def _shuffle(picks: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             integer = ir.IntType(32)
             lanes = args[0].type.count
-            masks = [
-                ir.Constant(ir.VectorType(integer, lanes), [integer(at) for at in pick]) for pick in picks(lanes)
-            ]
+            masks = [ir.Constant(ir.VectorType(integer, lanes), [integer(at) for at in pick]) for pick in picks(lanes)]
             return context.make_tuple(
                 builder, signature.return_type, [builder.shuffle_vector(*args, mask) for mask in masks]
             )
 
-        return types.UniTuple(a, 2)(a, b), build
+        return containers.UniTuple(a, 2)(a, b), build
 
     return intrinsic(shuffle)
 
@@ -80,4 +78,4 @@ def _alternate(n: int) -> list[list[int]]:
 alternate = _shuffle(_alternate)
 """alternate(a, b): a_0, b_0, a_1, b_1, ..., in two vectors."""
 part = _shuffle(lambda n: [list(range(0, 2 * n, 2)), list(range(1, 2 * n, 2))])
-"""part(x, y): of the numbers of x and then y every other one, from the first and from the second; undoes `alternate`."""
+"""part(x, y): every other number of x and y, from the first one and from the second one; undoes `alternate`."""

@@ -9,7 +9,7 @@ Points come in multiples of STEP vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -17,9 +17,9 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from inr.kernels._lanes import plus
 from inr.kernels._numba import compiled
 from inr.kernels._vectors import VECTOR_BYTES, _pointer, _splat, load, store
-from inr.kernels._lanes import plus
 
 Array = NDArray[Any]
 
@@ -77,16 +77,16 @@ class _Code:
         builder.position_at_end(after)
         return held
 
-    def choose(self, number: Any, cases: dict[int, Callable[[], None]]) -> None:
-        """Runs one of the cases; there must be one for the number."""
+    def choose(self, number: Any, cases: Iterable[int], write: Callable[[int], None]) -> None:
+        """Runs what `write` writes for the number, which must be one of the cases."""
         builder = self.builder
         end, nowhere = builder.append_basic_block("end"), builder.append_basic_block("nowhere")
         switch = builder.switch(number, nowhere)
-        for value, case in cases.items():
+        for value in cases:
             block = builder.append_basic_block(f"case.{value}")
             switch.add_case(ir.Constant(number.type, value), block)
             builder.position_at_end(block)
-            case()
+            write(value)
             builder.branch(end)
         builder.position_at_end(nowhere)
         builder.unreachable()
@@ -101,7 +101,8 @@ def _product(
     """One tile of `multiply`: n_rows up to MOST, STEP vectors up to FEW rows and otherwise two."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        n_rows_, a_, a_at_, a_step_, bias_, bias_at_, b_, b_at_, starts_, first_, depth_, c_, c_at_, c_row_, mode_ = args
+        n_rows_, a_, a_at_, a_step_, bias_, bias_at_, b_, b_at_, starts_, first_, depth_ = args[:11]
+        c_, c_at_, c_row_, mode_ = args[11:]
         code = _Code(context, builder, c.dtype)
         left = _pointer(context, builder, a, a_, a_at_)
         base = _pointer(context, builder, bias, bias_, bias_at_)
@@ -135,9 +136,9 @@ def _product(
                         value = builder.select(builder.fcmp_ordered("<=", gate, zero), zero, value)
                     code.store(value, place)
 
-            code.choose(mode_, {how: lambda how=how: finish(how) for how in (PLAIN, RECTIFIED, GATED)})
+            code.choose(mode_, (PLAIN, RECTIFIED, GATED), finish)
 
-        code.choose(n_rows_, {rows: lambda rows=rows: tile(rows) for rows in range(1, MOST + 1)})
+        code.choose(n_rows_, range(1, MOST + 1), tile)
         return context.get_dummy_value()
 
     n = types.intp
@@ -165,7 +166,7 @@ def multiply(
     """C = bias + A B for `points` columns of flat arrays, finished as the mode says.
 
     A [depth, n_rows] is stored by columns. Row k of B begins at b_at + starts[first + k]; those of C are c_row apart.
-    C may be in the place of rows of B only if it has all of its rows in one tile: do not.
+    Rows of C are not among those of B.
     """
     lanes = VECTOR_BYTES // c.itemsize
     height = -(-n_rows // -(-n_rows // MOST))
@@ -194,7 +195,8 @@ def _outer(
         index = _pointer(context, builder, starts, starts_, first_)
         target = _pointer(context, builder, total, total_, total_at_)
 
-        def tile(rows: int, columns: int) -> None:
+        def tile(shape: int) -> None:
+            rows, columns = shape % TALL + 1, shape // TALL + 1
             lines = [code.move(left, builder.mul(a_row_, ir.Constant(a_row_.type, i))) for i in range(rows)]
             factors = [code.move(right, builder.load(code.move(index, j))) for j in range(columns)]
             ends = [code.move(target, builder.mul(total_row_, ir.Constant(total_row_.type, i))) for i in range(rows)]
@@ -206,17 +208,11 @@ def _outer(
                 ys = [code.load(code.move(factor, offset)) for factor in factors]
                 return [code.fma(x, y, sums[i * columns + j]) for i, x in enumerate(xs) for j, y in enumerate(ys)]
 
-            for value, place in zip(code.loop(count_, [code.load(place) for place in places], step), places, strict=True):
+            sums = code.loop(count_, [code.load(place) for place in places], step)
+            for value, place in zip(sums, places, strict=True):
                 code.store(value, place)
 
-        code.choose(
-            number,
-            {
-                TALL * (columns - 1) + rows - 1: lambda rows=rows, columns=columns: tile(rows, columns)
-                for rows in range(1, TALL + 1)
-                for columns in range(1, BROAD + 1)
-            },
-        )
+        code.choose(number, range(TALL * BROAD), tile)
         return context.get_dummy_value()
 
     n = types.intp

@@ -43,11 +43,12 @@ HEIGHT, WIDTH, STRIDE, ROW, X, V, V_GRAD, V_ROW = range(8)
 
 
 @compiled
-def _edges(row: Array, at: int, width: int, room: int) -> None:
-    """Repeats the first and the last number of a row outside."""
-    for i in range(1, room + 1):
-        row[at - i] = row[at]
-        row[at + width - 1 + i] = row[at + width - 1]
+def _edges(space: Array, at: int, width: int, stride: int, reach: int) -> None:
+    """Repeats the first and the last number of a row outside, and puts zeros beyond."""
+    space[at - ROOM : at - reach] = 0
+    space[at - reach : at] = space[at]
+    space[at + width : at + width + reach] = space[at + width - 1]
+    space[at + width + reach : at + stride - ROOM] = 0
 
 
 @compiled
@@ -83,13 +84,12 @@ def _stretch(source: Array, start: int, width: int, taps: Array, at_taps: int, o
 @compiled
 def double(plan: Array, level: int, first: int, last: int, grid: Array, taps: Array, space: Array) -> None:
     """Rows of X_l. taps: [L - 1, 4], flat."""
-    height, width, stride = plan[level, HEIGHT], plan[level, WIDTH], plan[level, STRIDE]
+    width, stride = plan[level, WIDTH], plan[level, STRIDE]
     n_levels = len(plan)
     for r in range(first, last):
         at = plan[level, X] + r * plan[level, ROW] + ROOM
         space[at : at + width] = grid[r]
-        space[at + width : at + stride - ROOM] = 0
-        _edges(space, at, width, 2)
+        _edges(space, at, width, stride, 2)
         if level + 1 == n_levels:
             continue
         below, coarse, step = plan[level + 1, HEIGHT], plan[level + 1, WIDTH], plan[level + 1, STRIDE]
@@ -105,7 +105,7 @@ def double(plan: Array, level: int, first: int, last: int, grid: Array, taps: Ar
         for k in range(n_levels - 1 - level):
             target = at + (k + 1) * stride
             _stretch(space, v + k * step + ROOM, coarse, taps, t, space, target)
-            _edges(space, target, width, 2)
+            _edges(space, target, width, stride, 2)
 
 
 @compiled
@@ -135,7 +135,7 @@ def show(
                 here = target + k * stride + q
                 space[here : here + count] = block[starts[k] : starts[k] + count]
         for k in range(n_out):
-            _edges(space, target + k * stride, width, 1)
+            _edges(space, target + k * stride, width, stride, 1)
 
 
 @compiled
@@ -151,8 +151,8 @@ def _neighbours(source: int, r: int, height: int, channels: int, stride: int, ou
 
 @compiled
 def filter_(
-    plan: Array, first: int, last: int, channels: int, weights: Array, biases: Array, mode: int, source: int, target: int,
-    space: Array,
+    plan: Array, first: int, last: int, channels: int, weights: Array, biases: Array, mode: int, source: int,
+    target: int, space: Array,
 ) -> None:  # fmt: skip
     """Rows of Y_i. weights: [C 3 3, C], with one added in the middle, flat."""
     height, width, stride = plan[0, HEIGHT], plan[0, WIDTH], plan[0, STRIDE]
@@ -165,7 +165,7 @@ def filter_(
             stride - 2 * ROOM, mode,
         )  # fmt: skip
         for k in range(channels):
-            _edges(space, at + k * stride, width, 1)
+            _edges(space, at + k * stride, width, stride, 1)
 
 
 @compiled
@@ -221,7 +221,8 @@ def unfilter(
         at, values = target + r * channels * stride + ROOM, y + r * channels * stride + ROOM
         if mode == GATED:
             for k in range(channels):
-                space[at + k * stride : at + k * stride + count] = space[values + k * stride : values + k * stride + count]
+                here, gate = at + k * stride, values + k * stride
+                space[here : here + count] = space[gate : gate + count]
         factors = weights[variant * taps * channels : (variant + 1) * taps * channels]
         multiply(factors, 0, none, 0, channels, space, 0, starts, 0, taps, space, at, stride, count, mode)
         for k in range(channels):
@@ -388,8 +389,8 @@ class _Layout:
         self.d = [take(plane) for _ in range(filters)] + [self.y[-1]]
         self.n_zeros = int(max(self.plan[:, ROW].max(), stride))
         self.zero = take(self.n_zeros)
-        self.n_own = int(self.plan[:, ROW].max() + 2 * self.plan[:, STRIDE].max())
-        self.own = take(MOST_PARTS * self.n_own)
+        own = int(self.plan[:, ROW].max() + 2 * self.plan[:, STRIDE].max())
+        self.own = [take(own) for _ in range(MOST_PARTS)]
         self.n_all = at
         self.parts = [_cut(height) for height, _ in shapes]
 
@@ -454,76 +455,77 @@ class Pyramid:
         return lease, lease.array
 
     def _show(self, space: Array) -> None:
-        layout, plan, net = self.layout, self.layout.plan, self.network
-        double_, show_, filter__ = _loose(double), _loose(show), _loose(filter_)
         for level in range(len(self.grids) - 1, -1, -1):
-            parts, grid = layout.parts[level], self.grids[level]
+            self._double(level, space)
+        for n in range(len(self.filters)):
+            self._filter(n, space)
 
-            def work(i: int, level: int = level, parts: Any = parts, grid: Array = grid) -> None:
-                double_(plan, level, *parts[i], grid, self.taps, space)
-                if level == 0:
-                    show_(
-                        plan, *parts[i], self.points, net.plan, net.weights, net.biases, net.starts, self.channels,
-                        space, layout.y[0],
-                    )  # fmt: skip
+    def _double(self, level: int, space: Array) -> None:
+        """X_l, and for the finest level Y_0 as well."""
+        layout, net, parts = self.layout, self.network, self.layout.parts[level]
+        double_, show_ = _loose(double), _loose(show)
 
-            in_turn(len(parts), work)
-        for n, (matrix, bias) in enumerate(zip(self.filters, self.filter_biases, strict=True)):
-            weights = _with_one(matrix).transpose(1, 2, 3, 0).ravel()
-            mode = PLAIN if n + 1 == len(self.filters) else RECTIFIED
-            in_turn(
-                len(layout.parts[0]),
-                lambda i, n=n, weights=weights, bias=bias, mode=mode: filter__(
-                    plan, *layout.parts[0][i], self.channels, weights, bias, mode, *layout.y[n : n + 2], space
-                ),
-            )
+        def work(i: int) -> None:
+            double_(layout.plan, level, *parts[i], self.grids[level], self.taps, space)
+            if level == 0:
+                given = net.plan, net.weights, net.biases, net.starts, self.channels
+                show_(layout.plan, *parts[i], self.points, *given, space, layout.y[0])
+
+        in_turn(len(parts), work)
+
+    def _filter(self, n: int, space: Array) -> None:
+        layout, parts, kernel = self.layout, self.layout.parts[0], _loose(filter_)
+        mode = PLAIN if n + 1 == len(self.filters) else RECTIFIED
+        weights = _with_one(self.filters[n]).transpose(1, 2, 3, 0).ravel()
+        given = self.channels, weights, self.filter_biases[n], mode, layout.y[n], layout.y[n + 1], space
+        in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given))
 
     def _back(self, space: Array) -> list[Array]:
-        layout, plan, net, parts = self.layout, self.layout.plan, self.network, self.layout.parts[0]
-        unfilter_, unshow_, undouble_ = _loose(unfilter), _loose(unshow), _loose(undouble)
+        layout, n_grids, n_filters = self.layout, len(self.grids), len(self.filters)
         space[layout.zero : layout.zero + layout.n_zeros] = 0
-        by_filters, by_filter_biases = [], []
-        none = np.zeros(self.channels, self.dtype)
-        for n in range(len(self.filters) - 1, -1, -1):
-            weights = _transposed(self.filters[n])
-            sums = np.zeros((len(parts), (9 * self.channels + 1) * self.channels), self.dtype)
-            mode = GATED if n > 0 else PLAIN
-            in_turn(
-                len(parts),
-                lambda i, n=n, weights=weights, mode=mode, sums=sums: unfilter_(
-                    plan, *parts[i], self.channels, weights, none, mode, layout.y[n], layout.d[n + 1], layout.d[n],
-                    layout.zero, space, sums[i],
-                ),
-            )  # fmt: skip
-            total = sums.sum(0)
-            by_filters.append(total[: -self.channels].reshape(self.filters[n].shape).copy())
-            by_filter_biases.append(total[-self.channels :].copy())
+        filters = [self._unfilter(n, space) for n in range(n_filters - 1, -1, -1)][::-1]
         by_grids = [np.empty_like(grid) for grid in self.grids]
-        sums = np.zeros((len(parts), net.n_sums), self.dtype)
-        by_taps = np.zeros((len(self.grids), MOST_PARTS, max(1, len(self.taps))), self.dtype)
-        own = [layout.own + i * layout.n_own for i in range(MOST_PARTS)]
-        in_turn(
-            len(parts),
-            lambda i: unshow_(
-                plan, *parts[i], self.points, net.plan, net.plan_back, net.weights, net.weights_back, net.biases,
-                net.zeros, net.starts, self.channels, self.taps, space, layout.d[0], own[i], by_grids[0], sums[i],
-                by_taps[0, i],
-            ),
-        )  # fmt: skip
-        for level in range(1, len(self.grids)):
-            in_turn(
-                len(layout.parts[level]),
-                lambda i, level=level: undouble_(
-                    plan, level, *layout.parts[level][i], self.taps, space, layout.zero, own[i], by_grids[level],
-                    by_taps[level, i],
-                ),
-            )  # fmt: skip
+        by_taps = np.zeros((n_grids, MOST_PARTS, max(1, len(self.taps))), self.dtype)
+        by_weights, by_biases, by_skip = self._unshow(space, by_grids[0], by_taps[0])
+        for level in range(1, n_grids):
+            self._undouble(level, space, by_grids[level], by_taps[level])
         by_kernels = by_taps.sum((0, 1))[: len(self.taps)].reshape(-1, 4)
-        by_weights, by_biases, by_skip = net.unpack(sums.sum(0))
-        return [
-            *by_grids, *(row.copy() for row in by_kernels), *by_weights, *by_filters[::-1], *by_biases,
-            *by_filter_biases[::-1], by_skip,
-        ]  # fmt: skip
+        by_weights += [weight for weight, _ in filters]
+        by_biases += [bias for _, bias in filters]
+        return [*by_grids, *(row.copy() for row in by_kernels), *by_weights, *by_biases, by_skip]
+
+    def _unfilter(self, n: int, space: Array) -> tuple[Array, Array]:
+        """The gradients by a filter and its bias, and D_n."""
+        layout, parts, channels, kernel = self.layout, self.layout.parts[0], self.channels, _loose(unfilter)
+        weights, none = _transposed(self.filters[n]), np.zeros(channels, self.dtype)
+        sums = np.zeros((len(parts), (9 * channels + 1) * channels), self.dtype)
+        mode = GATED if n > 0 else PLAIN
+        given = channels, weights, none, mode, layout.y[n], layout.d[n + 1], layout.d[n], layout.zero, space
+        in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given, sums[i]))
+        total = sums.sum(0)
+        return total[:-channels].reshape(self.filters[n].shape).copy(), total[-channels:].copy()
+
+    def _unshow(self, space: Array, by_grid: Array, by_taps: Array) -> tuple[list[Array], list[Array], Array]:
+        """The gradients by the network, the finest grid and the kernels."""
+        layout, parts, net, kernel = self.layout, self.layout.parts[0], self.network, _loose(unshow)
+        sums = np.zeros((len(parts), net.n_sums), self.dtype)
+        given = net.plan, net.plan_back, net.weights, net.weights_back, net.biases, net.zeros, net.starts
+        then = self.channels, self.taps, space, layout.d[0]
+
+        def work(i: int) -> None:
+            kernel(layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, sums[i], by_taps[i])
+
+        in_turn(len(parts), work)
+        return net.unpack(sums.sum(0))
+
+    def _undouble(self, level: int, space: Array, by_grid: Array, by_taps: Array) -> None:
+        layout, parts, kernel = self.layout, self.layout.parts[level], _loose(undouble)
+        given = self.taps, space, layout.zero
+
+        def work(i: int) -> None:
+            kernel(layout.plan, level, *parts[i], *given, layout.own[i], by_grid, by_taps[i])
+
+        in_turn(len(parts), work)
 
 
 def _loose(function: Any) -> Any:

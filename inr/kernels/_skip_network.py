@@ -97,7 +97,7 @@ class Network:
 
     def unpack(self, sums: Array) -> tuple[list[Array], list[Array], Array]:
         """Gradients by the weights, the biases and the skip."""
-        k, *hidden, n_out = self.widths
+        k, *hidden = self.widths[:-1]
         weights: list[Array] = []
         biases: list[Array] = []
         skip: Array = sums[:0]

@@ -290,7 +290,14 @@ def collect(plan: Array, level: int, padded: Array, mixed_grad: Array, at: int, 
 
 @compiled
 def finish(
-    plan: Array, part: Array, halo: int, own_grad: Array, factors: Array, grad_plan: Array, mixed_grad: Array, out: Array
+    plan: Array,
+    part: Array,
+    halo: int,
+    own_grad: Array,
+    factors: Array,
+    grad_plan: Array,
+    mixed_grad: Array,
+    out: Array,
 ) -> None:
     """The gradient by the numbers of a part. factors: [L, F, L]. grad_plan: [L, 2], where D_l00 and D_l10 begin."""
     level = part[GRID]
@@ -365,7 +372,8 @@ class _Problem:
     """What the op was called with, but for the tensors."""
 
     def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
-        self.n_grids, self.n_layers, self.offsets = n_grids, n_layers, tuple(tuple(offset) for offset in offsets)
+        self.n_grids, self.n_layers = n_grids, n_layers
+        self.offsets = tuple((int(dy), int(dx)) for dy, dx in offsets)
 
     def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
         """Grids, mixes, weights, biases and the skip."""

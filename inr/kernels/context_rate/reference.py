@@ -47,9 +47,7 @@ def _context(grids: Sequence[Tensor], level: int, mix: Tensor, offsets: Sequence
     height, width = grid.shape
     reach = max(max(-dy, abs(dx)) for dy, dx in offsets)
     padded = pad(grid, (reach, reach, reach, 0))
-    near = [
-        padded[reach + dy : reach + dy + height, reach + dx : reach + dx + width].flatten() for dy, dx in offsets
-    ]
+    near = [padded[reach + dy : reach + dy + height, reach + dx : reach + dx + width].flatten() for dy, dx in offsets]
     far = mix[:, -1:, None].expand(-1, height, width)
     if level + 1 < len(grids):
         shape = grids[level + 1].shape

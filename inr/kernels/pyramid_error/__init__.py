@@ -14,7 +14,9 @@ __all__ = ["OP", "pyramid_error"]
 OP = Op(
     name="pyramid_error",
     backends=(
-        Backend("reference", priority=0, target="inr.kernels.pyramid_error.reference:pyramid_error", is_functional=True),
+        Backend(
+            "reference", priority=0, target="inr.kernels.pyramid_error.reference:pyramid_error", is_functional=True
+        ),
         Backend(
             "cpu",
             priority=10,

@@ -19,7 +19,7 @@ class _Problem:
     def __init__(self, n_grids: int, n_layers: int) -> None:
         self.n_grids, self.n_layers = n_grids, n_layers
 
-    def split(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+    def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
         """Grids, kernels, weights, biases and the skip, of the inputs without the target."""
         ends = [self.n_grids, 2 * self.n_grids - 1, 2 * self.n_grids - 1 + self.n_layers]
         return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]

@@ -1,4 +1,4 @@
-"""The picture of a pyramid and its error in plain torch: the definition that every other backend is measured against."""
+"""The picture of a pyramid and its error in plain torch: the definition that other backends are measured against."""
 
 from __future__ import annotations
 
