@@ -17,7 +17,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from inr.kernels._lanes import plus
+from inr.kernels._lanes import plus, zeros
 from inr.kernels._numba import compiled
 from inr.kernels._vectors import VECTOR_BYTES, _pointer, _splat, load, store
 
@@ -26,7 +26,8 @@ Array = NDArray[Any]
 STEP = 4
 MOST = 14 if VECTOR_BYTES == 64 else 6  # rows of a tile of a product, so that its sums fit into the registers
 FEW = 6 if VECTOR_BYTES == 64 else 2  # up to here with STEP vectors each, then with two
-TALL, BROAD = 4, 6 if VECTOR_BYTES == 64 else 2  # the largest tile of `correlate`
+# The largest tile of `correlate`, and the broadest one of fewer rows.
+TALL, BROAD, BROADEST = 4, 6 if VECTOR_BYTES == 64 else 2, 9 if VECTOR_BYTES == 64 else 3
 
 # What is done to a product before it is stored.
 PLAIN, RECTIFIED, GATED = range(3)
@@ -146,6 +147,12 @@ def _product(
 
 
 @compiled
+def _share(count: int, most: int) -> int:
+    """What to take of a count next, so that it ends in about equal shares of at most so many."""
+    return count if count <= most else (count + 1) // 2 if count <= 2 * most else most
+
+
+@compiled
 def multiply(
     a: Array,
     a_at: int,
@@ -169,15 +176,16 @@ def multiply(
     Rows of C are not among those of B.
     """
     lanes = VECTOR_BYTES // c.itemsize
-    height = -(-n_rows // -(-n_rows // MOST))
-    for r in range(0, n_rows, height):
-        rows = min(height, n_rows - r)
+    r = 0
+    while r < n_rows:
+        rows = _share(n_rows - r, MOST)
         width = (STEP if rows <= FEW else 2) * lanes
         for p in range(0, points, width):
             _product(
                 rows, a, a_at + r, n_rows, bias, bias_at + r, b, b_at + p, starts, first, depth,
                 c, c_at + r * c_row + p, c_row, mode,
             )  # fmt: skip
+        r += rows
 
 
 @intrinsic
@@ -212,7 +220,8 @@ def _outer(
             for value, place in zip(sums, places, strict=True):
                 code.store(value, place)
 
-        code.choose(number, range(TALL * BROAD), tile)
+        shapes = [shape for shape in range(TALL * BROADEST) if shape < TALL * BROAD or shape % TALL + 1 < TALL]
+        code.choose(number, shapes, tile)
         return context.get_dummy_value()
 
     n = types.intp
@@ -239,31 +248,41 @@ def correlate(
     Rows of A are a_row apart; row c of B begins at b_at + starts[first + c]. total: flat [n_rows, n_columns, lanes].
     """
     lanes = VECTOR_BYTES // a.itemsize
-    height = -(-n_rows // -(-n_rows // TALL))
-    width = -(-n_columns // -(-n_columns // BROAD))
-    for r in range(0, n_rows, height):
-        rows = min(height, n_rows - r)
-        for c in range(0, n_columns, width):
-            columns = min(width, n_columns - c)
+    count, r = 0, 0
+    for _ in range(0, points, lanes):
+        count += 1
+    while r < n_rows:
+        rows, c = _share(n_rows - r, TALL), 0
+        while c < n_columns:
+            columns = _share(n_columns - c, BROAD if rows == TALL else BROADEST)
             _outer(
                 TALL * (columns - 1) + rows - 1, a, a_at + r * a_row, a_row, b, b_at, starts, first + c,
-                points // lanes, total, total_at + (r * n_columns + c) * lanes, n_columns * lanes,
+                count, total, total_at + (r * n_columns + c) * lanes, n_columns * lanes,
             )  # fmt: skip
+            c += columns
+        r += rows
 
 
 @compiled
-def add_up(a: Array, a_at: int, a_row: int, n_rows: int, points: int, total: Array, total_at: int) -> None:
-    """total[r] += sum over points of A[r], in lanes as above."""
-    lanes = VECTOR_BYTES // a.itemsize
-    for r in range(n_rows):
-        at = a_at + r * a_row
-        sums, rest = load(total, total_at + r * lanes), load(a, at)
-        for p in range(lanes, points, lanes):
-            if p // lanes % 2:
-                sums = plus(sums, load(a, at + p))
-            else:
-                rest = plus(rest, load(a, at + p))
-        store(total, total_at + r * lanes, plus(sums, rest))
+def copy(source: Array, at: int, count: int, target: Array, to: int) -> None:
+    """Whole vectors of a flat array."""
+    for i in range(0, count, VECTOR_BYTES // source.itemsize):
+        store(target, to + i, load(source, at + i))
+
+
+@compiled
+def add(source: Array, at: int, count: int, target: Array, to: int) -> None:
+    """As `copy`, added to what is there."""
+    for i in range(0, count, VECTOR_BYTES // source.itemsize):
+        store(target, to + i, plus(load(target, to + i), load(source, at + i)))
+
+
+@compiled
+def clear(target: Array, at: int, count: int) -> None:
+    """Zeros in the place of whole vectors."""
+    zero = zeros(target)
+    for i in range(0, count, VECTOR_BYTES // target.itemsize):
+        store(target, at + i, zero)
 
 
 @compiled

@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 from inr.kernels._lanes import alternate, part, plus, times, zeros
 from inr.kernels._numba import compiled, in_turn
-from inr.kernels._panels import GATED, PLAIN, RECTIFIED, STEP, add_up, correlate, multiply, sum_lanes
-from inr.kernels._skip_network import Network, run, run_back
+from inr.kernels._panels import GATED, PLAIN, RECTIFIED, STEP, clear, copy, correlate, multiply, sum_lanes
+from inr.kernels._skip_network import Network, empty_block, run, run_back
 from inr.kernels._vectors import VECTOR_BYTES, fma, load, load_each, store
 from inr.kernels._workspace import Lease
 
 Array = NDArray[Any]
 
-VECTORS = 8  # of a block, a multiple of STEP
+VECTORS = 16  # of a block, a multiple of STEP
 ROOM = 16  # numbers before and after a row
 MOST_PARTS = 16
 LEAST_ROWS = 4  # of a part
@@ -112,19 +112,17 @@ def double(plan: Array, level: int, first: int, last: int, grid: Array, taps: Ar
 def _take(space: Array, at: int, stride: int, rows: int, count: int, block: Array, starts: Array, first: int) -> None:
     """Some numbers of each channel of a row, as rows of a block."""
     for k in range(rows):
-        begin, here = starts[first + k], at + k * stride
-        block[begin : begin + count] = space[here : here + count]
+        copy(space, at + k * stride, count, block, starts[first + k])
 
 
 @compiled
 def show(
     plan: Array, first: int, last: int, points: int, network: Array, weights: Array, biases: Array, starts: Array,
-    n_out: int, space: Array, y: int,
+    x_row: int, n_out: int, space: Array, y: int,
 ) -> None:  # fmt: skip
     """Rows of Y_0."""
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
-    x_row = len(starts) - inputs
-    block = np.zeros(len(starts) * points, space.dtype)
+    block = empty_block(x_row, inputs, points, space)
     for r in range(first, last):
         at, target = plan[0, X] + r * plan[0, ROW] + ROOM, y + r * n_out * stride + ROOM
         for q in range(0, stride - 2 * ROOM, points):
@@ -132,8 +130,7 @@ def show(
             _take(space, at + q, stride, inputs, count, block, starts, x_row)
             run(network, weights, biases, starts, block, count)
             for k in range(n_out):
-                here = target + k * stride + q
-                space[here : here + count] = block[starts[k] : starts[k] + count]
+                copy(block, starts[k], count, space, target + k * stride + q)
         for k in range(n_out):
             _edges(space, target + k * stride, width, stride, 1)
 
@@ -193,23 +190,23 @@ def compare(plan: Array, first: int, last: int, target: Array, has_grad: bool, s
 @compiled
 def unfilter(
     plan: Array, first: int, last: int, channels: int, weights: Array, none: Array, mode: int, y: int, source: int,
-    target: int, zero: int, space: Array, sums: Array,
+    target: int, zero: int, ones: int, space: Array, sums: Array,
 ) -> None:  # fmt: skip
-    """Rows of D_{i-1} from D_i and Y_{i-1}; sums: the gradients by weights, then biases.
+    """Rows of D_{i-1} from D_i and Y_{i-1}; sums: the gradients by weights and bias of each channel.
 
     weights: [4, C 3 3, C] of the transposed filter for rows within, at the top, at the bottom, and at both, flat.
     """
     height, width, stride = plan[0, HEIGHT], plan[0, WIDTH], plan[0, STRIDE]
     lanes = VECTOR_BYTES // space.itemsize
     taps = 9 * channels
-    starts = np.empty(taps, np.int64)
+    starts = np.empty(taps + 1, np.int64)
+    starts[taps] = ones
     totals = np.zeros(len(sums) * lanes, space.dtype)
     count = stride - 2 * ROOM
     for r in range(first, last):
         here = source + r * channels * stride + ROOM
         _neighbours(y, r, height, channels, stride, starts)
-        correlate(space, here, stride, channels, space, 0, starts, 0, taps, count, totals, 0)
-        add_up(space, here, stride, channels, count, totals, channels * taps * lanes)
+        correlate(space, here, stride, channels, space, 0, starts, 0, taps + 1, count, totals, 0)
         _neighbours(source, r, height, channels, stride, starts)
         for k in range(channels):
             for i in range(3):
@@ -221,8 +218,7 @@ def unfilter(
         at, values = target + r * channels * stride + ROOM, y + r * channels * stride + ROOM
         if mode == GATED:
             for k in range(channels):
-                here, gate = at + k * stride, values + k * stride
-                space[here : here + count] = space[gate : gate + count]
+                copy(space, values + k * stride, count, space, at + k * stride)
         factors = weights[variant * taps * channels : (variant + 1) * taps * channels]
         multiply(factors, 0, none, 0, channels, space, 0, starts, 0, taps, space, at, stride, count, mode)
         for k in range(channels):
@@ -300,14 +296,13 @@ def _shrink(
 @compiled
 def unshow(
     plan: Array, first: int, last: int, points: int, network: Array, network_back: Array, weights: Array,
-    weights_back: Array, biases: Array, none: Array, starts: Array, n_out: int, taps: Array, space: Array, d: int,
+    weights_back: Array, biases: Array, none: Array, starts: Array, x_row: int, n_out: int, taps: Array, space: Array, d: int,
     own: int, grid_grad: Array, sums: Array, taps_grad: Array,
 ) -> None:  # fmt: skip
     """Gradients by rows of grid_0 and V_0, and sums of those by the network. own: where the part has room."""
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
     lanes = VECTOR_BYTES // space.itemsize
-    x_row = len(starts) - inputs
-    block = np.zeros(len(starts) * points, space.dtype)
+    block = empty_block(x_row, inputs, points, space)
     totals = np.zeros(len(sums) * lanes, space.dtype)
     tap_totals = np.zeros(len(taps) * lanes, space.dtype)
     halves = own + plan[0, ROW]
@@ -322,8 +317,7 @@ def unshow(
             _take(space, source + q, stride, n_out, count, block, starts, 0)
             run_back(network_back, weights_back, none, starts, block, count, totals)
             for k in range(inputs):
-                here, begin = own + k * stride + ROOM + q, starts[x_row + k]
-                space[here : here + count] = block[begin : begin + count]
+                copy(block, starts[x_row + k], count, space, own + k * stride + ROOM + q)
         grid_grad[r] = space[own + ROOM : own + ROOM + width]
         if inputs > 1:
             _shrink(plan, 0, r, space, own, halves, taps, tap_totals)
@@ -387,6 +381,7 @@ class _Layout:
         for level in range(n - 1):
             self.plan[level, V_GRAD] = take(shapes[level][0] * int(self.plan[level, V_ROW]))
         self.d = [take(plane) for _ in range(filters)] + [self.y[-1]]
+        self.ones = take(stride)
         self.n_zeros = int(max(self.plan[:, ROW].max(), stride))
         self.zero = take(self.n_zeros)
         own = int(self.plan[:, ROW].max() + 2 * self.plan[:, STRIDE].max())
@@ -468,7 +463,7 @@ class Pyramid:
         def work(i: int) -> None:
             double_(layout.plan, level, *parts[i], self.grids[level], self.taps, space)
             if level == 0:
-                given = net.plan, net.weights, net.biases, net.starts, self.channels
+                given = net.plan, net.weights, net.biases, net.starts, net.x_row, self.channels
                 show_(layout.plan, *parts[i], self.points, *given, space, layout.y[0])
 
         in_turn(len(parts), work)
@@ -483,6 +478,7 @@ class Pyramid:
     def _back(self, space: Array) -> list[Array]:
         layout, n_grids, n_filters = self.layout, len(self.grids), len(self.filters)
         space[layout.zero : layout.zero + layout.n_zeros] = 0
+        space[layout.ones : layout.ones + int(layout.plan[0, STRIDE])] = 1
         filters = [self._unfilter(n, space) for n in range(n_filters - 1, -1, -1)][::-1]
         by_grids = [np.empty_like(grid) for grid in self.grids]
         by_taps = np.zeros((n_grids, MOST_PARTS, max(1, len(self.taps))), self.dtype)
@@ -500,17 +496,28 @@ class Pyramid:
         weights, none = _transposed(self.filters[n]), np.zeros(channels, self.dtype)
         sums = np.zeros((len(parts), (9 * channels + 1) * channels), self.dtype)
         mode = GATED if n > 0 else PLAIN
-        given = channels, weights, none, mode, layout.y[n], layout.d[n + 1], layout.d[n], layout.zero, space
+        given = (
+            channels,
+            weights,
+            none,
+            mode,
+            layout.y[n],
+            layout.d[n + 1],
+            layout.d[n],
+            layout.zero,
+            layout.ones,
+            space,
+        )
         in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given, sums[i]))
-        total = sums.sum(0)
-        return total[:-channels].reshape(self.filters[n].shape).copy(), total[-channels:].copy()
+        total = sums.sum(0).reshape(channels, 9 * channels + 1)
+        return total[:, :-1].reshape(self.filters[n].shape).copy(), total[:, -1].copy()
 
     def _unshow(self, space: Array, by_grid: Array, by_taps: Array) -> tuple[list[Array], list[Array], Array]:
         """The gradients by the network, the finest grid and the kernels."""
         layout, parts, net, kernel = self.layout, self.layout.parts[0], self.network, _loose(unshow)
         sums = np.zeros((len(parts), net.n_sums), self.dtype)
         given = net.plan, net.plan_back, net.weights, net.weights_back, net.biases, net.zeros, net.starts
-        then = self.channels, self.taps, space, layout.d[0]
+        then = net.x_row, self.channels, self.taps, space, layout.d[0]
 
         def work(i: int) -> None:
             kernel(layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, sums[i], by_taps[i])

@@ -28,15 +28,15 @@ from torch import Tensor
 from inr.kernels._autograd import handed_over
 from inr.kernels._elementary import exp, log
 from inr.kernels._numba import compiled, in_turn
-from inr.kernels._panels import STEP, sum_lanes
-from inr.kernels._skip_network import Network, run, run_back
+from inr.kernels._panels import STEP, add, copy, sum_lanes
+from inr.kernels._skip_network import Network, empty_block, run, run_back
 from inr.kernels._vectors import VECTOR_BYTES
 from inr.kernels._workspace import Lease
 from inr.kernels.context_rate import reference
 
 Array = NDArray[Any]
 
-VECTORS = 8  # of a block, a multiple of STEP
+VECTORS = 16  # of a block, a multiple of STEP
 PART = 16384  # numbers whose sums are taken together, or so
 BAND = 2048  # numbers whose mixtures are laid out at once, or so
 LEAST, SHIFT, SPREAD, LOG2E = reference.LEAST, reference.SHIFT, reference.SPREAD, math.log2(math.e)
@@ -168,6 +168,7 @@ def rate(
     biases: Array,
     zeros: Array,
     starts: Array,
+    x_row: int,
     has_grad: bool,
     mixed_grad: Array,
     mixed_grad_at: int,
@@ -182,13 +183,12 @@ def rate(
     n_near, first, last, band_rows = len(neighbours), part[FIRST], part[LAST], part[BAND_ROWS]
     lanes = VECTOR_BYTES // padded.itemsize
     step = STEP * lanes
-    x_row = len(starts) - n_near - n_mixes
     halo, longest = 0, band_rows * stride + points
     shifts = np.empty(n_near, np.int64)
     for k in range(n_near):
         shifts[k] = neighbours[k, 0] * stride + neighbours[k, 1]
         halo = max(halo, -shifts[k])
-    block = np.zeros(len(starts) * points, padded.dtype)
+    block = empty_block(x_row, n_near + n_mixes, points, padded)
     cost = np.zeros(points, padded.dtype)
     far = np.zeros(n_mixes * longest, padded.dtype)
     weight = np.zeros(longest, padded.dtype)
@@ -209,11 +209,9 @@ def rate(
             count = min(points, -(-(length - q) // step) * step)
             here = at + top * stride + q
             for k in range(n_near):
-                source, begin = here + shifts[k], starts[x_row + k]
-                block[begin : begin + count] = padded[source : source + count]
+                copy(padded, here + shifts[k], count, block, starts[x_row + k])
             for f in range(n_mixes):
-                source, begin = f * longest + q, starts[x_row + n_near + f]
-                block[begin : begin + count] = far[source : source + count]
+                copy(far, f * longest + q, count, block, starts[x_row + n_near + f])
             run(network, weights, biases, starts, block, count)
             _bits(padded, here, block, weight, q, points, count, cost)
             if not has_grad:
@@ -224,14 +222,9 @@ def rate(
                 target[i] -= block[i]
             run_back(network_back, weights_back, zeros, starts, block, count, totals)
             for k in range(n_near):
-                begin = starts[x_row + k]
-                source = block[begin : begin + count]
-                target = own_grad[by_number + shifts[k] : by_number + shifts[k] + count]
-                for i in range(count):
-                    target[i] += source[i]
+                add(block, starts[x_row + k], count, own_grad, by_number + shifts[k])
             for f in range(n_mixes):
-                target_at, begin = f * longest + q, starts[x_row + n_near + f]
-                far[target_at : target_at + count] = block[begin : begin + count]
+                copy(block, starts[x_row + n_near + f], count, far, f * longest + q)
         if has_grad:
             for f in range(n_mixes):
                 begin = mixed_grad_at + f * mixed_grad_step + top // 2 * coarse
@@ -409,7 +402,7 @@ class _Problem:
             at, then = (int(value) for value in grad_plan[parts[i, GRID]])
             bits[i] = rate_(
                 plan, parts[i], padded, mixed, layout.neighbours, n_mixes, points, network.plan, network.plan_back,
-                network.weights, network.weights_back, network.biases, network.zeros, network.starts, has_grad,
+                network.weights, network.weights_back, network.biases, network.zeros, network.starts, network.x_row, has_grad,
                 mixed_grad, at, then - at, own_grad, sums[i],
             )  # fmt: skip
 

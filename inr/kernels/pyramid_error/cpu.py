@@ -42,8 +42,8 @@ class _Error(torch.autograd.Function):
         ctx.problem = problem
         ctx.save_for_backward(*inputs)
         ctx.set_materialize_grads(False)
-        value, found = problem.evaluate(inputs, has_grad=any(ctx.needs_input_grad[1:]))
-        ctx.found = None if ctx.needs_input_grad[1] else [None, *found]
+        value, found = problem.evaluate(inputs, has_grad=any(ctx.needs_input_grad[2:]))
+        ctx.found = [None, *found]
         return value
 
     @staticmethod
