@@ -39,6 +39,12 @@ class UnreadableError(InrError):
     exit_code = 3
 
 
+class FormatError(InrError, ValueError):
+    """A compressed file (.inrz) is damaged, hostile, beyond the limits, or of a newer format."""
+
+    exit_code = 3
+
+
 class UnavailableError(InrError):
     """A package, device or kernel backend that the request needs is not here."""
 

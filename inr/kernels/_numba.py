@@ -1,89 +1,17 @@
-"""How kernels are compiled by numba, where the machine code is kept, and how a call is spread over threads."""
+"""What kernels of the CPU share: how they are compiled, and how a call is spread over threads."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar, cast
 
-import numba
 import torch
-from numba.core import event
 
-from inr._preparation import Stopwatch, compilation, preparation
+from inr._compiling import compiled, compiled_exactly
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def compiled(function: F) -> F:
-    """The function as machine code: compiled at its first call, kept on disk, free of the interpreter's lock.
-
-    A multiplication and the addition that follows may be rounded once; no other rule of arithmetic is relaxed, so
-    the result depends on the values alone and numbers that are not finite stay so.
-    """
-    return _compile(function, {"contract"})
-
-
-def compiled_exactly(function: F) -> F:
-    """As `compiled`, with every operation rounded by itself, as torch does: for what decides an index."""
-    return _compile(function, False)
-
-
-def _compile(function: F, fastmath: set[str] | bool) -> F:
-    with _cache_folder() as is_kept:
-        jit = numba.njit(cache=is_kept, nogil=True, error_model="numpy", fastmath=fastmath)
-        return cast(F, jit(function))
-
-
-class _Timed(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Runs a stopwatch while numba is at something."""
-
-    def __init__(self, stopwatch: Stopwatch) -> None:
-        self._stopwatch = stopwatch
-
-    def on_start(self, event: Any) -> None:
-        self._stopwatch.__enter__()
-
-    def on_end(self, event: Any) -> None:
-        self._stopwatch.__exit__()
-
-
-event.register("numba:compile", _Timed(compilation))
-# Held whenever a function is made ready for new types of arguments, by compiling it or from disk.
-event.register("numba:compiler_lock", _Timed(preparation))
-
-
-@contextmanager
-def _cache_folder() -> Iterator[bool]:
-    """Points numba at the user's cache for the time of a definition; false where nothing can be written."""
-    if numba.config.CACHE_DIR:
-        yield True
-        return
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "inr"
-    if not _is_writable(folder):
-        yield False
-        return
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        yield True
-    finally:
-        numba.config.CACHE_DIR = ""
-
-
-@cache
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+__all__ = ["compiled", "compiled_exactly", "in_parts"]
 
 
 @cache
