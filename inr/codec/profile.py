@@ -141,7 +141,7 @@ class Profile(ABC):
 
     def reason_against_model(self, model: Fit) -> str | None:
         """The same of a fitted model."""
-        return "it codes signals, not models"
+        return "it codes signals, not models" if type(self).encode_model is Profile.encode_model else None
 
     def with_settings(self, field: str | None, settings: Sequence[str]) -> Self:
         """This profile with a field family and settings ("width=64") of the user's. Raises UsageError, ConfigError."""
