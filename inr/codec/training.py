@@ -230,14 +230,14 @@ class _Run:
     def _follow(self, loss: float, bits: float, step: int) -> None:
         """Keep the weight of the rate where it leads to the budget of bits.
 
-        At the end of a run on a curve of about 2 dB per doubling of the rate, dD/dR = -0.6 D / R; that is the start. The
-        weight then moves against the excess of bits, the slower the less is left to do.
+        On a curve of about 2 dB per doubling of the rate, dD/dR = -0.6 D / R. The first quarter of a run takes a quarter
+        of that, as D will fall; the weight then moves against the excess of bits.
         """
         self._mean_loss = _SMOOTHING * self._mean_loss + (1 - _SMOOTHING) * loss
         self._n_seen = _SMOOTHING * self._n_seen + (1 - _SMOOTHING)
         if self.budget.bits is None:
             return
-        natural = 0.6 * (self._mean_loss / self._n_seen) * self.samples / self.budget.bits
+        natural = 0.15 * (self._mean_loss / self._n_seen) * self.samples / self.budget.bits
         warm = self.plan.steps // 4
         if step < warm:
             self.lambda_ = natural
