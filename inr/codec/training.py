@@ -81,7 +81,7 @@ class _Coder:
 
     def __init__(self, piece: Piece, parameter: Tensor | None, plan: Plan) -> None:
         self.piece, self.parameter = piece, parameter
-        self.is_table = piece.geometry is not None
+        self.is_table = piece.is_table
         values = piece.values.detach().clone()
         mean = 0.0 if piece.is_exact or not values.numel() else float(values.abs().mean())
         is_fixed = parameter is None  # buffers (frequencies, centres) have no gradient to learn by
