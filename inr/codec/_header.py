@@ -108,6 +108,8 @@ class Header:
             again = cls.read(header.to_bytes(), Limits(samples=2**62))
         except (FormatError, ValueError, ArithmeticError) as error:
             raise UsageError(f"this {spec.kind} can not be compressed: {error}") from error
+        if not _is_near(again.frame(), frame):
+            raise UsageError(f"this {spec.kind} can not be compressed: its frame is not the one of its kind")
         return again
 
     def to_bytes(self) -> bytes:
@@ -213,6 +215,13 @@ class Header:
     def _write_map(self, out: Writer) -> None:
         for value in (*self.offset, *self.scale):
             out.f64(value)
+
+
+def _is_near(a: Frame, b: Frame) -> bool:
+    def numbers(frame: Frame) -> tuple[float, ...]:
+        return (*frame.offset, *frame.scale, *frame.domain.low, *frame.domain.high)
+
+    return all(math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-12) for x, y in zip(numbers(a), numbers(b), strict=True))
 
 
 def _read_map(reader: Reader, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

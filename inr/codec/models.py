@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from inr._compiling import compiled, compiled_inline
-from inr._errors import FormatError
 from inr.codec import _reference as reference
 from inr.codec._fields import Reader, Writer
 from inr.codec.laplace import (
@@ -102,10 +101,7 @@ class Raw(Model):
 
     @classmethod
     def read(cls, record: Reader) -> Self:
-        model = cls(record.signed("a lowest symbol", -LARGEST, LARGEST), record.u8("a width in bits", 0, MAX_BITS))
-        if model.low + (1 << model.width) - 1 > 2 * LARGEST:
-            raise FormatError("a tensor has symbols that are too large")
-        return model
+        return cls(record.signed("a lowest symbol", -LARGEST, LARGEST), record.u8("a width in bits", 0, MAX_BITS))
 
     def encode(self, symbols: Integers, state: State, out: Buffer) -> None:
         _encode_raw(symbols, self.low, self.width, state, out)
@@ -121,7 +117,7 @@ class Raw(Model):
     def decode_slowly(self, symbols: Integers, decoder: reference.Decoder) -> None:
         for i in range(len(symbols)):
             value = sum(decoder.bits(n) << rest for n, rest in _pieces(self.width))
-            symbols[i] = self.low + value
+            _put(symbols, i, self.low + value, decoder)
 
     def bits(self, values: Integers, counts: Counts) -> float:
         return 24 + float(self.width * counts.sum())
@@ -388,7 +384,7 @@ def _decode_raw(symbols: Integers, low: int, width: int, state: State, data: Buf
             value |= decode_bits(state, data, width - 16)
         elif width > 0:
             value = decode_bits(state, data, width)
-        symbols[i] = low + value
+        _put_fast(symbols, i, low + value, state)
         if state[FAILED] != 0:
             return
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -109,6 +110,12 @@ class Decoded(ABC):
 
     profile: str = ""
 
+    def save(self, path: str | Path) -> tuple[str, ...]:
+        """Write the signal in the format of the suffix, or its model (.safetensors); returns notes."""
+        from inr.codec.decode import save
+
+        return save(self, path)
+
 
 class FieldDecoded(Decoded):
     """What the profiles that hold a field give back: all of it follows from the model."""
@@ -124,13 +131,26 @@ class FieldDecoded(Decoded):
 
 
 class Profile(ABC):
-    """One way to code a signal. number: in files. All its methods may be called on a fresh instance."""
+    """One way to code a signal. number: in files. An instance is made without arguments; see `with_settings`."""
 
     number: ClassVar[int]
 
     def reason_against(self, signal: Signal) -> str | None:
         """Why this signal can not be coded so, in one sentence; None when it can."""
         return None
+
+    def reason_against_model(self, model: Fit) -> str | None:
+        """The same of a fitted model."""
+        return "it codes signals, not models" if type(self).encode_model is Profile.encode_model else None
+
+    def with_settings(self, field: str | None, settings: Sequence[str]) -> Self:
+        """This profile with a field family and settings ("width=64") of the user's. Raises UsageError, ConfigError."""
+        if field is not None or settings:
+            raise UsageError(
+                f"profile {PROFILES.name_of(type(self))!r} has no field and no settings to choose",
+                "leave out --field and --set, or use --profile weights",
+            )
+        return self
 
     @abstractmethod
     def encode(

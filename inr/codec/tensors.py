@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -149,8 +150,10 @@ def read_table(
 
 
 def is_reference() -> bool:
-    """Whether the plain Python coder is asked for (`INR_BACKEND=reference`)."""
-    return os.environ.get("INR_BACKEND") == "reference"
+    """Whether the plain Python coder is asked for (`use_backend`, or `INR_BACKEND=reference`)."""
+    dispatch = sys.modules.get("inr.kernels._dispatch")  # it brings torch along, so it is asked only if it is there
+    forced = None if dispatch is None else dispatch.forced()
+    return (forced or os.environ.get("INR_BACKEND")) == "reference"
 
 
 def _encode(coded: Sequence[Quantised], picked: Sequence[models.Model]) -> bytes:
