@@ -84,7 +84,7 @@ def _hold_settings(config: Config, limits: Limits) -> None:
 
 def work_of(header: Header, outline: Field) -> int:
     """Multiplications to evaluate the field on its lattice, tables not counted."""
-    return sum(part.tensor.numel() for part in pieces(outline) if part.geometry is None) * max(1, header.n_samples)
+    return sum(part.tensor.numel() for part in pieces(outline) if not part.is_table) * max(1, header.n_samples)
 
 
 def payload_of(config: FieldConfig, coded: Sequence[Quantised]) -> Payload:

@@ -34,7 +34,8 @@ HARD_SHARE = 0.2
 _LOWEST_LR = 0.01
 _SMOOTHING = 0.98
 _LEAST_P = 2.0**-16
-_LN2 = math.log(2)
+_LEAST_MEAN = 2.0**-6
+_LR_STEP, _LR_SCALE = 0.02, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,43 +77,49 @@ class Trained:
     lambda_: float
 
 
-class _Coder:
-    """One piece in training: its values, the log2 of its step, and the log2 of its Laplace scale."""
+class _Bank:
+    """Learned pieces of one kind, end to end: their values, the log2 of their steps, and of their Laplace scales."""
 
-    def __init__(self, piece: Piece, parameter: Tensor | None, plan: Plan) -> None:
-        self.piece, self.parameter = piece, parameter
-        self.is_table = piece.geometry is not None
-        values = piece.values.detach().clone()
-        mean = 0.0 if piece.is_exact or not values.numel() else float(values.abs().mean())
-        is_fixed = parameter is None  # buffers (frequencies, centres) have no gradient to learn by
-        step = plan.first_step if self.is_table and not is_fixed else (mean or 2.0**-6) / (1024 if is_fixed else 16)
-        self.scale = step if self.is_table else 1.0  # tables are learned in units of their first step
-        self.theta = values if is_fixed else (values / self.scale).requires_grad_()
-        self.log_step = torch.tensor(math.log2(step), requires_grad=not is_fixed)
-        self.log_b = torch.tensor(math.log2(max(mean / step, 1.0)), requires_grad=not is_fixed)
+    def __init__(self, members: Sequence[tuple[Piece, Tensor]], plan: Plan) -> None:
+        self.pieces, self.parameters = [piece for piece, _ in members], [parameter for _, parameter in members]
+        self.is_table = any(piece.is_table for piece in self.pieces)
+        self.sizes = [piece.values.numel() for piece in self.pieces]
+        means = [float(piece.values.abs().mean()) if piece.values.numel() else 0.0 for piece in self.pieces]
+        steps = [plan.first_step if self.is_table else (mean or _LEAST_MEAN) / 16 for mean in means]
+        self.unit = plan.first_step if self.is_table else 1.0  # tables are learned in units of their first step
+        self.theta = torch.cat([piece.values.flatten() for piece in self.pieces]).to(torch.float32) / self.unit
+        self.theta.requires_grad_()
+        self.log_step = torch.tensor([math.log2(step) for step in steps], requires_grad=not self.is_table)
+        scales = [math.log2(max(mean / step, 1.0)) for mean, step in zip(means, steps, strict=True)]
+        self.log_b = torch.tensor(scales, requires_grad=True)
+        self._owner = torch.repeat_interleave(torch.arange(len(members)), torch.tensor(self.sizes))
 
     def surrogate(self, noise: Generator | None) -> tuple[Tensor, Tensor]:
         """(values as the field shall see them, their bits), both with gradients."""
-        step = torch.exp2(self.log_step)
-        u = self.theta * self.scale / step
+        step = torch.exp2(self.log_step)[self._owner]
+        u = self.theta * self.unit / step
         u = u + ((u.round() - u).detach() if noise is None else torch.rand(u.shape, generator=noise) - 0.5)
-        return u * step, laplace_bits(u, torch.exp2(self.log_b)).sum()
+        return u * step, laplace_bits(u, torch.exp2(self.log_b)[self._owner]).sum()
 
-    def fix_step(self) -> None:
-        """From here on the step is one that a file can hold."""
+    def show(self, values: Tensor) -> None:
+        """Put values into the field."""
         with torch.no_grad():
-            self.log_step.fill_(math.log2(Step.near(2.0 ** float(self.log_step)).value))
+            for piece, part in zip(self.pieces, torch.split(values, self.sizes), strict=True):
+                piece.values.copy_(part.reshape(piece.values.shape))
+
+    def gradient(self) -> Tensor:
+        """What arrived at the field's parameters."""
+        return torch.cat([_gradient(*member).flatten() for member in zip(self.pieces, self.parameters, strict=True)])
+
+    def fix_steps(self) -> None:
+        """From here on the steps are ones that a file can hold."""
+        with torch.no_grad():
+            self.log_step.copy_(torch.tensor([math.log2(step.value) for step in self.steps]))
         self.log_step.requires_grad_(False)
 
     @property
-    def step(self) -> Step:
-        return ONE if self.piece.is_exact else Step.near(2.0 ** float(self.log_step.detach()))
-
-    def quantised(self) -> Quantised:
-        with torch.no_grad():
-            if self.parameter is not None:
-                self.piece.values.copy_(self.theta * self.scale)
-        return self.piece.quantise(self.step)
+    def steps(self) -> list[Step]:
+        return [Step.near(2.0**log_step) for log_step in self.log_step.tolist()]
 
 
 def laplace_bits(u: Tensor, b: Tensor) -> Tensor:
@@ -170,24 +177,29 @@ class _Run:
         self.weight = distortion_weight(signal)
         self.budget = budget
         self.lambda_ = budget.lambda_ or 0.0
-        own = {name: p for name, p in field.named_parameters() if p.requires_grad and p.is_floating_point()}
-        own |= {name: p for name, p in field.named_parameters() if p.is_complex()}
+        own = {name: p for name, p in field.named_parameters() if p.requires_grad}
         self.pieces = pieces(field)
-        self.coders = [_Coder(piece, own.get(piece.name.split("[")[0]), plan) for piece in self.pieces]
-        self.learned = [coder for coder in self.coders if coder.parameter is not None]
-        groups = [
-            {"params": [c.theta for c in self.learned if not c.is_table], "lr": plan.lr},
-            {"params": [c.theta for c in self.learned if c.is_table], "lr": plan.lr_table},
-            {"params": [c.log_step for c in self.learned if not c.is_table], "lr": 0.02},
-            {"params": [c.log_b for c in self.learned], "lr": 0.05},
-        ]
-        groups = [group for group in groups if group["params"]]
+        self.steps: dict[str, Step] = {}
+        learned = []
+        for piece in self.pieces:
+            parameter = own.get(piece.name.split("[")[0])
+            if parameter is not None:
+                learned.append((piece, parameter))
+            else:  # frequencies, centres, seeds: no gradient to learn by, so they are fine, and rounded at once
+                mean = 0.0 if piece.is_exact else float(piece.values.abs().mean())
+                self.steps[piece.name] = ONE if piece.is_exact else Step.near((mean or _LEAST_MEAN) / 1024)
+                piece.assign(piece.quantise(self.steps[piece.name]))
+        kinds = [[member for member in learned if member[0].is_table is is_table] for is_table in (False, True)]
+        self.banks = [_Bank(members, plan) for members in kinds if members]
+        groups = []
+        for bank in self.banks:
+            groups.append({"params": [bank.theta], "lr": plan.lr_table if bank.is_table else plan.lr})
+            groups.append({"params": [bank.log_b], "lr": _LR_SCALE})
+            if not bank.is_table:
+                groups.append({"params": [bank.log_step], "lr": _LR_STEP})
         self.rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15)
         self.parameters = list(own.values())
-        for coder in self.coders:
-            if coder.parameter is None:
-                coder.piece.assign(coder.quantised())
         self._epoch = torch.empty(0, dtype=torch.int64)
         self._mean_loss = self._n_seen = 0.0
         self.is_hard = False
@@ -196,16 +208,15 @@ class _Run:
         done = step / self.plan.steps
         if not self.is_hard and done >= 1 - self.plan.hard_share:
             self.is_hard = True
-            for coder in self.learned:
-                coder.fix_step()
+            for bank in self.banks:
+                bank.fix_steps()
         factor = _LOWEST_LR + (1 - _LOWEST_LR) * (1 + math.cos(math.pi * done)) / 2
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.optimizer.zero_grad(set_to_none=True)
-        seen = [coder.surrogate(None if self.is_hard else self.noise) for coder in self.learned]
-        with torch.no_grad():
-            for coder, (values, _) in zip(self.learned, seen, strict=True):
-                coder.piece.values.copy_(values)
+        seen = [bank.surrogate(None if self.is_hard else self.noise) for bank in self.banks]
+        for bank, (values, _) in zip(self.banks, seen, strict=True):
+            bank.show(values.detach())
         for parameter in self.parameters:
             parameter.grad = None
         self.field.train()
@@ -216,7 +227,7 @@ class _Run:
         self._follow(float(loss.detach()), float(bits.detach()), step)
         torch.autograd.backward(
             [*(values for values, _ in seen), bits * (self.lambda_ / self.samples)],
-            [*(_gradient(coder) for coder in self.learned), None],
+            [*(bank.gradient() for bank in self.banks), None],
         )
         self.optimizer.step()
         return self._mean_loss / self._n_seen
@@ -230,14 +241,14 @@ class _Run:
     def _follow(self, loss: float, bits: float, step: int) -> None:
         """Keep the weight of the rate where it leads to the budget of bits.
 
-        At the end of a run on a curve of about 2 dB per doubling of the rate, dD/dR = -0.6 D / R; that is the start. The
-        weight then moves against the excess of bits, the slower the less is left to do.
+        On a curve of about 2 dB per doubling of the rate, dD/dR = -0.6 D / R. The first quarter of a run takes a quarter
+        of that, as D will fall; the weight then moves against the excess of bits.
         """
         self._mean_loss = _SMOOTHING * self._mean_loss + (1 - _SMOOTHING) * loss
         self._n_seen = _SMOOTHING * self._n_seen + (1 - _SMOOTHING)
         if self.budget.bits is None:
             return
-        natural = 0.6 * (self._mean_loss / self._n_seen) * self.samples / self.budget.bits
+        natural = 0.15 * (self._mean_loss / self._n_seen) * self.samples / self.budget.bits
         warm = self.plan.steps // 4
         if step < warm:
             self.lambda_ = natural
@@ -246,7 +257,10 @@ class _Run:
         self.lambda_ *= math.exp(max(-0.2, min(0.2, 8 * excess)) * 40 / self.plan.steps)
 
     def result(self) -> Trained:
-        coded = [coder.quantised() for coder in self.coders]
+        for bank in self.banks:
+            bank.show(bank.theta.detach() * bank.unit)
+            self.steps |= {piece.name: step for piece, step in zip(bank.pieces, bank.steps, strict=True)}
+        coded = [piece.quantise(self.steps[piece.name]) for piece in self.pieces]
         latent = [piece.values.detach().clone() for piece in self.pieces]
         for piece, symbols in zip(self.pieces, coded, strict=True):
             piece.assign(symbols)
@@ -254,13 +268,11 @@ class _Run:
         return Trained(self.field, self.pieces, coded, latent, self.lambda_)
 
 
-def _gradient(coder: _Coder) -> Tensor:
-    parameter = coder.parameter
-    assert parameter is not None
+def _gradient(piece: Piece, parameter: Tensor) -> Tensor:
     grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     grad = torch.view_as_real(grad) if grad.is_complex() else grad
     grad = grad.reshape(1) if grad.ndim == 0 else grad
-    return grad[coder.piece.start : coder.piece.stop]
+    return grad[piece.start : piece.stop].to(torch.float32)
 
 
 def distortion_weight(signal: Signal) -> float:

@@ -66,7 +66,7 @@ def test_symbols_and_values_of_every_family_come_back(document: dict[str, Any]) 
     assert Weights().work(Header.of(signal), memoryview(payload.arch)) >= 0
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", list(FIELDS))
 def test_every_family_trains_for_its_bytes(name: str) -> None:
     signal = small_array()
     config = parse(FieldConfig, {"type": name, **SMALL.get(name, DEFAULT_SMALL)[0]}).resolve(signal.spec)
