@@ -25,6 +25,8 @@ def describe(path: Path) -> dict[str, Any]:
             head = file.read(HEAD_BYTES)
             n_bytes = file.seek(0, 2)
             file.seek(0)
+            if head.startswith(b"\x89INR"):
+                return {"bytes": n_bytes, **_compressed(path)}
             suffix = sniff(head) or _known_text(path)
             if suffix:
                 return {"bytes": n_bytes, **_decoded(file, head, suffix, str(path))}
@@ -32,6 +34,46 @@ def describe(path: Path) -> dict[str, Any]:
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
         raise UnreadableError(f"can not read {str(path)!r}: {reason}") from error
+
+
+def _compressed(path: Path) -> dict[str, Any]:
+    """Where the bytes of an .inrz file go. Every symbol is decoded, the signal is not."""
+    from inr.codec.decode import inspect
+
+    found = inspect(path)
+    header, container = found.header, found.container
+    usage = found.usage()
+    tensors = [
+        {
+            "name": row.spec.name,
+            "shape": list(row.spec.shape),
+            "model": row.model,
+            "step": row.step,
+            "symbols": row.spec.size,
+            "bits_per_symbol": row.bits / max(row.spec.size, 1),
+            "bytes": row.bits / 8,
+            "record_bytes": row.record_bytes,
+        }
+        for row in usage
+    ]
+    n_bytes = sum(container.sizes.values())
+    return {
+        "what": "compressed",
+        "format": "inrz",
+        "version": "1.0",
+        "layout": container.layout,
+        "profile": found.name,
+        "kind": header.kind,
+        "shape": list(header.shape) or None,
+        "channels": header.channels,
+        "meta": dict(header.meta) | ({"icc": None} if "icc" in header.meta else {}),
+        "bits_per_sample": 8 * n_bytes / header.n_samples if header.n_samples else None,
+        "n_symbols": sum(spec.size for spec in found.tensors),
+        "work": found.work,
+        "symbols_sha256": container.symbols_sha256.hex(),
+        "chunks": [{"name": name, "bytes": size} for name, size in container.sizes.items()],
+        "tensors": tensors,
+    }
 
 
 def _known_text(path: Path) -> str:

@@ -10,9 +10,10 @@ import typer
 
 from inr._errors import UsageError
 
-INPUT, VIEW, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
+INPUT, VIEW, AIM, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
     "Input",
     "What to evaluate",
+    "How small, how good",
     "Model",
     "Training",
     "Output",
@@ -142,6 +143,31 @@ Kind = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+
+
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j",
+        "--jobs",
+        metavar="N",
+        help="Inputs at a time, each in a process of its own. Default: 1.",
+        show_default=False,
+        rich_help_panel=MACHINE,
+    ),
+]
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    return [name for name in ("grids", "pyramid", "weights") if name.startswith(incomplete)]
+
+
+def size_bytes(text: str, option: str) -> int:
+    """`20000`, `20k`, `1.5M` in bytes, powers of 1000."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)[bB]?", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{option} is {text!r}, expected a size such as 20000, 20k or 1.5M")
+    return round(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()])
 
 
 def seconds(text: str, option: str) -> float:

@@ -105,6 +105,41 @@ class FitProgress:
             self._bar.console.print(text, markup=False, highlight=False)
 
 
+class PartProgress:
+    """Progress of work that says which share of it is done and what is going on; a context, as `FitProgress` is."""
+
+    def __init__(self, *, is_shown: bool, name: str) -> None:
+        self._is_shown, self._name = is_shown, name
+        self._bar = _bar() if is_shown and is_live() else None
+        self._every_s = PLAIN_EVERY_S if self._bar is None else LIVE_EVERY_S
+        self._started = self._last = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.add_task(self._name, total=1.0, text=self._name)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: float, text: str) -> None:
+        now = time.perf_counter()
+        if not self._is_shown or now - self._last < self._every_s:
+            return
+        self._last = now
+        seconds = now - self._started
+        left = f"  {human_seconds(seconds * (1 - done) / done)} left" if 0.02 < done < 1 else ""
+        words = f"{self._name}  {text}{left}"
+        if self._bar is None:
+            typer.echo(f"{100 * done:3.0f}%  {words}", err=True)
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=done, text=words)
+
+
 def is_live() -> bool:
     """Whether stderr is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

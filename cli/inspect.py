@@ -22,7 +22,7 @@ def inspect(
 ) -> None:
     """Say what files are, from their headers alone.
 
-    Knows models, checkpoints, pictures, sounds, arrays and meshes.
+    Knows models, checkpoints, compressed files (.inrz; where their bytes go), pictures, sounds, arrays and meshes.
 
     \b
     inr inspect photo.safetensors
@@ -54,6 +54,9 @@ def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     what = entry["what"]
     if is_quiet:
         typer.echo(what)
+        return
+    if what == "compressed":
+        _print_compressed(out, entry)
         return
     if "tensors" not in entry:
         typer.echo(f"{entry['file']}: {_signal_line(entry)}, {human_bytes(entry['bytes'])}")
@@ -88,6 +91,42 @@ def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     out.table(
         ("tensor", "type", "shape"),
         [(row["name"], row["dtype"], "x".join(map(str, row["shape"])) or "1") for row in entry["tensors"]],
+    )
+
+
+def _print_compressed(out: Output, entry: dict[str, Any]) -> None:
+    """The signal, and the bytes of a compressed file chunk by chunk and tensor by tensor."""
+    n_bytes = entry["bytes"]
+    shape = "" if entry["shape"] is None else " " + "x".join(map(str, entry["shape"]))
+    rate = "" if entry["bits_per_sample"] is None else f", {entry['bits_per_sample']:.4f} bits per sample"
+    typer.echo(f"{entry['file']}: compressed {entry['kind']}{shape}, {human_bytes(n_bytes)}{rate}")
+    typer.echo(
+        f"  profile  {entry['profile']}, {entry['channels']} channels, format {entry['version']}, {entry['layout']}"
+    )
+    typer.echo(f"  decoding {entry['n_symbols']:,} symbols, {entry['work']:,} multiplications")
+    typer.echo()
+    rows = [
+        (chunk["name"], f"{chunk['bytes']:,}", f"{100 * chunk['bytes'] / n_bytes:.1f}") for chunk in entry["chunks"]
+    ]
+    out.table(("chunk", "bytes", "%"), rows, right=("bytes", "%"))
+    typer.echo()
+    columns = ("tensor", "shape", "model", "step", "symbols", "bits/symbol", "bytes", "%")
+    out.table(
+        columns,
+        [
+            (
+                row["name"],
+                "x".join(map(str, row["shape"])) or "1",
+                row["model"],
+                "" if row["step"] is None else f"{row['step']:.4g}",
+                f"{row['symbols']:,}",
+                f"{row['bits_per_symbol']:.3f}",
+                f"{row['bytes']:,.1f}",
+                f"{100 * row['bytes'] / n_bytes:.1f}",
+            )
+            for row in entry["tensors"]
+        ],
+        right=columns[3:],
     )
 
 

@@ -13,7 +13,9 @@ import inr
 
 from . import (
     compare,
+    compress,
     convert,
+    decompress,
     demo,
     doctor,
     eval,  # noqa: A004  commands are named for users
@@ -34,6 +36,7 @@ _HELP = """Fit neural fields to pictures, sound, shapes and arrays; render, mesh
 inr fit photo.png -o photo.safetensors     fit a field
 inr render photo.safetensors --scale 4     evaluate it at any size
 inr mesh bunny.safetensors -o bunny.ply    surface of a fitted shape
+inr compress photo.png -o photo.inrz       a small file, for inr decompress
 inr demo                                   see it work without a file
 """
 
@@ -67,6 +70,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "convert": convert.convert,
     "learn": learn.learn,
+    "compress": compress.compress,
+    "decompress": decompress.decompress,
     "ntk": ntk.ntk,
     "suggest": suggest.suggest,
     "inspect": inspect.inspect,

@@ -4,6 +4,8 @@
     fit = inr.fit("photo.png")              # a Fit: fit.metrics, fit.render(), fit.save("photo.safetensors")
     fit = inr.load("photo.safetensors")
     mesh = inr.extract_mesh(inr.load("bunny.safetensors"), resolution=256)
+    inr.compress("photo.png", "photo.inrz", bpp=0.5)
+    inr.decompress("photo.inrz").save("again.png")
 
 Names are imported on first use, so that `import inr` is light.
 """
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from inr._api import extract_mesh as extract_mesh
     from inr._api import fit as fit
     from inr._api import load as load
+    from inr._errors import FormatError as FormatError
+    from inr.codec import compress as compress
+    from inr.codec import decompress as decompress
     from inr.fields import Field as Field
     from inr.fitting import Fit as Fit
     from inr.signals import Signal as Signal
@@ -28,13 +33,28 @@ _HOME = {
     "fit": "inr._api",
     "load": "inr._api",
     "extract_mesh": "inr._api",
+    "compress": "inr.codec",
+    "decompress": "inr.codec",
+    "FormatError": "inr._errors",
     "Field": "inr.fields",
     "Fit": "inr.fitting",
     "Signal": "inr.signals",
     "load_signal": "inr.signals",
 }
 
-__all__ = ["Field", "Fit", "Signal", "__version__", "extract_mesh", "fit", "load", "load_signal"]
+__all__ = [
+    "Field",
+    "Fit",
+    "FormatError",
+    "Signal",
+    "__version__",
+    "compress",
+    "decompress",
+    "extract_mesh",
+    "fit",
+    "load",
+    "load_signal",
+]
 
 
 def __getattr__(name: str) -> Any:

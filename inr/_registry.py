@@ -60,6 +60,10 @@ class Registry(Generic[T]):
         """The name under which something is registered."""
         return next(name for name, known in self._entries.items() if known is entry)
 
+    def registered(self) -> list[tuple[str, T]]:
+        """(name, variant) of those that were imported by now."""
+        return sorted(self._entries.items(), key=lambda entry: entry[0])
+
     def __getitem__(self, name: str) -> T:
         self._find(name)
         if name not in self._entries:
@@ -91,9 +95,10 @@ def _homes(package: str) -> dict[str, list[str]]:
     """Registered name -> the public modules of a package that say so in their text."""
     homes: dict[str, list[str]] = {}
     for folder in _folders(package):
-        for path in sorted(Path(folder).glob("[!_]*.py")):
-            for name in _registered(path):
-                homes.setdefault(name, []).append(path.stem)
+        for path in sorted(Path(folder).glob("[!_]*")):
+            for file in sorted(path.glob("*.py")) if path.is_dir() else [path] * (path.suffix == ".py"):
+                for name in _registered(file):
+                    homes.setdefault(name, []).append(path.stem)
     return homes
 
 

@@ -5,6 +5,8 @@ It takes the place of the compiled ones where `INR_BACKEND=reference` is set, an
 
 from __future__ import annotations
 
+import math
+
 from inr.codec.laplace import EXPONENTIALS, INVERSES
 
 _E, _R = EXPONENTIALS.tolist(), INVERSES.tolist()
@@ -70,12 +72,16 @@ class Decoder:
         """Where in 2^16 the next event is."""
         return self._code // (self._range >> 16)
 
+    @property
+    def bits_taken(self) -> float:
+        return 8.0 * (self._taken - 6) + 48 - math.log2(self._range)
+
     def take(self, start: int, count: int) -> None:
         part = self._range >> 16
         self._code, self._range = self._code - part * start, part * count
         if not 0 <= self._code < self._range:
-            self.failed = True
-        while self._range < 1 << 40 and not self.failed:
+            self.failed, self._code, self._range = True, 0, 1 << 48
+        while self._range < 1 << 40:
             byte = self._data[self._taken] if self._taken < len(self._data) else 0
             self._code, self._range, self._taken = self._code << 8 | byte, self._range << 8, self._taken + 1
         if self._taken > len(self._data) + 6:

@@ -121,7 +121,7 @@ def take_interval(state: State, data: Buffer, start: int, count: int) -> None:
     position = state[POSITION]
     if code < 0 or code >= width:
         state[FAILED] = 1
-        code = 0
+        code, width = 0, _TOP
     while width < _BOTTOM:
         byte = data[position] if position < len(data) else 0
         position += 1

@@ -161,10 +161,10 @@ class Op:
 
         Raises UnavailableError with every reason when the forced backend does not fit, or none does.
         """
-        forced = _forced.get() or os.environ.get("INR_BACKEND")
+        named = forced() or os.environ.get("INR_BACKEND")
         ranked = sorted(self.backends, key=lambda backend: -backend.priority)
-        if forced:
-            return self._forced_backend(forced, need)
+        if named:
+            return self._forced_backend(named, need)
         against: dict[str, list[str]] = {}
         for backend in ranked:
             reasons = backend.reasons_against(need) or backend.reasons_to_pass(need)
@@ -193,6 +193,11 @@ class Op:
                 "unset INR_BACKEND, or leave use_backend, to let the op choose",
             )
         return known[name]
+
+
+def forced() -> str | None:
+    """The backend that `use_backend` insists on here, if any."""
+    return _forced.get()
 
 
 def _listed(against: Mapping[str, list[str]]) -> str:

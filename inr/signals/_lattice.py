@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,13 @@ class Lattice(Signal):
 
     def pool(self, generator: Generator) -> Pool:
         return _LatticePool(self)
+
+    @abstractmethod
+    def metrics_of(self, values: Values) -> dict[str, float]:
+        """Quality of values [*shape, C] on this signal's own lattice, as they are written."""
+
+    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+        return self.metrics_of(self.sampled(evaluate))
 
     def sampled(self, evaluate: Evaluate) -> Values:
         """A field's values [*shape, C] on this signal's own lattice, evaluated in chunks of 2^18 points."""

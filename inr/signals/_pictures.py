@@ -1,18 +1,22 @@
-"""Picture files to pixels and back: PNG, JPEG and WebP by Pillow, TIFF by tifffile, 16-bit PNG by `_png`."""
+"""Picture files to pixels and back: PNG, JPEG and WebP by Pillow, TIFF by tifffile, 16-bit PNG by `_png`; no torch."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import io
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from inr._errors import UnreadableError, UsageError
 from inr.signals import _png
 from inr.signals._reading import decoding, read_bytes
-from inr.signals._signal import Source
+
+if TYPE_CHECKING:
+    from inr.signals._signal import Source
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -97,6 +101,36 @@ def encode(pixels: Pixels, suffix: str, icc: bytes | None = None) -> bytes:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise UsageError(f"a picture of {size} pixels can not be written as {suffix}: {error}", "write .png") from error
     return out.getvalue()
+
+
+def write(values: Pixels, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    """Write a picture's values [rows, columns, C] as the format of `suffix`; returns notes. See `Image.write`."""
+    dtype = str(meta["dtype"])
+    notes: tuple[str, ...] = ()
+    if suffix not in (".tif", ".tiff") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
+        target = "uint16" if suffix == ".png" else "uint8"
+        notes += (f"{suffix} can not hold {dtype} pixels: written as {target}",)
+        dtype = target
+    n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
+    if n_clipped:
+        notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
+    icc = meta.get("icc")
+    file.write(encode(quantised(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
+    return notes
+
+
+def quantised(values: Pixels, dtype: str) -> Pixels:
+    """Values in [0, 1] as pixels of a type: clipped and rounded; floats as they are."""
+    if dtype == "float32":
+        return values
+    peak = np.iinfo(dtype).max
+    return np.rint(np.clip(values, 0, 1) * np.float64(peak)).astype(dtype)
+
+
+def as_written(values: Pixels, dtype: str) -> Pixels:
+    """The values, float32, that are read back from a file of this pixel type."""
+    pixels = quantised(values, dtype)
+    return pixels if dtype == "float32" else pixels.astype(np.float32) / np.float32(np.iinfo(dtype).max)
 
 
 def _check_size(source: Source, width: int, height: int) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from inr._errors import InrError, UnreadableError, UsageError, did_you_mean
-from inr.signals._signal import Source
+
+if TYPE_CHECKING:
+    from inr.signals._signal import Source
 
 
 def check_options(kind: str, options: Mapping[str, str], known: Mapping[str, Sequence[str] | None]) -> None:

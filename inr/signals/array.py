@@ -16,7 +16,7 @@ from inr.signals import metrics as measures
 from inr.signals._lattice import AnyArray, Lattice, min_max_map, squeeze_slices, view_grid
 from inr.signals._pictures import encode
 from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Evaluate, Source, Values, View
+from inr.signals._signal import SIGNALS, Source, Values, View
 
 MAX_VALUES = 2**30
 MAX_CHANNELS = 256
@@ -86,9 +86,9 @@ class Array(Lattice):
         low, high = self.meta["range"]
         return (high - low) or 1.0
 
-    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+    def metrics_of(self, values: Values) -> dict[str, float]:
         """psnr_db (peak: the range of the values), mse and max_error, as written (integers rounded and clipped)."""
-        written = _as_dtype(self.sampled(evaluate), self.meta["dtype"]).astype(np.float64)
+        written = _as_dtype(values, self.meta["dtype"]).astype(np.float64)
         reference = self.values.numpy()
         mse = measures.mse(written, reference)
         return {

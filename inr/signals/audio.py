@@ -14,7 +14,7 @@ from inr._errors import UnreadableError, UsageError
 from inr.signals import metrics as measures
 from inr.signals._lattice import AnyArray, Lattice, view_grid
 from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Evaluate, Source, Values, View
+from inr.signals._signal import SIGNALS, Source, Values, View
 
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -74,12 +74,12 @@ class Audio(Lattice):
         """Full scale, 1; the largest magnitude for a float sound that exceeds it."""
         return max(1.0, float(self.values.abs().max()))
 
-    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+    def metrics_of(self, values: Values) -> dict[str, float]:
         """snr_db, psnr_db (peak: full scale, 1) and mse of the sound as it is written: clipped, rounded to its bits.
 
         A lossy subtype (OGG) is measured before its encoder.
         """
-        written = _as_written(self.sampled(evaluate), self.meta["subtype"])
+        written = _as_written(values, self.meta["subtype"])
         reference = self.values.numpy()
         mse = measures.mse(written, reference)
         return {

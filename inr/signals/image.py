@@ -11,10 +11,10 @@ import torch
 
 from inr._domain import Domain, Frame, Grid, Spec
 from inr.signals import metrics as measures
-from inr.signals._lattice import AnyArray, Lattice, min_max_map, view_grid
-from inr.signals._pictures import Pixels, decode, encode
+from inr.signals._lattice import Lattice, min_max_map, view_grid
+from inr.signals._pictures import Pixels, as_written, decode, write
 from inr.signals._reading import check_options
-from inr.signals._signal import SIGNALS, Evaluate, Source, Values, View
+from inr.signals._signal import SIGNALS, Source, Values, View
 
 
 @SIGNALS.register("image")
@@ -65,10 +65,10 @@ class Image(Lattice):
             return 1.0
         return float(self.values.max() - self.values.min()) or 1.0
 
-    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+    def metrics_of(self, values: Values) -> dict[str, float]:
         """mse, psnr_db and ssim of the picture as it is written: clipped to [0, 1] and rounded to its bit depth."""
         reference = self.values.numpy()
-        written = _as_written(self.sampled(evaluate), self.meta["dtype"])
+        written = as_written(values, self.meta["dtype"])
         if self.weight is not None:
             hidden = self.weight.numpy() == 0
             written = np.where(hidden, reference, written)
@@ -91,28 +91,4 @@ class Image(Lattice):
     @classmethod
     def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """PNG and TIFF keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
-        dtype = str(meta["dtype"])
-        notes: tuple[str, ...] = ()
-        if suffix not in (".tif", ".tiff") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
-            target = "uint16" if suffix == ".png" else "uint8"
-            notes += (f"{suffix} can not hold {dtype} pixels: written as {target}",)
-            dtype = target
-        n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
-        if n_clipped:
-            notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
-        icc = meta.get("icc")
-        file.write(encode(_quantise(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
-        return notes
-
-
-def _quantise(values: Values, dtype: str) -> AnyArray:
-    if dtype == "float32":
-        return values
-    peak = np.iinfo(dtype).max
-    return np.rint(np.clip(values, 0, 1) * np.float64(peak)).astype(dtype)
-
-
-def _as_written(values: Values, dtype: str) -> Values:
-    pixels = _quantise(values, dtype)
-    written: Values = pixels.astype(np.float32)
-    return written if dtype == "float32" else written / np.float32(np.iinfo(dtype).max)
+        return write(values, meta, file, suffix)

@@ -63,6 +63,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"width": 32, "depth": 2, "activation": {"type": "sine", "omega": 10.0}},
     ],
     "lipmlp": [{"width": 32, "depth": 2}],
+    "local_cosine": [{}, {"encoding": {"bands": [5]}}],
     "low_rank": [
         {"width": 32, "depth": 3, "linear": {"type": "low_rank", "rank": 16}},
         {"width": 32, "depth": 2, "linear": {"type": "low_rank", "lasso": 1e-6}},

@@ -1,0 +1,231 @@
+"""`inr decompress`: an .inrz file back to a picture, sound, mesh, array or model."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inr._errors import UnreadableError, UsageError, unknown_name
+
+from . import _options as options
+from ._batch import Document, Failure, check_jobs, conclude, each, folder_for
+from ._io import PIPE, Target
+from ._output import Output, human_bytes, human_seconds
+
+if TYPE_CHECKING:
+    from inr.codec import Decoded, Limits
+
+MODEL = ".safetensors"
+MESHES = (".ply", ".obj", ".stl", ".glb")
+LARGE = 2**6
+"""What `--allow-large` multiplies the limits by."""
+
+
+def decompress(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="IN...", help="Files written by inr compress; - reads stdin.", show_default=False),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A file, whose suffix tells the format, or a folder; - is stdout. Default: the input's name, here.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="NAME",
+            help="png, wav, npy, ply ..., or model. Default: by the suffix of -o, or the kind of signal.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    resolution: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Of a mesh: cells along each side of the box. Default: 256.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = 256,
+    allow_large: Annotated[
+        bool,
+        typer.Option(
+            "--allow-large",
+            help="Raise the limits that guard against hostile files to 64 times their size.",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = False,
+    jobs: options.Jobs = 1,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    threads: options.Threads = None,
+    backend: options.Backend = None,
+) -> None:
+    """Decompress .inrz files to pictures, sounds, meshes, arrays, or models that inr render and inr mesh take.
+
+    \b
+    inr decompress photo.inrz -o photo.png
+    inr decompress *.inrz -o out/ -j 4
+    inr decompress bunny.inrz -o bunny.ply --resolution 512
+    inr decompress photo.inrz --to model -o photo.safetensors
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
+    check_jobs(jobs)
+    if resolution < 1:
+        raise UsageError(f"--resolution is {resolution}, expected a whole number >= 1")
+    folder = folder_for(inputs, output)
+    tasks = [Task(name, output, folder, to, resolution, allow_large, force, threads, backend) for name in inputs]
+    results: list[Document | Failure] = []
+    for result in each(tasks, run, lambda task: task.name, jobs):
+        results.append(result)
+        if isinstance(result, Failure):
+            continue
+        out.notes(result.pop("notes"))
+        if folder is not None and not as_json:
+            typer.echo(result["output"] if is_quiet else _line(result))
+    conclude(out, "decompress", results, _line, folder is None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One input, and all that a process of its own needs to know."""
+
+    name: str
+    output: str | None
+    folder: Path | None
+    to: str | None
+    resolution: int
+    allow_large: bool
+    force: bool
+    threads: int | None
+    backend: str | None
+
+
+def run(task: Task) -> Document:
+    """Decompress one input; the document of what came out."""
+    import time
+
+    from inr.codec import decode
+
+    limits = _limits(task.allow_large)
+    data = _bytes(task.name, limits)
+    header = decode.inspect(data, limits=limits).header
+    suffixes = (*decode.formats_of(header), *(MESHES if not header.is_lattice else ()), MODEL)
+    default = MESHES[0] if not header.is_lattice else suffixes[0]
+    target, suffix = _target(task, suffixes, default)
+    with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.kind != "image"):
+        started = time.perf_counter()
+        decoded = decode.decompress(data, limits=limits)
+        result, notes = _written(decoded, suffix, task.resolution)
+        seconds = time.perf_counter() - started
+        target.write(result)
+    return {
+        "input": task.name,
+        "output": target.name,
+        "bytes": len(result),
+        "kind": header.kind,
+        "profile": decoded.profile,
+        "shape": list(header.shape) or None,
+        "channels": header.channels,
+        "format": suffix[1:],
+        "symbols_sha256": decoded.symbols_sha256.hex(),
+        "seconds": seconds,
+        "notes": list(notes),
+    }
+
+
+def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes, tuple[str, ...]]:
+    out = io.BytesIO()
+    if suffix == MODEL:
+        return decoded.fit().to_bytes(), ()
+    if suffix in MESHES:
+        import inr
+        from inr.mesh import save_mesh
+
+        mesh = inr.extract_mesh(decoded.fit(), resolution)
+        if mesh.outcome == "empty":
+            low, high = mesh.value_range
+            raise UsageError(
+                f"the mesh is empty: the field never crosses 0; its values go from {low:.4g} to {high:.4g}",
+                "--to model, and inr mesh --level",
+            )
+        notes = tuple(save_mesh(mesh, out, suffix))
+        return out.getvalue(), notes
+    from inr.codec.decode import write
+
+    notes = write(decoded, out, suffix)
+    return out.getvalue(), notes
+
+
+def _target(task: Task, suffixes: tuple[str, ...], default: str) -> tuple[Target, str]:
+    """Where the result goes, and in which format."""
+    chosen = None if task.to is None else "." + task.to.lstrip(".").lower()
+    chosen = {".model": MODEL, ".mesh": MESHES[0]}.get(chosen or "", chosen)
+    if chosen is not None and chosen not in suffixes:
+        raise unknown_name("format", str(task.to), [suffix[1:] for suffix in suffixes[:-1]] + ["model"])
+    stem = Path(task.name).stem if task.name != PIPE else "stdin"
+    name = task.output if task.folder is None else str(task.folder / (stem + (chosen or default)))
+    target = Target.of(name, stem + (chosen or default), force=task.force, suffixes=() if chosen else suffixes)
+    if chosen is None:
+        chosen = default if target.path is None else target.path.suffix.lower()
+    return target, chosen
+
+
+def _bytes(name: str, limits: Limits) -> bytes:
+    if name != PIPE:
+        from inr.codec.decode import read
+
+        return read(name, limits)
+    if sys.stdin.isatty():
+        raise UsageError("input is -, but stdin is a terminal, expected a pipe", "inr decompress - < FILE")
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise UnreadableError("stdin is empty")
+    return data
+
+
+def _limits(is_large: bool) -> Limits:
+    from inr.codec import Limits
+
+    standard = Limits()
+    if not is_large:
+        return standard
+    counts = ("samples", "parameters", "symbols", "table", "expansion_bytes", "work")
+    return dataclasses.replace(standard, **{name: LARGE * getattr(standard, name) for name in counts})
+
+
+@contextlib.contextmanager
+def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> Iterator[None]:
+    """Threads and backend; torch is imported only where the result can not be had without it."""
+    from .compress import codec_backend
+
+    if not needs_torch and threads is None and backend in (None, "reference"):
+        with codec_backend(backend):
+            yield
+        return
+    from ._machine import machine
+
+    with machine("cpu", threads, backend), codec_backend(backend):
+        yield
+
+
+def _line(document: Document) -> str:
+    """`photo.png  768x512  812.3 kB  0.6 s`."""
+    shape = "x".join(map(str, document["shape"])) if document["shape"] else document["kind"]
+    return "  ".join((document["output"], shape, human_bytes(document["bytes"]), human_seconds(document["seconds"])))

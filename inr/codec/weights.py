@@ -1,0 +1,109 @@
+"""Profile "weights": the parameters of any field, quantised while it is trained, as entropy-coded integers."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Generator
+
+from inr._domain import Spec
+from inr.codec._header import Header
+from inr.codec._limits import Limits
+from inr.codec.field_coding import decode_field, decode_plain, payload_of, read_arch, work_of
+from inr.codec.landing import Goal, Outcome, land
+from inr.codec.pieces import pieces, specs
+from inr.codec.profile import PROFILES, Aim, Decoded, OnProgress, Payload, Profile
+from inr.codec.tensors import TensorSpec
+from inr.codec.training import Budget, Plan, train
+from inr.encodings.frequency import Frequency
+from inr.fields import FieldConfig
+from inr.fields.siren import Siren
+from inr.fitting import Fit
+from inr.fitting.teacher import teacher_of
+from inr.signals import Signal
+
+BITS_PER_PARAMETER = 5.5
+"""Measured on pictures: fewer parameters want more bits each, more want fewer, and both lose."""
+
+DEPTH = 4
+STEPS = 5000
+BATCH = 8192
+LR = 2e-3
+
+
+@PROFILES.register("weights")
+class Weights(Profile):
+    """The weights of a network of sines behind octaves of coordinates, or those of any model.
+
+    After Struempler et al. 2022 (arXiv:2112.04267): a sine network with positional encoding, quantisation-aware
+    training and an entropy coder. Here the steps of the quantisers are learned with the weights, and the width of the
+    network follows from the aim.
+    """
+
+    number: ClassVar[int] = 1
+
+    def encode(
+        self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
+    ) -> Payload:
+        """Trains 5000 steps of 8192 samples at effort 5, twice as many with each step of effort."""
+        plan = Plan(steps_of(effort, STEPS), BATCH, LR)
+
+        def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
+            config = architecture(signal.spec, bits)
+            field = config.build(signal.spec, Generator().manual_seed(seed))
+            trained = train(signal, field, plan, budget, seed, share)
+            return Outcome(signal, trained, lambda coded: payload_of(config, coded))
+
+        return land(Goal.of(aim, signal), fit, on_progress)
+
+    def encode_model(
+        self, model: Fit, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
+    ) -> Payload:
+        """The model's own architecture, trained on against its own values.
+
+        A quality q asks for 3 + 6 q / 100 bits per parameter.
+        """
+        teacher = teacher_of(model, model.source)
+        config = model.field.config
+        recipe = config.recipe(model.spec)
+        plan = Plan(
+            steps_of(effort, STEPS // 4), BATCH, float(recipe.get("lr", 1e-3)) / 2, lr_table=0.02, is_fresh=False
+        )
+        n = sum(part.values.numel() for part in pieces(model.field))
+
+        def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
+            trained = train(teacher, copy.deepcopy(model.field), plan, budget, seed, share)
+            return Outcome(teacher, trained, lambda coded: payload_of(config, coded))
+
+        return land(Goal.of_model(aim, teacher, n), fit, on_progress)
+
+    def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
+        return tuple(specs(pieces(read_arch(header, arch, limits)[1])))
+
+    def work(self, header: Header, arch: memoryview) -> int:
+        return work_of(header, read_arch(header, arch, Limits())[1])
+
+    def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
+        return decode_field(header, payload, limits, "weights", decode_plain)
+
+
+def steps_of(effort: int, at_five: int) -> int:
+    """Twice as many steps with each step of effort."""
+    return max(1, round(at_five * 2.0 ** (effort - 5)))
+
+
+def architecture(spec: Spec, bits: float) -> FieldConfig:
+    """A sine network whose weights take about so many bits."""
+    octaves = 6 if spec.shape is None else Frequency().resolve(spec).octaves
+    assert octaves is not None
+    d_e = spec.d_in * (1 + 2 * octaves)
+    n = max(bits / BITS_PER_PARAMETER, 1.0)
+    # (DEPTH - 1) w^2 + (d_e + DEPTH + C) w + C = n
+    a, b, c = DEPTH - 1, d_e + DEPTH + spec.d_out, spec.d_out - n
+    width = (-b + math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
+    config = Siren(encoding=Frequency(octaves=octaves), width=max(4, round(width / 4) * 4), depth=DEPTH)
+    return config.resolve(spec)
