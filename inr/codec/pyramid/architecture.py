@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 OFFSETS = tuple(
     sorted(
@@ -34,11 +40,19 @@ class Architecture:
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
         """[H_l, W_l] of each grid, the finest first."""
-        return tuple((-(-self.height >> l), -(-self.width >> l)) for l in range(self.n_grids))
+        return tuple((-(-self.height >> level), -(-self.width >> level)) for level in range(self.n_grids))
 
     @property
     def n_latents(self) -> int:
         return sum(h * w for h, w in self.grids)
+
+    @property
+    def work(self) -> int:
+        """Multiplications to decode the grids and to show them."""
+        n_pixels = self.height * self.width
+        context = sum(math.prod(shape) for name, shape in self.context.items() if name.startswith("context"))
+        synthesis = sum(math.prod(shape) for name, shape in self.synthesis.items() if name.startswith("synthesis"))
+        return self.n_latents * (context + self.n_grids * self.n_mixtures) + n_pixels * (synthesis + 11 * self.n_grids)
 
     @property
     def offsets(self) -> tuple[tuple[int, int], ...]:
@@ -48,7 +62,9 @@ class Architecture:
     def context(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the context model's tensors by name."""
         k = self.n_neighbours + self.n_mixtures
-        shapes: dict[str, tuple[int, ...]] = {f"mix{l}": (self.n_mixtures, self.n_grids - l) for l in range(self.n_grids)}
+        shapes: dict[str, tuple[int, ...]] = {
+            f"mix{level}": (self.n_mixtures, self.n_grids - level) for level in range(self.n_grids)
+        }
         for i in range(self.n_hidden):
             shapes |= {f"context{i}.weight": (k, k), f"context{i}.bias": (k,)}
         i = self.n_hidden
@@ -57,7 +73,7 @@ class Architecture:
     @property
     def synthesis(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the tensors that turn grids into a picture, by name."""
-        shapes: dict[str, tuple[int, ...]] = {f"kernel{l}": (4,) for l in range(self.n_grids - 1)}
+        shapes: dict[str, tuple[int, ...]] = {f"kernel{level}": (4,) for level in range(self.n_grids - 1)}
         c = self.channels
         layers = [(self.n_features, self.n_grids), (c, self.n_features), *[(c, c, 3, 3)] * self.n_convolutions]
         for i, shape in enumerate(layers):

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inr.codec.laplace import MU_LIMIT
-from inr.codec.pyramid.architecture import Architecture
+from inr.codec.pyramid.architecture import Architecture, Array
 from inr._compiling import compiled
-
-Array = NDArray[Any]
 
 FRACTION = 12
 LARGEST = 1 << 30
@@ -59,12 +55,16 @@ def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_
     up = FRACTION + weight_bits - bias_bits
     for i in range(n):
         weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (np.eye(k, dtype=np.int64) << weight_bits)
-        biases[i, :k] = symbols[f"context{i}.bias"].astype(np.int64) << up
+        biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
     last, skip = np.zeros((2, room), np.int64), np.zeros((2, room), np.int64)
     last[:, :k], skip[:, :k] = symbols[f"context{n}.weight"], symbols["context.skip"]
     mixes = tuple(symbols[f"mix{l}"].astype(np.int64) for l in range(architecture.n_grids))
-    offset = symbols[f"context{n}.bias"].astype(np.int64) << up
+    offset = _shifted(symbols[f"context{n}.bias"], up)
     return Context(mixes, weights, biases, last, skip, offset, weight_bits)
+
+
+def _shifted(values: Array, up: int) -> Array:
+    return values.astype(np.int64) << up if up >= 0 else values.astype(np.int64) >> -up
 
 
 def mixtures(context: Context, grids: list[Array], level: int) -> Array:

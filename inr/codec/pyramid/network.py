@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
 
 from inr.codec.pyramid.architecture import Architecture
+from inr.codec.pyramid.profile import synthesis_of
 from inr.codec.pyramid.stream import BICUBIC
 from inr.kernels.context_rate import context_rate
 from inr.kernels.pyramid_error import pyramid_error
@@ -54,7 +56,7 @@ def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequen
     layers = range(architecture.n_hidden + 1)
     return context_rate(
         grids,
-        [values[f"mix{l}"] for l in range(architecture.n_grids)],
+        [values[f"mix{level}"] for level in range(architecture.n_grids)],
         [values[f"context{i}.weight"] for i in layers],
         [values[f"context{i}.bias"] for i in layers],
         values["context.skip"],
@@ -62,17 +64,18 @@ def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequen
     )
 
 
-def synthesis_of(architecture: Architecture, values: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
-    """Kernels, weights, biases and skip, as `pyramid_error` takes them."""
-    layers = range(architecture.n_convolutions + 2)
-    return (
-        [values[f"kernel{l}"] for l in range(architecture.n_grids - 1)],
-        [values[f"synthesis{i}.weight"] for i in layers],
-        [values[f"synthesis{i}.bias"] for i in layers],
-        values["synthesis.skip"],
-    )
-
-
 def error(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor) -> Tensor:
     """Mean squared error of the picture that the grids show."""
     return pyramid_error(grids, *synthesis_of(architecture, values), target)
+
+
+def noisy_round(x: Tensor, temperature: float, deviation: float, generator: Generator) -> Tensor:
+    """s(s(x) + n) of Gaussian n, where s is `soft_round`."""
+    noise = torch.randn(x.shape, generator=generator) * deviation
+    return soft_round(soft_round(x, temperature) + noise, temperature)
+
+
+def soft_round(x: Tensor, temperature: float) -> Tensor:
+    """floor(x) + 1/2 + tanh((x - floor(x) - 1/2) / T) / (2 tanh(1 / (2 T))): between x (large T) and round(x)."""
+    middle = torch.floor(x) + 0.5
+    return middle + torch.tanh((x - middle) / temperature) / (2 * math.tanh(0.5 / temperature))

@@ -1,19 +1,21 @@
-"""The one stream of a pyramid: the networks' integers, then the grids', the coarsest grid first."""
+"""The streams of a pyramid: the networks' integers, and the grids', the coarsest grid first."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inr._compiling import compiled
 from inr._errors import FormatError
-from inr.codec.laplace import SCALES, decode_symbol, encode_symbol
-from inr.codec.pyramid.architecture import Architecture
-from inr.codec.pyramid.context import LANES, REACH, Context, context_of, mixtures, predict
+from inr.codec._fields import Reader
+from inr.codec.tensors import is_reference
+from inr.codec.laplace import decode_symbol, encode_symbol
+from inr.codec.pyramid import _reference as reference
+from inr.codec.pyramid.architecture import Architecture, Array
+from inr.codec.pyramid.context import REACH, Context, context_of, mixtures, predict
 from inr.codec.range_coder import (
     FAILED,
     Buffer,
@@ -25,11 +27,10 @@ from inr.codec.range_coder import (
     new_encoder,
 )
 
-Array = NDArray[Any]
-
 GROUPS = ("context.weight", "context.bias", "kernel", "synthesis.weight", "synthesis.bias")
 """Tensors that share a step and a scale index."""
 MOST_BITS = 16
+HEAD_BYTES = 2 * len(GROUPS)
 LARGEST_LATENT, LARGEST_WEIGHT = 1 << 14, 1 << 16
 BICUBIC = (-0.0234375, -0.0703125, 0.2265625, 0.8671875)
 """Taps a, b, c, d of a doubling by Keys' cubic (a = -1/2), which kernels are told relative to."""
@@ -62,44 +63,65 @@ def base_of(name: str, bits: int) -> Array:
 
 def encode(
     architecture: Architecture, groups: Sequence[Group], networks: Mapping[str, Array], grids: Sequence[Array]
-) -> tuple[bytes, list[int]]:
-    """The stream of integers (networks by name, grids the finest first), and where its parts end: networks, then grids."""
-    state, out = new_encoder(), np.empty(capacity(architecture.n_latents) + 65536, np.uint8)
+) -> tuple[bytes, bytes]:
+    """The streams of the networks' integers, by name, and of the grids, the finest first in the argument."""
+    if is_reference():
+        return reference.encode(architecture, groups, networks, grids)
+    state, out = new_encoder(), np.empty(capacity(sum(a.size for a in networks.values())), np.uint8)
     for name in shapes_of(architecture):
         group = groups[group_of(name)]
-        symbols = networks[name].astype(np.int64).reshape(-1) - base_of(name, group.bits)
-        _write_all(state, out, symbols, group.scale)
-    ends = [int(state[2])]
+        _write_all(state, out, networks[name].astype(np.int64).reshape(-1) - base_of(name, group.bits), group.scale)
+    head = bytes(number for group in groups for number in (group.bits, group.scale))
+    first = head + out[: finish_encoder(state, out)].tobytes()
     context = context_of(architecture, networks, groups[0].bits, groups[1].bits)
     held = [grid.astype(np.int64) for grid in grids]
+    state, out = new_encoder(), np.empty(capacity(architecture.n_latents), np.uint8)
     for level in reversed(range(architecture.n_grids)):
         _code_grid(architecture, context, held, level, state, out, is_decoding=False)
-        ends.append(int(state[2]))
-    return out[: finish_encoder(state, out)].tobytes(), ends
+    return first, out[: finish_encoder(state, out)].tobytes()
 
 
-def decode(architecture: Architecture, groups: Sequence[Group], data: bytes) -> tuple[dict[str, Array], list[Array]]:
-    """What `encode` was given. Raises FormatError when the stream is none or is not used up."""
-    buffer = np.frombuffer(data, np.uint8).copy()
+def decode(
+    architecture: Architecture, networks: bytes, latents: bytes
+) -> tuple[list[Group], dict[str, Array], list[Array]]:
+    """The groups and the integers of two streams. Raises FormatError when they are none or are not used up."""
+    groups = read_groups(networks)
+    if is_reference():
+        return groups, *reference.decode(architecture, groups, networks[HEAD_BYTES:], latents)
+    buffer = np.frombuffer(networks, np.uint8, offset=HEAD_BYTES).copy()
     state = new_decoder(buffer)
-    networks: dict[str, Array] = {}
+    integers: dict[str, Array] = {}
     for name, shape in shapes_of(architecture).items():
         group = groups[group_of(name)]
-        symbols = np.zeros(int(np.prod(shape)), np.int64)
+        symbols = np.zeros(math.prod(shape), np.int64)
         _read_all(state, buffer, symbols, group.scale)
-        symbols += base_of(name, group.bits)
-        if np.abs(symbols).max() > LARGEST_WEIGHT:
-            raise FormatError("a weight of the networks is out of range")
-        networks[name] = symbols.reshape(shape)
-    context = context_of(architecture, networks, groups[0].bits, groups[1].bits)
+        integers[name] = checked(symbols + base_of(name, group.bits)).reshape(shape)
+    if not is_finished(state, buffer):
+        raise FormatError("the stream of the networks is damaged")
+    context = context_of(architecture, integers, groups[0].bits, groups[1].bits)
     grids = [np.zeros(shape, np.int64) for shape in architecture.grids]
+    buffer = np.frombuffer(latents, np.uint8).copy()
+    state = new_decoder(buffer)
     for level in reversed(range(architecture.n_grids)):
         _code_grid(architecture, context, grids, level, state, buffer, is_decoding=True)
         if state[FAILED]:
             break
     if not is_finished(state, buffer):
-        raise FormatError("the stream of the pyramid is damaged")
-    return networks, grids
+        raise FormatError("the stream of the latents is damaged")
+    return groups, integers, grids
+
+
+def read_groups(networks: bytes) -> list[Group]:
+    """The head of the networks' stream."""
+    reader = Reader(networks, "the networks")
+    return [Group(reader.u8("bits", 0, MOST_BITS), reader.u8("scale")) for _ in GROUPS]
+
+
+def checked(symbols: Array) -> Array:
+    """The integers of a tensor, when they are within what the arithmetic is exact for."""
+    if symbols.size and np.abs(symbols).max() > LARGEST_WEIGHT:
+        raise FormatError("a weight of the networks is out of range")
+    return symbols
 
 
 def _code_grid(
