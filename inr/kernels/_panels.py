@@ -17,9 +17,9 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from inr.kernels._lanes import plus, zeros
+from inr.kernels._lanes import alternate, part, plus
 from inr.kernels._numba import compiled
-from inr.kernels._vectors import VECTOR_BYTES, _pointer, _splat, load, store
+from inr.kernels._vectors import VECTOR_BYTES, _pointer, _splat, fma, load, store
 
 Array = NDArray[Any]
 
@@ -278,11 +278,53 @@ def add(source: Array, at: int, count: int, target: Array, to: int) -> None:
 
 
 @compiled
-def clear(target: Array, at: int, count: int) -> None:
-    """Zeros in the place of whole vectors."""
-    zero = zeros(target)
-    for i in range(0, count, VECTOR_BYTES // target.itemsize):
-        store(target, at + i, zero)
+def twice(source: Array, at: int, count: int, target: Array, to: int) -> None:
+    """Every number two times, one after the other."""
+    lanes = VECTOR_BYTES // source.itemsize
+    i = 0
+    while i + lanes <= count:
+        x = load(source, at + i)
+        first, second = alternate(x, x)
+        store(target, to + 2 * i, first)
+        store(target, to + 2 * i + lanes, second)
+        i += lanes
+    for k in range(i, count):
+        target[to + 2 * k] = source[at + k]
+        target[to + 2 * k + 1] = source[at + k]
+
+
+@compiled
+def add_pairs(source: Array, at: int, count: int, is_added: bool, target: Array, to: int) -> None:
+    """Sums of two neighbours, `count` of them; added to what is there, or put there."""
+    lanes = VECTOR_BYTES // source.itemsize
+    i = 0
+    while i + lanes <= count:
+        first, second = part(load(source, at + 2 * i), load(source, at + 2 * i + lanes))
+        total = plus(first, second)
+        if is_added:
+            total = plus(total, load(target, to + i))
+        store(target, to + i, total)
+        i += lanes
+    for k in range(i, count):
+        value = source[at + 2 * k] + source[at + 2 * k + 1]
+        target[to + k] = value + target[to + k] if is_added else value
+
+
+@compiled
+def dot(a: Array, at: int, b: Array, to: int, count: int, total: Array) -> None:
+    """total[0] += sum of a b, total[1] += sum of a; total: flat [2, lanes]."""
+    lanes = VECTOR_BYTES // a.itemsize
+    products, sums = load(total, 0), load(total, lanes)
+    i = 0
+    while i + lanes <= count:
+        x = load(a, at + i)
+        products, sums = fma(x, load(b, to + i), products), plus(sums, x)
+        i += lanes
+    store(total, 0, products)
+    store(total, lanes, sums)
+    for k in range(i, count):
+        total[k - i] += a[at + k] * b[to + k]
+        total[lanes + k - i] += a[at + k]
 
 
 @compiled

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from inr.kernels._lanes import alternate, part, plus, times, zeros
 from inr.kernels._numba import compiled, in_turn
-from inr.kernels._panels import GATED, PLAIN, RECTIFIED, STEP, clear, copy, correlate, multiply, sum_lanes
+from inr.kernels._panels import GATED, PLAIN, RECTIFIED, STEP, copy, correlate, multiply, sum_lanes
 from inr.kernels._skip_network import Network, empty_block, run, run_back
 from inr.kernels._vectors import VECTOR_BYTES, fma, load, load_each, store
 from inr.kernels._workspace import Lease
@@ -35,8 +35,8 @@ Array = NDArray[Any]
 
 VECTORS = 16  # of a block, a multiple of STEP
 ROOM = 16  # numbers before and after a row
-MOST_PARTS = 16
-LEAST_ROWS = 4  # of a part
+MOST_PARTS = 8
+LEAST_PART = 1 << 15  # numbers of all channels
 
 # Columns of the plan of levels: size, distance of channels and of rows, where X, V and V's gradient begin.
 HEIGHT, WIDTH, STRIDE, ROW, X, V, V_GRAD, V_ROW = range(8)
@@ -296,8 +296,8 @@ def _shrink(
 @compiled
 def unshow(
     plan: Array, first: int, last: int, points: int, network: Array, network_back: Array, weights: Array,
-    weights_back: Array, biases: Array, none: Array, starts: Array, x_row: int, n_out: int, taps: Array, space: Array, d: int,
-    own: int, grid_grad: Array, sums: Array, taps_grad: Array,
+    weights_back: Array, biases: Array, none: Array, starts: Array, x_row: int, n_out: int, taps: Array,
+    space: Array, d: int, own: int, grid_grad: Array, sums: Array, taps_grad: Array,
 ) -> None:  # fmt: skip
     """Gradients by rows of grid_0 and V_0, and sums of those by the network. own: where the part has room."""
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
@@ -387,12 +387,12 @@ class _Layout:
         own = int(self.plan[:, ROW].max() + 2 * self.plan[:, STRIDE].max())
         self.own = [take(own) for _ in range(MOST_PARTS)]
         self.n_all = at
-        self.parts = [_cut(height) for height, _ in shapes]
+        self.parts = [_cut(int(line[HEIGHT]), int(line[ROW])) for line in self.plan]
 
 
-def _cut(height: int) -> list[tuple[int, int]]:
-    """Ranges of rows, at most MOST_PARTS."""
-    rows = max(LEAST_ROWS, -(-height // MOST_PARTS))
+def _cut(height: int, row: int) -> list[tuple[int, int]]:
+    """Ranges of rows of so many numbers, at most MOST_PARTS."""
+    rows = max(-(-LEAST_PART // row), -(-height // MOST_PARTS))
     return [(first, min(first + rows, height)) for first in range(0, height, rows)]
 
 

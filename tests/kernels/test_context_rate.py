@@ -54,7 +54,12 @@ class Problem:
 
     def of(self, *inputs: Tensor) -> Tensor:
         n, m = self.n_grids, self.n_layers
-        parts: list[Sequence[Tensor]] = [inputs[:n], inputs[n : 2 * n], inputs[2 * n : 2 * n + m], inputs[2 * n + m : -1]]
+        parts: list[Sequence[Tensor]] = [
+            inputs[:n],
+            inputs[n : 2 * n],
+            inputs[2 * n : 2 * n + m],
+            inputs[2 * n + m : -1],
+        ]
         return context_rate(*parts, inputs[-1], self.offsets)
 
 

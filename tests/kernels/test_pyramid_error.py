@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ class Problem:
         self.n_grids, self.n_layers = n_grids, 2 + n_filters
         grids = [normal(1.0, *size) for size in shapes]
         self.target = normal(1.0, channels, *shape)
-        kernels = [normal(0.3, 4) for _ in range(n_grids - 1)]
+        kernels = [torch.tensor([-0.02, -0.05, 0.15, 0.42], dtype=dtype) + normal(0.05, 4) for _ in shapes[1:]]
         weights = [normal(0.5, hidden, n_grids), normal(0.3, channels, hidden)]
         weights += [normal(0.2, channels, channels, 3, 3) for _ in range(n_filters)]
         biases = [normal(0.3, hidden), *(normal(0.3, channels) for _ in range(n_filters + 1))]
@@ -56,7 +57,7 @@ class Problem:
     def parts(self, inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
         n, m = self.n_grids, self.n_layers
         ends = [0, n, 2 * n - 1, 2 * n - 1 + m, 2 * n - 1 + 2 * m]
-        return [inputs[begin:end] for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [inputs[begin:end] for begin, end in itertools.pairwise(ends)]
 
     def of(self, *inputs: Tensor) -> Tensor:
         return pyramid_error(*self.parts(inputs), inputs[-1], self.target)

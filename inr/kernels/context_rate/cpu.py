@@ -16,6 +16,7 @@ not depend on the number of threads.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -28,7 +29,7 @@ from torch import Tensor
 from inr.kernels._autograd import handed_over
 from inr.kernels._elementary import exp, log
 from inr.kernels._numba import compiled, in_turn
-from inr.kernels._panels import STEP, add, copy, sum_lanes
+from inr.kernels._panels import STEP, add, add_pairs, copy, dot, sum_lanes, twice
 from inr.kernels._skip_network import Network, empty_block, run, run_back
 from inr.kernels._vectors import VECTOR_BYTES
 from inr.kernels._workspace import Lease
@@ -37,7 +38,8 @@ from inr.kernels.context_rate import reference
 Array = NDArray[Any]
 
 VECTORS = 16  # of a block, a multiple of STEP
-PART = 16384  # numbers whose sums are taken together, or so
+PART = 32768  # numbers whose sums are taken together, or so
+RUN = 4  # parts whose gradients are finished together
 BAND = 2048  # numbers whose mixtures are laid out at once, or so
 LEAST, SHIFT, SPREAD, LOG2E = reference.LEAST, reference.SHIFT, reference.SPREAD, math.log2(math.e)
 
@@ -61,34 +63,31 @@ def pad(grid: Array, plan: Array, reach: int, room: int, padded: Array) -> None:
 
 
 @compiled
-def mix(plan: Array, level: int, f: int, factors: Array, padded: Array, mixed: Array) -> None:
-    """M_lf."""
+def mix(plan: Array, level: int, first: int, last: int, factors: Array, padded: Array, mixed: Array) -> None:
+    """M_lf for some f. factors: [L, F, L]."""
     n_grids = len(plan)
-    at = plan[level, MIXED_AT] + f * plan[level, MIXED_STEP]
-    before, before_at = padded, 0  # of the next coarser size
-    for other in range(n_grids - 1, level, -1):
-        height, width, stride, start = plan[other, HEIGHT], plan[other, WIDTH], plan[other, STRIDE], plan[other, AT]
-        factor, constant = factors[other - level - 1], factors[n_grids - 1 - level]
-        now = mixed if other == level + 1 else np.empty(height * width, padded.dtype)
-        now_at = at if other == level + 1 else 0
-        coarse_width = (width + 1) // 2
-        for r in range(height):
-            target = now[now_at + r * width : now_at + (r + 1) * width]
-            source = padded[start + r * stride : start + r * stride + width]
-            if other == n_grids - 1:
+    for f in range(first, last):
+        at = plan[level, MIXED_AT] + f * plan[level, MIXED_STEP]
+        constant = factors[level, f, n_grids - 1 - level]
+        if level == n_grids - 1:
+            mixed[at : at + plan[level, MIXED_STEP]] = constant
+        coarser = mixed  # M as far as it is known, one size coarser
+        coarser_at = at
+        for other in range(n_grids - 1, level, -1):
+            height, width, stride, start = plan[other, HEIGHT], plan[other, WIDTH], plan[other, STRIDE], plan[other, AT]
+            factor, coarse = factors[level, f, other - level - 1], plan[other, COARSE_WIDTH]
+            is_last = other == level + 1
+            now = mixed if is_last else np.empty(height * width + 1, padded.dtype)
+            now_at = at if is_last else 0
+            line = np.empty(2 * coarse, padded.dtype)
+            line[:] = constant
+            for r in range(height):
+                if other < n_grids - 1:
+                    twice(coarser, coarser_at + r // 2 * coarse, coarse, line, 0)
+                target, begin = now_at + r * width, start + r * stride
                 for c in range(width):
-                    target[c] = factor * source[c] + constant
-            else:
-                begin = before_at + (r // 2) * coarse_width
-                coarse = before[begin : begin + coarse_width]
-                for c in range(width // 2):
-                    target[2 * c] = factor * source[2 * c] + coarse[c]
-                    target[2 * c + 1] = factor * source[2 * c + 1] + coarse[c]
-                if width % 2:
-                    target[width - 1] = factor * source[width - 1] + coarse[coarse_width - 1]
-        before, before_at = now, now_at
-    if level == n_grids - 1:
-        mixed[at : at + plan[level, MIXED_STEP]] = factors[0]
+                    now[target + c] = factor * padded[begin + c] + line[c]
+            coarser, coarser_at = now, now_at
 
 
 @compiled
@@ -124,32 +123,17 @@ def _bits(
 
 
 @compiled
-def _enlarge(mixed: Array, at: int, coarse: int, width: int, stride: int, rows: int, out: Array, out_at: int) -> None:
+def _enlarge(mixed: Array, at: int, coarse: int, stride: int, rows: int, out: Array, out_at: int) -> None:
     """Rows of M, 2 x 2 times, in rows that are `stride` apart."""
-    for r in range(0, rows, 2):
-        here = out_at + r * stride
-        source = mixed[at + r // 2 * coarse : at + (r // 2 + 1) * coarse]
-        target = out[here : here + 2 * coarse]
-        for c in range(coarse):
-            target[2 * c] = source[c]
-            target[2 * c + 1] = source[c]
-        if r + 1 < rows:
-            out[here + stride : here + stride + width] = out[here : here + width]
+    for r in range(rows):
+        twice(mixed, at + r // 2 * coarse, coarse, out, out_at + r * stride)
 
 
 @compiled
 def _reduce(grad: Array, at: int, coarse: int, stride: int, rows: int, out: Array, out_at: int) -> None:
     """The adjoint of `_enlarge`; gradients in gaps are zeros."""
-    for r in range(0, rows, 2):
-        target = out[out_at + r // 2 * coarse : out_at + (r // 2 + 1) * coarse]
-        upper = grad[at + r * stride : at + r * stride + 2 * coarse]
-        if r + 1 < rows:
-            lower = grad[at + (r + 1) * stride : at + (r + 1) * stride + 2 * coarse]
-            for c in range(coarse):
-                target[c] = (upper[2 * c] + upper[2 * c + 1]) + (lower[2 * c] + lower[2 * c + 1])
-        else:
-            for c in range(coarse):
-                target[c] = upper[2 * c] + upper[2 * c + 1]
+    for r in range(rows):
+        add_pairs(grad, at + r * stride, coarse, r % 2 == 1, out, out_at + r // 2 * coarse)
 
 
 @compiled
@@ -204,7 +188,7 @@ def rate(
         weight[length:] = 0
         for f in range(n_mixes):
             begin = mixed_at + f * mixed_step + top // 2 * coarse
-            _enlarge(mixed, begin, coarse, width, stride, rows, far, f * longest)
+            _enlarge(mixed, begin, coarse, stride, rows, far, f * longest)
         for q in range(0, length, points):
             count = min(points, -(-(length - q) // step) * step)
             here = at + top * stride + q
@@ -239,52 +223,55 @@ def rate(
 
 
 @compiled
-def collect(plan: Array, level: int, padded: Array, mixed_grad: Array, at: int, by_factors: Array) -> None:
-    """The planes D_lf1, ... after D_lf0, which begins at `at`, and the gradient by the factors of M_lf."""
+def collect(
+    plan: Array,
+    level: int,
+    first: int,
+    last: int,
+    padded: Array,
+    mixed_grad: Array,
+    begin: int,
+    step: int,
+    by_factors: Array,
+) -> None:
+    """For some f the planes D_lf1, ... after D_lf0, and the gradients by the factors of M_lf. begin: of D_l00."""
     n_grids = len(plan)
-    for other in range(level + 1, n_grids):
-        height, width, stride, start = plan[other, HEIGHT], plan[other, WIDTH], plan[other, STRIDE], plan[other, AT]
-        dot, total = 0.0, 0.0
-        coarse = (width + 1) // 2
-        below = at + height * width
-        for r in range(height):
-            row = mixed_grad[at + r * width : at + (r + 1) * width]
-            numbers = padded[start + r * stride : start + r * stride + width]
-            a0, a1, a2, a3 = 0.0, 0.0, 0.0, 0.0
-            for c in range(0, width - 3, 4):
-                a0 += row[c] * numbers[c]
-                a1 += row[c + 1] * numbers[c + 1]
-                a2 += row[c + 2] * numbers[c + 2]
-                a3 += row[c + 3] * numbers[c + 3]
-            for c in range(width // 4 * 4, width):
-                a0 += row[c] * numbers[c]
-            dot += (a0 + a1) + (a2 + a3)
+    sums, totals = np.zeros(2, padded.dtype), np.zeros(2 * VECTOR_BYTES // padded.itemsize, padded.dtype)
+    for f in range(first, last):
+        at = begin + f * step
+        if level == n_grids - 1:
+            size = plan[level, COARSE_HEIGHT] * plan[level, COARSE_WIDTH]
+            totals[:] = 0
+            dot(mixed_grad, at, mixed_grad, at, size, totals)
+            sum_lanes(totals, sums)
+            by_factors[f, 0] = sums[1]
+        for other in range(level + 1, n_grids):
+            height, width, stride, start = plan[other, HEIGHT], plan[other, WIDTH], plan[other, STRIDE], plan[other, AT]
+            below, coarse = at + height * width, plan[other, COARSE_WIDTH]
+            totals[:] = 0
+            for r in range(height):
+                row = at + r * width
+                dot(mixed_grad, row, padded, start + r * stride, width, totals)
+                if other + 1 == n_grids:
+                    continue
+                target, is_added = below + r // 2 * coarse, r % 2 == 1
+                add_pairs(mixed_grad, row, width // 2, is_added, mixed_grad, target)
+                if width % 2:
+                    alone = mixed_grad[row + width - 1]
+                    mixed_grad[target + coarse - 1] = mixed_grad[target + coarse - 1] + alone if is_added else alone
+            sum_lanes(totals, sums)
+            by_factors[f, other - level - 1] = sums[0]
             if other + 1 == n_grids:
-                for c in range(width):
-                    total += row[c]
-                continue
-            target = mixed_grad[below + r // 2 * coarse : below + (r // 2 + 1) * coarse]
-            for c in range(width // 2):
-                value = row[2 * c] + row[2 * c + 1]
-                target[c] = value if r % 2 == 0 else target[c] + value
-            if width % 2:
-                c = coarse - 1
-                target[c] = row[width - 1] if r % 2 == 0 else target[c] + row[width - 1]
-        by_factors[other - level - 1] = dot
-        if other + 1 == n_grids:
-            by_factors[other - level] = total
-        at = below
-    if level == n_grids - 1:
-        total = 0.0
-        for i in range(at, at + plan[level, COARSE_HEIGHT] * plan[level, COARSE_WIDTH]):
-            total += mixed_grad[i]
-        by_factors[0] = total
+                by_factors[f, other - level] = sums[1]
+            at = below
 
 
 @compiled
 def finish(
     plan: Array,
-    part: Array,
+    parts: Array,
+    start: int,
+    stop: int,
     halo: int,
     own_grad: Array,
     factors: Array,
@@ -292,23 +279,24 @@ def finish(
     mixed_grad: Array,
     out: Array,
 ) -> None:
-    """The gradient by the numbers of a part. factors: [L, F, L]. grad_plan: [L, 2], where D_l00 and D_l10 begin."""
-    level = part[GRID]
+    """The gradient by the numbers of some parts of one grid. grad_plan: [L, 2], where D_l00 and D_l10 begin."""
+    level = parts[start, GRID]
     width, stride = plan[level, WIDTH], plan[level, STRIDE]
-    for r in range(part[FIRST], part[LAST]):
-        begin = part[GRAD_AT] + halo + (r - part[FIRST]) * stride
-        row = out[r]
-        row[:] = own_grad[begin : begin + width]
-        for finer in range(level):
-            at = grad_plan[finer, 0]
-            for other in range(finer + 1, level):
-                at += plan[other, HEIGHT] * plan[other, WIDTH]
-            for f in range(factors.shape[1]):
-                factor = factors[finer, f, level - finer - 1]
-                begin = at + f * (grad_plan[finer, 1] - grad_plan[finer, 0]) + r * width
-                source = mixed_grad[begin : begin + width]
-                for c in range(width):
-                    row[c] += factor * source[c]
+    for i in range(start, stop):
+        for r in range(parts[i, FIRST], parts[i, LAST]):
+            begin = parts[i, GRAD_AT] + halo + (r - parts[i, FIRST]) * stride
+            row = out[r]
+            for c in range(width):
+                row[c] = own_grad[begin + c]
+            for finer in range(level):
+                at = grad_plan[finer, 0]
+                for other in range(finer + 1, level):
+                    at += plan[other, HEIGHT] * plan[other, WIDTH]
+                for f in range(factors.shape[1]):
+                    factor = factors[finer, f, level - finer - 1]
+                    begin = at + f * (grad_plan[finer, 1] - grad_plan[finer, 0]) + r * width
+                    for c in range(width):
+                        row[c] += factor * mixed_grad[begin + c]
 
 
 class _Layout:
@@ -343,6 +331,12 @@ class _Layout:
                 halos.append(halo)
                 grad_at += halo + (last - first) * stride + self.room
         self.parts, self.halos = np.array(parts, np.int64), halos
+        self.runs = [  # of parts of one grid, a few
+            (start, min(start + RUN, stop))
+            for level in range(n)
+            for begin, stop in [(bisect_left(parts, (level,)), bisect_left(parts, (level + 1,)))]
+            for start in range(begin, stop, RUN)
+        ]
         self.n_padded, self.n_mixed, self.n_mixed_grad, self.n_grad = at, mixed_at, mixed_grad_at, grad_at
 
     def fold(self, own_grad: Array) -> None:
@@ -392,19 +386,24 @@ class _Problem:
         plan, parts, grad_plan = layout.plan, layout.parts, layout.grad_plan
         kernels: Any = pad, mix, rate, collect, finish
         pad_, mix_, rate_, collect_, finish_ = kernels
-        pairs = [(level, f) for level in range(len(grids)) for f in range(n_mixes)]
+        factors = np.zeros((len(grids), n_mixes, len(grids)), dtype)
+        for level, matrix in enumerate(mixes):
+            factors[level, :, : matrix.shape[1]] = matrix
+        # The finest grid has most of the work.
+        shares = [(0, f, f + 1) for f in range(n_mixes)] + [(level, 0, n_mixes) for level in range(1, len(grids))]
         in_turn(len(grids), lambda i: pad_(grids[i], plan[i], layout.reach, layout.room, padded))
-        in_turn(len(pairs), lambda i: mix_(plan, *pairs[i], mixes[pairs[i][0]][pairs[i][1]], padded, mixed))
+        in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
         sums = np.zeros((len(parts), network.n_sums), dtype)
         bits = [0.0] * len(parts)
+        factors_back = network.weights, network.weights_back, network.biases, network.zeros, network.starts
+        then = (
+            padded, mixed, layout.neighbours, n_mixes, points, network.plan, network.plan_back, *factors_back,
+            network.x_row, has_grad,
+        )  # fmt: skip
 
         def work(i: int) -> None:
-            at, then = (int(value) for value in grad_plan[parts[i, GRID]])
-            bits[i] = rate_(
-                plan, parts[i], padded, mixed, layout.neighbours, n_mixes, points, network.plan, network.plan_back,
-                network.weights, network.weights_back, network.biases, network.zeros, network.starts, network.x_row, has_grad,
-                mixed_grad, at, then - at, own_grad, sums[i],
-            )  # fmt: skip
+            at, step = (int(value) for value in grad_plan[parts[i, GRID]])
+            bits[i] = rate_(plan, parts[i], *then, mixed_grad, at, step - at, own_grad, sums[i])
 
         in_turn(len(parts), work)
         value = torch.tensor(sum(bits), dtype=inputs[0].dtype)
@@ -413,20 +412,25 @@ class _Problem:
         by_mixes = [np.empty_like(matrix) for matrix in mixes]
 
         def gather(i: int) -> None:
-            level, f = pairs[i]
+            level = shares[i][0]
             at, then = (int(value) for value in grad_plan[level])
-            collect_(plan, level, padded, mixed_grad, at + f * (then - at), by_mixes[level][f])
+            collect_(plan, *shares[i], padded, mixed_grad, at, then - at, by_mixes[level])
 
-        in_turn(len(pairs), gather)
+        in_turn(len(shares), gather)
         layout.fold(own_grad)
-        factors = np.zeros((len(grids), n_mixes, len(grids)), dtype)
-        for level, matrix in enumerate(mixes):
-            factors[level, :, : matrix.shape[1]] = matrix
         by_grids = [np.empty_like(grid) for grid in grids]
         in_turn(
-            len(parts),
+            len(layout.runs),
             lambda i: finish_(
-                plan, parts[i], layout.halos[i], own_grad, factors, grad_plan, mixed_grad, by_grids[parts[i, GRID]]
+                plan,
+                parts,
+                *layout.runs[i],
+                layout.halos[layout.runs[i][0]],
+                own_grad,
+                factors,
+                grad_plan,
+                mixed_grad,
+                by_grids[parts[layout.runs[i][0], GRID]],
             ),
         )
         by_weights, by_biases, by_skip = network.unpack(sums.sum(0))
