@@ -147,8 +147,8 @@ def main() -> None:
     done = {(row["file"], row["quality"], row["effort"]) for row in rows if "quality" in row}
     rows = [row for row in rows if "quality" in row]
     with tempfile.TemporaryDirectory() as folder:
-        for quality in map(float, given.qualities.split(",")):
-            for picture in given.files:
+        for picture in given.files:
+            for quality in map(float, given.qualities.split(",")):
                 if (picture.name, quality, given.effort) in done:
                     continue
                 row = measure(picture, quality, given.effort, given.threads, Path(folder))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from inr.signals import Signal
 
 N_GRIDS = 7
-STEPS = {1: 150, 2: 300, 3: 600, 4: 1100, 5: 2000, 6: 4000, 7: 8000, 8: 16000, 9: 30000}
+STEPS = {1: 150, 2: 300, 3: 500, 4: 800, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
 """Steps of gradient descent by effort."""
 BOUNDS = {
     "n_grids": (1, 10),
@@ -59,7 +59,7 @@ class Pyramid(Profile):
     def encode(
         self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
     ) -> Payload:
-        """Steps by effort: 150, 300, 600, 1100, 2000 (5), 4000, 8000, 16000, 30000."""
+        """Steps by effort: see `STEPS`.
         import torch
 
         from inr.codec.pyramid.trainer import Trainer
