@@ -59,7 +59,7 @@ class Pyramid(Profile):
     def encode(
         self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
     ) -> Payload:
-        """Steps by effort: see `STEPS`.
+        """Steps by effort: see `STEPS`."""
         import torch
 
         from inr.codec.pyramid.trainer import Trainer
