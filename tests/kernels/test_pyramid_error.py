@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ class Problem:
         biases = [normal(0.3, hidden), *(normal(0.3, channels) for _ in range(n_filters + 1))]
         self.inputs = [*grids, *kernels, *weights, *biases, normal(0.3, channels, n_grids)]
 
-    def parts(self, inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    def parts(self, inputs: Sequence[Tensor]) -> Any:
         n, m = self.n_grids, self.n_layers
         ends = [0, n, 2 * n - 1, 2 * n - 1 + m, 2 * n - 1 + 2 * m]
         return [inputs[begin:end] for begin, end in itertools.pairwise(ends)]

@@ -279,7 +279,7 @@ def finish(
     mixed_grad: Array,
     out: Array,
 ) -> None:
-    """The gradient by the numbers of some parts of one grid. grad_plan: [L, 2], where D_l00 begins, and D_l10 after it."""
+    """The gradient by the numbers of some parts of one grid. grad_plan: [L, 2], where D_l00 is, and D_l10 after it."""
     level = parts[start, GRID]
     width, stride = plan[level, WIDTH], plan[level, STRIDE]
     for i in range(start, stop):
