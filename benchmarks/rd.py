@@ -161,9 +161,10 @@ def main() -> None:
     for line in means(rows):
         print(json.dumps(line))
     for found in summary(rows, anchors):
-        print(f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  " + "  ".join(
-            f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items()
-        ))
+        print(
+            f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  "
+            + "  ".join(f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items())
+        )
     curves = {"inr": [(line["bpp"], line["mean_psnr_db"]) for line in means(rows)]}
     for level in LEVELS_DB:
         at = rate_at(curves["inr"], level) if len(curves["inr"]) > 3 else None

@@ -516,8 +516,8 @@ class Pyramid:
         """The gradients by the network, the finest grid and the kernels."""
         layout, parts, net, kernel = self.layout, self.layout.parts[0], self.network, _loose(unshow)
         sums = np.zeros((len(parts), net.n_sums), self.dtype)
-        given = net.plan, net.plan_back, net.weights, net.weights_back, net.biases, net.zeros, net.starts
-        then = net.x_row, self.channels, self.taps, space, layout.d[0]
+        given = net.operands
+        then = self.channels, self.taps, space, layout.d[0]
 
         def work(i: int) -> None:
             kernel(layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, sums[i], by_taps[i])

@@ -107,6 +107,12 @@ class Network:
         back = [last, *hidden[:0:-1], first] if hidden else [first]
         self.weights_back = np.concatenate([matrix.ravel() for matrix in back])
 
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What kernels that go through it and back take, in this order."""
+        parameters = self.weights, self.weights_back, self.biases, self.zeros
+        return self.plan, self.plan_back, *parameters, self.starts, self.x_row
+
     def unpack(self, sums: Array) -> tuple[list[Array], list[Array], Array]:
         """Gradients by the weights, the biases and the skip."""
         k, *hidden = self.widths[:-1]

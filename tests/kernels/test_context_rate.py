@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import pytest
 import torch
@@ -54,13 +53,8 @@ class Problem:
 
     def of(self, *inputs: Tensor) -> Tensor:
         n, m = self.n_grids, self.n_layers
-        parts: list[Sequence[Tensor]] = [
-            inputs[:n],
-            inputs[n : 2 * n],
-            inputs[2 * n : 2 * n + m],
-            inputs[2 * n + m : -1],
-        ]
-        return context_rate(*parts, inputs[-1], self.offsets)
+        weights, biases = inputs[2 * n : 2 * n + m], inputs[2 * n + m : -1]
+        return context_rate(inputs[:n], inputs[n : 2 * n], weights, biases, inputs[-1], self.offsets)
 
 
 def test_bits_of_a_laplace_distribution() -> None:

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -54,17 +55,19 @@ class Problem:
         biases = [normal(0.3, hidden), *(normal(0.3, channels) for _ in range(n_filters + 1))]
         self.inputs = [*grids, *kernels, *weights, *biases, normal(0.3, channels, n_grids)]
 
-    def parts(self, inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    def parts(self, inputs: Sequence[Tensor]) -> Any:
         n, m = self.n_grids, self.n_layers
         ends = [0, n, 2 * n - 1, 2 * n - 1 + m, 2 * n - 1 + 2 * m]
         return [inputs[begin:end] for begin, end in itertools.pairwise(ends)]
 
     def of(self, *inputs: Tensor) -> Tensor:
-        return pyramid_error(*self.parts(inputs), inputs[-1], self.target)
+        grids, kernels, weights, biases = self.parts(inputs)
+        return pyramid_error(grids, kernels, weights, biases, inputs[-1], self.target)
 
     def compiled_picture(self) -> Tensor:
-        parts = [[tensor.numpy() for tensor in part] for part in self.parts(self.inputs)]
-        return torch.from_numpy(Pyramid(*parts, self.inputs[-1].numpy()).picture())
+        grids, kernels, weights, biases = ([tensor.numpy() for tensor in part] for part in self.parts(self.inputs))
+        pyramid = Pyramid(grids, kernels, weights, biases, self.inputs[-1].numpy())
+        return torch.from_numpy(pyramid.picture())
 
 
 SIZES = [
@@ -110,7 +113,8 @@ def test_the_picture_is_that_of_the_reference(
     shape: Shape, n_grids: int, hidden: int, channels: int, n_filters: int, generator: torch.Generator
 ) -> None:
     problem = Problem(shape, n_grids, hidden, channels, n_filters, torch.float64, generator)
-    expected = reference.picture(*problem.parts(problem.inputs), problem.inputs[-1])
+    grids, kernels, weights, biases = problem.parts(problem.inputs)
+    expected = reference.picture(grids, kernels, weights, biases, problem.inputs[-1])
     assert_near(problem.compiled_picture(), expected, OP.tolerances[torch.float64])
 
 

@@ -54,7 +54,9 @@ def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_
     weights, biases = np.zeros((n, room, room), np.int32), np.zeros((n, room), np.int64)
     up = FRACTION + weight_bits - bias_bits
     for i in range(n):
-        weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (np.eye(k, dtype=np.int64) << weight_bits)
+        weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (
+            np.eye(k, dtype=np.int64) << weight_bits
+        )
         biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
     last, skip = np.zeros((2, room), np.int64), np.zeros((2, room), np.int64)
     last[:, :k], skip[:, :k] = symbols[f"context{n}.weight"], symbols["context.skip"]
@@ -75,7 +77,8 @@ def mixtures(context: Context, grids: list[Array], level: int) -> Array:
     for k, grid in enumerate(grids[level + 1 :]):
         wide = np.repeat(np.repeat(grid, 1 << k, 0), 1 << k, 1)[: shape[0], : shape[1]]
         total += mix[:, k, None, None] * wide
-    return np.clip((total << FRACTION) >> context.weight_bits, -LARGEST, LARGEST)
+    mixed: Array = np.clip((total << FRACTION) >> context.weight_bits, -LARGEST, LARGEST)
+    return mixed
 
 
 @compiled

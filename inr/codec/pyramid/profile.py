@@ -39,6 +39,8 @@ MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
 """How much further than asked for a run aims: the share of the bytes, or that of 6 dB."""
 CORRECTIONS = 3
+SMALL_PICTURE = 128 * 128
+"""Pixels below which networks are kept as small as can be: they cost 0.3 to 1 kB."""
 
 
 @PROFILES.register("pyramid")
@@ -71,7 +73,7 @@ class Pyramid(Profile):
         assert isinstance(signal, Lattice)
         target = (signal.frame.to_field(signal.values) + 1) / 2
         target = target.movedim(-1, 0).contiguous()
-        architecture = architecture_of(tuple(target.shape), effort)
+        architecture = architecture_of(*target.shape, effort=effort)
         goal = Goal(aim, signal.frame, architecture)
         trainer = Trainer(architecture, target, goal.steering(), torch.Generator().manual_seed(seed))
         return _encode(trainer, goal, STEPS[effort], on_progress)
@@ -80,7 +82,10 @@ class Pyramid(Profile):
         architecture = read_arch(header, arch, limits)
         n = sum(math.prod(shape) for shape in stream.shapes_of(architecture).values())
         limits.hold("parameters", n)
-        return (TensorSpec("networks", (n,), is_own=True), TensorSpec("latents", (architecture.n_latents,), is_own=True))
+        return (
+            TensorSpec("networks", (n,), is_own=True),
+            TensorSpec("latents", (architecture.n_latents,), is_own=True),
+        )
 
     def work(self, header: Header, arch: memoryview) -> int:
         return read_arch(header, arch, Limits()).work
@@ -124,11 +129,17 @@ class Picture(Decoded):
         return (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
 
 
-def architecture_of(shape: tuple[int, int, int], effort: int) -> Architecture:
-    """For a picture [C, H, W]: small networks up to effort 2, larger ones from 7 on."""
-    channels, height, width = shape
-    neighbours, features = (8, 16) if effort < 3 else (16, 16) if effort < 7 else (20, 32)
-    return Architecture(height, width, channels, N_GRIDS, neighbours, 4, 2, features, 2)
+def architecture_of(channels: int, height: int, width: int, effort: int) -> Architecture:
+    """Small networks up to effort 2 and for pictures that could not pay for others, larger ones from 7 on."""
+    if height * width < SMALL_PICTURE:
+        counts = (6, 2, 1, 8, 1)
+    elif effort < 3:
+        counts = (8, 4, 2, 16, 2)
+    elif effort < 7:
+        counts = (16, 4, 2, 16, 2)
+    else:
+        counts = (20, 4, 2, 32, 2)
+    return Architecture(height, width, channels, N_GRIDS, *counts)
 
 
 def read_arch(header: Header, arch: memoryview, limits: Limits) -> Architecture:

@@ -9,16 +9,20 @@ import torch
 from torch import Tensor
 
 from inr.codec.laplace import SCALES, cumulative
-from inr.codec.pyramid.architecture import Architecture
+from inr.codec.pyramid.architecture import Architecture, Array
 from inr.codec.pyramid.network import error, rate
-from inr.codec.pyramid.stream import GROUPS, LARGEST_WEIGHT, Array, Group, base_of, group_of, shapes_of
+from inr.codec.pyramid.stream import GROUPS, LARGEST_WEIGHT, Group, base_of, group_of, shapes_of
 
 BITS = (range(2, 11), range(2, 13), range(4, 12), range(4, 13), range(4, 15))
 """What is tried for each of GROUPS."""
 
 
 def quantise(
-    architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor, rate_weight: float
+    architecture: Architecture,
+    values: Mapping[str, Tensor],
+    grids: Sequence[Tensor],
+    target: Tensor,
+    rate_weight: float,
 ) -> tuple[list[Group], dict[str, Array]]:
     """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest, one group after the other.
 
@@ -46,9 +50,7 @@ def quantise(
 
         bits[group] = _least(cost, BITS[group])
         held = rounded(group, bits[group])
-    groups = [
-        Group(b, _bits(_symbols(architecture, held, group, b))[1]) for group, b in enumerate(bits)
-    ]
+    groups = [Group(b, _bits(_symbols(architecture, held, group, b))[1]) for group, b in enumerate(bits)]
     integers = {
         name: np.rint(np.ldexp(held[name].double().cpu().numpy(), bits[group_of(name)])).astype(np.int64)
         for name in shapes_of(architecture)

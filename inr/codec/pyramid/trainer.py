@@ -106,5 +106,5 @@ class Trainer:
         self._network_optimizer.zero_grad()
         bpp = rate(self.architecture, self.values, grids) / self._n_pixels
         mse = error(self.architecture, self.values, grids, self.target)
-        (mse + self.steering.weight * bpp).backward()
+        torch.autograd.backward(mse + self.steering.weight * bpp)
         return float(bpp.detach()), float(mse.detach())

@@ -279,7 +279,7 @@ def finish(
     mixed_grad: Array,
     out: Array,
 ) -> None:
-    """The gradient by the numbers of some parts of one grid. grad_plan: [L, 2], where D_l00 and D_l10 begin."""
+    """The gradient by the numbers of some parts of one grid. grad_plan: [L, 2], where D_l00 is, and D_l10 after it."""
     level = parts[start, GRID]
     width, stride = plan[level, WIDTH], plan[level, STRIDE]
     for i in range(start, stop):
@@ -294,7 +294,7 @@ def finish(
                     at += plan[other, HEIGHT] * plan[other, WIDTH]
                 for f in range(factors.shape[1]):
                     factor = factors[finer, f, level - finer - 1]
-                    begin = at + f * (grad_plan[finer, 1] - grad_plan[finer, 0]) + r * width
+                    begin = at + f * grad_plan[finer, 1] + r * width
                     for c in range(width):
                         row[c] += factor * mixed_grad[begin + c]
 
@@ -321,7 +321,7 @@ class _Layout:
             at += height * stride + self.room
             mixed_at += n_mixes * plane
             below = max(plane, sum(h * w for h, w in shapes[level + 1 :]))
-            self.grad_plan[level] = mixed_grad_at, mixed_grad_at + below
+            self.grad_plan[level] = mixed_grad_at, below
             mixed_grad_at += n_mixes * below
             halo = max(-dy * stride - dx for dy, dx in offsets)
             rows = _even(PART, stride)
@@ -330,6 +330,7 @@ class _Layout:
                 parts.append((level, first, last, min(_even(BAND, stride), rows), grad_at))
                 halos.append(halo)
                 grad_at += halo + (last - first) * stride + self.room
+        self.planes: list[tuple[int, int]] = [(int(at), int(step)) for at, step in self.grad_plan]
         self.parts, self.halos = np.array(parts, np.int64), halos
         self.runs = [  # of parts of one grid, a few
             (start, min(start + RUN, stop))
@@ -395,44 +396,31 @@ class _Problem:
         in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
         sums = np.zeros((len(parts), network.n_sums), dtype)
         bits = [0.0] * len(parts)
-        factors_back = network.weights, network.weights_back, network.biases, network.zeros, network.starts
-        then = (
-            padded, mixed, layout.neighbours, n_mixes, points, network.plan, network.plan_back, *factors_back,
-            network.x_row, has_grad,
-        )  # fmt: skip
+        given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad, mixed_grad
 
-        def work(i: int) -> None:
-            at, step = (int(value) for value in grad_plan[parts[i, GRID]])
-            bits[i] = rate_(plan, parts[i], *then, mixed_grad, at, step - at, own_grad, sums[i])
+        def rate_part(i: int) -> None:
+            at, step = layout.planes[parts[i, GRID]]
+            bits[i] = rate_(plan, parts[i], *given, at, step, own_grad, sums[i])
 
-        in_turn(len(parts), work)
+        in_turn(len(parts), rate_part)
         value = torch.tensor(sum(bits), dtype=inputs[0].dtype)
         if not has_grad:
             return value, []
         by_mixes = [np.empty_like(matrix) for matrix in mixes]
-
-        def gather(i: int) -> None:
-            level = shares[i][0]
-            at, then = (int(value) for value in grad_plan[level])
-            collect_(plan, *shares[i], padded, mixed_grad, at, then - at, by_mixes[level])
-
-        in_turn(len(shares), gather)
-        layout.fold(own_grad)
         by_grids = [np.empty_like(grid) for grid in grids]
-        in_turn(
-            len(layout.runs),
-            lambda i: finish_(
-                plan,
-                parts,
-                *layout.runs[i],
-                layout.halos[layout.runs[i][0]],
-                own_grad,
-                factors,
-                grad_plan,
-                mixed_grad,
-                by_grids[parts[layout.runs[i][0], GRID]],
-            ),
-        )
+
+        def collect_share(i: int) -> None:
+            level = shares[i][0]
+            collect_(plan, *shares[i], padded, mixed_grad, *layout.planes[level], by_mixes[level])
+
+        def finish_run(i: int) -> None:
+            start, stop = layout.runs[i]
+            then = layout.halos[start], own_grad, factors, grad_plan, mixed_grad
+            finish_(plan, parts, start, stop, *then, by_grids[parts[start, GRID]])
+
+        in_turn(len(shares), collect_share)
+        layout.fold(own_grad)
+        in_turn(len(layout.runs), finish_run)
         by_weights, by_biases, by_skip = network.unpack(sums.sum(0))
         found = [*by_grids, *by_mixes, *by_weights, *by_biases, by_skip]
         return value, [torch.from_numpy(array) for array in found]
