@@ -125,8 +125,15 @@ def checked(symbols: Array) -> Array:
 
 
 def _code_grid(
-    architecture: Architecture, context: Context, grids: list[Array], level: int, state: State, buffer: Buffer, *, is_decoding: bool,
-) -> None:  # fmt: skip
+    architecture: Architecture,
+    context: Context,
+    grids: list[Array],
+    level: int,
+    state: State,
+    buffer: Buffer,
+    *,
+    is_decoding: bool,
+) -> None:
     grid = grids[level]
     height, width = grid.shape
     near = np.zeros((height + REACH, width + 2 * REACH), np.int64)
@@ -136,7 +143,7 @@ def _code_grid(
     stride = near.shape[1]
     places = np.array([dy * stride + dx for dy, dx in architecture.offsets], np.int64)
     _code(
-        near.reshape(-1), height, width, mixed.reshape(len(mixed), -1), mixed.shape[2], context.weights, context.biases,
+        near.reshape(-1), height, width, mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2]), mixed.shape[2], context.weights, context.biases,
         context.last, context.skip, context.offset, context.weight_bits, places, state, buffer, is_decoding,
     )  # fmt: skip
     grid[:] = inside

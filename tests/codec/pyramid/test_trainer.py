@@ -117,10 +117,10 @@ def test_a_soft_round_is_the_identity_when_warm_and_rounds_when_cold() -> None:
 def test_soap_takes_the_same_steps_in_a_turned_basis() -> None:
     generator = Generator().manual_seed(0)
     turn = torch.linalg.qr(torch.randn(5, 5, generator=generator, dtype=torch.float64)).Q
-    goal = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    goal = torch.randn(5, 5, generator=generator, dtype=torch.float64)
     scale = torch.tensor([1.0, 3.0, 10.0, 30.0, 100.0], dtype=torch.float64)[:, None]
-    plain = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
-    turned = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
+    plain = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
+    turned = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
     optimizers = Soap([plain]), Soap([turned])
     for _ in range(40):
         for weight, basis, optimizer in ((plain, torch.eye(5).double(), optimizers[0]), (turned, turn, optimizers[1])):
