@@ -17,8 +17,8 @@ class NoOverlapError(ValueError):
 def bd_rate(curve: Curve, anchor: Curve, *, least_overlap_db: float = 2.0) -> float:
     """How much more the curve needs than the anchor at equal quality: -0.1 is a tenth less.
 
-    exp2 of the mean, over the PSNR that both reach, of the difference of log2(bits per pixel), each a monotone piecewise
-    cubic (PCHIP) of PSNR. Source: Bjontegaard 2001 (VCEG-M33), with PCHIP instead of one cubic.
+    exp2 of the mean, over the PSNR that both reach, of the difference of log2(bits per pixel), each a monotone
+    piecewise cubic (PCHIP) of PSNR. Source: Bjontegaard 2001 (VCEG-M33), with PCHIP instead of one cubic.
     Raises NoOverlapError for fewer than 4 points or less than `least_overlap_db` in common.
     """
     from scipy.interpolate import PchipInterpolator

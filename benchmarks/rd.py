@@ -1,11 +1,11 @@
 """Rate against distortion of compressed pictures: `python benchmarks/rd.py PICTURE... --anchors CSV [--record rd]`.
 
-Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and what `inr decompress`
-(a process of its own) makes of the file is compared with the picture, in 8 bits. Rows that the record has already are not
-made again, so a run that was stopped goes on. Anchors are files of image,codec,quality,bpp,psnr_db.
+Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and what `inr
+decompress` (a process of its own) makes of the file is compared with the picture, in 8 bits. Rows that the record has
+already are not made again, so a run that was stopped goes on. Anchors are files of image,codec,quality,bpp,psnr_db.
 
-Printed and kept: curves, and the Bjontegaard difference in rate to each anchor: the mean over pictures of each picture's
-own, and that of the curves through the means, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error).
+Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
+Bjontegaard difference in rate to each anchor, by picture and its mean.
 """
 
 from __future__ import annotations

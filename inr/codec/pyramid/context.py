@@ -1,8 +1,8 @@
 """The context model in integers: it decides every symbol, and is the same on every machine.
 
-Numbers have FRACTION bits after the point. Weights are integers times 2^-weight_bits, biases times 2^-bias_bits. Sums are
-exact in 64 bits: activations are kept within +-2^30, weights within +-2^16, and no layer has more than 64 inputs, so
-a sum stays below 2^53.
+Numbers have FRACTION bits after the point. Weights are integers times 2^-weight_bits, biases times 2^-bias_bits.
+Sums are exact in 64 bits: activations are kept within +-2^30, weights within +-2^17, and no layer has more than 64
+inputs, so a sum stays below 2^54.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inr._compiling import compiled
 from inr.codec.laplace import MU_LIMIT
 from inr.codec.pyramid.architecture import Architecture, Array
-from inr._compiling import compiled
 
 FRACTION = 12
 LARGEST = 1 << 30
@@ -60,7 +60,7 @@ def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_
         biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
     last, skip = np.zeros((2, room), np.int64), np.zeros((2, room), np.int64)
     last[:, :k], skip[:, :k] = symbols[f"context{n}.weight"], symbols["context.skip"]
-    mixes = tuple(symbols[f"mix{l}"].astype(np.int64) for l in range(architecture.n_grids))
+    mixes = tuple(symbols[f"mix{level}"].astype(np.int64) for level in range(architecture.n_grids))
     offset = _shifted(symbols[f"context{n}.bias"], up)
     return Context(mixes, weights, biases, last, skip, offset, weight_bits)
 
@@ -70,7 +70,7 @@ def _shifted(values: Array, up: int) -> Array:
 
 
 def mixtures(context: Context, grids: list[Array], level: int) -> Array:
-    """The mixtures [F, h, w] that grid `level` sees, at the resolution of the next coarser grid ([F, 1, 1] for the last)."""
+    """The mixtures [F, h, w] that a grid sees, at the resolution of the next coarser one ([F, 1, 1] for the last)."""
     mix = context.mixes[level]
     shape = grids[level + 1].shape if level + 1 < len(grids) else (1, 1)
     total = np.broadcast_to(mix[:, -1, None, None], (len(mix), *shape)).copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -18,8 +17,8 @@ from inr.kernels.pyramid_error import pyramid_error
 class Networks(nn.Module):
     """Named tensors of the context model and of the synthesis, and the two numbers that they are fitted for.
 
-    Weights start uniform in +-1/sqrt(fan-in) (context: a tenth of that), kernels as bicubic interpolation, biases of the
-    synthesis at `middle`, everything else at zero.
+    Weights start uniform in +-1/sqrt(fan-in) (context: a tenth of that), kernels as bicubic interpolation, the bias of
+    the colours at `middle`, everything else at zero.
     """
 
     def __init__(self, architecture: Architecture, middle: Tensor, generator: Generator) -> None:
@@ -67,15 +66,3 @@ def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequen
 def error(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor) -> Tensor:
     """Mean squared error of the picture that the grids show."""
     return pyramid_error(grids, *synthesis_of(architecture, values), target)
-
-
-def noisy_round(x: Tensor, temperature: float, deviation: float, generator: Generator) -> Tensor:
-    """s(s(x) + n) of Gaussian n, where s is `soft_round`."""
-    noise = torch.randn(x.shape, generator=generator) * deviation
-    return soft_round(soft_round(x, temperature) + noise, temperature)
-
-
-def soft_round(x: Tensor, temperature: float) -> Tensor:
-    """floor(x) + 1/2 + tanh((x - floor(x) - 1/2) / T) / (2 tanh(1 / (2 T))): between x (large T) and round(x)."""
-    middle = torch.floor(x) + 0.5
-    return middle + torch.tanh((x - middle) / temperature) / (2 * math.tanh(0.5 / temperature))

@@ -10,14 +10,13 @@ import numpy as np
 
 from inr._errors import FormatError, UsageError
 from inr.codec import tensors
-from inr.codec.tensors import is_reference
 from inr.codec._fields import Reader, Writer
 from inr.codec._header import Header
 from inr.codec._limits import Limits
 from inr.codec.profile import PROFILES, Aim, Decoded, OnProgress, Payload, Profile, Values, check_symbols
 from inr.codec.pyramid import stream
 from inr.codec.pyramid.architecture import Architecture, Array
-from inr.codec.tensors import TensorSpec
+from inr.codec.tensors import TensorSpec, is_reference
 
 if TYPE_CHECKING:
     from inr.codec.pyramid.trainer import Trainer
@@ -39,7 +38,11 @@ MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
 """How much further than asked for a run aims: the share of the bytes, or that of 6 dB."""
 CORRECTIONS = 3
-SMALL_PICTURE = 128 * 128
+WEIGHT_BYTES = 0.6
+"""What a weight of the networks takes, about."""
+FAR = 0.06
+"""How much better than asked for a run may end before it is corrected."""
+SMALL_PICTURE = 64 * 64
 """Pixels below which networks are kept as small as can be: they cost 0.3 to 1 kB."""
 
 
@@ -73,7 +76,8 @@ class Pyramid(Profile):
         assert isinstance(signal, Lattice)
         target = (signal.frame.to_field(signal.values) + 1) / 2
         target = target.movedim(-1, 0).contiguous()
-        architecture = architecture_of(*target.shape, effort=effort)
+        channels, height, width = target.shape
+        architecture = architecture_of(channels, height, width, effort)
         goal = Goal(aim, signal.frame, architecture)
         trainer = Trainer(architecture, target, goal.steering(), torch.Generator().manual_seed(seed))
         return _encode(trainer, goal, STEPS[effort], on_progress)
@@ -94,7 +98,8 @@ class Pyramid(Profile):
         arch = memoryview(payload.arch)
         architecture = read_arch(header, arch, limits)
         networks, latents = tensors.decode(self.outline(header, arch, limits), payload.table, payload.data, limits)
-        assert isinstance(networks, bytes) and isinstance(latents, bytes)
+        assert isinstance(networks, bytes)
+        assert isinstance(latents, bytes)
         groups, integers, grids = stream.decode(architecture, networks, latents)
         digest = check_symbols(_digest(integers, grids), payload)
         return Picture(header, architecture, dequantised(groups, integers), grids, digest)
@@ -193,6 +198,7 @@ class Goal:
 
     def __init__(self, aim: Aim, frame: Any, architecture: Architecture) -> None:
         self.aim = aim
+        self._architecture = architecture
         self._n_pixels = architecture.height * architecture.width
         peak = float(np.mean(np.square(frame.scale))) * 4
         """Mean squared errors of values in [0, 1] become those of the signal by this factor."""
@@ -209,15 +215,24 @@ class Goal:
         if self._mse is not None:
             return Steering(1.7 * self._mse, mse=self._mse * 10 ** (-0.6 * SURPLUS))
         assert aim.size_bytes is not None
-        bpp = 8 * aim.size_bytes / self._n_pixels
-        return Steering(4e-4 / bpp**1.5 / 4, bpp=bpp * (1 - SURPLUS))
+        n_weights = sum(math.prod(shape) for shape in stream.shapes_of(self._architecture).values())
+        left = max(aim.size_bytes * (1 - SURPLUS) - WEIGHT_BYTES * n_weights, aim.size_bytes / 4)
+        bpp = 8 * left / self._n_pixels
+        return Steering(4e-4 / bpp**1.5, bpp=bpp)
+
+    def is_met(self, payload: Payload, mse: float) -> bool:
+        if self.aim.size_bytes is not None:
+            return payload.size <= self.aim.size_bytes
+        return self._mse is None or mse <= self._mse
 
     def missed_by(self, payload: Payload, mse: float) -> float:
-        """The factor on the rate weight that would help, 1 where the goal is met."""
-        if self.aim.size_bytes is not None and payload.size > self.aim.size_bytes:
-            return (payload.size / self.aim.size_bytes) ** 2
-        if self._mse is not None and mse > self._mse:
-            return self._mse / mse
+        """The factor on the rate weight that would help, 1 where the goal is met and not by far."""
+        if self.aim.size_bytes is not None:
+            found = payload.size / self.aim.size_bytes
+            return 1.0 if 1 - FAR <= found <= 1 else (found / (1 - FAR / 3)) ** 3
+        if self._mse is not None:
+            found = mse / self._mse
+            return 1.0 if 1 - FAR <= found <= 1 else ((1 - FAR / 3) / found) ** 2
         return 1.0
 
 
@@ -239,10 +254,12 @@ def _encode(trainer: Trainer, goal: Goal, steps: int, on_progress: OnProgress | 
         factor = goal.missed_by(payload, mse)
         if factor == 1.0:
             break
-        trainer.steering.weight *= factor**1.2
-        trainer.soft(n_hard, tell(1, 0), first=0.05)
-        trainer.hard(n_hard // 2, tell(1, 0))
-        payload, mse = _quantised(trainer)
+        trainer.steering.hold(factor)
+        trainer.soft(3 * n_hard, tell(1, 0), first=0.5)
+        trainer.hard(n_hard, tell(1, 0))
+        again = _quantised(trainer)
+        if goal.is_met(*again) or not goal.is_met(payload, mse):
+            payload, mse = again
     return payload
 
 

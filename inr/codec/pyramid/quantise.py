@@ -1,4 +1,4 @@
-"""Turns the fitted networks of a pyramid into integers: one power of two per group of tensors, searched by true cost."""
+"""Turns the fitted networks of a pyramid into integers: a power of two per group of tensors, searched by true cost."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class _State:
         return x
 
     def _follow(self) -> None:
-        """One power iteration of each basis; its vectors, and the squares along them, in falling order of eigenvalue."""
+        """One power iteration of each basis; its vectors and the squares along them in falling order of eigenvalue."""
         for axis, is_used in enumerate(self._sides):
             if is_used:
                 basis, statistic = self._bases[axis], self._statistics[axis]

@@ -11,7 +11,6 @@ import numpy as np
 from inr._compiling import compiled
 from inr._errors import FormatError
 from inr.codec._fields import Reader
-from inr.codec.tensors import is_reference
 from inr.codec.laplace import decode_symbol, encode_symbol
 from inr.codec.pyramid import _reference as reference
 from inr.codec.pyramid.architecture import Architecture, Array
@@ -26,6 +25,7 @@ from inr.codec.range_coder import (
     new_decoder,
     new_encoder,
 )
+from inr.codec.tensors import is_reference
 
 GROUPS = ("context.weight", "context.bias", "kernel", "synthesis.weight", "synthesis.bias")
 """Tensors that share a step and a scale index."""
@@ -143,9 +143,22 @@ def _code_grid(
     stride = near.shape[1]
     places = np.array([dy * stride + dx for dy, dx in architecture.offsets], np.int64)
     _code(
-        near.reshape(-1), height, width, mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2]), mixed.shape[2], context.weights, context.biases,
-        context.last, context.skip, context.offset, context.weight_bits, places, state, buffer, is_decoding,
-    )  # fmt: skip
+        near.reshape(-1),
+        height,
+        width,
+        mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2]),
+        mixed.shape[2],
+        context.weights,
+        context.biases,
+        context.last,
+        context.skip,
+        context.offset,
+        context.weight_bits,
+        places,
+        state,
+        buffer,
+        is_decoding,
+    )
     grid[:] = inside
 
 
@@ -156,11 +169,11 @@ def _code(
 ) -> None:  # fmt: skip
     room = last.shape[1]
     inputs, hidden, total = np.zeros(room, np.int32), np.zeros(room, np.int32), np.zeros(room, np.int64)
-    stride = width + 2 * REACH
+    stride, n_mixed = width + 2 * REACH, mixed.shape[1]
     for y in range(height):
         for x in range(width):
             at = (y + REACH) * stride + REACH + x
-            above = min(y >> 1, mixed.shape[1] // mixed_width - 1) * mixed_width + min(x >> 1, mixed_width - 1)
+            above = min(y >> 1, n_mixed // mixed_width - 1) * mixed_width + min(x >> 1, mixed_width - 1)
             mean, scale = predict(
                 near, mixed, weights, biases, last, skip, offset, weight_bits, places, at, above, inputs, hidden, total
             )

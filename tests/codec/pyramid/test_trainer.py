@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
 
 import inr
+import inr.signals
 from inr._errors import UsageError
 from inr.codec.profile import PROFILES, Aim
 from inr.codec.pyramid import stream
-from inr.codec.pyramid.network import error, rate, soft_round
+from inr.codec.pyramid.network import error, rate
 from inr.codec.pyramid.profile import architecture_of, dequantised
 from inr.codec.pyramid.quantise import quantise
 from inr.codec.pyramid.soap import Soap
 from inr.codec.pyramid.trainer import Steering, Trainer
-from inr.signals.array import Array as ArraySignal
 from inr.signals.image import Image
 
 
 def picture(height: int = 40, width: int = 56) -> np.ndarray:
     y, x = np.mgrid[:height, :width] / 16.0
-    waves = np.stack([np.sin(x + y), np.cos(2 * x - y), np.sin(x * y)], -1)
-    return np.rint(127 + 90 * waves).astype(np.uint8)
+    waves: np.ndarray = np.stack([np.sin(x + y), np.cos(2 * x - y), np.sin(x * y)], -1)
+    pixels: np.ndarray = np.rint(127 + 90 * waves).astype(np.uint8)
+    return pixels
 
 
 def tensor(pixels: np.ndarray) -> Tensor:
@@ -79,9 +82,11 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert one != profile.encode(signal, Aim(quality=40), 1, 4)
 
 
-@pytest.mark.parametrize("aim", [{"target_psnr_db": 27.0}, {"bpp": 2.2}])
+@pytest.mark.parametrize("aim", [{"target_psnr_db": 27.0}, {"bpp": 2.0}])
 def test_what_is_asked_for_is_reached(aim: dict[str, float]) -> None:
-    pixels = picture(48, 64)
+    from skimage.data import astronaut
+
+    pixels = astronaut()[40:104, 180:276]
     done = inr.compress(Image.of_pixels(pixels), effort=2, verify=False, **aim)  # type: ignore[arg-type]
     assert done.profile == "pyramid"
     assert done.outcome == "done"
@@ -100,29 +105,21 @@ def test_grey_pictures_with_alpha_and_floats() -> None:
         assert done.metrics["psnr_db"] > 18
 
 
-def test_other_signals_are_refused_in_a_sentence() -> None:
-    signal = ArraySignal.of_values(np.zeros((4, 4), np.float32)) if hasattr(ArraySignal, "of_values") else None
-    if signal is not None:
-        with pytest.raises(UsageError, match="picture"):
-            PROFILES["pyramid"]().encode(signal, Aim(), 1, 0)
-    assert PROFILES["pyramid"].number == 3
-
-
-def test_a_soft_round_is_the_identity_when_warm_and_rounds_when_cold() -> None:
-    x = torch.linspace(-3, 3, 61) + 0.013
-    torch.testing.assert_close(soft_round(x, 50.0), x, atol=1e-3, rtol=0)
-    torch.testing.assert_close(soft_round(x, 1e-3), torch.round(x), atol=1e-6, rtol=0)
+def test_other_signals_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    np.save(tmp_path / "plane.npy", np.zeros((4, 4), np.float32))
+    with pytest.raises(UsageError, match="of a picture, not of a signal of kind 'array'"):
+        PROFILES["pyramid"]().encode(inr.signals.load_signal(tmp_path / "plane.npy"), Aim(), 1, 0)
 
 
 def test_soap_takes_the_same_steps_in_a_turned_basis() -> None:
     generator = Generator().manual_seed(0)
     turn = torch.linalg.qr(torch.randn(5, 5, generator=generator, dtype=torch.float64)).Q
-    goal = torch.randn(5, 5, generator=generator, dtype=torch.float64)
     scale = torch.tensor([1.0, 3.0, 10.0, 30.0, 100.0], dtype=torch.float64)[:, None]
     plain = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
     turned = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
     optimizers = Soap([plain]), Soap([turned])
     for _ in range(40):
+        goal = torch.randn(5, 5, generator=generator, dtype=torch.float64)
         for weight, basis, optimizer in ((plain, torch.eye(5).double(), optimizers[0]), (turned, turn, optimizers[1])):
             optimizer.zero_grad()
             torch.autograd.backward((scale * (basis.T @ weight - goal)).square().sum())
