@@ -7,6 +7,7 @@ registered variants (an encoding, an activation) is a *slot*: its JSON form carr
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import tomllib
@@ -109,10 +110,11 @@ class Setting:
         return _label(self.annotation)
 
 
-def settings_of(cls: type[Config]) -> list[Setting]:
+@functools.cache
+def settings_of(cls: type[Config]) -> tuple[Setting, ...]:
     """The settings of a config class, in order of declaration."""
     hints = typing.get_type_hints(cls)
-    return [Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in dataclasses.fields(cls)]
+    return tuple(Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in dataclasses.fields(cls))
 
 
 def json_schema(cls: type[Config]) -> dict[str, Any]:

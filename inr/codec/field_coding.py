@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -37,12 +38,17 @@ def write_arch(config: FieldConfig) -> bytes:
 
 def read_arch(header: Header, arch: bytes | memoryview, limits: Limits) -> tuple[FieldConfig, Field]:
     """The field's settings, and its outline on the meta device: shapes without memory. Raises FormatError."""
+    return _read_arch(header.spec(), bytes(arch), limits)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_arch(spec: Spec, arch: bytes, limits: Limits) -> tuple[FieldConfig, Field]:
+    """Kept for the next step of decoding, which asks once more."""
     reader = Reader(arch, "the architecture")
     config = read_config(reader, FieldConfig)
     reader.end()
     for inner in _nested(config):
         _hold_settings(inner, limits)
-    spec = header.spec()
     try:
         if config.resolve(spec) != config:
             raise FormatError("the field's settings are not complete")
