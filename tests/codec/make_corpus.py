@@ -12,7 +12,7 @@ from inr.codec.decode import decode
 from tests.codec.damage import crafted
 
 HERE = Path(__file__).parent
-MAX_BYTES = 200_000
+MAX_BYTES = 150_000
 
 
 def main() -> None:
