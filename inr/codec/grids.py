@@ -60,8 +60,8 @@ class Grids(Profile):
 
     After Girish et al. 2023 (SHACIRA, arXiv:2309.15848): latents are rounded in training, their bits count in the loss.
     Dense levels are coded by a context model in integers, hashed ones each by one distribution. Sounds take the latents
-    of `local_cosine`, frames by bands, whose decoder is known: its functions are orthonormal, so steps and rounding need
-    no training, and the grid is far ahead of interpolated ones (records in benchmarks).
+    of `local_cosine`, frames by bands, whose decoder is known: its functions are orthonormal, so steps and rounding
+    need no training.
     """
 
     number: ClassVar[int] = 2
@@ -103,7 +103,7 @@ class Grids(Profile):
 def architecture(spec: Spec, bits: float) -> FieldConfig:
     """Levels that double in resolution up to one that such bits can fill, dense up to 2^18 vertices."""
     if spec.shape is None:
-        side = max(16, min(192, 8 * round(0.16 * math.sqrt(bits) / 8)))
+        side = max(16, min(192, 8 * round(0.1 * math.sqrt(bits) / 8)))
         finest: tuple[int, ...] = (side,) * spec.d_in
     else:
         density = (bits / 4) ** (1 / spec.d_in) / math.prod(spec.shape) ** (1 / spec.d_in)

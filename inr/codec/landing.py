@@ -41,7 +41,7 @@ class Goal:
 
     @classmethod
     def of(cls, aim: Aim, signal: Signal) -> Self:
-        """quality q: b 2^(q / 20) bits per pixel, sample or element, b = 0.05, sounds 0.2; shapes 1000 2^(q / 14) bytes.
+        """quality q: b 2^(q / 20) bits per pixel, sample or element, b = 0.05, sounds 0.2; shapes 1000 2^(q / 14) B.
 
         A weight of the rate has a size of its own on every curve; the architecture is made for 0.4 (0.001 / lambda)^0.6
         bits per sample.
@@ -84,7 +84,9 @@ class Outcome:
         else:
             coded = [
                 kept if piece.is_exact else _coarser(kept, values, factor)
-                for piece, kept, values in zip(self.trained.pieces, self.trained.coded, self.trained.latent, strict=True)
+                for piece, kept, values in zip(
+                    self.trained.pieces, self.trained.coded, self.trained.latent, strict=True
+                )
             ]
         for piece, symbols in zip(self.trained.pieces, coded, strict=True):
             piece.assign(symbols)

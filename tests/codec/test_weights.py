@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,15 @@ import pytest
 import torch
 
 from inr._config import parse
-from inr._domain import Spec
-from inr._errors import FormatError, UsageError
 from inr.codec import tensors
 from inr.codec._header import Header
 from inr.codec._limits import Limits
-from inr.codec.field_coding import decode_field, decode_plain, payload_of, read_arch, write_arch
+from inr.codec.field_coding import payload_of
 from inr.codec.pieces import pieces, specs
-from inr.codec.profile import Aim
 from inr.codec.quantise import Step
-from inr.codec.training import Budget, Plan, laplace_bits, train
+from inr.codec.training import Budget, Plan, train
 from inr.codec.weights import Weights
 from inr.fields import FIELDS, FieldConfig
-from inr.fitting import fit
 from inr.signals.array import Array
 from tests.assertions import assert_same_bytes
 from tests.conformance.small import DEFAULT_SMALL, SMALL
