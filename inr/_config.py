@@ -7,7 +7,6 @@ registered variants (an encoding, an activation) is a *slot*: its JSON form carr
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import tomllib
@@ -110,11 +109,16 @@ class Setting:
         return _label(self.annotation)
 
 
-@functools.cache
+_SETTINGS: dict[type[Config], tuple[Setting, ...]] = {}
+
+
 def settings_of(cls: type[Config]) -> tuple[Setting, ...]:
-    """The settings of a config class, in order of declaration."""
-    hints = typing.get_type_hints(cls)
-    return tuple(Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in dataclasses.fields(cls))
+    """The settings of a config class, in order of declaration; looked up once."""
+    if cls not in _SETTINGS:
+        hints = typing.get_type_hints(cls)
+        fields = dataclasses.fields(cls)
+        _SETTINGS[cls] = tuple(Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in fields)
+    return _SETTINGS[cls]
 
 
 def json_schema(cls: type[Config]) -> dict[str, Any]:
