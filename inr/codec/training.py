@@ -255,7 +255,7 @@ class _Run:
             self.lambda_ = natural * (step + 1) / warm
             return
         excess = math.log(max(bits, 1.0) / self.budget.bits)
-        self.lambda_ *= math.exp(max(-0.2, min(0.2, 8 * excess)) * 40 / self.plan.steps)
+        self.lambda_ *= math.exp(max(-0.6, min(0.6, 8 * excess)) * 40 / self.plan.steps)
 
     def result(self) -> Trained:
         for bank in self.banks:
