@@ -150,10 +150,10 @@ def _write_value(writer: Writer, kind: int, value: Any) -> None:
 def _kind(value: Any) -> int:
     if value is None or isinstance(value, bool):
         return NONE if value is None else TRUE if value else FALSE
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"setting {value!r} has no form in a file")
     for type_, kind in ((int, WHOLE), (float, NUMBER), (str, WORD), (tuple, LIST), (Config, CONFIG)):
         if isinstance(value, type_):
-            if kind == NUMBER and not math.isfinite(value):
-                break
             return kind
     raise TypeError(f"setting {value!r} has no form in a file")
 

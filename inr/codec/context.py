@@ -134,7 +134,8 @@ def decode(coded: Coded, layout: Layout) -> Integers:
         is_whole = _decode(data, padded, positions, near, far, mean, means, scales, _NEAR, _FAR)
     if not is_whole:
         raise FormatError("a stream of symbols is damaged")
-    return padded[positions].reshape(shape)
+    found: Integers = padded[positions].reshape(shape)
+    return found
 
 
 _NEAR, _FAR = np.array(NEAR_THRESHOLDS, np.int64), np.array(FAR_THRESHOLDS, np.int64)
@@ -179,7 +180,8 @@ def _fitted_means(symbols: Integers, own: Neighbourhood) -> Integers:
         gram += columns @ columns.T
         right += columns @ q[part]
     weights = np.rint(256 * np.linalg.solve(gram, right))
-    return np.clip(weights, -1024, 1024).astype(np.int32)
+    held: Integers = np.clip(weights, -1024, 1024).astype(np.int32)
+    return held
 
 
 def _scales(symbols: Integers, mu: Integers, bucket: Wide) -> Wide:
@@ -209,15 +211,17 @@ def _bits(far: Any, s: int) -> float:
 
 @compiled
 def _mean(padded: Integers, p: int, mean: Wide, means: Wide) -> int:
-    mu = 0
+    mu = np.int64(0)
     for i in range(len(mean)):
         mu += means[i] * padded[p + mean[i]]
-    return min(max(mu, -32768), 32767)
+    if mu < -32768:
+        return -32768
+    return int(mu) if mu < 32767 else 32767
 
 
 @compiled
 def _bucket(padded: Integers, p: int, mu: int, offsets: Wide, thresholds: Wide) -> int:
-    total = 0
+    total = np.int64(0)
     for i in range(len(offsets)):
         total += abs(256 * np.int64(padded[p + offsets[i]]) - mu)
     total >>= 8

@@ -50,6 +50,9 @@ FRAMES = (512, 1024, 2048, 4096)
 DEADZONE = 0.4
 """What is added before rounding down a magnitude: less than a half, for small values are dear for what they bring."""
 
+_STEPS = (2.0**-16, 2.0**2)
+_TRIALS = 13
+
 BIT_WORTH = math.log(2) / 6
 """Weight of a bit over the squared step: at high rates dD/dR of a uniform quantiser is -step^2 ln 2 / 6."""
 
@@ -60,8 +63,8 @@ class Grids(Profile):
 
     After Girish et al. 2023 (SHACIRA, arXiv:2309.15848): latents are rounded in training, their bits count in the loss.
     Dense levels are coded by a context model in integers, hashed ones each by one distribution. Sounds take the latents
-    of `local_cosine`, frames by bands, whose decoder is known: its functions are orthonormal, so steps and rounding need
-    no training, and the grid is far ahead of interpolated ones (records in benchmarks).
+    of `local_cosine`, frames by bands, whose decoder is known: its functions are orthonormal, so steps and rounding
+    need no training.
     """
 
     number: ClassVar[int] = 2
@@ -103,7 +106,7 @@ class Grids(Profile):
 def architecture(spec: Spec, bits: float) -> FieldConfig:
     """Levels that double in resolution up to one that such bits can fill, dense up to 2^18 vertices."""
     if spec.shape is None:
-        side = max(16, min(192, 8 * round(0.16 * math.sqrt(bits) / 8)))
+        side = max(16, min(192, 8 * round(0.1 * math.sqrt(bits) / 8)))
         finest: tuple[int, ...] = (side,) * spec.d_in
     else:
         density = (bits / 4) ** (1 / spec.d_in) / math.prod(spec.shape) ** (1 / spec.d_in)
@@ -201,8 +204,8 @@ class _Spectrum:
         parts = pieces(field)
         return cls(signal, config, field, parts, [part.values.detach().clone() for part in parts])
 
-    def at(self, step: Step) -> tuple[Payload, float]:
-        """The payload at a step, and the mean squared error of training values by the coefficients alone."""
+    def rounded(self, step: Step) -> tuple[list[Quantised], float]:
+        """The tensors at a step, and the mean squared error of training values by the coefficients alone."""
         coded, error = [], 0.0
         for part, exact in zip(self.parts, self.exact, strict=True):
             values = exact.numpy().astype(np.float64)
@@ -213,11 +216,11 @@ class _Spectrum:
             symbols = np.clip(np.sign(values) * magnitude, -(2**20), 2**20).astype(np.int32)
             coded.append(Quantised(symbols, step))
             error += float(np.square(values - symbols * step.value).sum())
-        for part, symbols_ in zip(self.parts, coded, strict=True):
-            part.assign(symbols_)
         assert self.signal.spec.shape is not None
-        n = self.signal.spec.shape[0] * self.signal.spec.d_out
-        return pack(self.config, self.parts, coded), error / n
+        return coded, error / (self.signal.spec.shape[0] * self.signal.spec.d_out)
+
+    def at(self, step: Step) -> Payload:
+        return pack(self.config, self.parts, self.rounded(step)[0])
 
 
 def _spectral(signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None) -> Payload:
@@ -233,28 +236,27 @@ def _spectral(signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnP
     def step_for(spectrum: _Spectrum) -> Step:
         if goal.lambda_ is not None:  # of bits per sample, for a mean over channels
             return Step.near(math.sqrt(goal.lambda_ / weight * signal.spec.d_out / BIT_WORTH))
-        low, high = 2.0**-20, 2.0**4
-        for _ in range(18):
+        low, high = _STEPS
+        for _ in range(_TRIALS):
             between = math.sqrt(low * high)
-            payload, mse = spectrum.at(Step.near(between))
             if goal.size_bytes is not None:
-                is_coarse = payload.size <= goal.size_bytes
+                is_coarse = spectrum.at(Step.near(between)).size <= goal.size_bytes
             else:
                 assert goal.psnr_db is not None
-                is_coarse = _quality(spectrum, mse) < goal.psnr_db
+                is_coarse = _quality(spectrum, spectrum.rounded(Step.near(between))[1]) < goal.psnr_db
             low, high = (low, between) if is_coarse else (between, high)
         return Step.near(high if goal.size_bytes is not None else low)
 
     first = step_for(middle)
     costs = []
     for k, spectrum in enumerate(candidates):
-        payload, mse = spectrum.at(first)
-        costs.append(mse * n * signal.spec.d_out + BIT_WORTH * first.value**2 * 8 * payload.size)
+        mse, size = spectrum.rounded(first)[1], spectrum.at(first).size
+        costs.append(mse * n * signal.spec.d_out + BIT_WORTH * first.value**2 * 8 * size)
         if on_progress is not None:
             on_progress((k + 1) / (len(candidates) + 1), f"frames of {lengths[k]} samples")
     best = candidates[int(np.argmin(costs))]
     step = first if best is middle else step_for(best)
-    return best.at(step)[0]
+    return best.at(step)
 
 
 def _quality(spectrum: _Spectrum, mse: float) -> float:

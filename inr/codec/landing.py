@@ -10,12 +10,13 @@ from typing import Self
 import numpy as np
 import torch
 
+from inr._errors import UsageError
 from inr.codec.profile import Aim, OnProgress, Payload
 from inr.codec.quantise import Quantised, Step
 from inr.codec.training import Budget, Trained
 from inr.signals import Signal
 
-MAX_FITS = 3
+MAX_FITS = 4
 SLACK_DB = 0.25
 DB_PER_DOUBLING = 2.3
 """Of the bits, on the curves of fields."""
@@ -23,6 +24,7 @@ DB_PER_DOUBLING = 2.3
 _TABLE_BYTES = 160
 """What architecture and table take of a payload, about."""
 _MARGIN = 0.99
+_FEWEST_BITS = 4000.0
 _LONGEST_FACTOR = 1.5
 _TRIALS = 9
 
@@ -41,7 +43,7 @@ class Goal:
 
     @classmethod
     def of(cls, aim: Aim, signal: Signal) -> Self:
-        """quality q: b 2^(q / 20) bits per pixel, sample or element, b = 0.05, sounds 0.2; shapes 1000 2^(q / 14) bytes.
+        """quality q: b 2^(q / 20) bits per pixel, sample or element, b = 0.05, sounds 0.2; shapes 1000 2^(q / 14) B.
 
         A weight of the rate has a size of its own on every curve; the architecture is made for 0.4 (0.001 / lambda)^0.6
         bits per sample.
@@ -50,8 +52,12 @@ class Goal:
         if aim.size_bytes is not None:
             return cls(_bits(aim.size_bytes), size_bytes=aim.size_bytes)
         if aim.target_psnr_db is not None:
+            if signal.peak is None:
+                raise UsageError(
+                    f"PSNR has no meaning for a signal of kind {signal.kind!r}", "ask for a size or a quality instead"
+                )
             per_sample = 0.25 * 2 ** ((aim.target_psnr_db - 30) / DB_PER_DOUBLING)
-            return cls(min(max(per_sample, 0.02), 6.0) * n if n else 2e5, psnr_db=aim.target_psnr_db)
+            return cls(max(min(max(per_sample, 0.02), 6.0) * n, _FEWEST_BITS), psnr_db=aim.target_psnr_db)
         if aim.lambda_ is not None:
             return cls(min(max(0.4 * (1e-3 / aim.lambda_) ** 0.6, 0.01), 8.0) * n if n else 2e5, lambda_=aim.lambda_)
         assert aim.quality is not None
@@ -84,7 +90,9 @@ class Outcome:
         else:
             coded = [
                 kept if piece.is_exact else _coarser(kept, values, factor)
-                for piece, kept, values in zip(self.trained.pieces, self.trained.coded, self.trained.latent, strict=True)
+                for piece, kept, values in zip(
+                    self.trained.pieces, self.trained.coded, self.trained.latent, strict=True
+                )
             ]
         for piece, symbols in zip(self.trained.pieces, coded, strict=True):
             piece.assign(symbols)
@@ -103,7 +111,7 @@ Fitter = Callable[[Budget, float, Callable[[float, float], None]], Outcome]
 
 
 def land(goal: Goal, fit: Fitter, on_progress: OnProgress | None = None) -> Payload:
-    """Fit until the goal is met: once for a size or a weight, up to three times for a quality in dB.
+    """Fit until the goal is met: once for a size or a weight, up to four times for a quality in dB.
 
     A size is met from below: the weight of the rate follows the bits while training, and what is left over is taken
     off by slightly longer steps. A PSNR is met from above in the same way.
@@ -115,16 +123,25 @@ def land(goal: Goal, fit: Fitter, on_progress: OnProgress | None = None) -> Payl
         limit = goal.size_bytes
         return _longest(outcome, lambda payload: payload.size <= limit, is_rising=False)
     assert goal.psnr_db is not None
-    bits = goal.first_bits
+    target, bits, slope = goal.psnr_db, goal.first_bits, DB_PER_DOUBLING
+    best: Outcome | None = None
+    points: list[tuple[float, float]] = []
     for attempt in range(MAX_FITS):
         outcome = fit(Budget(bits=bits), bits, _teller(on_progress, attempt, MAX_FITS))
         outcome.at(1.0)
-        surplus = outcome.quality() - goal.psnr_db
+        surplus = outcome.quality() - target
+        if surplus >= 0 or best is None:  # each fit that gets there has fewer bits than the last one that did
+            best = outcome
         if 0 <= surplus <= SLACK_DB * (1 + attempt):
             break
-        bits *= 2 ** ((SLACK_DB / 2 - surplus) / DB_PER_DOUBLING)
-    target = goal.psnr_db
-    return _longest(outcome, lambda _: outcome.quality() >= target, is_rising=True)
+        points.append((math.log2(bits), surplus))
+        if len(points) > 1 and points[-1][0] != points[-2][0]:
+            (x, y), (x0, y0) = points[-1], points[-2]
+            slope = min(max((y - y0) / (x - x0), 1.0), 6.0)
+        bits *= 2 ** min(max((SLACK_DB / 2 - surplus) / slope, -5.0), 5.0)
+    assert best is not None
+    chosen = best
+    return _longest(chosen, lambda _: chosen.quality() >= target, is_rising=True)
 
 
 def _longest(outcome: Outcome, is_met: Callable[[Payload], bool], *, is_rising: bool) -> Payload:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import torch
 from torch import Generator
 
+from inr._config import override, parse, settings_of
 from inr._domain import Spec
 from inr.codec._header import Header
 from inr.codec._limits import Limits
@@ -46,19 +48,37 @@ class Weights(Profile):
 
     number: ClassVar[int] = 1
 
+    def __init__(self, config: FieldConfig | None = None, *, has_width: bool = False) -> None:
+        self._config, self._has_width = config, has_width
+
+    def with_settings(self, field: str | None, settings: Sequence[str]) -> Weights:
+        """Any family; its width follows from the aim unless it is among the settings, or there is none."""
+        config = override(parse(FieldConfig, field or "siren", "field"), settings, "field")
+        return Weights(config, has_width=any(setting.startswith("width=") for setting in settings))
+
     def encode(
         self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
     ) -> Payload:
         """Trains 5000 steps of 8192 samples at effort 5, twice as many with each step of effort."""
-        plan = Plan(steps_of(effort, STEPS), BATCH, LR)
+        n_steps = steps_of(effort, STEPS)
 
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
-            config = architecture(signal.spec, bits)
+            config, plan = self._design(signal.spec, bits, n_steps)
             field = config.build(signal.spec, Generator().manual_seed(seed))
             trained = train(signal, field, plan, budget, seed, share)
             return Outcome(signal, trained, lambda coded: payload_of(config, coded))
 
         return land(Goal.of(aim, signal), fit, on_progress)
+
+    def _design(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, Plan]:
+        if self._config is None:
+            return architecture(spec, bits), Plan(n_steps, BATCH, LR)
+        config = self._config.resolve(spec)
+        if not self._has_width and any(s.name == "width" for s in settings_of(type(config))):
+            config = of_size(config, spec, bits / BITS_PER_PARAMETER)
+        recipe = config.recipe(spec)
+        lr = float(recipe.get("lr", LR))
+        return config, Plan(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)
 
     def encode_model(
         self, model: Fit, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
@@ -89,6 +109,22 @@ class Weights(Profile):
 
     def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
         return decode_field(header, payload, limits, "weights", decode_plain)
+
+
+def of_size(config: FieldConfig, spec: Spec, n: float) -> FieldConfig:
+    """The family at the width that has nearest to n parameters, or its least."""
+
+    def count(width: int) -> int:
+        wider = dataclasses.replace(config, width=width).resolve(spec)  # type: ignore[call-arg]
+        with torch.device("meta"):
+            outline = wider.build(spec, Generator())
+        return sum(part.values.numel() for part in pieces(outline))
+
+    low, high = 1, 4096
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) <= n else (low, middle)
+    return dataclasses.replace(config, width=low).resolve(spec)  # type: ignore[call-arg]
 
 
 def steps_of(effort: int, at_five: int) -> int:

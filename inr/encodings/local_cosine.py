@@ -29,12 +29,14 @@ _START = 1e-3
 @ENCODINGS.register("local_cosine")
 @dataclass(frozen=True, kw_only=True)
 class LocalCosineConfig(EncodingConfig):
-    """F sums of windowed cosines: e_f(x) = sum_j sum_k c[j, f, k] prod_d w(t_d) sqrt(2 / M_d) cos(pi / M_d (t_d + M_d / 2) (k_d + 1/2)).
+    """F sums of windowed cosines, e_f(x) = sum_j sum_k c[j, f, k] prod_d g_d, in overlapping frames j of bands k:
 
-    With n_d samples on axis d, frame j_d begins at sample (j_d - 1) M_d and is 2 M_d long; t_d = n_d x_d - (j_d - 1) M_d is
-    the place in it, w(t) = sin(pi t / (2 M_d)) its window, and k_d = 0 .. M_d - 1 its bands. Two frames per axis hold
-    every point. On the samples these functions are orthonormal (but for what reaches beyond the box), so the
-    coefficients of a signal are its inner products with them: the start is closed form and exact.
+        g_d = sqrt(2 / M_d) sin(pi t_d / (2 M_d)) cos(pi / M_d (t_d + M_d / 2) (k_d + 1/2)),   0 <= t_d <= 2 M_d
+
+    With n_d samples on axis d, frame j_d begins at sample (j_d - 1) M_d and is 2 M_d long; t_d = n_d x_d - (j_d - 1)
+    M_d is the place in it, and k_d = 0 .. M_d - 1. Two frames per axis hold every point. On the samples these functions
+    are orthonormal (but for what reaches beyond the box), so the coefficients of a signal are its inner products with
+    them: the start is closed form and exact.
 
     Defaults: M = 2048, 16, 8, 4 samples in 1, 2, 3, 4 dimensions, and at most half of the axis; F is the number of
     channels. Needs a lattice.
@@ -105,7 +107,7 @@ class LocalCosine(Encoding, Informed):
     def _by_frame(self, index: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
         """Sums [N, F] of points on a line, whose neighbours mostly lie in one frame: a product for each frame."""
         out = inner.new_empty(len(index), self.d_out)
-        for frame in index.unique().tolist():
+        for frame in torch.unique(index).tolist():
             rows = (index == frame).nonzero().squeeze(1)
             c = self.table[frame].reshape(-1, inner.shape[1]).T  # [P, F M / P]
             waves = torch.stack([(inner[rows, :, k] @ c).reshape(len(rows), self.d_out, -1) for k in (0, 1)], dim=-1)

@@ -19,6 +19,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.local_cosine import LocalCosine, LocalCosineConfig
 from inr.fields._field import FIELDS, Field
 from inr.fields.mlp import Mlp, MlpField
+from inr.layers import Linear
 
 
 @FIELDS.register("local_cosine")
@@ -26,9 +27,9 @@ from inr.fields.mlp import Mlp, MlpField
 class LocalCosineField(Mlp):
     """Windowed cosines in overlapping frames (MDCT), then a linear map; solved in closed form, no training.
 
-    f(x) = W e(x) + b, with e of `local_cosine` one feature per channel. W is the rotation onto the principal axes of the
-    channels, b is 0, and the coefficients are the lapped transform of the rotated samples, so the samples are met to
-    rounding. A coefficient for every sample: this is a field to be compressed, where most of them are zero.
+    f(x) = W e(x) + b, with e of `local_cosine` one feature per channel. W is the rotation onto the principal axes of
+    the channels, b is 0, and the coefficients are the lapped transform of the rotated samples, so the samples are met
+    to rounding. A coefficient for every sample: this is a field to be compressed, where most of them are zero.
     """
 
     paper: ClassVar[str] = "Princen and Bradley 1986, doi:10.1109/TASSP.1986.1164954"
@@ -48,12 +49,13 @@ class LocalCosineMlp(MlpField):
     def start(self, samples: Samples, generator: Generator) -> None:
         super().start(samples, generator)
         encoding = getattr(self.body, "encoding", None)
-        if not isinstance(encoding, LocalCosine) or encoding.d_out != self.d_out:
+        last = getattr(self.body, "last", None)
+        if not isinstance(encoding, LocalCosine) or not isinstance(last, Linear) or encoding.d_out != self.d_out:
             return
         axes = principal_axes(samples)
         with torch.no_grad():
-            self.body.last.assign(axes.to(encoding.table))
-            self.body.last.assign_bias(encoding.table.new_zeros(self.d_out))
+            last.assign(axes.to(encoding.table))
+            last.assign_bias(encoding.table.new_zeros(self.d_out))
             encoding.table.copy_(torch.einsum("jf...,fg->jg...", encoding.table.double(), axes))
 
 
@@ -62,6 +64,5 @@ def principal_axes(samples: Samples) -> Tensor:
     grid = samples.grid()
     assert grid is not None, "settings are resolved for lattices only"
     y = grid.reshape(-1, grid.shape[-1]).double()
-    axes = torch.linalg.eigh(y.T @ y)[1].flip(-1)
-    signs = torch.where(axes.sum(0) < 0, -1.0, 1.0)
-    return axes * signs
+    axes: Tensor = torch.linalg.eigh(y.T @ y)[1].flip(-1)
+    return axes * torch.where(axes.sum(0) < 0, -1.0, 1.0)

@@ -48,8 +48,6 @@ def test_no_two_names_share_a_number(slot: Registry[object]) -> None:
         assert len({setting_number(s) for s in settings}) == len(settings)
 
 
-
-
 @pytest.mark.parametrize("document", CASES[:6])
 def test_settings_cut_off_anywhere_are_refused(document: dict[str, object]) -> None:
     data = written(parse(FieldConfig, document).resolve(SPEC))

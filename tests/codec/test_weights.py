@@ -10,16 +10,15 @@ import pytest
 import torch
 
 from inr._config import parse
-from inr._domain import Spec
-from inr._errors import FormatError, UsageError
+from inr._errors import FormatError
 from inr.codec import tensors
 from inr.codec._header import Header
 from inr.codec._limits import Limits
-from inr.codec.field_coding import decode_field, decode_plain, payload_of, read_arch, write_arch
+from inr.codec.field_coding import payload_of, read_arch, write_arch
 from inr.codec.pieces import pieces, specs
 from inr.codec.profile import Aim
 from inr.codec.quantise import Step
-from inr.codec.training import Budget, Plan, laplace_bits, train
+from inr.codec.training import Budget, Plan, train
 from inr.codec.weights import Weights
 from inr.fields import FIELDS, FieldConfig
 from inr.fitting import fit
@@ -33,6 +32,12 @@ CASES = [
     for i, document in enumerate(SMALL.get(name, DEFAULT_SMALL))
 ]
 every_field = pytest.mark.parametrize("document", CASES)
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer steps at every effort."""
+    monkeypatch.setattr("inr.codec.weights.STEPS", 1600)
 
 
 def small_array(side: int = 24, channels: int = 3) -> Array:
@@ -76,3 +81,72 @@ def test_every_family_trains_for_its_bytes(name: str) -> None:
     found = Weights().decode(Header.of(signal), payload, Limits()).fit()
     x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
     assert_same_bytes(found.field(x), trained.field(x))
+
+
+def test_a_size_is_met_from_below_in_one_fit(brief: None) -> None:
+    signal = small_array(32)
+    payload = Weights().encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    assert 0.9 * 1500 <= payload.size <= 1500
+    again = Weights().encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    assert again == payload, "a seed decides every byte"
+    found = Weights().decode(Header.of(signal), payload, Limits()).fit()
+    assert signal.metrics(found)["psnr_db"] > 20
+
+
+def test_a_psnr_is_met_from_above(brief: None) -> None:
+    signal = small_array(32)
+    payload = Weights().encode(signal, Aim(target_psnr_db=24.0), effort=1, seed=0)
+    found = Weights().decode(Header.of(signal), payload, Limits()).fit()
+    assert 24.0 <= signal.metrics(found)["psnr_db"] < 30
+
+
+def test_a_family_and_its_width_can_be_chosen(brief: None) -> None:
+    signal = small_array()
+    free = Weights().with_settings("finer", ["depth=2"]).encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    fixed = Weights().with_settings("finer", ["width=12"]).encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    assert free.size <= 1500
+    config = Weights().decode(Header.of(signal), fixed, Limits()).fit().field.config
+    assert (config.type_name, config.width) == ("finer", 12)  # type: ignore[attr-defined]
+
+
+def test_a_model_keeps_its_architecture(brief: None) -> None:
+    signal = small_array()
+    model = fit(signal, {"type": "siren", "width": 16, "depth": 2}, {"steps": 200, "batch": 576, "lr": 1e-3})
+    payload = Weights().encode_model(model, Aim(quality=60), effort=1, seed=0)
+    found = Weights().decode(Header.of(signal), payload, Limits()).fit()
+    assert found.field.config == model.field.config
+    assert found.metrics == {}
+    assert signal.metrics(found)["psnr_db"] > model.metrics["psnr_db"] - 3
+    assert payload.size < 1.3 * model.field.n_params * 6.6 / 8 + 100
+
+
+@pytest.mark.parametrize("part", ["arch", "table", "data"])
+def test_damage_is_a_format_error_or_another_digest(part: str) -> None:
+    signal = small_array()
+    config = parse(FieldConfig, {"type": "hash_grid", **SMALL["hash_grid"][0]}).resolve(signal.spec)
+    field = config.build(signal.spec, torch.Generator().manual_seed(3))
+    whole = payload_of(config, [piece.quantise(Step.near(2.0**-7)) for piece in pieces(field)])
+    data = getattr(whole, part)
+    for bit in range(0, 8 * len(data), max(1, len(data) // 12)):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        broken = dataclasses.replace(whole, **{part: bytes(changed)})
+        try:
+            found = Weights().decode(Header.of(signal), broken, Limits(parameters=10**6))
+        except FormatError:
+            continue
+        assert found.symbols_sha256 == whole.symbols_sha256
+
+
+def test_architectures_beyond_the_limits_are_refused_before_memory_is_taken() -> None:
+    signal = small_array()
+    for document, limits in [
+        ({"type": "siren", "width": 4097}, Limits()),
+        ({"type": "siren", "depth": 65}, Limits()),
+        ({"type": "siren", "width": 64}, Limits(parameters=100)),
+        ({"type": "hash_grid", "encoding": {"log2_table": 24, "finest": [4000]}}, Limits(table=2**20)),
+        ({"type": "subspace", "dimensions": 60, "projection": "dense"}, Limits(parameters=10000)),
+    ]:
+        config = parse(FieldConfig, document).resolve(signal.spec)
+        with pytest.raises(FormatError):
+            read_arch(Header.of(signal), write_arch(config), limits)
