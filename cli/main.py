@@ -12,6 +12,7 @@ import typer
 import inr
 
 from . import (
+    batch,
     compare,
     convert,
     demo,
@@ -61,6 +62,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit.fit,
+    "batch": batch.batch,
     "render": render.render,
     "mesh": mesh.mesh,
     "eval": eval.evaluate,

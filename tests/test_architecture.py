@@ -25,9 +25,10 @@ FLOORS = {
     "fitting": 5,  # on `ntk`: a fit can follow its tangent kernel
     "mesh": 6,
     "report": 6,
+    "batch": 6,
     "_api": 7,
 }
-MAY_SEE_SIGNALS = ("signals", "fitting", "mesh", "report", "_api")
+MAY_SEE_SIGNALS = ("signals", "fitting", "mesh", "report", "batch", "_api")
 
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:
