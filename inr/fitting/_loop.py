@@ -31,8 +31,10 @@ from inr.fitting._result import (
     parse_model,
     understanding,
 )
-from inr.fitting._sampler import Draw, Look
+from inr.fitting._sampler import Draw, Look, SamplerConfig
 from inr.fitting._settings import FitConfig
+from inr.fitting.samplers import Shuffled
+from inr.fitting.tiles import TilesConfig
 from inr.fitting.tracking import NtkTracker
 from inr.kernels import use_precision
 from inr.signals import Batch, Signal, Source
@@ -44,6 +46,8 @@ _STREAMS = ("init", "pool", "order", "loss", "start")
 _CHUNK = 2**16
 _SMOOTHING = 0.95
 _LAST_GOOD_EVERY = 100
+_START_TILES = 64  # of a signal on disk, which a start that looks at the signal sees
+_START_SAMPLES = 2**18
 _TARGET_SLACK_DB = 0.5  # the smoothed loss lags behind the field
 _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells nothing of its PSNR
 
@@ -85,7 +89,19 @@ def resolve(
             f"PSNR has no meaning for a signal of kind {signal.kind!r}", "stop it by steps or time instead"
         )
     loss = settings.loss or LOSSES[signal.loss]()
-    return config, dataclasses.replace(settings, loss=loss)
+    return config, dataclasses.replace(settings, loss=loss, sampler=_sampler_for(signal, settings.sampler))
+
+
+def _sampler_for(signal: Signal, chosen: SamplerConfig) -> SamplerConfig:
+    """The chosen sampler; `tiles` in place of `shuffled` where the signal is read from disk."""
+    if signal.tile is None or chosen.reads_tiles:
+        return chosen
+    if chosen == Shuffled():
+        return TilesConfig()
+    raise UsageError(
+        f"sampler {chosen.type_name!r} needs the whole signal in memory, but {signal.name!r} is read tile by tile",
+        "use --set fit.sampler=tiles, or --set signal.read=memory where the memory is large enough",
+    )
 
 
 class Run:
@@ -116,10 +132,12 @@ class Run:
                 "choose another field, or a smoother form (hash_grid: --set field.encoding.interpolation=smoothstep)",
             )
         self.pool = signal.pool(self.generators["pool"])
-        samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order)
+        samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order, signal.tile)
         self.sampler = settings.sampler.build(samples, settings.batch, self.generators["order"])
         self._check_parts()
         self.transform = None if settings.transform is None else settings.transform.build()
+        if signal.tile is not None:
+            samples = samples.seen_from(_START_TILES, _START_SAMPLES, self.generators["pool"])
         if is_fresh:
             self.field.start(samples, self.generators["start"])
         self.field.to(self.device)

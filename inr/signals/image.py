@@ -27,7 +27,7 @@ class Image(Lattice):
 
     kind: ClassVar[str] = "image"
     extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".npy")
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
@@ -68,7 +68,7 @@ class Image(Lattice):
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:
         """mse, psnr_db and ssim of the picture as it is written: clipped to [0, 1] and rounded to its bit depth."""
         reference = self.values.numpy()
-        written = _as_written(self.sampled(evaluate), self.meta["dtype"])
+        written = as_written(self.sampled(evaluate), self.meta["dtype"])
         if self.weight is not None:
             hidden = self.weight.numpy() == 0
             written = np.where(hidden, reference, written)
@@ -90,29 +90,38 @@ class Image(Lattice):
 
     @classmethod
     def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """PNG and TIFF keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
+        """PNG, TIFF and NPY keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
         dtype = str(meta["dtype"])
         notes: tuple[str, ...] = ()
-        if suffix not in (".tif", ".tiff") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
+        if (
+            suffix not in (".tif", ".tiff", ".npy")
+            and not (suffix == ".png" and dtype == "uint16")
+            and dtype != "uint8"
+        ):
             target = "uint16" if suffix == ".png" else "uint8"
             notes += (f"{suffix} can not hold {dtype} pixels: written as {target}",)
             dtype = target
         n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
         if n_clipped:
             notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
+        if suffix == ".npy":
+            np.lib.format.write_array(file, quantise(values, dtype), allow_pickle=False)
+            return notes
         icc = meta.get("icc")
-        file.write(encode(_quantise(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
+        file.write(encode(quantise(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
         return notes
 
 
-def _quantise(values: Values, dtype: str) -> AnyArray:
+def quantise(values: Values, dtype: str) -> AnyArray:
+    """Values as pixels of a dtype: integers clipped and rounded, floats as they are."""
     if dtype == "float32":
         return values
     peak = np.iinfo(dtype).max
     return np.rint(np.clip(values, 0, 1) * np.float64(peak)).astype(dtype)
 
 
-def _as_written(values: Values, dtype: str) -> Values:
-    pixels = _quantise(values, dtype)
+def as_written(values: Values, dtype: str) -> Values:
+    """Values as they are after they were written and read."""
+    pixels = quantise(values, dtype)
     written: Values = pixels.astype(np.float32)
     return written if dtype == "float32" else written / np.float32(np.iinfo(dtype).max)

@@ -123,7 +123,7 @@ def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -
     files(tmp_path, b"a", b"die", b"bad", b"bug", b"b", b"c")
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), str(marks)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

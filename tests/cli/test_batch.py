@@ -98,7 +98,8 @@ def test_what_can_not_be_is_said_before_the_work(picture: Path, here: Path, args
 
 
 @pytest.mark.skipif(not has("ray"), reason="ray is not installed (pip install 'inr[ray]')")
-def test_on_ray_the_files_are_the_same(picture: Path) -> None:
+def test_on_ray_the_files_are_the_same(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else its workers wait for whatever else the machine does
     args = ("batch", "a.png", *TINY, "--steps", "3")
     assert program(*args, "-o", "local").returncode == 0
     done = program(*args, "-o", "out", "--executor", "ray", "-j", "2")
