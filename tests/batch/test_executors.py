@@ -121,10 +121,9 @@ def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -
         "print(json.dumps(ok))\n"
     )
     files(tmp_path, b"a", b"die", b"bad", b"bug", b"b", b"c")
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(marks)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
+    command = [sys.executable, "-c", code, str(tmp_path), str(marks)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert [found[str(i)][0] for i in range(6)] == ["a", "die", 3, 1, "b", "c"]
