@@ -18,7 +18,7 @@ from inr._preparation import compilation
 
 from . import _options as options
 from ._app import INTERRUPTED
-from ._io import Target, source
+from ._io import PIPE, Target, source
 from ._machine import check_memory, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inr.fields import FieldConfig
     from inr.fitting import Fit, FitConfig, Run
     from inr.fitting.request import Request
+    from inr.fitting.team import Team
     from inr.signals import Signal
 
 TRACK_SHARE = 0.1
@@ -152,6 +153,7 @@ def fit(
     inr fit photo.png --init learned.safetensors --steps 20
     inr fit bunny.obj --set field.encoding.levels=12 --set fit.batch=65536
     cat a.png | inr fit - -o - > a.safetensors
+    torchrun --nproc-per-node 2 -m inr_cli fit photo.png    one fit on two processes or GPUs
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     if save_every is not None and save_every < 1:
@@ -173,12 +175,14 @@ def fit(
     if init is not None and fresh is not None:
         raise UsageError("--init and --fresh are both given, expected one of them: --init brings its own settings")
     is_real = not (print_config or dry_run)
-    with machine(device, threads, backend) as chosen:
+    with machine(device, threads, backend) as picked, _team(picked, input) as team:
         from inr.fitting import Fit, Run
         from inr.fitting.request import Request, read_config
         from inr.fitting.warm import warm_start
         from inr.signals import default_field_of, load_signal
 
+        chosen = picked if team is None else team.device
+        is_first = team is None or team.rank == 0  # the others work, and neither write nor speak
         given = source(input)
         start = None if init is None else Fit.load(init)
         request = Request.of(
@@ -201,7 +205,7 @@ def fit(
         folder = _checkpoint_folder(checkpoint, resume, target, stem, force=force or not is_real)
         out.notes(signal.notes)
         if resume is not None:
-            run = Run.resume(resume, signal, chosen)
+            run = Run.resume(resume, signal, chosen, team=team)
             field_config, fit_config = run.field.config, run.settings
         else:
             if fresh is not None:
@@ -215,7 +219,7 @@ def fit(
             out.result("plan", plan.document(), plan.text(), target.name)
             return
         if resume is None:
-            run = Run(signal, field_config, fit_config, chosen)
+            run = Run(signal, field_config, fit_config, chosen, team=team)
         if start is not None:
             warm_start(run, start, Path(str(init)).name)
         out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
@@ -225,14 +229,16 @@ def fit(
             outcome = run.advance(
                 progress,
                 should_stop=interruption.is_set,
-                on_checkpoint=lambda: run.save_checkpoint(folder),
+                on_checkpoint=lambda: run.save_checkpoint(folder) if is_first else None,
                 checkpoint_every=save_every,
             )
-            if outcome == "interrupted":
+            if outcome == "interrupted" and is_first:
                 run.save_checkpoint(folder)
         if outcome == "interrupted":
             _say_interrupted(out, run, input, folder, target)
             raise typer.Exit(INTERRUPTED)
+        if not is_first:
+            return
         result = run.result(outcome)
         data = result.to_bytes()
         target.write(data)
@@ -356,6 +362,17 @@ def _checkpoint_folder(given: Path | None, resume: Path | None, target: Target, 
             f"go on with --resume {folder}, or start over with --force",
         )
     return folder
+
+
+@contextlib.contextmanager
+def _team(device: torch.device, input: str) -> Iterator[Team | None]:
+    """The processes that torchrun started for this fit, or None."""
+    from inr.fitting.team import is_launched, joined
+
+    if is_launched() and input == PIPE:
+        raise UsageError("input is -, which the processes of torchrun can not share", "give a file")
+    with joined(device) as team:
+        yield team
 
 
 class _Interruption:

@@ -57,8 +57,9 @@ class Manifest:
         with file:
             _lock(file, folder)
             lines = _read(folder / MANIFEST_NAME)
-            with_newlines = sum(len(raw) for raw, _ in lines)
-            file.truncate(with_newlines)  # a line that a kill cut short
+            whole = sum(len(raw) for raw, _ in lines)
+            if whole < file.seek(0, os.SEEK_END):
+                file.truncate(whole)  # a line that a kill cut short
             manifest = cls(folder, file, [line for _, line in lines])
             if not lines:
                 manifest._append(FORMAT)
