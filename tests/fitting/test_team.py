@@ -25,8 +25,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "siren": ({"type": "siren", "width": 16, "depth": 2}, {"batch": 51}),
     "hash_grid": ({"type": "hash_grid"}, {"batch": 64, "clip": 1.0, "ema": 0.9}),
     "l1 on a grid": ({"type": "siren", "width": 16, "depth": 2}, {"batch": 70, "sampler": "grid", "loss": "l1"}),
-    "patches": ({"type": "siren", "width": 16, "depth": 2}, {"batch": 64, "sampler": {"type": "patches", "size": 4}}),
-    "lbfgs": ({"type": "siren", "width": 8}, {"batch": 192, "optimizer": "lbfgs", "lr": 0.1}),
+    "patches": ({"type": "siren", "width": 16, "depth": 2}, {"batch": 64, "sampler": {"type": "patches", "side": 4}}),
+    "lbfgs": ({"type": "siren", "width": 8}, {"batch": 192, "optimizer": "lbfgs", "lr": 0.1, "steps": 1}),
 }
 
 
