@@ -161,7 +161,7 @@ def batch(
     with machine(device, threads, backend) as chosen:
         import torch
 
-        from inr.batch import EXECUTORS, JOBS, Batch, Manifest, collect
+        from inr.batch import EXECUTORS, JOBS, Batch, Manifest, check_settings, collect
         from inr.batch._inputs import digest_of
         from inr.fitting.request import read_config
         from inr.signals import Source
@@ -175,6 +175,7 @@ def batch(
         given["config"] = None if config is None else read_config(config)
         document = {key: value for key, value in given.items() if value}
         items = collect(inputs, kind, output)
+        check_settings(items, job, document)  # before the folder is made
         if dry_run:
             _say_plan(out, Batch(Manifest.seen(output), items, job, document, force=force), output)
             return

@@ -4,7 +4,7 @@ from inr.batch._executor import EXECUTORS, Attempt, Executor, Failure
 from inr.batch._inputs import Item, collect
 from inr.batch._job import JOBS, JobKind, Result
 from inr.batch._manifest import MANIFEST_NAME, Manifest
-from inr.batch._run import Batch, Event, JobWork, Row
+from inr.batch._run import Batch, Event, JobWork, Row, check_settings
 
 __all__ = [
     "EXECUTORS",
@@ -21,5 +21,6 @@ __all__ = [
     "Manifest",
     "Result",
     "Row",
+    "check_settings",
     "collect",
 ]

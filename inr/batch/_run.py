@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -67,9 +68,10 @@ class Batch:
         *,
         force: bool = False,
     ) -> None:
-        self.manifest, self.items, self.job, self.settings = manifest, items, job, settings
+        self.manifest, self.items, self.job = manifest, items, job
+        self.settings: dict[str, Any] = json.loads(json.dumps(settings))
         self.notes: tuple[str, ...] = ()
-        self._check_settings()
+        check_settings(items, job, settings)
         self.is_new = force or manifest.job is None or self._is_other_epoch()
         self.rows: dict[str, Row] = {}
         self._states: dict[str, tuple[int, int]] = {}
@@ -131,16 +133,6 @@ class Batch:
             return Row(item.name, output, "failed", failure=Failure(error.message, error.hint, error.exit_code))
         return Row(item.name, output, "done", outcome.summary)
 
-    def _check_settings(self) -> None:
-        kind = JOBS[self.job]
-        for item in {item.path.suffix.lower(): item for item in self.items}.values():
-            try:
-                kind.check(Source(str(item.path), path=item.path), self.settings)
-            except ConfigError:
-                raise
-            except (InrError, OSError):
-                continue  # of this input alone: it will be among the failures
-
     def _is_other_epoch(self) -> bool:
         """Whether a new epoch is due because the last one, of another job or settings, has nothing done."""
         old, new = (self.manifest.job, self.manifest.settings), (self.job, self.settings)
@@ -177,6 +169,17 @@ class Batch:
                 f"{_some(strangers)}",
                 "use --force to replace what is there, or another -o",
             )
+
+
+def check_settings(items: Sequence[Item], job: str, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that can not be, for any of the sorts of files there are. Raises ConfigError."""
+    for item in {item.path.suffix.lower(): item for item in items}.values():
+        try:
+            JOBS[job].check(Source(str(item.path), path=item.path), settings)
+        except ConfigError:
+            raise
+        except (InrError, OSError):
+            continue  # of this input alone: it will be among the failures
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -13,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from inr._errors import UnavailableError
-from inr._optional import has
 from inr.batch import EXECUTORS, Attempt, Failure, Result
 from tests.batch.works import Echo
 
 ROOT = Path(__file__).parents[2]
+HAS_RAY = importlib.util.find_spec("ray") is not None
 pytestmark = pytest.mark.slow
 
 
@@ -103,7 +104,7 @@ def _wait_until(condition: object) -> None:
     raise TimeoutError
 
 
-@pytest.mark.skipif(not has("ray"), reason="ray is not installed (pip install 'inr[ray]')")
+@pytest.mark.skipif(not HAS_RAY, reason="ray is not installed (pip install 'inr[ray]')")
 def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -> None:
     """A local Ray with two workers; in a process of its own, as ray's warnings and threads are its own."""
     code = (
@@ -130,7 +131,7 @@ def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -
     assert len(list(marks.iterdir())) == 1
 
 
-@pytest.mark.skipif(has("ray"), reason="ray is installed")
+@pytest.mark.skipif(HAS_RAY, reason="ray is installed")
 def test_without_ray_it_is_said_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="ray"):
         list(EXECUTORS["ray"](1).run(Echo(tmp_path), [tmp_path]))
