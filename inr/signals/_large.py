@@ -244,5 +244,6 @@ def _tiff(source: Source) -> tuple[Store, str | None]:
             f"picture {source.name!r} is read tile by tile, and has {problem}",
             "save it as a tiled RGB TIFF, or as .npy",
         )
+    store.read(Tiles(store).box(0))  # a code that can not be read here is found before the work
     profile = page.tags.valueof(34675)
     return store, None if profile is None else base64.b64encode(profile).decode("ascii")

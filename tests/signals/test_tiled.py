@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from PIL import Image as Pillow
 from torch import Generator, Tensor
 
-from inr._errors import UnreadableError, UsageError
+from inr._errors import UnavailableError, UnreadableError, UsageError
 from inr.fitting import Fit, Run, resolve
 from inr.fitting.fresh import fresh
 from inr.signals import Signal, Source, load_signal
@@ -220,6 +221,32 @@ def test_what_can_not_be_read_in_tiles_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 3])
     with pytest.raises(UnreadableError):
         load_signal(tmp_path / "cut.tif", "image", {"read": "tiles"})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="imagecodecs is installed")
+def test_a_code_that_needs_a_package_says_which(tmp_path: Path) -> None:
+    Pillow.fromarray(pixels("uint8")).save(tmp_path / "lzw.tif", compression="tiff_lzw")
+    with pytest.raises(UnavailableError, match="imagecodecs"):
+        load_signal(tmp_path / "lzw.tif", None, {"read": "tiles"})
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "size"),
+    [
+        ("rgb-tiles.tif", "MAX_PIXELS", 70 * 101),
+        ("rgb.npy", "MAX_PIXELS", 70 * 101),
+        ("stereo.wav", "LARGE_SOUND", 600_000),
+        ("volume.npy", "arrays.MAX_VALUES", 120_000),
+    ],
+)
+def test_large_files_stay_on_disk_unasked(
+    name: str, limit: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, options, write = FILES[name]
+    write(tmp_path / name)
+    for most, is_tiled in ((size, False), (size - 1, True)):
+        monkeypatch.setattr(f"inr.signals._large.{limit}", most)
+        assert isinstance(load_signal(tmp_path / name, kind, options), Tiled) == is_tiled
 
 
 def test_what_needs_the_whole_signal_says_so(tmp_path: Path) -> None:
