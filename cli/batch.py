@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def batch(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Files, folders (with those within), or patterns in quotes.")
+        list[str], typer.Argument(metavar="IN", help="Files, folders (with those within), or patterns in quotes.")
     ],
     output: Annotated[
         Path,
@@ -132,10 +132,10 @@ def batch(
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
-    """Fit many signals; the next call goes on where this one ended, however it ended.
+    """Fit many signals, in a folder that remembers what is done.
 
-    DIR/manifest.jsonl holds what is done. A call with the same settings does what is left: inputs that are new, have
-    changed, or failed. Failures are listed at the end; the exit code is the worst of them.
+    DIR/manifest.jsonl says what is done, however a call ended. The same call again does what is left: inputs that are
+    new, have changed, or failed. Failures are listed at the end; the exit code is the worst of them.
 
     \b
     inr batch photos -o models --steps 1000
