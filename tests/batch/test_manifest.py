@@ -124,7 +124,7 @@ def test_changed_inputs_are_done_again_and_touched_ones_are_not(inputs: Path, tm
     os.utime(inputs / "a.png")
     batch, n = call(inputs, out)
     assert n == 1
-    assert batch.notes == ("1 input has changed, done again: b.png",)
+    assert batch.notes == ("1 input has changed since, done again: b.png",)
     assert (out / "b.safetensors").read_bytes() == b"other"
 
 
