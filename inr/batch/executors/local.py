@@ -48,6 +48,7 @@ class Local(Executor):
                         waiting.appendleft(index)
                     else:
                         yield Attempt(index, Failure(f"its process died {ATTEMPTS} times ({worker.death})", _ADVICE))
+                    worker.end()
                     workers[workers.index(worker)] = _Worker(work)
         finally:
             for worker in workers:
