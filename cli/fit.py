@@ -153,7 +153,7 @@ def fit(
     inr fit photo.png --init learned.safetensors --steps 20
     inr fit bunny.obj --set field.encoding.levels=12 --set fit.batch=65536
     cat a.png | inr fit - -o - > a.safetensors
-    torchrun --nproc-per-node 2 -m inr_cli fit photo.png    one fit on two processes or GPUs
+    torchrun --nproc-per-node 2 -m inr_cli fit photo.png
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     if save_every is not None and save_every < 1:
