@@ -221,7 +221,7 @@ def _target_name(name: str, output: str | None, folder: Path | None) -> str | No
 
 
 def _settings(texts: list[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    from .fit import by_section
+    from inr.fitting.request import by_section
 
     problems: list[str] = []
     sections = by_section(texts, problems, ("field", "signal"))

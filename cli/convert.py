@@ -12,7 +12,7 @@ from ._io import Target, source
 from ._machine import check_memory, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
-from .fit import BYTES_PER_PARAMETER, Request
+from .fit import BYTES_PER_PARAMETER
 
 
 def convert(
@@ -68,6 +68,7 @@ def convert(
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
         from inr.fitting.distil import distil
+        from inr.fitting.request import Request
         from inr.fitting.sizing import count_parameters
         from inr.fitting.teacher import teacher_of
 

@@ -6,19 +6,19 @@ import contextlib
 import dataclasses
 import io
 import signal as os_signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr._errors import ConfigError, UsageError, did_you_mean
+from inr._errors import UsageError
 from inr._preparation import compilation
 
 from . import _options as options
 from ._app import INTERRUPTED
-from ._io import Target, source
+from ._io import PIPE, Target, source
 from ._machine import check_memory, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from inr.fields import FieldConfig
     from inr.fitting import Fit, FitConfig, Run
+    from inr.fitting.request import Request
+    from inr.fitting.team import Team
     from inr.signals import Signal
 
-SECTIONS = ("field", "fit", "signal")
 TRACK_SHARE = 0.1
 """Seconds that looks at the tangent kernel may take per second of the fit, where --track-ntk is given."""
 
@@ -152,6 +153,7 @@ def fit(
     inr fit photo.png --init learned.safetensors --steps 20
     inr fit bunny.obj --set field.encoding.levels=12 --set fit.batch=65536
     cat a.png | inr fit - -o - > a.safetensors
+    torchrun --nproc-per-node 2 -m inr_cli fit photo.png
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     if save_every is not None and save_every < 1:
@@ -173,16 +175,19 @@ def fit(
     if init is not None and fresh is not None:
         raise UsageError("--init and --fresh are both given, expected one of them: --init brings its own settings")
     is_real = not (print_config or dry_run)
-    with machine(device, threads, backend) as chosen:
+    with machine(device, threads, backend) as picked, _team(picked, input) as team:
         from inr.fitting import Fit, Run
+        from inr.fitting.request import Request, read_config
         from inr.fitting.warm import warm_start
         from inr.signals import default_field_of, load_signal
 
+        chosen = picked if team is None else team.device
+        is_first = team is None or team.rank == 0  # the others work, and neither write nor speak
         given = source(input)
         start = None if init is None else Fit.load(init)
         request = Request.of(
             lambda kind: default_field_of(given, kind),
-            config,
+            None if config is None else read_config(config),
             field,
             settings or [],
             flags,
@@ -200,7 +205,7 @@ def fit(
         folder = _checkpoint_folder(checkpoint, resume, target, stem, force=force or not is_real)
         out.notes(signal.notes)
         if resume is not None:
-            run = Run.resume(resume, signal, chosen)
+            run = Run.resume(resume, signal, chosen, team=team)
             field_config, fit_config = run.field.config, run.settings
         else:
             if fresh is not None:
@@ -214,7 +219,7 @@ def fit(
             out.result("plan", plan.document(), plan.text(), target.name)
             return
         if resume is None:
-            run = Run(signal, field_config, fit_config, chosen)
+            run = Run(signal, field_config, fit_config, chosen, team=team)
         if start is not None:
             warm_start(run, start, Path(str(init)).name)
         out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
@@ -224,14 +229,16 @@ def fit(
             outcome = run.advance(
                 progress,
                 should_stop=interruption.is_set,
-                on_checkpoint=lambda: run.save_checkpoint(folder),
+                on_checkpoint=lambda: run.save_checkpoint(folder) if is_first else None,
                 checkpoint_every=save_every,
             )
-            if outcome == "interrupted":
+            if outcome == "interrupted" and is_first:
                 run.save_checkpoint(folder)
         if outcome == "interrupted":
             _say_interrupted(out, run, input, folder, target)
             raise typer.Exit(INTERRUPTED)
+        if not is_first:
+            return
         result = run.result(outcome)
         data = result.to_bytes()
         target.write(data)
@@ -261,85 +268,6 @@ def summary(result: Fit, headline: str, name: str, n_bytes: int) -> str:
     quality = human_metric(headline, result.metrics.get(headline))
     size = f"{result.field.n_params:,} parameters  {human_bytes(n_bytes)}"
     return f"{name}  {quality}  {size}  {human_seconds(result.seconds)}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """The settings that were asked for, before the signal is known: flag > --set > --config > preset > default."""
-
-    field: FieldConfig
-    fit_document: Mapping[str, Any]
-    assignments: Sequence[str]
-    flags: Mapping[str, Any]
-    signal_options: Mapping[str, str]
-    kind: str | None
-
-    @classmethod
-    def of(
-        cls,
-        default_field: Callable[[str | None], str],
-        config: str | None,
-        field: str | None,
-        settings: Sequence[str],
-        flags: Mapping[str, Any],
-        kind: str | None,
-        init: FieldConfig | None = None,
-    ) -> Request:
-        """Check everything that can be checked without the signal. Raises ConfigError with every problem.
-
-        default_field: the family for a kind of signal, where none is named. init: the field's settings there.
-        """
-        from inr._config import override, parse
-        from inr.fields import FieldConfig
-        from inr.fitting import FitConfig
-
-        problems: list[str] = []
-        document = {} if config is None else _read_config(config, problems)
-        assigned = by_section(settings, problems)
-        field_document = dict(document["field"]) if "field" in document else {}
-        if field is not None and field_document.get("type", field) != field:
-            field_document = {}  # they are another family's settings
-        signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
-        signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
-        kind = signal_options.pop("kind", None) if kind is None else kind
-        signal_options.pop("kind", None)
-        if init is not None and field in (None, init.type_name) and not field_document:
-            field_document = init.to_json()
-        field_document["type"] = field or field_document.get("type") or default_field(kind)
-        parsed: FieldConfig | None = None
-        with collecting(problems):
-            parsed = parse(FieldConfig, field_document, "field")
-            parsed = override(parsed, assigned["field"], "field")
-        fit_document = document.get("fit", {})
-        checked = FitConfig()
-        with collecting(problems):
-            checked = parse(FitConfig, fit_document, "fit")
-        with collecting(problems):
-            override(checked, assigned["fit"], "fit")
-        with collecting(problems):
-            parse(FitConfig, flags, "fit")
-        if problems or parsed is None:
-            raise ConfigError(problems, "inr fields NAME lists a family's settings")
-        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
-
-    def resolve(self, signal: Signal) -> tuple[FieldConfig, FitConfig]:
-        """The complete settings for a signal."""
-        from inr import fitting
-        from inr._config import override, parse
-
-        field = self.field.resolve(signal.spec)
-        fit = parse(fitting.FitConfig, field.recipe(signal.spec), "fit")
-        fit = override(parse(fitting.FitConfig, self.fit_document, "fit", fit), self.assignments, "fit")
-        is_closed_form = fit.steps == 0
-        if "time_s" in self.flags and "steps" not in self.flags and not self._says_steps() and not is_closed_form:
-            fit = dataclasses.replace(fit, steps=None)
-        fit = parse(fitting.FitConfig, self.flags, "fit", fit)
-        if fit.steps is None and fit.time_s is None:
-            raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give --time")
-        return fitting.resolve(signal, field, fit)
-
-    def _says_steps(self) -> bool:
-        return "steps" in self.fit_document or any(text.startswith("steps=") for text in self.assignments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -400,50 +328,6 @@ class Plan:
         }
 
 
-def _read_config(name: str, problems: list[str]) -> dict[str, dict[str, Any]]:
-    from inr._config import read_toml
-    from inr.signals import Source
-
-    with Source.of(name).open() as file:
-        try:
-            document = read_toml(file.read().decode(), name)
-        except UnicodeDecodeError as error:
-            raise ConfigError([f"{name}: not valid TOML: {error}"]) from error
-    known = {}
-    for section, table in document.items():
-        if section not in SECTIONS:
-            problems.append(f"{name}: unknown section {section!r}{did_you_mean(section, SECTIONS)}")
-        elif not isinstance(table, dict):
-            problems.append(f"{name}: {section} is {table!r}, expected a table of settings")
-        else:
-            known[section] = table
-    return known
-
-
-def by_section(
-    assignments: Sequence[str], problems: list[str], names: Sequence[str] = SECTIONS
-) -> dict[str, list[str]]:
-    """`field.width=64` to {"field": ["width=64"]}."""
-    sections: dict[str, list[str]] = {name: [] for name in names}
-    for text in assignments:
-        section, dot, rest = text.partition(".")
-        if "=" not in text or not dot or "=" in section:
-            problems.append(f"--set {text!r} is not of the form section.key=value, for example fit.lr=0.01")
-        elif section not in sections:
-            problems.append(f"--set {text!r} has the unknown section {section!r}{did_you_mean(section, names)}")
-        else:
-            sections[section].append(rest)
-    return sections
-
-
-@contextlib.contextmanager
-def collecting(problems: list[str]) -> Iterator[None]:
-    try:
-        yield
-    except ConfigError as error:
-        problems.extend(error.problems)
-
-
 def _to_toml(field: FieldConfig, fit: FitConfig, signal: Signal, signal_options: Mapping[str, str]) -> str:
     import json
 
@@ -456,15 +340,10 @@ def _to_toml(field: FieldConfig, fit: FitConfig, signal: Signal, signal_options:
 
 def _choose(request: Request, signal: Signal, text: str, out: Output) -> Request:
     """The request with the frequency setting that FreSh chooses; says so on stderr."""
-    from inr.fitting.fresh import fresh
-
-    setting, _, listed = text.removeprefix("field.").partition("=")
-    values = options.numbers(listed, "--fresh", "numbers such as activation.omega=30,60,90") if listed else None
-    seed = request.flags.get("seed", 0)
-    choice = fresh(signal, request.field, None if setting == "auto" else setting, values, seed=seed)
+    request, choice = request.freshened(signal, text)
     tried = "  ".join(f"{v:g}: {d:.3g}" for v, d in choice.distances.items())
     out.note(f"fresh: field.{choice.setting}={choice.value:g} is nearest to the signal's spectrum; distances {tried}")
-    return dataclasses.replace(request, field=choice.config)
+    return request
 
 
 def _checkpoint_folder(given: Path | None, resume: Path | None, target: Target, stem: str, *, force: bool) -> Path:
@@ -483,6 +362,17 @@ def _checkpoint_folder(given: Path | None, resume: Path | None, target: Target, 
             f"go on with --resume {folder}, or start over with --force",
         )
     return folder
+
+
+@contextlib.contextmanager
+def _team(device: torch.device, input: str) -> Iterator[Team | None]:
+    """The processes that torchrun started for this fit, or None."""
+    from inr.fitting.team import is_launched, joined
+
+    if is_launched() and input == PIPE:
+        raise UsageError("input is -, which the processes of torchrun can not share", "give a file")
+    with joined(device) as team:
+        yield team
 
 
 class _Interruption:

@@ -16,7 +16,7 @@ from ._io import Target
 from ._machine import machine
 from ._output import Output, human_bytes, human_seconds
 from ._progress import FitProgress
-from .fit import by_section, collecting, interruptible
+from .fit import interruptible
 
 if TYPE_CHECKING:
     from inr.fields import FieldConfig
@@ -137,6 +137,7 @@ def _settings(field: str, settings: list[str], flags: Mapping[str, object]) -> t
     from inr._config import override, parse
     from inr.fields import FieldConfig
     from inr.fitting.meta import LearnConfig
+    from inr.fitting.request import by_section, collecting
 
     problems: list[str] = []
     assigned = by_section(settings, problems, SECTIONS)

@@ -12,6 +12,7 @@ import typer
 import inr
 
 from . import (
+    batch,
     compare,
     compress,
     convert,
@@ -64,6 +65,7 @@ app = typer.Typer(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit.fit,
+    "batch": batch.batch,
     "render": render.render,
     "mesh": mesh.mesh,
     "eval": eval.evaluate,
@@ -104,5 +106,9 @@ def run() -> None:
     """The `inr` program."""
     # OpenMP's idle threads would spin, on the cores that our own threads need; to be set before torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
+        silence = os.open(os.devnull, os.O_WRONLY)  # of the processes of torchrun the first one speaks
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
     warnings.simplefilter("ignore")  # libraries warn their authors; what a user should know comes as notes
     app()

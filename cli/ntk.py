@@ -16,7 +16,6 @@ from . import _options as options
 from ._io import Target, source
 from ._machine import machine
 from ._output import Output, human_seconds
-from .fit import Request, by_section
 
 if TYPE_CHECKING:
     from inr.ntk.report import Report
@@ -189,6 +188,7 @@ def _of_signal(
     out: Output,
     wants: dict[str, Any],
 ) -> Report:
+    from inr.fitting.request import Request
     from inr.report import ntk_report
     from inr.signals import default_field_of, load_signal
 
@@ -215,6 +215,7 @@ def _of_model(
     from inr._config import override, parse
     from inr._errors import ConfigError
     from inr.fitting import Fit, FitConfig
+    from inr.fitting.request import by_section
     from inr.report import ntk_report
     from inr.signals import load_signal
 

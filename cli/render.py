@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from inr._errors import UsageError
+from inr._files import atomic
 
 from . import _options as options
 from ._io import formatted_target, source
@@ -18,6 +18,9 @@ from ._output import Output, human_bytes
 
 BYTES_PER_VALUE = 16
 """float32 values, and copies of them while they are clipped, rounded and encoded."""
+
+LARGE = 2**26
+"""Values beyond which a rendering is written in parts where the format allows it, so that memory is bounded."""
 
 
 def render(
@@ -76,6 +79,7 @@ def render(
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
         from inr.signals import View
+        from inr.signals._parts import parts_writer
 
         view = View(
             scale=scale,
@@ -91,20 +95,27 @@ def render(
         default = _default_suffix(kind.formats, view.slices)
         target, suffix = formatted_target(output, form, f"{given.stem}.render", kind.formats, default, force=force)
         grid, _ = kind.grid(fit.spec, fit.frame, fit.meta, view)
-        check_memory(
-            grid.size * fit.spec.d_out * BYTES_PER_VALUE, f"a rendering of {grid.size:,} samples", "use --crop"
-        )
-        values, meta = fit.render(view)
-        file = io.BytesIO()
-        out.notes(kind.write(values, meta, file, suffix))
-        target.write(file.getvalue())
-    shape = [n for n in values.shape[:-1] if n > 1 or math.prod(values.shape[:-1]) == 1]
-    n_bytes = file.tell()
+        n_values = grid.size * fit.spec.d_out
+        writer = parts_writer(fit.spec.kind, suffix)
+        if n_values > LARGE and writer is not None and target.path is not None and not view.slices:
+            bands, _, meta = fit.parts(view)
+            with atomic(target.path) as temporary:
+                writer(bands, (*grid.shape, fit.spec.d_out), meta, temporary)
+                n_bytes = temporary.stat().st_size
+        else:
+            hint = "use --crop, or write .npy, .tif, .wav or .flac, which can be written in parts"
+            check_memory(n_values * BYTES_PER_VALUE, f"a rendering of {grid.size:,} samples", hint)
+            values, meta = fit.render(view)
+            file = io.BytesIO()
+            out.notes(kind.write(values, meta, file, suffix))
+            n_bytes = file.tell()
+            target.write(file.getvalue())
+    shape = [n for n in grid.shape if n > 1 or grid.size == 1]
     document = {
         "output": target.name,
         "bytes": n_bytes,
         "shape": shape,
-        "channels": values.shape[-1],
+        "channels": fit.spec.d_out,
         "format": suffix[1:],
     }
     out.result("render", document, f"{target.name}  {'x'.join(map(str, shape))}  {human_bytes(n_bytes)}", target.name)

@@ -54,10 +54,9 @@ def suggest(
     out = Output(as_json, is_quiet, verbosity)
     with machine("cpu", threads, None):
         from inr._errors import ConfigError
+        from inr.fitting.request import by_section
         from inr.fitting.suggest import suggest as run
         from inr.signals import load_signal
-
-        from .fit import by_section
 
         problems: list[str] = []
         assigned = by_section(assignments or [], problems, ("field", "signal"))

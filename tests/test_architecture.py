@@ -25,10 +25,11 @@ FLOORS = {
     "fitting": 5,  # on `ntk`: a fit can follow its tangent kernel
     "codec": 6,
     "mesh": 6,
+    "batch": 6,
     "report": 7,
     "_api": 8,
 }
-MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "report", "_api")
+MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "batch", "report", "_api")
 
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:

@@ -129,7 +129,7 @@ def only_format_errors() -> Iterator[None]:
 def formats_of(header: Header) -> tuple[str, ...]:
     """Suffixes that a decoded signal can be written as, without those of models and meshes; the default first."""
     if header.kind == "image":
-        return (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+        return (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".npy")
     from inr.signals import SIGNALS
 
     return SIGNALS[header.kind].formats

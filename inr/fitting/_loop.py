@@ -31,8 +31,11 @@ from inr.fitting._result import (
     parse_model,
     understanding,
 )
-from inr.fitting._sampler import Draw, Look
+from inr.fitting._sampler import Draw, Look, SamplerConfig
 from inr.fitting._settings import FitConfig
+from inr.fitting.samplers import Shuffled
+from inr.fitting.team import Team
+from inr.fitting.tiles import TilesConfig
 from inr.fitting.tracking import NtkTracker
 from inr.kernels import use_precision
 from inr.signals import Batch, Signal, Source
@@ -44,6 +47,8 @@ _STREAMS = ("init", "pool", "order", "loss", "start")
 _CHUNK = 2**16
 _SMOOTHING = 0.95
 _LAST_GOOD_EVERY = 100
+_START_TILES = 64  # of a signal on disk, which a start that looks at the signal sees
+_START_SAMPLES = 2**18
 _TARGET_SLACK_DB = 0.5  # the smoothed loss lags behind the field
 _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells nothing of its PSNR
 
@@ -85,13 +90,26 @@ def resolve(
             f"PSNR has no meaning for a signal of kind {signal.kind!r}", "stop it by steps or time instead"
         )
     loss = settings.loss or LOSSES[signal.loss]()
-    return config, dataclasses.replace(settings, loss=loss)
+    return config, dataclasses.replace(settings, loss=loss, sampler=_sampler_for(signal, settings.sampler))
+
+
+def _sampler_for(signal: Signal, chosen: SamplerConfig) -> SamplerConfig:
+    """The chosen sampler; `tiles` in place of `shuffled` where the signal is read from disk."""
+    if signal.tile is None or chosen.reads_tiles:
+        return chosen
+    if chosen == Shuffled():
+        return TilesConfig()
+    raise UsageError(
+        f"sampler {chosen.type_name!r} needs the whole signal in memory, but {signal.name!r} is read tile by tile",
+        "use --set fit.sampler=tiles, or --set signal.read=memory where the memory is large enough",
+    )
 
 
 class Run:
     """A fit in progress: it can be advanced, checkpointed, resumed and finished.
 
-    signal: what to fit. field, settings: as `resolve` returns them.
+    signal: what to fit. field, settings: as `resolve` returns them. team: the processes that share every batch, where
+    there are several; each makes a Run and calls the same methods, and has the same result.
     """
 
     def __init__(
@@ -102,8 +120,10 @@ class Run:
         device: torch.device | None = None,
         *,
         is_fresh: bool = True,
+        team: Team | None = None,
     ) -> None:
-        self.signal, self.settings = signal, settings
+        self.signal, self.settings, self.team = signal, settings, team
+        self._fraction = 1.0  # of the batch, that is ours
         self.device = device or torch.device("cpu")
         self.generators = {name: _generator(settings.seed, name) for name in _STREAMS}
         self.field: Field = field.build(signal.spec, self.generators["init"])
@@ -116,13 +136,17 @@ class Run:
                 "choose another field, or a smoother form (hash_grid: --set field.encoding.interpolation=smoothstep)",
             )
         self.pool = signal.pool(self.generators["pool"])
-        samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order)
+        samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order, signal.tile)
         self.sampler = settings.sampler.build(samples, settings.batch, self.generators["order"])
         self._check_parts()
         self.transform = None if settings.transform is None else settings.transform.build()
+        if signal.tile is not None:
+            samples = samples.seen_from(_START_TILES, _START_SAMPLES, self.generators["pool"])
         if is_fresh:
             self.field.start(samples, self.generators["start"])
         self.field.to(self.device)
+        if team is not None:
+            team.copy_first(self.field)
         groups = self.field.param_groups()
         lr_encoding = settings.lr if settings.lr_encoding is None else settings.lr_encoding
         self._base_lr = {role: lr_encoding if role == "encoding" else settings.lr for role in groups}
@@ -158,6 +182,23 @@ class Run:
                 f"but batch is {self.settings.batch} of {self.pool.size}",
                 f"use --set fit.batch={self.pool.size}, or --set fit.optimizer=adam",
             )
+        if self.team is not None:
+            self._check_team()
+
+    def _check_team(self) -> None:
+        settings = self.settings
+        parts = {
+            "fit.loss": self.loss.type_name if self.loss.draws else None,
+            "fit.jitter": None if settings.jitter is None else settings.jitter.type_name,
+            "fit.transform": None if settings.transform is None else settings.transform.type_name,
+            "fit.track_ntk": settings.track_ntk,
+        }
+        for name, value in parts.items():
+            if value is not None:
+                raise UsageError(
+                    f"{name}={value} is not a sum over the batch's samples, so processes can not share it",
+                    "run it on one process",
+                )
 
     def _check_precision(self) -> None:
         chosen = self.settings.precision
@@ -202,13 +243,16 @@ class Run:
         settings = self.settings
         while True:
             self.seconds = clock()
+            is_stopped = should_stop is not None and should_stop()
+            if self.team is not None:  # clocks and signals differ: the first process decides
+                self.seconds, is_stopped = (said := self.team.told(self.seconds, is_stopped))[0], bool(said[1])
             if self.tracker is not None:
                 self.tracker.see(self.step, self.seconds)
             if settings.steps is not None and self.step >= settings.steps:
                 break
             if settings.time_s is not None and self.seconds >= settings.time_s:
                 break
-            if should_stop is not None and should_stop():
+            if is_stopped:
                 return "interrupted"
             loss = self._train_step()
             if not math.isfinite(loss):
@@ -241,9 +285,11 @@ class Run:
         self.field.train()  # a result taken on the way has put it into eval mode
         self.optimizer.zero_grad(set_to_none=True)
         draw = self.sampler.draw(Look(self.step, self.fraction_done(), self._residuals, self._slopes))
+        if self.team is not None:
+            draw, self._fraction = self.team.share(draw)
         batch = self._jittered(self._batch(draw))
         loss = self._objective(batch, draw.groups)
-        value = float(loss.detach())
+        value = self._whole(loss)
         if not math.isfinite(value):
             return value
         if self.step % _LAST_GOOD_EVERY == 0:
@@ -268,8 +314,15 @@ class Run:
         penalty = self.field.penalty()
         return loss if penalty is None else loss + penalty
 
+    def _whole(self, loss: Tensor) -> float:
+        """The loss of the whole batch, of which `loss` is our share's."""
+        value = float(loss.detach())
+        return value if self.team is None else self.team.add(value * self._fraction)
+
     def _backward(self, loss: Tensor) -> None:
         torch.autograd.backward(loss)
+        if self.team is not None:
+            self.team.add_gradients(self.field.parameters(), self._fraction)
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.field.parameters(), self.settings.clip)
 
@@ -278,7 +331,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._penalised(self._objective(batch, groups))
         self._backward(loss)
-        return float(loss.detach())
+        return self._whole(loss)
 
     # -- batches
 
@@ -373,7 +426,14 @@ class Run:
             is_time_to_look = surely or self.step % _LOOK_EVERY == 0
         else:
             is_time_to_look = surely or (estimate >= target - _TARGET_SLACK_DB and self.step % 10 == 0)
-        return is_time_to_look and self.signal.metrics(self.result("done", with_metrics=False))["psnr_db"] >= target
+        if not is_time_to_look:
+            return False
+        if self.team is None:
+            return self._reached() >= target
+        return self.team.told(self._reached() if self.team.rank == 0 else 0.0)[0] >= target
+
+    def _reached(self) -> float:
+        return self.signal.metrics(self.result("done", with_metrics=False))["psnr_db"]
 
     # -- the end
 
@@ -427,7 +487,9 @@ class Run:
             temporary.write_bytes(data)
 
     @classmethod
-    def resume(cls, folder: Path, signal: Signal, device: torch.device | None = None) -> Run:
+    def resume(
+        cls, folder: Path, signal: Signal, device: torch.device | None = None, *, team: Team | None = None
+    ) -> Run:
         """Continue the run that a checkpoint holds, as if it had never stopped (on the CPU: bit for bit).
 
         Raises UnreadableError when there is no readable checkpoint, UsageError when the signal is another one.
@@ -446,7 +508,7 @@ class Run:
         with understanding(source.name):
             groups = _by_prefix(tensors)
             build_field(config, spec, groups["field"], source.name)
-            run = cls(signal, config, settings, device, is_fresh=False)
+            run = cls(signal, config, settings, device, is_fresh=False, team=team)
             run._restore(document, groups, source.name)
         return run
 

@@ -20,12 +20,14 @@ class LossConfig(Config):
     """Settings of a loss.
 
     order: coordinate derivatives of the field that it takes; a field whose `smoothness` is less is refused before
-    the first step. is_mse: its value is the mean squared error, from which PSNR can be told while fitting.
+    the first step. is_mse: its value is the mean squared error, from which PSNR can be told while fitting. draws: it
+    draws points of its own; else it is a mean over the batch, whose parts can be worked on apart.
     """
 
     slot: ClassVar[Registry[type[LossConfig]]] = LOSSES
     order: ClassVar[int] = 0
     is_mse: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from inr._config import parse
-from inr._domain import Frame, Spec
+from inr._domain import Frame, Grid, Spec
 from inr._errors import InrError, UnreadableError
 from inr._files import atomic
 from inr.fields import Field, FieldConfig
@@ -24,6 +24,7 @@ from inr.signals import SIGNALS, Signal, Source, View
 from inr.signals._signal import Values
 
 EVALUATION_CHUNK = 1 << 15
+PART_VALUES = 2**24
 
 Outcome = Literal["done", "target_not_reached", "diverged", "interrupted"]
 
@@ -79,6 +80,25 @@ class Fit:
             index = torch.arange(start, min(start + EVALUATION_CHUNK, grid.size))
             out[index] = self(grid.points(index))
         return out.reshape(*grid.shape, -1).numpy(), meta
+
+    def parts(self, view: View | None = None) -> tuple[Iterator[Values], Grid, dict[str, Any]]:
+        """What `render` returns, as bands [n, *shape[1:], C] along the first array axis, in order, each made when it is
+        asked for; the lattice, and the metadata. A band has 2^24 values at most (but one row always)."""
+        grid, meta = self.kind.grid(self.spec, self.frame, self.meta, view or View())
+        per_row = grid.size // grid.shape[0]
+        n_rows = max(1, PART_VALUES // (per_row * self.frame.d_out))
+
+        def bands() -> Iterator[Values]:
+            for first in range(0, grid.shape[0], n_rows):
+                last = min(first + n_rows, grid.shape[0])
+                out = torch.empty((last - first) * per_row, self.frame.d_out)
+                for start in range(0, len(out), EVALUATION_CHUNK):
+                    stop = min(start + EVALUATION_CHUNK, len(out))
+                    index = torch.arange(start, stop) + first * per_row
+                    out[start:stop] = self(grid.points(index))
+                yield out.reshape(last - first, *grid.shape[1:], -1).numpy()
+
+        return bands(), grid, meta
 
     def document(self) -> dict[str, Any]:
         """What the file says of itself, beside the tensors."""
@@ -182,7 +202,8 @@ def build_field(config: FieldConfig, spec: Spec, tensors: Mapping[str, Tensor], 
 def fingerprint(signal: Signal) -> str:
     """A digest of a signal's frame and of a sample of its values, to recognise it when a run is resumed."""
     pool = signal.pool(torch.Generator().manual_seed(0))
-    index = torch.arange(0, pool.size, max(1, pool.size // 65536))
+    n = 65536 if signal.tile is None else 64  # each may be another block to read
+    index = torch.arange(0, pool.size, max(1, pool.size // n))
     batch = pool.batch(index)
     digest = hashlib.sha256(repr((signal.spec, signal.frame.to_json())).encode())
     digest.update(batch.x.numpy().tobytes())

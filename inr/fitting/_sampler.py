@@ -69,7 +69,9 @@ class Sampler(ABC):
 
 
 class SamplerConfig(Config):
-    """Settings of a sampler."""
+    """Settings of a sampler. reads_tiles: whether its batches touch few blocks of a signal that is read from disk."""
+
+    reads_tiles: ClassVar[bool] = False
 
     slot: ClassVar[Registry[type[SamplerConfig]]] = SAMPLERS
 

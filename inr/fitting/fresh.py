@@ -57,7 +57,9 @@ def fresh(
     Raises UsageError for a signal without a lattice, or a field without any of these settings; ConfigError for values.
     """
     pool = signal.pool(torch.Generator().manual_seed(seed))
-    samples = Samples(signal.spec, pool.size, lambda index: ((batch := pool.batch(index)).x, batch.y), pool.order)
+    samples = Samples(
+        signal.spec, pool.size, lambda index: ((batch := pool.batch(index)).x, batch.y), pool.order, signal.tile
+    )
     grid = samples.grid()
     if grid is None or signal.spec.shape is None:
         raise UsageError(

@@ -64,6 +64,7 @@ class Eikonal(LossConfig):
     """
 
     order: ClassVar[int] = 1
+    draws: ClassVar[bool] = True
 
     surface: float = param(3000.0, "weight of |f| on the points", ge=0)
     off: float = param(50.0, "weight of keeping the field away from 0 elsewhere", ge=0)

@@ -131,7 +131,10 @@ def suggest(
                 f"there are rules for {', '.join(rules)}" if rules else "there are rules for pictures and sound",
             )
     pool = signal.pool(Generator().manual_seed(seed))
-    samples = Samples(signal.spec, pool.size, lambda index: ((batch := pool.batch(index)).x, batch.y), pool.order)
+    samples = Samples(
+        signal.spec, pool.size, lambda index: ((batch := pool.batch(index)).x, batch.y), pool.order, signal.tile
+    )
+    samples.refuse_tiles()
     sight = Sight.of(samples, seed)
     energy = _energy(samples, sight)
     proposals = []

@@ -12,10 +12,10 @@ from torch import Generator, Tensor
 
 from inr._domain import Domain, Frame, Grid, Spec
 from inr._errors import UsageError, did_you_mean
-from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
+from inr.signals._signal import Batch, Evaluate, Pool, Signal, Source, Values, View
 
 CHUNK = 2**18
-MAX_SAMPLES = 2**30
+MAX_SAMPLES = 2**40
 MAX_KEPT_POINTS = 2**24
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
@@ -46,6 +46,17 @@ class Lattice(Signal):
         self.weight = weight
         self.frame, self.meta, self.notes = frame, meta, notes
         self.spec = Spec(self.kind, frame.d_in, frame.d_out, tuple(shape[axis] for axis in self.order))
+
+    @classmethod
+    def open(cls, source: Source, options: Mapping[str, str]) -> Signal:
+        """As `load`, but what is large stays in its file.
+
+        Options beside the kind's own: read = auto, memory or tiles; measure = number of tiles, see `Tiled`.
+        """
+        from inr.signals._large import open_tiled
+
+        own = {key: value for key, value in options.items() if key not in ("read", "measure")}
+        return open_tiled(cls.kind, source, options, own) or cls.load(source, own)
 
     def pool(self, generator: Generator) -> Pool:
         return _LatticePool(self)
@@ -128,7 +139,7 @@ def view_grid(
 
     samples: of the signal's own lattice, per coordinate. A crop keeps the signal's sample spacing unless `scale` or
     `size` says otherwise. slice_offset: added to slice positions (arrays: element i is centred at i + 1/2).
-    Raises UsageError for a crop or slice outside the domain, bad sizes, or more than 2^30 samples.
+    Raises UsageError for a crop or slice outside the domain, bad sizes, or more than 2^40 samples.
     """
     d = domain.d_in
     order = order or tuple(range(d))
@@ -158,7 +169,7 @@ def view_grid(
         total *= count
     if total > MAX_SAMPLES:
         raise UsageError(
-            f"the view has {'x'.join(map(str, n))} samples, expected at most {MAX_SAMPLES} (2^30)", "use a crop"
+            f"the view has {'x'.join(map(str, n))} samples, expected at most {MAX_SAMPLES} (2^40)", "use a crop"
         )
     for a, position in fixed.items():
         low[a], extent[a] = position, 0.0

@@ -22,7 +22,8 @@ Pixels = np.ndarray[Any, np.dtype[Any]]
 
 MAX_PIXELS = 2**27
 _SILENT = logging.NullHandler()
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NPY_MAGIC = b"\x93NUMPY"
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _READ_AS = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB"}
 _ORIENTATION_TAG = 274
 _MAX_EXPANSION = 1100  # deflate, the densest of TIFF's codes that are read, stays below 1032 to 1
@@ -47,10 +48,12 @@ def decode(source: Source) -> Picture:
     """
     data = read_bytes(source)
     with decoding(source, "a picture"):
-        if data[:4] in _TIFF_MAGIC:
+        if data[:4] in TIFF_MAGIC:
             picture = _decode_tiff(data, source)
         elif data[:8] == _png.SIGNATURE or data[:3] == b"\xff\xd8\xff" or (data[:4], data[8:12]) == (b"RIFF", b"WEBP"):
             picture = _decode_pillow(data, source)
+        elif data[:6] == NPY_MAGIC:
+            picture = _decode_npy(data, source)
         else:
             raise UnreadableError(f"{source.name!r} is not a PNG, JPEG, WebP or TIFF picture")
     if picture.pixels.ndim != 3 or picture.pixels.size == 0:
@@ -107,13 +110,16 @@ def write(values: Pixels, meta: Mapping[str, Any], file: BinaryIO, suffix: str) 
     """Write a picture's values [rows, columns, C] as the format of `suffix`; returns notes. See `Image.write`."""
     dtype = str(meta["dtype"])
     notes: tuple[str, ...] = ()
-    if suffix not in (".tif", ".tiff") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
+    if suffix not in (".tif", ".tiff", ".npy") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
         target = "uint16" if suffix == ".png" else "uint8"
         notes += (f"{suffix} can not hold {dtype} pixels: written as {target}",)
         dtype = target
     n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
     if n_clipped:
         notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
+    if suffix == ".npy":
+        np.lib.format.write_array(file, quantised(values, dtype), allow_pickle=False)
+        return notes
     icc = meta.get("icc")
     file.write(encode(quantised(values, dtype), suffix, None if icc is None else base64.b64decode(icc)))
     return notes
@@ -139,7 +145,7 @@ def _check_size(source: Source, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise UnreadableError(
             f"picture {source.name!r} has {width}x{height} pixels, expected at most {MAX_PIXELS} (2^27) in all",
-            "cut or scale it down first",
+            "cut or scale it down first, or save it as tiled TIFF or .npy, which are read in parts",
         )
 
 
@@ -250,6 +256,25 @@ def _decode_tiff(data: bytes, source: Source) -> Picture:
             notes += (f"{source.name}: premultiplied alpha was changed to straight alpha",)
         orientation = page.tags.valueof(_ORIENTATION_TAG, 1)
         return Picture(_upright(pixels, orientation), page.tags.valueof(34675) or None, notes)
+
+
+def _decode_npy(data: bytes, source: Source) -> Picture:
+    pixels: Pixels = np.load(io.BytesIO(data), allow_pickle=False)
+    return Picture(np.ascontiguousarray(as_pixels(pixels, source)))
+
+
+def as_pixels(array: Pixels, source: Source) -> Pixels:
+    """An array [rows, columns] or [rows, columns, C] as pixels. Raises UnreadableError where it can be none."""
+    pixels = array[..., None] if array.ndim == 2 else array
+    if pixels.ndim != 3 or not 1 <= pixels.shape[-1] <= 4 or pixels.dtype.kind not in "uf":
+        raise UnreadableError(
+            f"array {source.name!r} has shape {array.shape} and dtype {array.dtype}, expected rows, columns and 1 to 4 "
+            "channels of uint8, uint16 or float",
+            "load it as an array: --kind array",
+        )
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize > 2:
+        raise UnreadableError(f"array {source.name!r} has dtype {array.dtype}, expected uint8, uint16 or float")
+    return pixels.astype(np.float32) if pixels.dtype.kind == "f" else pixels.astype(pixels.dtype.newbyteorder("="))
 
 
 def _straight_alpha(pixels: Pixels) -> Pixels:

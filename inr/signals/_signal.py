@@ -139,7 +139,8 @@ class Signal(ABC):
     field family it is fitted with by default.
     headline: the metric shown while fitting and printed first ("psnr_db", "snr_db", "iou").
     spec, frame: see `inr._domain`. meta: everything `write` needs, as JSON. notes: what a user should be told.
-    name: of the file, without its folder.
+    name: of the file, without its folder. tile: where the samples are read block by block, the shape of a block per
+    array axis.
     """
 
     kind: ClassVar[str]
@@ -154,6 +155,7 @@ class Signal(ABC):
     meta: dict[str, Any]
     notes: tuple[str, ...] = ()
     name: str = ""
+    tile: tuple[int, ...] | None = None
 
     @classmethod
     @abstractmethod
@@ -162,6 +164,11 @@ class Signal(ABC):
 
         Raises UnreadableError for a file that is not a readable signal of this kind, UsageError for bad options.
         """
+
+    @classmethod
+    def open(cls, source: Source, options: Mapping[str, str]) -> Signal:
+        """As `load`; a kind may leave what is large in its file and read it when it is asked for."""
+        return cls.load(source, options)
 
     @classmethod
     def claims(cls, source: Source) -> bool:
@@ -208,7 +215,7 @@ def load_signal(
         from inr.signals import analytic
 
         return analytic.load(source.name.removeprefix(ANALYTIC), options or {})
-    signal = SIGNALS[kind or kind_of(source)].load(source, options or {})
+    signal = SIGNALS[kind or kind_of(source)].open(source, options or {})
     signal.name = Path(source.name).name
     return signal
 

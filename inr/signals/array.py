@@ -88,7 +88,7 @@ class Array(Lattice):
 
     def metrics_of(self, values: Values) -> dict[str, float]:
         """psnr_db (peak: the range of the values), mse and max_error, as written (integers rounded and clipped)."""
-        written = _as_dtype(values, self.meta["dtype"]).astype(np.float64)
+        written = as_dtype(values, self.meta["dtype"]).astype(np.float64)
         reference = self.values.numpy()
         mse = measures.mse(written, reference)
         return {
@@ -108,7 +108,7 @@ class Array(Lattice):
     def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """.npy, .npz (named "values") in the source's dtype; .png for two axes: 8-bit as they are, others stretched."""
         dtype = str(meta["dtype"])
-        array = squeeze_slices(_as_dtype(values, dtype), meta)
+        array = squeeze_slices(as_dtype(values, dtype), meta)
         notes: tuple[str, ...] = ()
         if np.dtype(dtype).kind in "iu":
             info = np.iinfo(dtype)
@@ -142,7 +142,7 @@ def _write_png(array: AnyArray, meta: Mapping[str, Any], file: BinaryIO) -> tupl
     return (f"the picture shows the values {low:g} to {high:g} as black to white",)
 
 
-def _as_dtype(values: Values, dtype: str) -> AnyArray:
+def as_dtype(values: Values, dtype: str) -> AnyArray:
     """Values in a dtype: integers rounded and clipped, booleans by values > 1/2."""
     target = np.dtype(dtype)
     if target.kind == "b":

@@ -61,13 +61,8 @@ class Audio(Lattice):
         n, channels = values.shape
         scale = float(np.abs(values).max()) or 1.0
         domain = Domain((0.0,), (n / rate_hz,), ("t",), "seconds")
-        notes: tuple[str, ...] = ()
-        if n > _EXACT_COORDINATES:
-            notes = (
-                f"{n} samples: beyond 2^23, float32 coordinates can not tell all neighbours apart; cut it shorter",
-            )
         frame = Frame(domain, (0.0,) * channels, (scale,) * channels)
-        return cls(values, frame, {"rate_hz": rate_hz, "subtype": subtype}, notes)
+        return cls(values, frame, {"rate_hz": rate_hz, "subtype": subtype}, length_notes(n))
 
     @property
     def peak(self) -> float:
@@ -79,7 +74,7 @@ class Audio(Lattice):
 
         A lossy subtype (OGG) is measured before its encoder.
         """
-        written = _as_written(values, self.meta["subtype"])
+        written = as_written(values, self.meta["subtype"])
         reference = self.values.numpy()
         mse = measures.mse(written, reference)
         return {
@@ -113,7 +108,7 @@ class Audio(Lattice):
         import soundfile
 
         rate_hz, source_subtype = int(meta["rate_hz"]), str(meta["subtype"])
-        subtype = _subtype(suffix, source_subtype, rate_hz)
+        subtype = subtype_for(suffix, source_subtype, rate_hz)
         notes: tuple[str, ...] = ()
         if subtype != source_subtype:
             notes += (f"{suffix} is written as {subtype}, the source was {source_subtype}",)
@@ -121,11 +116,7 @@ class Audio(Lattice):
         n_clipped = int(np.count_nonzero((values < low) | (values > high)))
         if n_clipped:
             notes += (f"{n_clipped} of {values.size} samples were outside [-1, 1] and were clipped",)
-        samples: AnyArray = values
-        if subtype in _BITS:
-            samples = (_integers(values, subtype) << (32 - _BITS[subtype])).astype(np.int32)
-        elif subtype not in _FLOATS:
-            samples = np.clip(values, -1, 1)
+        samples = as_samples(values, subtype)
         out = io.BytesIO()
         try:
             soundfile.write(out, samples, rate_hz, format=suffix[1:].upper(), subtype=subtype)
@@ -135,6 +126,13 @@ class Audio(Lattice):
             ) from error
         file.write(out.getvalue())
         return notes
+
+
+def length_notes(n: int) -> tuple[str, ...]:
+    """What there is to say of a sound of n samples."""
+    if n <= _EXACT_COORDINATES:
+        return ()
+    return (f"{n} samples: beyond 2^23, float32 coordinates can not tell all neighbours apart; cut it shorter",)
 
 
 def _check_length(data: bytes, source: Source) -> None:
@@ -148,7 +146,8 @@ def _check_length(data: bytes, source: Source) -> None:
             )
 
 
-def _subtype(suffix: str, source: str, rate_hz: int) -> str:
+def subtype_for(suffix: str, source: str, rate_hz: int) -> str:
+    """The subtype that a format keeps a source's samples in."""
     if suffix == ".ogg":
         return "OPUS" if source == "OPUS" and rate_hz in _OPUS_RATES_HZ else "VORBIS"
     if suffix == ".flac":
@@ -172,7 +171,15 @@ def _integers(values: Values, subtype: str) -> AnyArray:
     return np.clip(np.rint(values * np.float64(full)), -full, full - 1).astype(np.int64)
 
 
-def _as_written(values: Values, subtype: str) -> Values:
+def as_samples(values: Values, subtype: str) -> AnyArray:
+    """What libsndfile is given for values: integers in the upper bits of 32, rounded and clipped; or floats."""
+    if subtype in _BITS:
+        return (_integers(values, subtype) << (32 - _BITS[subtype])).astype(np.int32)
+    return values if subtype in _FLOATS else np.clip(values, -1, 1)
+
+
+def as_written(values: Values, subtype: str) -> Values:
+    """Samples as they are after they were written and read."""
     if subtype in _FLOATS:
         return values
     if subtype not in _BITS:

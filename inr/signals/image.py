@@ -27,7 +27,7 @@ class Image(Lattice):
 
     kind: ClassVar[str] = "image"
     extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".npy")
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
@@ -90,5 +90,5 @@ class Image(Lattice):
 
     @classmethod
     def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """PNG and TIFF keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
+        """PNG, TIFF and NPY keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
         return write(values, meta, file, suffix)
