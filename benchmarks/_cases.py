@@ -275,3 +275,81 @@ def _splat(n: int) -> Iterator[Case]:
         pairs * (2 + 4 + 3 + TRANSCENDENTAL + 2 * channels),
         2,
     )
+
+
+def _pyramid(n: int, n_grids: int) -> list[Tensor]:
+    """Grids of a picture of about n pixels, 3 to 2."""
+    height = max(1, round(math.sqrt(n / 1.5)))
+    shape = height, max(1, n // height)
+    grids = []
+    for _ in range(n_grids):
+        grids.append((2 * torch.randn(shape, generator=_generator())).requires_grad_())
+        shape = -(-shape[0] // 2), -(-shape[1] // 2)
+    return grids
+
+
+def _parameters(*shapes: tuple[int, ...]) -> list[Tensor]:
+    return [
+        torch.randn(shape, generator=_generator()).div_(math.prod(shape[1:]) ** 0.5).requires_grad_()
+        for shape in shapes
+    ]
+
+
+@cases("context_rate")
+def _context_rate(n: int) -> Iterator[Case]:
+    from inr.kernels.context_rate import context_rate
+
+    n_grids, n_mixes = 7, 4
+    offsets = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2)]
+    k = len(offsets) + n_mixes
+    grids = _pyramid(n, n_grids)
+    numbers = sum(grid.numel() for grid in grids)
+    mixes = _parameters(*((n_mixes, n_grids - level) for level in range(n_grids)))
+    weights, biases, (skip,) = _parameters((k, k), (k, k), (2, k)), _parameters((k,), (k,), (2,)), _parameters((2, k))
+    yield from _both(
+        f"{n} pixels, {n_grids} grids, {len(offsets)} + {n_mixes} contexts, 2 hidden layers",
+        lambda: context_rate(grids, mixes, weights, biases, skip, offsets),
+        (*grids, *mixes, *weights, *biases, skip),
+        REAL * numbers,
+        numbers * (2 * (2 * k * k + 4 * k) + 4 * TRANSCENDENTAL),
+        2,
+    )
+
+
+@cases("pyramid_error")
+def _pyramid_error(n: int) -> Iterator[Case]:
+    from inr.kernels.pyramid_error import pyramid_error
+
+    n_grids, hidden, channels = 7, 16, 3
+    grids = _pyramid(n, n_grids)
+    pixels = grids[0].numel()
+    kernels = [torch.tensor([-0.02, -0.05, 0.15, 0.42]).requires_grad_() for _ in grids[1:]]
+    filters = [(channels, channels, 3, 3)] * 2
+    weights = _parameters((hidden, n_grids), (channels, hidden), *filters)
+    biases = _parameters((hidden,), *[(channels,)] * 3)
+    (skip,) = _parameters((channels, n_grids))
+    target = torch.rand(channels, *grids[0].shape, generator=_generator())
+    products = sum(weight.numel() for weight in weights) + skip.numel()
+    yield from _both(
+        f"{n} pixels, {n_grids} grids, {n_grids}-{hidden}-{channels}, 2 filters",
+        lambda: pyramid_error(grids, kernels, weights, biases, skip, target),
+        (*grids, *kernels, *weights, *biases, skip),
+        REAL * (sum(grid.numel() for grid in grids) + target.numel()),
+        pixels * (2 * products + 12 * n_grids),
+        2,
+    )
+
+
+@cases("noisy_round")
+def _noisy_round(n: int) -> Iterator[Case]:
+    from inr.kernels.noisy_round import noisy_round
+
+    x = (3 * torch.randn(n, generator=_generator())).requires_grad_()
+    yield from _both(
+        f"{n} numbers",
+        lambda: noisy_round(x, 0.3, 0.2, 0, 0),
+        (x,),
+        REAL * n,
+        5 * TRANSCENDENTAL * n,
+        1 / TRANSCENDENTAL,
+    )

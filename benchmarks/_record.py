@@ -48,3 +48,9 @@ def save(name: str, rows: list[dict[str, Any]]) -> Path:
 def _lines(path: str) -> list[str]:
     file = Path(path)
     return file.read_text().splitlines() if file.exists() else []
+
+
+def newest_rows(name: str) -> list[dict[str, Any]]:
+    """The rows of the newest record of a name, none when there is none."""
+    paths = sorted(RECORDS.glob(f"????-??-??-{name}.json"))
+    return json.loads(paths[-1].read_text())["rows"] if paths else []

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba.core.types import containers
 from numba.extending import intrinsic
 
 from inr.kernels._vectors import Vector, _splat
@@ -50,3 +51,31 @@ def plus(typing: Any, a: Any, b: Any) -> Any:
         return builder.fadd(*args)
 
     return a(a, b), build
+
+
+def _shuffle(picks: Any) -> Any:
+    """An intrinsic of two vectors that gives two: for n lanes picks(n) lists, of those of both, what each one has."""
+
+    def shuffle(typing: Any, a: Any, b: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            integer = ir.IntType(32)
+            lanes = args[0].type.count
+            masks = [ir.Constant(ir.VectorType(integer, lanes), [integer(at) for at in pick]) for pick in picks(lanes)]
+            return context.make_tuple(
+                builder, signature.return_type, [builder.shuffle_vector(*args, mask) for mask in masks]
+            )
+
+        return containers.UniTuple(a, 2)(a, b), build
+
+    return intrinsic(shuffle)
+
+
+def _alternate(n: int) -> list[list[int]]:
+    both = [at for k in range(n) for at in (k, n + k)]
+    return [both[:n], both[n:]]
+
+
+alternate = _shuffle(_alternate)
+"""alternate(a, b): a_0, b_0, a_1, b_1, ..., in two vectors."""
+part = _shuffle(lambda n: [list(range(0, 2 * n, 2)), list(range(1, 2 * n, 2))])
+"""part(x, y): every other number of x and y, from the first one and from the second one; undoes `alternate`."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-
-import torch
 
 from inr._compiling import compiled, compiled_exactly
 
@@ -29,7 +28,7 @@ def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> Non
 
     `size` is what there is to share out; no part is made for less than `least` of it.
     """
-    parts = max(1, min(torch.get_num_threads(), size // least))
+    parts = max(1, min(_threads(), size // least))
     if parts == 1:
         work(0, 1)
         return
@@ -37,3 +36,23 @@ def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> Non
     work(0, parts)
     for other in others:
         other.result()
+
+
+def in_turn(count: int, work: Callable[[int], None]) -> None:
+    """Calls work(0), ..., work(count - 1); a thread that is done takes the next one."""
+    numbers = iter(range(count))
+
+    def take(part: int, parts: int) -> None:
+        for number in numbers:
+            work(number)
+
+    in_parts(take, count)
+
+
+def _threads() -> int:
+    """As many as torch uses, or would use where it is not needed."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        count: int = torch.get_num_threads()
+        return count
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)

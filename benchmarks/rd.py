@@ -1,0 +1,178 @@
+"""Rate against distortion of compressed pictures: `python benchmarks/rd.py PICTURE... --anchors CSV [--record rd]`.
+
+Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and what `inr
+decompress` (a process of its own) makes of the file is compared with the picture, in 8 bits. Rows that the record has
+already are not made again, so a run that was stopped goes on. Anchors are files of image,codec,quality,bpp,psnr_db.
+
+Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
+Bjontegaard difference in rate to each anchor, by picture and its mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _bd import Curve, NoOverlapError, bd_rate, rate_at
+from _record import newest_rows, save
+
+LEVELS_DB = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0)
+Curves = dict[str, dict[str, Curve]]
+
+
+def measure(picture: Path, quality: float, effort: int, threads: int | None, folder: Path) -> dict[str, Any]:
+    """One row: bytes on disk, and the error of what a fresh process decodes."""
+    import imageio.v3 as iio
+
+    packed, shown = folder / "packed.inrz", folder / "shown.png"
+    flags = [] if threads is None else ["--threads", str(threads)]
+    encode_s = _run("compress", picture, "-o", packed, "--quality", quality, "--effort", effort, "--force", *flags)
+    decode_s = _run("decompress", packed, "-o", shown, "--force", *flags)
+    original, decoded = (np.asarray(iio.imread(path), np.float64) for path in (picture, shown))
+    mse = float(np.mean((original - decoded) ** 2)) / 255**2
+    size = packed.stat().st_size
+    return {
+        "file": picture.name,
+        "quality": quality,
+        "effort": effort,
+        "size_bytes": size,
+        "bpp": 8 * size / (original.shape[0] * original.shape[1]),
+        "psnr_db": -10 * math.log10(mse),
+        "mse": mse,
+        "encode_s": encode_s,
+        "decode_s": decode_s,
+    }
+
+
+def _run(*words: object) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "inr_cli", *map(str, words), "--quiet"], check=True)
+    return time.perf_counter() - start
+
+
+def anchors_of(paths: Iterable[Path]) -> Curves:
+    """Curves by codec, then by picture."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for path in paths:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                found[row["codec"]][row["image"]].append((float(row["bpp"]), float(row["psnr_db"])))
+    return {codec: dict(by_image) for codec, by_image in found.items()}
+
+
+def summary(rows: Sequence[dict[str, Any]], anchors: Curves) -> list[dict[str, Any]]:
+    """Per anchor: the difference in rate by picture, their mean, and bits per pixel at round qualities."""
+    ours: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        ours[Path(row["file"]).stem].append((row["bpp"], row["psnr_db"]))
+    lines = []
+    for codec, curves in anchors.items():
+        each = {}
+        for name, curve in ours.items():
+            try:
+                each[name] = bd_rate(curve, curves[name])
+            except (KeyError, NoOverlapError):
+                continue
+        if each:
+            lines.append({"anchor": codec, "bd_rate": each, "mean": statistics.fmean(each.values())})
+    return lines
+
+
+def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    """By quality setting, over pictures: rate, mean of PSNR, PSNR of the mean error."""
+    by_quality = defaultdict(list)
+    for row in rows:
+        by_quality[row["quality"]].append(row)
+    return [
+        {
+            "quality": quality,
+            "files": len(group),
+            "bpp": statistics.fmean(row["bpp"] for row in group),
+            "mean_psnr_db": statistics.fmean(row["psnr_db"] for row in group),
+            "psnr_of_mean_mse_db": -10 * math.log10(statistics.fmean(row["mse"] for row in group)),
+            "encode_s": statistics.median(row["encode_s"] for row in group),
+            "decode_s": statistics.median(row["decode_s"] for row in group),
+        }
+        for quality, group in sorted(by_quality.items())
+    ]
+
+
+def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
+    """One panel per picture: PSNR over bits per pixel, ours and the anchors'."""
+    from matplotlib.figure import Figure
+
+    names = sorted({Path(row["file"]).stem for row in rows})
+    columns = min(4, len(names))
+    figure = Figure(figsize=(3.4 * columns, 2.8 * -(-len(names) // columns)), layout="constrained")
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(-(-len(names) // columns), columns, i + 1)
+        for codec, curves in anchors.items():
+            if name in curves:
+                axes.plot(*zip(*sorted(curves[name]), strict=True), lw=1, marker=".", ms=3, label=codec)
+        points = sorted((row["bpp"], row["psnr_db"]) for row in rows if Path(row["file"]).stem == name)
+        axes.plot(*zip(*points, strict=True), color="black", lw=2, marker="o", ms=4, label="inr")
+        axes.set_xscale("log")
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("bits per pixel", fontsize=8)
+        axes.set_ylabel("PSNR, dB", fontsize=8)
+        axes.grid(visible=True, which="both", lw=0.3)
+        if i == 0:
+            axes.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--anchors", nargs="*", type=Path, default=[])
+    parser.add_argument("--qualities", default="10,30,50,65,80", help="with commas")
+    parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--record", help="keep the rows under this name, and go on with those it has")
+    parser.add_argument("--plot", type=Path, help="draw the curves into this file")
+    given = parser.parse_args()
+    rows = newest_rows(given.record) if given.record else []
+    done = {(row["file"], row["quality"], row["effort"]) for row in rows if "quality" in row}
+    rows = [row for row in rows if "quality" in row]
+    with tempfile.TemporaryDirectory() as folder:
+        for picture in given.files:
+            for quality in map(float, given.qualities.split(",")):
+                if (picture.name, quality, given.effort) in done:
+                    continue
+                row = measure(picture, quality, given.effort, given.threads, Path(folder))
+                print(json.dumps(row), flush=True)
+                rows.append(row)
+                if given.record:
+                    save(given.record, rows)
+    rows = [row for row in rows if row["effort"] == given.effort]
+    anchors = anchors_of(given.anchors)
+    for line in means(rows):
+        print(json.dumps(line))
+    for found in summary(rows, anchors):
+        print(
+            f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  "
+            + "  ".join(f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items())
+        )
+    curves = {"inr": [(line["bpp"], line["mean_psnr_db"]) for line in means(rows)]}
+    for level in LEVELS_DB:
+        at = rate_at(curves["inr"], level) if len(curves["inr"]) > 3 else None
+        if at is not None:
+            print(f"{level:g} dB at {at:.3f} bits per pixel (through the means)")
+    if given.plot is not None:
+        plot(rows, anchors, given.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The context model in integers: it decides every symbol, and is the same on every machine.
+
+Numbers have FRACTION bits after the point. Weights are integers times 2^-weight_bits, biases times 2^-bias_bits.
+Sums are exact in 64 bits: activations are kept within +-2^30, weights within +-2^17, and no layer has more than 64
+inputs, so a sum stays below 2^54.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from inr._compiling import compiled
+from inr.codec.laplace import MU_LIMIT
+from inr.codec.pyramid.architecture import Architecture, Array
+
+FRACTION = 12
+LARGEST = 1 << 30
+REACH = 4
+"""Zeros around a grid: as far as the offsets look."""
+MEAN_BITS = 8
+"""A mean is told in 1/256."""
+OCTAVE = 23637
+"""1024 * 16 / ln 2: sixteenths of an octave in a unit of log-scale."""
+UNIT = 96
+"""The scale index of b = 1."""
+SHIFT = 4
+"""What is taken from the log-scale."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The integers of the model, laid out for `predict`; K is rounded up to LANES."""
+
+    mixes: tuple[Array, ...]  # [F, L - l] each, int64
+    weights: Array  # [n_hidden, K, K] int32, inputs first
+    biases: Array  # [n_hidden, K] int64
+    last: Array  # [2, K] int64
+    skip: Array  # [2, K] int64
+    offset: Array  # [2] int64
+    weight_bits: int
+
+
+LANES = 8
+
+
+def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_bits: int, bias_bits: int) -> Context:
+    """The model of decoded symbols, by tensor name."""
+    k = architecture.n_neighbours + architecture.n_mixtures
+    room = -(-k // LANES) * LANES
+    n = architecture.n_hidden
+    weights, biases = np.zeros((n, room, room), np.int32), np.zeros((n, room), np.int64)
+    up = FRACTION + weight_bits - bias_bits
+    for i in range(n):
+        weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (
+            np.eye(k, dtype=np.int64) << weight_bits
+        )
+        biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
+    last, skip = np.zeros((2, room), np.int64), np.zeros((2, room), np.int64)
+    last[:, :k], skip[:, :k] = symbols[f"context{n}.weight"], symbols["context.skip"]
+    mixes = tuple(symbols[f"mix{level}"].astype(np.int64) for level in range(architecture.n_grids))
+    offset = _shifted(symbols[f"context{n}.bias"], up)
+    return Context(mixes, weights, biases, last, skip, offset, weight_bits)
+
+
+def _shifted(values: Array, up: int) -> Array:
+    return values.astype(np.int64) << up if up >= 0 else values.astype(np.int64) >> -up
+
+
+def mixtures(context: Context, grids: list[Array], level: int) -> Array:
+    """The mixtures [F, h, w] that a grid sees, at the resolution of the next coarser one ([F, 1, 1] for the last)."""
+    mix = context.mixes[level]
+    shape = grids[level + 1].shape if level + 1 < len(grids) else (1, 1)
+    total = np.broadcast_to(mix[:, -1, None, None], (len(mix), *shape)).copy()
+    for k, grid in enumerate(grids[level + 1 :]):
+        wide = np.repeat(np.repeat(grid, 1 << k, 0), 1 << k, 1)[: shape[0], : shape[1]]
+        total += mix[:, k, None, None] * wide
+    mixed: Array = np.clip((total << FRACTION) >> context.weight_bits, -LARGEST, LARGEST)
+    return mixed
+
+
+@compiled
+def predict(
+    near: Array, mixed: Array, weights: Array, biases: Array, last: Array, skip: Array, offset: Array, weight_bits: int,
+    places: Array, at: int, above: int, inputs: Array, hidden: Array, total: Array,
+) -> tuple[int, int]:  # fmt: skip
+    """The mean (in 1/256) and the scale index of the number at flat place `at` of the padded grid `near`.
+
+    mixed: [F, n] flat mixtures, `above` the number's place in them. inputs, hidden, total: room for K numbers.
+    """
+    n_near, n_mixed, room = len(places), len(mixed), len(total)
+    for k in range(n_near):
+        inputs[k] = near[at + places[k]] << FRACTION
+    for f in range(n_mixed):
+        inputs[n_near + f] = mixed[f, above]
+    hidden[:] = inputs
+    for layer in range(len(weights)):
+        weight = weights[layer]
+        total[:] = biases[layer]
+        for i in range(n_near + n_mixed):
+            x = np.int64(hidden[i])
+            if x != 0:
+                row = weight[i]
+                for j in range(room):
+                    total[j] += x * np.int64(row[j])
+        for j in range(room):
+            hidden[j] = min(max(total[j], 0) >> weight_bits, LARGEST)
+    mean, scale = offset[0], offset[1]
+    for i in range(n_near + n_mixed):
+        h, c = np.int64(hidden[i]), np.int64(inputs[i])
+        mean += h * last[0, i] + c * skip[0, i]
+        scale += h * last[1, i] + c * skip[1, i]
+    mean = min(max(mean >> (weight_bits + FRACTION - MEAN_BITS), -MU_LIMIT), MU_LIMIT)
+    scale = min(max(scale >> weight_bits, -LARGEST), LARGEST) - (SHIFT << FRACTION)
+    index = ((scale * OCTAVE) >> (FRACTION + 10)) + UNIT
+    return mean, min(max(index, 0), 255)

@@ -1,0 +1,281 @@
+"""Profile "pyramid": a picture as grids of integers that predict each other, and the small network that shows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from inr._errors import FormatError, UsageError
+from inr.codec import tensors
+from inr.codec._fields import Reader, Writer
+from inr.codec._header import Header
+from inr.codec._limits import Limits
+from inr.codec.profile import PROFILES, Aim, Decoded, OnProgress, Payload, Profile, Values, check_symbols
+from inr.codec.pyramid import stream
+from inr.codec.pyramid.architecture import Architecture, Array
+from inr.codec.tensors import TensorSpec, is_reference
+
+if TYPE_CHECKING:
+    from inr.codec.pyramid.trainer import Trainer
+    from inr.signals import Signal
+
+N_GRIDS = 7
+STEPS = {1: 150, 2: 300, 3: 500, 4: 800, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
+"""Steps of gradient descent by effort."""
+BOUNDS = {
+    "n_grids": (1, 10),
+    "n_neighbours": (1, 40),
+    "n_mixtures": (0, 16),
+    "n_hidden": (0, 4),
+    "n_features": (1, 128),
+    "n_convolutions": (0, 4),
+}
+"""The bytes of ARCH in their order, and what they may be."""
+MIDDLE_QUALITY, DECADES = 50.0, 3.0
+SURPLUS = 0.01
+"""How much further than asked for a run aims: the share of the bytes, or that of 6 dB."""
+CORRECTIONS = 3
+WEIGHT_BYTES = 0.6
+"""What a weight of the networks takes, about."""
+FAR = 0.06
+"""How much better than asked for a run may end before it is corrected."""
+SMALL_PICTURE = 64 * 64
+"""Pixels below which networks are kept as small as can be: they cost 0.3 to 1 kB."""
+
+
+@PROFILES.register("pyramid")
+class Pyramid(Profile):
+    """Latents on grids of 1, 1/2, ..., 1/64 of the resolution, coded by an autoregressive context model in integers.
+
+    After Ladune et al. (COOL-CHIC, arXiv 2212.05458), Leguay et al. (arXiv 2307.12706) and Kim et al. (C3, arXiv
+    2312.02753). quality q stands for a rate weight of 10^(-3 - 3 (q - 50) / 100).
+    """
+
+    number: ClassVar[int] = 3
+
+    def reason_against(self, signal: Signal) -> str | None:
+        if signal.spec.kind != "image":
+            return f"a latent pyramid is of a picture, not of a signal of kind {signal.spec.kind!r}"
+        return None
+
+    def encode(
+        self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
+    ) -> Payload:
+        """Steps by effort: see `STEPS`."""
+        import torch
+
+        from inr.codec.pyramid.trainer import Trainer
+        from inr.signals._lattice import Lattice
+
+        reason = self.reason_against(signal)
+        if reason is not None:
+            raise UsageError(reason)
+        assert isinstance(signal, Lattice)
+        target = (signal.frame.to_field(signal.values) + 1) / 2
+        target = target.movedim(-1, 0).contiguous()
+        channels, height, width = target.shape
+        architecture = architecture_of(channels, height, width, effort)
+        goal = Goal(aim, signal.frame, architecture)
+        trainer = Trainer(architecture, target, goal.steering(), torch.Generator().manual_seed(seed))
+        return _encode(trainer, goal, STEPS[effort], on_progress)
+
+    def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
+        architecture = read_arch(header, arch, limits)
+        n = sum(math.prod(shape) for shape in stream.shapes_of(architecture).values())
+        limits.hold("parameters", n)
+        return (
+            TensorSpec("networks", (n,), is_own=True),
+            TensorSpec("latents", (architecture.n_latents,), is_own=True),
+        )
+
+    def work(self, header: Header, arch: memoryview) -> int:
+        return read_arch(header, arch, Limits()).work
+
+    def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
+        arch = memoryview(payload.arch)
+        architecture = read_arch(header, arch, limits)
+        networks, latents = tensors.decode(self.outline(header, arch, limits), payload.table, payload.data, limits)
+        assert isinstance(networks, bytes)
+        assert isinstance(latents, bytes)
+        groups, integers, grids = stream.decode(architecture, networks, latents)
+        digest = check_symbols(_digest(integers, grids), payload)
+        return Picture(header, architecture, dequantised(groups, integers), grids, digest)
+
+
+class Picture(Decoded):
+    """A decoded pyramid."""
+
+    def __init__(
+        self, header: Header, architecture: Architecture, networks: Mapping[str, Array], grids: Sequence[Array],
+        symbols_sha256: bytes,
+    ) -> None:  # fmt: skip
+        self.header, self.symbols_sha256 = header, symbols_sha256
+        self._architecture, self._networks, self._grids = architecture, networks, grids
+
+    def values(self) -> Values:
+        parts = synthesis_of(self._architecture, self._networks)
+        grids = [grid.astype(np.float32) for grid in self._grids]
+        if is_reference():
+            import torch
+
+            from inr.kernels.pyramid_error import reference
+
+            tensor: Callable[[Any], Any] = torch.from_numpy
+            kernels, weights, biases = ([tensor(a) for a in part] for part in parts[:3])
+            shown = reference.picture([tensor(g) for g in grids], kernels, weights, biases, tensor(parts[3])).numpy()
+        else:
+            from inr.kernels._pyramid import Pyramid as Compiled
+
+            shown = Compiled(grids, *parts).picture()
+        offset, scale = (np.array(v, np.float32) for v in (self.header.offset, self.header.scale))
+        return (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
+
+
+def architecture_of(channels: int, height: int, width: int, effort: int) -> Architecture:
+    """Small networks up to effort 2 and for pictures that could not pay for others, larger ones from 7 on."""
+    if height * width < SMALL_PICTURE:
+        counts = (6, 2, 1, 8, 1)
+    elif effort < 3:
+        counts = (8, 4, 2, 16, 2)
+    elif effort < 7:
+        counts = (16, 4, 2, 16, 2)
+    else:
+        counts = (20, 4, 2, 32, 2)
+    return Architecture(height, width, channels, N_GRIDS, *counts)
+
+
+def read_arch(header: Header, arch: memoryview, limits: Limits) -> Architecture:
+    """The architecture of a file, held to the limits. Raises FormatError."""
+    if header.kind != "image" or not 1 <= header.channels <= 4:
+        raise FormatError(f"a pyramid of {header.channels} channels and kind {header.kind!r}, expected a picture")
+    reader = Reader(arch, "ARCH")
+    counts = {name: reader.u8(name, *bounds) for name, bounds in BOUNDS.items()}
+    if reader.left:
+        raise FormatError(f"ARCH has {reader.left} bytes too many")
+    width, height = header.shape
+    limits.hold("samples", width * height * header.channels)
+    return Architecture(height, width, header.channels, **counts)
+
+
+def write_arch(architecture: Architecture) -> bytes:
+    writer = Writer()
+    for name in BOUNDS:
+        writer.u8(getattr(architecture, name))
+    return writer.bytes()
+
+
+def dequantised(groups: Sequence[stream.Group], integers: Mapping[str, Array]) -> dict[str, Array]:
+    """Integers times their steps, as float32."""
+    return {
+        name: np.ldexp(value.astype(np.float64), -groups[stream.group_of(name)].bits).astype(np.float32)
+        for name, value in integers.items()
+    }
+
+
+def synthesis_of(architecture: Architecture, values: Mapping[str, Any]) -> tuple[list[Any], list[Any], list[Any], Any]:
+    """Kernels, weights, biases and skip, as `pyramid_error` takes them."""
+    layers = range(architecture.n_convolutions + 2)
+    return (
+        [values[f"kernel{level}"] for level in range(architecture.n_grids - 1)],
+        [values[f"synthesis{i}.weight"] for i in layers],
+        [values[f"synthesis{i}.bias"] for i in layers],
+        values["synthesis.skip"],
+    )
+
+
+def _digest(integers: Mapping[str, Array], grids: Sequence[Array]) -> bytes:
+    return tensors.symbols_sha256([array.astype(np.int32) for array in (*integers.values(), *grids)])
+
+
+# -- encoding
+
+
+class Goal:
+    """An aim, as the trainer is steered to it and as a payload is judged."""
+
+    def __init__(self, aim: Aim, frame: Any, architecture: Architecture) -> None:
+        self.aim = aim
+        self._architecture = architecture
+        self._n_pixels = architecture.height * architecture.width
+        peak = float(np.mean(np.square(frame.scale))) * 4
+        """Mean squared errors of values in [0, 1] become those of the signal by this factor."""
+        self._mse = None if aim.target_psnr_db is None else 10 ** (-aim.target_psnr_db / 10) * max(peak, 1e-30) / peak
+
+    def steering(self) -> Any:
+        from inr.codec.pyramid.trainer import Steering
+
+        aim = self.aim
+        if aim.quality is not None:
+            return Steering(10 ** (-3 - DECADES * (aim.quality - MIDDLE_QUALITY) / 100))
+        if aim.lambda_ is not None:
+            return Steering(aim.lambda_)
+        if self._mse is not None:
+            return Steering(1.7 * self._mse, mse=self._mse * 10 ** (-0.6 * SURPLUS))
+        assert aim.size_bytes is not None
+        n_weights = sum(math.prod(shape) for shape in stream.shapes_of(self._architecture).values())
+        left = max(aim.size_bytes * (1 - SURPLUS) - WEIGHT_BYTES * n_weights, aim.size_bytes / 4)
+        bpp = 8 * left / self._n_pixels
+        return Steering(4e-4 / bpp**1.5, bpp=bpp)
+
+    def is_met(self, payload: Payload, mse: float) -> bool:
+        if self.aim.size_bytes is not None:
+            return payload.size <= self.aim.size_bytes
+        return self._mse is None or mse <= self._mse
+
+    def missed_by(self, payload: Payload, mse: float) -> float:
+        """The factor on the rate weight that would help, 1 where the goal is met and not by far."""
+        if self.aim.size_bytes is not None:
+            found = payload.size / self.aim.size_bytes
+            return 1.0 if 1 - FAR <= found <= 1 else (found / (1 - FAR / 3)) ** 3
+        if self._mse is not None:
+            found = mse / self._mse
+            return 1.0 if 1 - FAR <= found <= 1 else ((1 - FAR / 3) / found) ** 2
+        return 1.0
+
+
+def _encode(trainer: Trainer, goal: Goal, steps: int, on_progress: OnProgress | None) -> Payload:
+    from inr.codec.pyramid.trainer import HARD_SHARE
+
+    def tell(start: float, part: float) -> Callable[[float, float, float], None]:
+        def on_step(progress: float, bpp: float, mse: float) -> None:
+            if on_progress is not None:
+                on_progress(start + part * progress, f"{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
+
+        return on_step
+
+    n_hard = round(HARD_SHARE * steps)
+    trainer.soft(steps - n_hard, tell(0, 1 - HARD_SHARE))
+    trainer.hard(n_hard, tell(1 - HARD_SHARE, HARD_SHARE))
+    payload, mse = _quantised(trainer)
+    for _ in range(CORRECTIONS):
+        factor = goal.missed_by(payload, mse)
+        if factor == 1.0:
+            break
+        trainer.steering.hold(factor)
+        trainer.soft(3 * n_hard, tell(1, 0), first=0.5)
+        trainer.hard(n_hard, tell(1, 0))
+        again = _quantised(trainer)
+        if goal.is_met(*again) or not goal.is_met(payload, mse):
+            payload, mse = again
+    return payload
+
+
+def _quantised(trainer: Trainer) -> tuple[Payload, float]:
+    """The payload of a trainer's state, and the error of the picture that it decodes to."""
+    import torch
+
+    from inr.codec.pyramid.network import error
+    from inr.codec.pyramid.quantise import quantise
+
+    architecture, grids = trainer.architecture, trainer.grids()
+    groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.steering.weight)
+    latents = [grid.numpy().astype(np.int64) for grid in grids]
+    networks, body = stream.encode(architecture, groups, integers, latents)
+    table, data = tensors.encode([networks, body])
+    values = {name: torch.from_numpy(value) for name, value in dequantised(groups, integers).items()}
+    with torch.no_grad():
+        mse = float(error(architecture, values, grids, trainer.target))
+    return Payload(write_arch(architecture), table, data, _digest(integers, latents)), mse

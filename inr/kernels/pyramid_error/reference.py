@@ -1,0 +1,56 @@
+"""The picture of a pyramid and its error in plain torch: the definition that other backends are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d, pad, relu
+
+
+def pyramid_error(
+    grids: Sequence[Tensor],  # [H_l, W_l] each
+    kernels: Sequence[Tensor],  # [4] each
+    weights: Sequence[Tensor],  # [H, L], [C, H], then [C, C, 3, 3] each
+    biases: Sequence[Tensor],  # [H], [C], then [C] each
+    skip: Tensor,  # [C, L]
+    target: Tensor,  # [C, H_0, W_0]
+) -> Tensor:  # scalar
+    """See `inr.kernels.pyramid_error.pyramid_error`. Any device and dtype, any order of derivative."""
+    return (picture(grids, kernels, weights, biases, skip) - target).square().mean()
+
+
+def picture(
+    grids: Sequence[Tensor],
+    kernels: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    skip: Tensor,
+) -> Tensor:  # [C, H_0, W_0]
+    """What the pyramid shows."""
+    x = enlarged(grids, kernels)
+    h = relu(torch.einsum("hl,lyx->hyx", weights[0], x) + biases[0][:, None, None])
+    y = torch.einsum("ch,hyx->cyx", weights[1], h) + biases[1][:, None, None]
+    y = y + torch.einsum("cl,lyx->cyx", skip, x)
+    for i, (weight, bias) in enumerate(zip(weights[2:], biases[2:], strict=True)):
+        y = y + conv2d(pad(y[None], (1, 1, 1, 1), mode="replicate"), weight, bias)[0]
+        if i + 3 < len(weights):
+            y = relu(y)
+    return y
+
+
+def enlarged(grids: Sequence[Tensor], kernels: Sequence[Tensor]) -> Tensor:  # [L, H_0, W_0]
+    """All grids at the size of the finest one: each step doubles what is there and puts the next finer grid first."""
+    x = grids[-1][None]
+    for grid, kernel in zip(reversed(grids[:-1]), reversed(kernels), strict=True):
+        x = torch.cat([grid[None], _doubled(x, kernel)[:, : grid.shape[0], : grid.shape[1]]])
+    return x
+
+
+def _doubled(x: Tensor, kernel: Tensor) -> Tensor:
+    taps = torch.cat([kernel, kernel.flip(0)])
+    x = pad(x[None], (2, 2, 2, 2), mode="replicate")[0, :, None]
+    x = conv_transpose2d(x, taps[None, None, :, None], stride=(2, 1), padding=(7, 0))
+    x = conv_transpose2d(x, taps[None, None, None, :], stride=(1, 2), padding=(0, 7))
+    return x[:, 0]
