@@ -67,7 +67,7 @@ def test_channels_alike_cost_hardly_more_than_one() -> None:
 def test_an_array_is_trained_to_its_size(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inr.codec.grids.STEPS", 1600)
     axes = np.meshgrid(*[np.linspace(0, 2, n) for n in shape], indexing="ij")
-    signal = Array.of_array(sum(np.sin(3 * a + i) for i, a in enumerate(axes)).astype(np.float32))
+    signal = Array.of_array(np.sum([np.sin(3 * a + i) for i, a in enumerate(axes)], axis=0).astype(np.float32))
     limit = 300 if len(shape) == 1 else 2500
     payload = Grids().encode(signal, Aim(size_bytes=limit), effort=1, seed=0)
     assert payload.size <= limit
