@@ -10,6 +10,7 @@ import pytest
 from inr._errors import FormatError
 from inr.codec import context
 from inr.codec.laplace import encode as encode_plainly
+from inr.codec.quantise import Integers
 
 LAYOUTS: list[context.Layout] = [
     ("line", (2, 200)),
@@ -21,7 +22,7 @@ LAYOUTS: list[context.Layout] = [
 every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout[0])
 
 
-def some(layout: context.Layout, scale: float = 3.0) -> context.Integers:
+def some(layout: context.Layout, scale: float = 3.0) -> Integers:
     return np.rint(np.random.default_rng(0).laplace(0, scale, layout[1])).astype(np.int32)
 
 

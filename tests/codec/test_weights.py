@@ -140,13 +140,14 @@ def test_damage_is_a_format_error_or_another_digest(part: str) -> None:
 
 def test_architectures_beyond_the_limits_are_refused_before_memory_is_taken() -> None:
     signal = small_array()
-    for document, limits in [
+    cases: list[tuple[dict[str, Any], Limits]] = [
         ({"type": "siren", "width": 4097}, Limits()),
         ({"type": "siren", "depth": 65}, Limits()),
         ({"type": "siren", "width": 64}, Limits(parameters=100)),
         ({"type": "hash_grid", "encoding": {"log2_table": 24, "finest": [4000]}}, Limits(table=2**20)),
         ({"type": "subspace", "dimensions": 60, "projection": "dense"}, Limits(parameters=10000)),
-    ]:
+    ]
+    for document, limits in cases:
         config = parse(FieldConfig, document).resolve(signal.spec)
         with pytest.raises(FormatError):
             read_arch(Header.of(signal), write_arch(config), limits)
