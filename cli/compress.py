@@ -45,7 +45,7 @@ def compress(
         float | None,
         typer.Option(
             metavar="DB",
-            help="As few bytes as reach this PSNR of the decoded file; exit code 1 if it is not reached.",
+            help="As few bytes as reach this PSNR (sounds: SNR) of what is decoded; exit code 1 if they do not.",
             rich_help_panel=options.AIM,
         ),
     ] = None,

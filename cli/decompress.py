@@ -134,11 +134,13 @@ def run(task: Task) -> Document:
         decoded = decode.decompress(data, limits=limits)
         result, notes = _written(decoded, suffix, task.resolution)
         seconds = time.perf_counter() - started
-        target.write(result)
+        if result is not None:
+            target.write(result)
     return {
         "input": task.name,
-        "output": target.name,
-        "bytes": len(result),
+        "output": None if result is None else target.name,
+        "outcome": "empty" if result is None else "done",
+        "bytes": 0 if result is None else len(result),
         "kind": header.kind,
         "profile": decoded.profile,
         "shape": list(header.shape) or None,
@@ -150,7 +152,8 @@ def run(task: Task) -> Document:
     }
 
 
-def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes, tuple[str, ...]]:
+def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes | None, tuple[str, ...]]:
+    """The file's bytes, None for an empty mesh, and notes."""
     out = io.BytesIO()
     if suffix == MODEL:
         return decoded.fit().to_bytes(), ()
@@ -161,10 +164,7 @@ def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes, tup
         mesh = inr.extract_mesh(decoded.fit(), resolution)
         if mesh.outcome == "empty":
             low, high = mesh.value_range
-            raise UsageError(
-                f"the mesh is empty: the field never crosses 0; its values go from {low:.4g} to {high:.4g}",
-                "--to model, and inr mesh --level",
-            )
+            return None, (f"empty mesh: the field never crosses 0; its values go from {low:.4g} to {high:.4g}",)
         notes = tuple(save_mesh(mesh, out, suffix))
         return out.getvalue(), notes
     from inr.codec.decode import write
@@ -227,5 +227,7 @@ def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> 
 
 def _line(document: Document) -> str:
     """`photo.png  768x512  812.3 kB  0.6 s`."""
+    if document["outcome"] == "empty":
+        return f"{document['input']}  nothing written"
     shape = "x".join(map(str, document["shape"])) if document["shape"] else document["kind"]
     return "  ".join((document["output"], shape, human_bytes(document["bytes"]), human_seconds(document["seconds"])))

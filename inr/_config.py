@@ -109,10 +109,16 @@ class Setting:
         return _label(self.annotation)
 
 
-def settings_of(cls: type[Config]) -> list[Setting]:
-    """The settings of a config class, in order of declaration."""
-    hints = typing.get_type_hints(cls)
-    return [Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in dataclasses.fields(cls)]
+_SETTINGS: dict[type[Config], tuple[Setting, ...]] = {}
+
+
+def settings_of(cls: type[Config]) -> tuple[Setting, ...]:
+    """The settings of a config class, in order of declaration; looked up once."""
+    if cls not in _SETTINGS:
+        hints = typing.get_type_hints(cls)
+        fields = dataclasses.fields(cls)
+        _SETTINGS[cls] = tuple(Setting(f.name, hints[f.name], f.default, f.metadata["param"]) for f in fields)
+    return _SETTINGS[cls]
 
 
 def json_schema(cls: type[Config]) -> dict[str, Any]:

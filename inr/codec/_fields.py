@@ -14,7 +14,7 @@ MAX_VARINT = 2**32 - 1
 class Reader:
     """Reads fields one after the other; a field that is cut off or out of its range is a FormatError that names it."""
 
-    def __init__(self, data: bytes | memoryview, what: str) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, what: str) -> None:
         self._data, self._at, self._what = memoryview(data), 0, what
 
     @property

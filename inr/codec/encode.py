@@ -241,7 +241,10 @@ def is_reached(aim: Aim, subject: Subject, n_bytes: int, metrics: Mapping[str, f
     size = size_aim(aim, subject.header)
     if size is not None:
         return n_bytes <= size
-    return aim.target_psnr_db is None or metrics["psnr_db"] >= aim.target_psnr_db - SLACK_DB
+    if aim.target_psnr_db is None:
+        return True
+    headline = subject.signal.headline
+    return metrics[headline if headline.endswith("_db") else "psnr_db"] >= aim.target_psnr_db - SLACK_DB
 
 
 def contain(subject: Subject, number: int, payload: Payload) -> Container:

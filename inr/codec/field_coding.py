@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -37,13 +39,18 @@ def write_arch(config: FieldConfig) -> bytes:
 
 def read_arch(header: Header, arch: bytes | memoryview, limits: Limits) -> tuple[FieldConfig, Field]:
     """The field's settings, and its outline on the meta device: shapes without memory. Raises FormatError."""
+    return _read_arch(header.spec(), bytes(arch), limits)
+
+
+@functools.lru_cache(maxsize=2)
+def _read_arch(spec: Spec, arch: bytes, limits: Limits) -> tuple[FieldConfig, Field]:
+    """Kept for the next step of decoding, which asks once more."""
     reader = Reader(arch, "the architecture")
     config = read_config(reader, FieldConfig)
     reader.end()
     for inner in _nested(config):
         _hold_settings(inner, limits)
-    spec = header.spec()
-    try:
+    with _only_format_errors():
         if config.resolve(spec) != config:
             raise FormatError("the field's settings are not complete")
         outline = _outline(config, spec, limits)
@@ -51,11 +58,18 @@ def read_arch(header: Header, arch: bytes | memoryview, limits: Limits) -> tuple
             if isinstance(inner, Subspace):
                 n = sum(p.numel() for p in _outline(inner.base, spec, limits).parameters())
                 limits.hold("parameters", n * inner.dimensions if inner.projection == "dense" else n)
+    return config, outline
+
+
+@contextlib.contextmanager
+def _only_format_errors() -> Iterator[None]:
+    """Settings that no field can be built of are the file's fault; what torch says of them may be anything."""
+    try:
+        yield
     except FormatError:
         raise
     except (InrError, RuntimeError, ValueError, TypeError, AssertionError, ArithmeticError) as error:
         raise FormatError(f"the field can not be built: {str(error).splitlines()[0]}") from error
-    return config, outline
 
 
 def _outline(config: FieldConfig, spec: Spec, limits: Limits) -> Field:
@@ -104,7 +118,8 @@ def decode_field(
     config, outline = read_arch(header, payload.arch, limits)
     coded = decode(pieces(outline), payload, limits)
     digest = check_symbols(tensors.symbols_sha256([c.symbols for c in coded]), payload)
-    field = config.build(header.spec(), Generator())
+    with _only_format_errors():
+        field = config.build(header.spec(), Generator())
     for piece, symbols in zip(pieces(field), coded, strict=True):
         piece.assign(symbols)
     field.load_state_dict(field.state_dict())  # for fields that derive something from their state

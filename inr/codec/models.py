@@ -7,6 +7,7 @@ A model writes its parameters into the tensor's record, and the symbols into the
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
@@ -322,6 +323,13 @@ def shares(mu: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.diff(edges)
 
 
+@functools.lru_cache(maxsize=256)
+def _lengths(mu: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Bits [scale index, event]."""
+    lengths: np.ndarray[Any, np.dtype[np.float64]] = TOTAL_BITS - np.log2(shares(mu))
+    return lengths
+
+
 def _laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Bits [scale index] of symbols under kind 1, without the parameters."""
     high = values.astype(np.int64) >> shift
@@ -330,8 +338,7 @@ def _laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.n
     met = np.bincount(event, weights=counts, minlength=HIGHEST - LOWEST + 2)
     excess = np.where(high > 0, high - HIGHEST - 1, LOWEST - 1 - high)[~is_inside] + 16
     escapes = ((2 * np.log2(excess).astype(np.int64) - 4 + 2) * counts[~is_inside]).sum()
-    lengths = TOTAL_BITS - np.log2(shares(mu))
-    bits: np.ndarray[Any, np.dtype[np.float64]] = lengths @ met + escapes + shift * counts.sum()
+    bits: np.ndarray[Any, np.dtype[np.float64]] = _lengths(mu) @ met + escapes + shift * counts.sum()
     return bits
 
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 import inr
 from inr._errors import FormatError
+from inr.codec import field_coding
 from inr.codec.container import Container
 from inr.codec.decode import decode
 from tests.codec.damage import crafted, mutated, resealed
 from tests.codec.test_compress import SIGNALS
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.inrz"))
+FAULTS = sorted((Path(__file__).parent / "faults").glob("*.inrz"))
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.inrz"))
 SMALL = inr.compress(SIGNALS["array"], profile="minimal", quality=20, verify=False).data
 SEEDS = [SMALL, *(path.read_bytes() for path in GOLDEN)]
@@ -69,6 +71,13 @@ def test_the_corpus_of_hostile_files_is_refused(path: Path) -> None:
     assert is_refused(path.read_bytes())
     with pytest.raises(FormatError):
         inr.decompress(path)
+
+
+@pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.stem)
+def test_what_the_fuzzer_found_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the digest of its symbols is right, as an attacker would make it."""
+    monkeypatch.setattr(field_coding, "check_symbols", lambda found, payload: found)
+    assert is_refused(path.read_bytes(), skip_checksums=True)
 
 
 def test_crafted_files_are_refused_or_decode_to_the_same_symbols() -> None:
