@@ -24,6 +24,7 @@ DB_PER_DOUBLING = 2.3
 _TABLE_BYTES = 160
 """What architecture and table take of a payload, about."""
 _MARGIN = 0.99
+_SPARE = 0.04
 _FEWEST_BITS = 4000.0
 _LONGEST_FACTOR = 1.5
 _TRIALS = 9
@@ -89,7 +90,7 @@ class Outcome:
             coded = list(self.trained.coded)
         else:
             coded = [
-                kept if piece.is_exact else _coarser(kept, values, factor)
+                kept if piece.is_exact else _at_step(kept, values, factor)
                 for piece, kept, values in zip(
                     self.trained.pieces, self.trained.coded, self.trained.latent, strict=True
                 )
@@ -113,25 +114,30 @@ Fitter = Callable[[Budget, float, Callable[[float, float], None]], Outcome]
 def land(goal: Goal, fit: Fitter, on_progress: OnProgress | None = None) -> Payload:
     """Fit until the goal is met: once for a size or a weight, up to four times for a quality in dB.
 
-    A size is met from below: the weight of the rate follows the bits while training, and what is left over is taken
-    off by slightly longer steps. A PSNR is met from above in the same way.
+    A size is met from below: the weight of the rate follows the bits while training, and what is then too much is taken
+    off by longer steps, what is more than 4 % too little is filled up by shorter ones. A PSNR is met from above in the
+    same way; where no fit gets there, the nearest is what is returned.
     """
     if goal.lambda_ is not None:
         return fit(Budget(lambda_=goal.lambda_), goal.first_bits, _teller(on_progress, 0, 1)).at(1.0)
     if goal.size_bytes is not None:
         outcome = fit(Budget(bits=_MARGIN * goal.first_bits), goal.first_bits, _teller(on_progress, 0, 1))
         limit = goal.size_bytes
-        return _longest(outcome, lambda payload: payload.size <= limit, is_rising=False)
+        left = limit - outcome.at(1.0).size
+        if 0 <= left <= _SPARE * limit:
+            return outcome.at(1.0)
+        return _bisected(outcome, lambda payload: payload.size > limit, *((1.0, 8.0) if left < 0 else (1 / 8, 1.0)))[1]
     assert goal.psnr_db is not None
     target, bits, slope = goal.psnr_db, goal.first_bits, DB_PER_DOUBLING
     best: Outcome | None = None
+    reached = -math.inf
     points: list[tuple[float, float]] = []
     for attempt in range(MAX_FITS):
         outcome = fit(Budget(bits=bits), bits, _teller(on_progress, attempt, MAX_FITS))
         outcome.at(1.0)
         surplus = outcome.quality() - target
-        if surplus >= 0 or best is None:  # each fit that gets there has fewer bits than the last one that did
-            best = outcome
+        if best is None or surplus >= 0 or surplus > reached:  # one that gets there replaces an earlier, larger one
+            best, reached = outcome, surplus
         if 0 <= surplus <= SLACK_DB * (1 + attempt):
             break
         points.append((math.log2(bits), surplus))
@@ -141,25 +147,22 @@ def land(goal: Goal, fit: Fitter, on_progress: OnProgress | None = None) -> Payl
         bits *= 2 ** min(max((SLACK_DB / 2 - surplus) / slope, -5.0), 5.0)
     assert best is not None
     chosen = best
-    return _longest(chosen, lambda _: chosen.quality() >= target, is_rising=True)
+    if reached < 0:
+        return chosen.at(1.0)
+    return _bisected(chosen, lambda _: chosen.quality() >= target, 1.0, _LONGEST_FACTOR)[0]
 
 
-def _longest(outcome: Outcome, is_met: Callable[[Payload], bool], *, is_rising: bool) -> Payload:
-    """The payload at the longest steps that still meet a quality, or at the shortest that meet a size."""
-    payload = outcome.at(1.0)
-    if is_met(payload) != is_rising:
-        return payload
-    low, high = 1.0, _LONGEST_FACTOR if is_rising else 8.0
+def _bisected(
+    outcome: Outcome, is_short: Callable[[Payload], bool], low: float, high: float
+) -> tuple[Payload, Payload]:
+    """The payloads at the longest steps found that are short, and at the shortest that are not; `low` is short."""
     for _ in range(_TRIALS):
         middle = math.sqrt(low * high)
-        if is_met(outcome.at(middle)) == is_rising:
-            low = middle
-        else:
-            high = middle
-    return outcome.at(low if is_rising else high)
+        low, high = (middle, high) if is_short(outcome.at(middle)) else (low, middle)
+    return outcome.at(low), outcome.at(high)
 
 
-def _coarser(kept: Quantised, values: torch.Tensor, factor: float) -> Quantised:
+def _at_step(kept: Quantised, values: torch.Tensor, factor: float) -> Quantised:
     step = Step.near(kept.step.value * factor)
     return Quantised(np.rint(values.numpy().astype(np.float64) / step.value).astype(np.int32), step)
 
