@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inr.signals import Signal
 
 N_GRIDS = 7
-STEPS = {1: 150, 2: 300, 3: 500, 4: 800, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
+STEPS = {1: 300, 2: 500, 3: 700, 4: 900, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
 """Steps of gradient descent by effort."""
 BOUNDS = {
     "n_grids": (1, 10),
@@ -131,7 +131,8 @@ class Picture(Decoded):
 
             shown = Compiled(grids, *parts).picture()
         offset, scale = (np.array(v, np.float32) for v in (self.header.offset, self.header.scale))
-        return (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
+        values: Values = (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
+        return values if self.header.meta["dtype"] == "float32" else values.clip(0, 1)
 
 
 def architecture_of(channels: int, height: int, width: int, effort: int) -> Architecture:
