@@ -221,8 +221,9 @@ def test_finite_differences_of_values_and_gradients(backend: str, generator: tor
         return hash_grid(x, table, geometry, "smoothstep")
 
     with use_backend(backend):
-        assert torch.autograd.gradcheck(call, (x, table))
-        assert torch.autograd.gradgradcheck(call, (x, table))
+        is_fast = backend == "cuda"  # the interpreter takes milliseconds per call
+        assert torch.autograd.gradcheck(call, (x, table), fast_mode=is_fast)
+        assert torch.autograd.gradgradcheck(call, (x, table), fast_mode=is_fast)
 
 
 @pytest.mark.parametrize("backend", COMPILED)

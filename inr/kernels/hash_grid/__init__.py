@@ -35,6 +35,15 @@ OP = Op(
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=2,
         ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.hash_grid.cuda:hash_grid",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32, torch.float64}),
+            max_order=2,
+        ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
 )
