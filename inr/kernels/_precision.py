@@ -12,6 +12,7 @@ import torch
 from inr._errors import UnavailableError
 
 Precision = Literal["float32", "tf32", "float16", "bfloat16"]
+PRECISIONS: frozenset[str] = frozenset(get_args(Precision))
 
 _chosen: ContextVar[Precision] = ContextVar("inr_precision", default="float32")
 

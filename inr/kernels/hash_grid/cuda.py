@@ -28,19 +28,19 @@ VALUES_PER_PROGRAM = 2048  # numbers of the table that a program holds: points t
 
 @triton.jit
 def _corners(
-    x: Any,
-    v: Any,
-    point: Any,
-    is_point: Any,
-    corner: Any,
-    axis: Any,
-    scale: Any,
-    levels: Any,
-    level: Any,
+    x: tl.tensor,
+    v: tl.tensor,
+    point: tl.tensor,
+    is_point: tl.tensor,
+    corner: tl.tensor,
+    axis: tl.tensor,
+    scale: tl.tensor,
+    levels: tl.tensor,
+    level: tl.tensor,
     D: tl.constexpr,
     SMOOTH: tl.constexpr,
     DIRECTED: tl.constexpr,
-) -> Any:
+) -> tl.tensor:
     """Rows [B, M] of the table at the corners of the cells, and weights [B, M, K]; `levels`: see `_arrays`.
 
     axis: [K], along which the weights are differentiated, -1 for themselves. If DIRECTED, their derivatives along v: the
@@ -90,15 +90,15 @@ def _corners(
 
 @triton.jit
 def interpolate(
-    x: Any,
-    v: Any,
-    table: Any,
-    scale: Any,
-    levels: Any,
-    out: Any,
-    n: Any,
-    by_point: Any,
-    by_feature: Any,
+    x: tl.tensor,
+    v: tl.tensor,
+    table: tl.tensor,
+    scale: tl.tensor,
+    levels: tl.tensor,
+    out: tl.tensor,
+    n: tl.tensor,
+    by_point: tl.tensor,
+    by_feature: tl.tensor,
     D: tl.constexpr,
     M: tl.constexpr,
     F: tl.constexpr,
@@ -122,16 +122,16 @@ def interpolate(
 
 @triton.jit
 def scatter(
-    x: Any,
-    v: Any,
-    g: Any,
-    unit: Any,
-    scale: Any,
-    levels: Any,
-    out: Any,
-    n: Any,
-    by_point: Any,
-    by_feature: Any,
+    x: tl.tensor,
+    v: tl.tensor,
+    g: tl.tensor,
+    unit: tl.tensor,
+    scale: tl.tensor,
+    levels: tl.tensor,
+    out: tl.tensor,
+    n: tl.tensor,
+    by_point: tl.tensor,
+    by_feature: tl.tensor,
     D: tl.constexpr,
     M: tl.constexpr,
     F: tl.constexpr,
@@ -159,16 +159,16 @@ def scatter(
 
 @triton.jit
 def slope(
-    x: Any,
-    v: Any,
-    table: Any,
-    g: Any,
-    scale: Any,
-    levels: Any,
-    out: Any,
-    n: Any,
-    by_point: Any,
-    by_feature: Any,
+    x: tl.tensor,
+    v: tl.tensor,
+    table: tl.tensor,
+    g: tl.tensor,
+    scale: tl.tensor,
+    levels: tl.tensor,
+    out: tl.tensor,
+    n: tl.tensor,
+    by_point: tl.tensor,
+    by_feature: tl.tensor,
     L: tl.constexpr,
     D: tl.constexpr,
     DP: tl.constexpr,
