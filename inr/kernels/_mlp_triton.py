@@ -89,7 +89,8 @@ def values(
     if SINE:
         h, slope = sine_cosine(z)
     else:
-        h = slope = tl.where(z <= 0, 0, z)  # what is not a number stays so
+        h = tl.where(z <= 0, 0, z)  # what is not a number stays so
+        slope = h
     if KEEP:
         tl.store(kept + at, h, mask=is_point)
         if SINE:
@@ -100,7 +101,8 @@ def values(
         if SINE:
             h, slope = sine_cosine(z)
         else:
-            h = slope = tl.where(z <= 0, 0, z)
+            h = tl.where(z <= 0, 0, z)
+            slope = h
         matrix += PH * PH
         bias += PH
         if KEEP:

@@ -16,6 +16,8 @@ from torch import Tensor
 from inr._errors import UnavailableError
 from inr.kernels import Op, Precision, ops, use_backend, use_precision
 from inr.kernels._dispatch import is_interpreted
+from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
 from inr.kernels.sine_mlp import sine_mlp
@@ -63,12 +65,41 @@ def test_sines_to_second_order(n: int, generator: torch.Generator) -> None:
         assert_near(second.detach() / omega**2, -expected.detach(), 4e-6)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, in the interpreter
 def test_sines_of_large_numbers_and_of_none() -> None:
     z = torch.tensor([0.0, 32768.0, 40000.5, 1e6, -3e7, 1e9, float("inf"), float("-inf"), float("nan")], device=DEVICE)
     with use_backend("cuda"):
         found = sine(z, 1.0)
     assert_near(found[:6], torch.sin(z[:6].double()).float(), 2e-6)
     assert found[6:].isnan().all()
+
+
+# -- sums of kernels
+
+
+@pytest.mark.parametrize("kernel", SQUARE_KERNELS)
+def test_sums_of_kernels(kernel: Kernel, generator: torch.Generator) -> None:
+    inputs = leaves(*_sum(37, 21, 2, 3, generator))
+    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, kernel), inputs)
+
+
+@pytest.mark.parametrize(("n", "m", "d_in", "n_values"), [(0, 3, 2, 1), (1, 1, 1, 1), (1500, 1100, 3, 1), (70, 33, 4, 17)])
+def test_sums_of_any_shape(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> None:
+    inputs = leaves(*_sum(n, m, d_in, n_values, generator))
+    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, "gauss"), inputs)
+
+
+@pytest.mark.parametrize("kernel", ["gauss", "linear", "thin_plate", "markov"])
+def test_sums_at_the_centres(kernel: Kernel, generator: torch.Generator) -> None:
+    """Where q is 0, roots and logarithms have the derivative 0."""
+    p, _, widths, weights = _sum(20, 20, 2, 1, generator)
+    inputs = leaves(p, p.clone(), widths, weights)
+    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, kernel), inputs)
+
+
+def _sum(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> list[Tensor]:
+    p, centres = torch.rand(n, d_in, generator=generator), torch.rand(m, d_in, generator=generator)
+    return [p, centres, 0.2 + torch.rand(m, generator=generator), torch.randn(m, n_values, generator=generator)]
 
 
 # -- networks
