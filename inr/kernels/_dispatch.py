@@ -114,14 +114,18 @@ class Backend:
     precisions: frozenset[str] = frozenset({"float32"})
     refuses: str | None = None
 
-    def reasons_against(self, need: Need) -> list[str]:
-        """Sentences that say why this backend can not serve the need; none when it can."""
+    def reasons_against(self, need: Need, *, is_thorough: bool = False) -> list[str]:
+        """Sentences that say why this backend can not serve the need; none when it can.
+
+        Its package is imported only where the device is one of its own, or if `is_thorough`.
+        """
         reasons = []
-        found = probe(self.package) if self.package else None
+        is_at_home = self.devices is None or need.device in self.devices or self._is_interpreted(need)
+        found = probe(self.package) if self.package and (is_at_home or is_thorough) else None
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
             reasons.append(f"the package {self.package!r} can not be imported ({cause})")
-        if self.devices is not None and need.device not in self.devices and not self._is_interpreted(need):
+        if self.devices is not None and not is_at_home:
             reasons.append(f"it runs on {_words(self.devices)}, and the tensors are on {need.device}")
         if self.dtypes is not None and need.dtype not in self.dtypes:
             reasons.append(f"it computes in {_words(map(str, self.dtypes))}, and the tensors are {need.dtype}")
@@ -136,7 +140,7 @@ class Backend:
         asked = self.precisions & {need.precision} or self.precisions
         device = "cuda" if self._is_interpreted(need) else need.device
         reasons += [reason for name in sorted(asked) if (reason := reason_against(name, device)) is not None]
-        if self.refuses is not None and need.shape is not None:
+        if self.refuses is not None and need.shape is not None and is_at_home:
             reasons += _resolve(self.refuses)(need.shape)
         return reasons
 
@@ -257,6 +261,6 @@ def table(need: Need | None = None) -> list[Row]:
     rows = []
     for op in ops().values():
         for backend in sorted(op.backends, key=lambda backend: -backend.priority):
-            reasons = tuple(backend.reasons_against(need))
+            reasons = tuple(backend.reasons_against(need, is_thorough=True))
             rows.append(Row(op.name, backend.name, not reasons, reasons))
     return rows

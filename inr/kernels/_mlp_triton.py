@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -158,19 +157,13 @@ def cotangents(
     h_grad = _product(z_grad, tl.load(matrix + channel[:, None] * PH + unit[None, :]), EDGE)
     for _ in range(HIDDEN - 1):
         slope = tl.load(slopes + at, mask=is_point, other=0).to(tl.float32)
-        if SINE:
-            h_grad = h_grad * slope
-        else:
-            h_grad = tl.where(slope <= 0, 0, h_grad)
+        h_grad = h_grad * slope if SINE else tl.where(slope <= 0, 0, h_grad)
         tl.store(found + at, h_grad, mask=is_point)
         at -= layer
         matrix -= PH * PH
         h_grad = _product(h_grad, tl.load(matrix + unit[:, None] * PH + unit[None, :]), INNER)
     slope = tl.load(slopes + at, mask=is_point, other=0).to(tl.float32)
-    if SINE:
-        h_grad = h_grad * slope
-    else:
-        h_grad = tl.where(slope <= 0, 0, h_grad)
+    h_grad = h_grad * slope if SINE else tl.where(slope <= 0, 0, h_grad)
     tl.store(found + at, h_grad, mask=is_point)
     if BY_X:
         by_x = _product(h_grad, tl.load(weights + unit[:, None] * PK + column[None, :]), EDGE) / factor
@@ -308,7 +301,8 @@ class _Network:
     def _start(self, kernel: Any, inputs: tuple[Any, ...], **constants: Any) -> None:
         rows = block(64 if self.h > 64 else 128)
         start(
-            kernel, (-(-inputs[6] // rows),), inputs[0], *inputs, HIDDEN=self.hidden, K=self.widths[0], C=self.widths[-1],
+            kernel, (-(-inputs[6] // rows),), inputs[0], *inputs,
+            HIDDEN=self.hidden, K=self.widths[0], C=self.widths[-1],
             PK=self.k, PH=self.h, PC=self.c, SINE=self.is_sine, EDGE=self.edge, INNER=self.precision, BLOCK=rows,
             num_warps=8 if self.h > 64 else 4, num_stages=1, **constants,
         )  # fmt: skip
@@ -348,6 +342,7 @@ class _Value(torch.autograd.Function):
         is_kept = any(ctx.needs_input_grad)
         ctx.reference = reference
         ctx.network = _Network(*_split(parameters), omegas, precision)
+        value: Tensor
         value, kept, slopes = ctx.network.values(x, is_kept=is_kept)
         ctx.save_for_backward(kept, slopes, x, *parameters)
         return value

@@ -2,9 +2,9 @@
 
     k = round(x / pi)      r = x - k pi      sin x = (-1)^k sin r      cos x = (-1)^k cos r
 
-Up to |x| = 32768 k pi is taken away in float32, in parts with few bits, so that products with k are exact; where a block
-has a larger x, in float64, which holds to about 1e9. Together they are shorter than the sines of CUDA's library, which
-carry along a reduction for the largest numbers.
+Up to |x| = 32768 k pi is taken away in float32, in parts with few bits, so that products with k are exact; where a
+block has a larger x, in float64, which holds to about 1e9. Together they are shorter than the sines of CUDA's library,
+which carry along a reduction for the largest numbers.
 """
 
 # mypy: disable-error-code=untyped-decorator

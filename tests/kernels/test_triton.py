@@ -16,6 +16,8 @@ from torch import Tensor
 from inr._errors import UnavailableError
 from inr.kernels import Op, Precision, ops, use_backend, use_precision
 from inr.kernels._dispatch import is_interpreted
+from inr.kernels.grid_mlp_loss import grid_mlp_loss
+from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from inr.kernels.relu_mlp import relu_mlp
@@ -25,6 +27,8 @@ from tests.assertions import assert_near, assert_same_bytes
 
 DEVICE = "cpu" if is_interpreted() else "cuda"
 pytestmark = [] if is_interpreted() else [pytest.mark.gpu]
+
+INTERPOLATIONS: tuple[Interpolation, ...] = ("linear", "smoothstep")
 
 Call = Callable[..., Tensor]
 
@@ -43,9 +47,78 @@ def results(backend: str, call: Call, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 def assert_agree(op: Op, call: Call, inputs: Sequence[Tensor]) -> None:
     found, expected = (results(backend, call, inputs) for backend in ("cuda", "reference"))
+    assert found[1].shape == inputs[0].shape
     for mine, wanted in zip(found, expected, strict=True):
         assert mine.dtype == wanted.dtype
         assert_near(mine, wanted, op.tolerances[wanted.dtype])
+
+
+# -- hash grid: the rest of its tests, in `test_hash_grid.py`, run in the interpreter too
+
+
+def _grid(d_in: int, log2_table_size: int, n: int, generator: torch.Generator) -> tuple[GridGeometry, list[Tensor]]:
+    geometry = grid_geometry(d_in, 4, log2_table_size, (3, 4, 5, 2)[:d_in], (40, 17, 33, 9)[:d_in])
+    table = torch.randn(geometry.total_entries, 2, generator=generator)
+    return geometry, leaves(torch.rand(n, d_in, generator=generator), table)
+
+
+@pytest.mark.parametrize("d_in", [1, 2, 3, 4])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_the_hash_grid_to_second_order(d_in: int, interpolation: Interpolation, generator: torch.Generator) -> None:
+    geometry, inputs = _grid(d_in, 7, 1100, generator)
+    seconds = []
+    for backend in ("cuda", "reference"):
+        with use_backend(backend):
+            (normal,) = torch.autograd.grad(
+                hash_grid(inputs[0], inputs[1], geometry, interpolation).square().sum(), inputs[0], create_graph=True
+            )
+            seconds.append((normal, *torch.autograd.grad((normal.norm(dim=-1) - 1).square().sum(), inputs)))
+    for mine, wanted in zip(*seconds, strict=True):
+        assert_near(mine.detach(), wanted.detach(), 1e-4)
+
+
+@pytest.mark.parametrize("log2_table_size", [2, 12])
+def test_a_deterministic_table_gradient(log2_table_size: int, generator: torch.Generator) -> None:
+    """The order of the points does not change a bit of it, as floating-point sums would; nor does their scale."""
+    geometry, (x, table) = _grid(2, log2_table_size, 1100, generator)
+    g = torch.randn(1100, 8, generator=generator).to(DEVICE)
+    order = torch.randperm(1100, generator=generator).to(DEVICE)
+
+    def gradient(x: Tensor, g: Tensor) -> Tensor:
+        with use_backend("cuda"):
+            return torch.autograd.grad(hash_grid(x, table, geometry, "smoothstep"), table, g)[0]
+
+    expected = gradient(x, g)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = gradient(x, g)
+        assert_same_bytes(found.cpu(), gradient(x[order], g[order]).cpu())
+        for size in (2.0**-100, 2.0**60):
+            assert_same_bytes((gradient(x, g * size) / size).cpu(), found.cpu())
+        assert_near(gradient(x, 0 * g), 0 * g[:1, :1].expand_as(table), 0)
+        with use_backend("cuda"):
+            y = hash_grid(x, table, geometry, "smoothstep")
+            (normal,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+            (second,) = torch.autograd.grad(normal.square().sum(), table)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert_near(found, expected, 1e-5)
+    with use_backend("reference"):
+        y = hash_grid(x, table, geometry, "smoothstep")
+        (normal,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        (wanted,) = torch.autograd.grad(normal.square().sum(), table)
+    assert_near(second, wanted, 1e-5)
+
+
+def test_the_error_of_a_network_over_a_grid(generator: torch.Generator) -> None:
+    geometry, inputs = _grid(2, 7, 300, generator)
+    inputs += leaves(torch.randn(16, 8, generator=generator), torch.randn(3, 16, generator=generator))
+    y = torch.randn(300, 3, generator=generator).to(DEVICE)
+
+    def call(x: Tensor, table: Tensor, *weights: Tensor) -> Tensor:
+        return grid_mlp_loss(x, y, None, 2, table, geometry, "linear", weights, [None, None])
+
+    assert_agree(ops()["grid_mlp_loss"], call, inputs)
 
 
 # -- sine
@@ -80,13 +153,15 @@ def test_sines_of_large_numbers_and_of_none() -> None:
 @pytest.mark.parametrize("kernel", SQUARE_KERNELS)
 def test_sums_of_kernels(kernel: Kernel, generator: torch.Generator) -> None:
     inputs = leaves(*_sum(37, 21, 2, 3, generator))
-    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, kernel), inputs)
+    assert_agree(ops()["kernel_sum"], _summing(kernel), inputs)
 
 
-@pytest.mark.parametrize(("n", "m", "d_in", "n_values"), [(0, 3, 2, 1), (1, 1, 1, 1), (1500, 1100, 3, 1), (70, 33, 4, 17)])
+@pytest.mark.parametrize(
+    ("n", "m", "d_in", "n_values"), [(0, 3, 2, 1), (1, 1, 1, 1), (1500, 1100, 3, 1), (70, 33, 4, 17)]
+)
 def test_sums_of_any_shape(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> None:
     inputs = leaves(*_sum(n, m, d_in, n_values, generator))
-    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, "gauss"), inputs)
+    assert_agree(ops()["kernel_sum"], _summing("gauss"), inputs)
 
 
 @pytest.mark.parametrize("kernel", ["gauss", "linear", "thin_plate", "markov"])
@@ -94,7 +169,11 @@ def test_sums_at_the_centres(kernel: Kernel, generator: torch.Generator) -> None
     """Where q is 0, roots and logarithms have the derivative 0."""
     p, _, widths, weights = _sum(20, 20, 2, 1, generator)
     inputs = leaves(p, p.clone(), widths, weights)
-    assert_agree(ops()["kernel_sum"], lambda *inputs: kernel_sum(*inputs, kernel), inputs)
+    assert_agree(ops()["kernel_sum"], _summing(kernel), inputs)
+
+
+def _summing(kernel: Kernel) -> Call:
+    return lambda p, centres, widths, weights: kernel_sum(p, centres, widths, weights, kernel)
 
 
 def _sum(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> list[Tensor]:

@@ -43,8 +43,8 @@ def _corners(
 ) -> tl.tensor:
     """Rows [B, M] of the table at the corners of the cells, and weights [B, M, K]; `levels`: see `_arrays`.
 
-    axis: [K], along which the weights are differentiated, -1 for themselves. If DIRECTED, their derivatives along v: the
-    product over the axes is carried along with its derivative.
+    axis: [K], along which the weights are differentiated, -1 for themselves. If DIRECTED, their derivatives along v:
+    the product over the axes is carried along with its derivative.
     """
     of_level = levels + level * (D + 3)
     size = tl.load(of_level + 1).to(tl.uint32)
@@ -265,9 +265,10 @@ class _Grid:
         rows = block(max(16, VALUES_PER_PROGRAM // (corners * features)))
         programs = -(-len(x) // rows), 1 if kernel is slope else n_levels
         x = x.contiguous()
+        directions = x if v is None else v.contiguous()
         start(
-            kernel, programs, x, x, x if v is None else v.contiguous(), *inputs, *_arrays(self.geometry, x.dtype, x.device),
-            out, len(x), *strided.stride(), D=d_in, M=corners, F=n_features, FP=features,
+            kernel, programs, x, x, directions, *inputs, *_arrays(self.geometry, x.dtype, x.device), out,
+            len(x), *strided.stride(), D=d_in, M=corners, F=n_features, FP=features,
             SMOOTH=self.interpolation == "smoothstep", DIRECTED=v is not None, BLOCK=rows, **constants,
         )  # fmt: skip
 

@@ -52,8 +52,8 @@ class _Value(torch.autograd.Function):
         if any(wanted[1:]):
             found = sums.over_kernels(inputs, ctx.kernel, g, wanted[1] or wanted[2])
         by_p = sums.over_points(inputs, ctx.kernel, g) if wanted[0] else None
-        grads = tuple(grad if is_wanted else None for grad, is_wanted in zip((by_p, *found), wanted, strict=True))
-        return *grads, None, None
+        gradients = by_p, *found
+        return *(grad if is_wanted else None for grad, is_wanted in zip(gradients, wanted, strict=True)), None, None
 
 
 def _reference_gradients(

@@ -289,13 +289,16 @@ def _over(kernel: Any, size: int, least: int, inputs: tuple[Any, ...], outputs: 
 
 class _Sums:
     def over_points(self, inputs: tuple[Tensor, ...], kernel: Kernel, g: Tensor | None) -> Tensor:
-        p, _, _, weights = inputs
-        return _Sum(*inputs, kernel).over_points(weights.shape[1] if g is None else p.shape[1], g)
+        p, centres, widths, weights = inputs
+        n_rows = weights.shape[1] if g is None else p.shape[1]
+        return _Sum(p, centres, widths, weights, kernel).over_points(n_rows, g)
 
     def over_kernels(
         self, inputs: tuple[Tensor, ...], kernel: Kernel, g: Tensor, with_places: bool
     ) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        by_weights, by_centres, by_widths = _Sum(*inputs, kernel).over_kernels(g, with_places)
+        p, centres, widths, weights = inputs
+        sums = _Sum(p, centres, widths, weights, kernel)
+        by_weights, by_centres, by_widths = sums.over_kernels(g, with_places)
         return by_centres, by_widths, by_weights
 
 

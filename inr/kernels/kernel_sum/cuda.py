@@ -204,13 +204,15 @@ class _Sums:
         tensors = [*_whole(inputs), p if g is None else g.contiguous(), out]
         rows, columns = block(64), block(KERNELS_PER_TILE)
         programs = (-(-len(p) // rows),)
-        self._start(gather, programs, tensors, kernel, rows, columns, -(-len(weights) // columns), BY_POINT=g is not None)
+        self._start(
+            gather, programs, tensors, kernel, rows, columns, -(-len(weights) // columns), BY_POINT=g is not None
+        )
         return out
 
     def over_kernels(
         self, inputs: tuple[Tensor, ...], kernel: Kernel, g: Tensor, with_places: bool
     ) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        p, centres, _, weights = inputs
+        p, centres = inputs[:2]
         rows, columns = block(64), block(KERNELS_PER_TILE)
         blocks = -(-len(p) // rows)
         rounds = power_of_two(-(-blocks // MAX_SLICES))
@@ -235,8 +237,9 @@ class _Sums:
         p, weights = tensors[0], tensors[3]
         (n, d_in), (m, n_values) = p.shape, weights.shape
         start(
-            function, programs, p, *tensors, n, m, least_exponent(p.dtype), KERNEL=kernel, D=d_in, DP=power_of_two(d_in),
-            C=n_values, CP=power_of_two(n_values, LEAST_SIDE), ROUNDS=rounds, BN=rows, BM=columns, num_stages=1, **constants,
+            function, programs, p, *tensors, n, m, least_exponent(p.dtype), KERNEL=kernel, D=d_in,
+            DP=power_of_two(d_in), C=n_values, CP=power_of_two(n_values, LEAST_SIDE), ROUNDS=rounds, BN=rows,
+            BM=columns, num_stages=1, **constants,
         )  # fmt: skip
 
 

@@ -52,6 +52,18 @@ OP = Op(
             precisions=frozenset({"float32", "tf32", "float16"}),
             refuses="inr.kernels._mlp_shape:refused_by_triton",
         ),
+        Backend(
+            "tcnn",
+            priority=30,
+            target="inr.kernels.relu_mlp.tcnn:relu_mlp",
+            package="tinycudann",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            is_deterministic=False,
+            precisions=frozenset({"float16"}),
+            refuses="inr.kernels._mlp_shape:refused_by_tcnn",
+        ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
 )
