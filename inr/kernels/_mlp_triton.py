@@ -60,6 +60,7 @@ def values(
     slopes: tl.tensor,
     out: tl.tensor,
     n: tl.tensor,
+    layer: tl.tensor,
     x_by_point: tl.tensor,
     x_by_column: tl.tensor,
     HIDDEN: tl.constexpr,
@@ -74,7 +75,10 @@ def values(
     INNER: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """out [N, C]; kept, slopes [HIDDEN, N, PH]: activations and, of sines, their derivatives by what enters them."""
+    """out [N, C]; kept, slopes [HIDDEN, N, PH]: activations and, of sines, their derivatives by what enters them.
+
+    layer: N PH, which may need 64 bits.
+    """
     point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     is_point = (point < n)[:, None]
     column, unit, channel = tl.arange(0, PK), tl.arange(0, PH), tl.arange(0, PC)
@@ -105,7 +109,7 @@ def values(
         matrix += PH * PH
         bias += PH
         if KEEP:
-            at += n.to(tl.int64) * PH
+            at += layer
             tl.store(kept + at, h, mask=is_point)
             if SINE:
                 tl.store(slopes + at, slope, mask=is_point)
@@ -122,6 +126,7 @@ def cotangents(
     found: tl.tensor,
     x_grad: tl.tensor,
     n: tl.tensor,
+    layer: tl.tensor,
     g_by_point: tl.tensor,
     g_by_column: tl.tensor,
     x_by_point: tl.tensor,
@@ -151,7 +156,6 @@ def cotangents(
         mask=is_point & (channel < C)[None, :],
         other=0,
     )
-    layer = n.to(tl.int64) * PH
     at = point[:, None] * PH + unit[None, :] + (HIDDEN - 1) * layer
     matrix = weights + PH * PK + (HIDDEN - 1) * PH * PH
     h_grad = _product(z_grad, tl.load(matrix + channel[:, None] * PH + unit[None, :]), EDGE)
@@ -254,7 +258,7 @@ class _Network:
         kind, shape = KEPT_AS[self.precision], (self.hidden, len(x) if is_kept else 0, self.h)
         kept = torch.empty(shape, dtype=kind, device=x.device)
         slopes = torch.empty(shape, dtype=kind, device=x.device) if self.is_sine else kept
-        inputs = (x, self.matrices, self.offsets, kept, slopes, out, len(x), *x.stride())
+        inputs = (x, self.matrices, self.offsets, kept, slopes, out, len(x), len(x) * self.h, *x.stride())
         self._start(values, inputs, KEEP=is_kept)
         return out, kept, slopes
 
@@ -265,7 +269,7 @@ class _Network:
         scale, found = self._scale(g), torch.empty_like(kept)
         x_grad = torch.empty_like(x) if is_wanted[0] else g
         strides = (*g.stride(), *x_grad.stride())
-        inputs = (g, scale, self.matrices, slopes, found, x_grad, len(x), *strides)
+        inputs = (g, scale, self.matrices, slopes, found, x_grad, len(x), len(x) * self.h, *strides)
         self._start(cotangents, inputs, BY_X=is_wanted[0])
         grads: list[Tensor | None] = [x_grad if is_wanted[0] else None]
         if not any(is_wanted[1:]):

@@ -40,6 +40,8 @@ class Launch:
         names = list(inspect.signature(self.kernel.fn).parameters)
         signature = {name: _kind(value) for name, value in zip(names, self.inputs, strict=False)}
         constants = {name: value for name, value in self.constants.items() if name not in OPTIONS}
+        ones = {name: 1 for name, value in zip(names, self.inputs, strict=False) if type(value) is int and value == 1}
+        constants |= ones  # as Triton makes them when it starts a kernel
         signature |= dict.fromkeys(constants, "constexpr")
         assert list(signature) == names or set(signature) == set(names)
         source = ASTSource(fn=self.kernel, signature={n: signature[n] for n in names}, constexprs=constants)
