@@ -91,8 +91,21 @@ def test_siblings_share_only_through_private_files(package: str, allowed: set[st
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
     heavy = {"igl", "imageio", "matplotlib", "PIL", "scipy", "skimage", "soundfile", "tifffile", "trimesh", "triton"}
+    if is_of_triton(path.relative_to(ROOT).with_suffix("").parts):
+        heavy.remove("triton")
     for module, is_top_level in imports_of(path):
         assert not (is_top_level and module.split(".")[0] in heavy), f"{path.name} imports {module} at import time"
+
+
+def is_of_triton(parts: tuple[str, ...]) -> bool:
+    """Whether a module is one of Triton kernels, which the dispatcher imports when it has chosen them."""
+    return parts[:2] == ("inr", "kernels") and (parts[-1] == "cuda" or parts[-1].endswith("_triton"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_of_triton_kernels_are_imported_by_each_other_alone(path: Path) -> None:
+    if not is_of_triton(path.relative_to(ROOT).with_suffix("").parts):
+        assert not [name for name, _ in imports_of(path) if is_of_triton(tuple(name.split(".")))]
 
 
 def test_import_inr_is_light() -> None:

@@ -74,6 +74,11 @@ class Field(nn.Module):
         """
         yield
 
+    @property
+    def varies_by_step(self) -> bool:
+        """Whether `at_step` changes anything."""
+        return type(self).at_step is not Field.at_step
+
     def lipschitz_bound(self) -> float | None:
         """A number L with |f(x) - f(y)| <= L |x - y| for all x, y, up to rounding; None: not known.
 

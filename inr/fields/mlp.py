@@ -118,6 +118,10 @@ class MlpField(Field):
         finally:
             self.config.linear.at_step(layers, None)
 
+    @property
+    def varies_by_step(self) -> bool:
+        return type(self.config.linear).at_step is not LinearConfig.at_step
+
     def lipschitz_bound(self) -> float | None:
         body, head = self.body.lipschitz_bound(), self.head.lipschitz
         return None if body is None or head is None else body * head

@@ -20,6 +20,7 @@ from inr._preparation import working_clock
 from inr._samples import Samples
 from inr.assemblies import Body
 from inr.fields import Field, FieldConfig
+from inr.fitting._captured import CapturedStep, capture_on_device
 from inr.fitting._file import load_into, read, to_bytes
 from inr.fitting._loss import LOSSES, LossConfig, predict
 from inr.fitting._result import (
@@ -33,6 +34,7 @@ from inr.fitting._result import (
 )
 from inr.fitting._sampler import Draw, Look, SamplerConfig
 from inr.fitting._settings import FitConfig
+from inr.fitting.adam import FusedAdam
 from inr.fitting.samplers import Shuffled
 from inr.fitting.team import Team
 from inr.fitting.tiles import TilesConfig
@@ -50,6 +52,7 @@ _LAST_GOOD_EVERY = 100
 _START_TILES = 64  # of a signal on disk, which a start that looks at the signal sees
 _START_SAMPLES = 2**18
 _TARGET_SLACK_DB = 0.5  # the smoothed loss lags behind the field
+_CAPTURED_LOSSES = ("mse", "l1", "mape")  # they draw nothing
 _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells nothing of its PSNR
 
 
@@ -138,6 +141,7 @@ class Run:
         self.pool = signal.pool(self.generators["pool"])
         samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order, signal.tile)
         self.sampler = settings.sampler.build(samples, settings.batch, self.generators["order"])
+        self.sampler.to(self.device)
         self._check_parts()
         self.transform = None if settings.transform is None else settings.transform.build()
         if signal.tile is not None:
@@ -153,6 +157,7 @@ class Run:
         self.optimizer = settings.optimizer.build(groups, self._base_lr)
         self._group_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._check_precision()
+        self._captured = self._capturable_step()
         self.average = copy.deepcopy(self.field).requires_grad_(False) if settings.ema is not None else None
         self.step = 0
         self.seconds = 0.0
@@ -204,14 +209,38 @@ class Run:
         chosen = self.settings.precision
         if chosen == "float32":
             return
-        with use_precision(chosen):  # raises where the machine has no such units
+        with use_precision(chosen, self.device.type):  # raises where the machine has no such units
             pass
         bodies = [part for part in self.field.modules() if isinstance(part, Body)]
+        if self.device.type == "cuda" and self.loss.order == 0:
+            return  # the kernels of networks refuse what they can not do
         if self.device.type != "cpu" or self.loss.order > 0 or not any(body.can_be_reduced for body in bodies):
             raise UsageError(
                 f"precision {chosen!r} is for networks of sines (siren) on the CPU, and losses without derivatives",
                 "use --set fit.precision=float32",
             )
+
+    def _capturable_step(self) -> CapturedStep | None:
+        """A step that is one CUDA graph; None where a step does more than run the same kernels on another batch."""
+        settings = self.settings
+        if self.device.type != "cuda" or self.team is not None or type(self.optimizer) is not FusedAdam:
+            return None
+        if self.loss.type_name not in _CAPTURED_LOSSES or settings.transform is not None or settings.jitter is not None:
+            return None
+        if self.field.varies_by_step or self.field.penalty() is not None:
+            return None
+        for group in self.optimizer.param_groups:
+            group["capturable"] = True
+            group["lr"] = torch.tensor(group["lr"], device=self.device)
+        return CapturedStep(self._whole_step, capture_on_device)
+
+    def _whole_step(self, batch: Batch) -> Tensor:
+        """One update from a batch, without a look at what comes out of it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._objective(batch, None)
+        self._backward(loss)
+        self.optimizer.step()
+        return loss.detach()
 
     # -- training
 
@@ -281,31 +310,50 @@ class Run:
     def _train_step(self) -> float:
         factor = self.settings.schedule.factor(self.fraction_done())
         for group, lr in zip(self.optimizer.param_groups, self._group_lr, strict=True):
-            group["lr"] = lr * factor
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr * factor)
+            else:
+                group["lr"] = lr * factor
         self.field.train()  # a result taken on the way has put it into eval mode
-        self.optimizer.zero_grad(set_to_none=True)
         draw = self.sampler.draw(Look(self.step, self.fraction_done(), self._residuals, self._slopes))
         if self.team is not None:
             draw, self._fraction = self.team.share(draw)
         batch = self._jittered(self._batch(draw))
+        if self._captured is not None and batch.axes is None:
+            return self._captured_step(self._captured, batch)
+        self.optimizer.zero_grad(set_to_none=True)
         loss = self._objective(batch, draw.groups)
         value = self._whole(loss)
         if not math.isfinite(value):
             return value
         if self.step % _LAST_GOOD_EVERY == 0:
-            self._last_good = {k: v.detach().clone() for k, v in self.field.state_dict().items()}
+            self._last_good = self._snapshot()
         self._backward(self._penalised(loss))
         if self.settings.optimizer.is_closed:
             self.optimizer.step(lambda: self._evaluate(batch, draw.groups))
         else:
             self.optimizer.step()
+        self._end_step(value)
+        return value
+
+    def _captured_step(self, step: CapturedStep, batch: Batch) -> float:
+        before = self._snapshot() if self.step % _LAST_GOOD_EVERY == 0 else None
+        value = float(step(batch))
+        if math.isfinite(value):
+            self._last_good = self._last_good if before is None else before
+            self._end_step(value)
+        return value
+
+    def _end_step(self, value: float) -> None:
         self.step += 1
         self._smooth_loss = _SMOOTHING * self._smooth_loss + (1 - _SMOOTHING) * value
         self._update_average()
-        return value
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {k: v.detach().clone() for k, v in self.field.state_dict().items()}
 
     def _objective(self, batch: Batch, groups: tuple[int, int] | None) -> Tensor:
-        with self.field.at_step(self.step), use_precision(self.settings.precision):
+        with self.field.at_step(self.step), use_precision(self.settings.precision, self.device.type):
             if self.transform is not None:
                 return self.transform.objective(self.field, batch, groups, self.step)
             return self.loss.value(self.field, batch, self.generators["loss"])
@@ -336,7 +384,7 @@ class Run:
     # -- batches
 
     def _batch(self, draw: Draw) -> Batch:
-        batch = self.pool.batch(draw.index).to(self.device)
+        batch = self.pool.batch(draw.index.to(self.device)).to(self.device)
         if draw.weight is not None:
             weight = draw.weight.to(self.device).unsqueeze(-1)
             batch = dataclasses.replace(batch, weight=weight if batch.weight is None else batch.weight * weight)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+import torch
 from torch import Generator, Tensor
 
 from inr._config import Config
@@ -57,6 +58,10 @@ class Sampler(ABC):
     """
 
     is_biased: ClassVar[bool] = False
+
+    def to(self, device: torch.device) -> None:
+        """From now on draw on a device, where the sampler knows how to: the same samples, without a way between."""
+        return
 
     @abstractmethod
     def draw(self, look: Look) -> Draw: ...

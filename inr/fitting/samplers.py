@@ -32,21 +32,24 @@ class ShuffledSampler(Sampler):
         self._order = torch.arange(size)
         self._next = size
 
+    def to(self, device: torch.device) -> None:
+        self._order = self._order.to(device)
+
     def draw(self, look: Look) -> Draw:
         if self._batch == self._size:
             return Draw(self._order)
         if self._next + self._batch > self._size:
-            self._order = torch.randperm(self._size, generator=self._generator)
+            self._order = torch.randperm(self._size, generator=self._generator).to(self._order.device)
             self._next = 0
         drawn = self._order[self._next : self._next + self._batch]
         self._next += self._batch
         return Draw(in_order(drawn))
 
     def state(self) -> dict[str, Tensor]:
-        return {"order": self._order, "next": torch.tensor(self._next)}
+        return {"order": self._order.cpu(), "next": torch.tensor(self._next)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._order, self._next = state["order"], int(state["next"])
+        self._order, self._next = state["order"].to(self._order.device), int(state["next"])
 
 
 @SAMPLERS.register("grid")

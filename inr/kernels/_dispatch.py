@@ -35,6 +35,7 @@ class Need:
     size: how much there is to do, in the op's own count; None: not said.
     width: features of the widest layer, for networks; None: not said.
     precision: what the factors of matrix products may be rounded to.
+    shape: what else a backend may have limits for, in a type of the op's own.
     """
 
     device: str
@@ -45,6 +46,7 @@ class Need:
     size: int | None = None
     width: int | None = None
     precision: str = "float32"
+    shape: Any = None
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Need:
         size: int | None = None,
         width: int | None = None,
         precision: str = "float32",
+        shape: Any = None,
     ) -> Need:
         """The need of a call with these tensors (the first one speaks for device and dtype)."""
         return cls(
@@ -65,7 +68,13 @@ class Need:
             size=size,
             width=width,
             precision=precision,
+            shape=shape,
         )
+
+
+def is_interpreted() -> bool:
+    """Whether Triton kernels run in Triton's interpreter, on CPU tensors: for tests, and thousands of times slower."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def is_functional(*tensors: Tensor) -> bool:
@@ -88,6 +97,7 @@ class Backend:
     target: "module:function", imported when the backend is first used.
     least_size, least_width: below them runs, but no faster than the backends after it.
     precisions: what it may round the factors of matrix products to.
+    refuses: "module:function" from the need's `shape` (never None) to reasons against it; the module imports lightly.
     """
 
     name: str
@@ -102,15 +112,20 @@ class Backend:
     least_size: int = 0
     least_width: int = 0
     precisions: frozenset[str] = frozenset({"float32"})
+    refuses: str | None = None
 
-    def reasons_against(self, need: Need) -> list[str]:
-        """Sentences that say why this backend can not serve the need; none when it can."""
+    def reasons_against(self, need: Need, *, is_thorough: bool = False) -> list[str]:
+        """Sentences that say why this backend can not serve the need; none when it can.
+
+        Its package is imported only where the device is one of its own, or if `is_thorough`.
+        """
         reasons = []
-        found = probe(self.package) if self.package else None
+        is_at_home = self.devices is None or need.device in self.devices or self._is_interpreted(need)
+        found = probe(self.package) if self.package and (is_at_home or is_thorough) else None
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
             reasons.append(f"the package {self.package!r} can not be imported ({cause})")
-        if self.devices is not None and need.device not in self.devices:
+        if self.devices is not None and not is_at_home:
             reasons.append(f"it runs on {_words(self.devices)}, and the tensors are on {need.device}")
         if self.dtypes is not None and need.dtype not in self.dtypes:
             reasons.append(f"it computes in {_words(map(str, self.dtypes))}, and the tensors are {need.dtype}")
@@ -122,21 +137,34 @@ class Backend:
             reasons.append("it can not run under torch.func, forward-mode AD, torch.export or torch.compile")
         if need.precision not in self.precisions:
             reasons.append(f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for")
-        reasons += [reason for name in sorted(self.precisions) if (reason := reason_against(name)) is not None]
+        asked = self.precisions & {need.precision} or self.precisions
+        device = "cuda" if self._is_interpreted(need) else need.device
+        reasons += [reason for name in sorted(asked) if (reason := reason_against(name, device)) is not None]
+        if self.refuses is not None and need.shape is not None and is_at_home:
+            reasons += _resolve(self.refuses)(need.shape)
         return reasons
+
+    def _is_interpreted(self, need: Need) -> bool:
+        return self.package == "triton" and need.device == "cpu" and is_interpreted()
 
     def reasons_to_pass(self, need: Need) -> list[str]:
         """Sentences that say why another backend is as fast; they do not count where this one is forced."""
         if need.size is not None and need.size < self.least_size:
             return [f"it gains nothing below a size of {self.least_size}"]
+        if self._is_interpreted(need):
+            return ["it would run in Triton's interpreter, which is for tests"]
         return []
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
         """The implementation itself; imported here and not before."""
-        module, _, name = self.target.partition(":")
-        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        return function
+        return _resolve(self.target)
+
+
+def _resolve(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def _words(names: Any) -> str:
@@ -238,6 +266,6 @@ def table(need: Need | None = None) -> list[Row]:
     rows = []
     for op in ops().values():
         for backend in sorted(op.backends, key=lambda backend: -backend.priority):
-            reasons = tuple(backend.reasons_against(need))
+            reasons = tuple(backend.reasons_against(need, is_thorough=True))
             rows.append(Row(op.name, backend.name, not reasons, reasons))
     return rows

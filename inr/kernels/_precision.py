@@ -11,7 +11,8 @@ import torch
 
 from inr._errors import UnavailableError
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "float16", "bfloat16"]
+PRECISIONS: frozenset[str] = frozenset(get_args(Precision))
 
 _chosen: ContextVar[Precision] = ContextVar("inr_precision", default="float32")
 
@@ -22,12 +23,12 @@ def precision() -> Precision:
 
 
 @contextmanager
-def use_precision(name: Precision) -> Iterator[None]:
+def use_precision(name: Precision, device: str = "cpu") -> Iterator[None]:
     """Inside the block, kernels that can round the factors of their matrix products to `name` do so.
 
-    Raises UnavailableError where the machine gains nothing by it.
+    device: the type of the device they run on. Raises UnavailableError where it gains nothing by it.
     """
-    reason = reason_against(name)
+    reason = reason_against(name, device)
     if reason is not None:
         raise UnavailableError(f"precision {name!r} is not offered here: {reason}", "use float32")
     token = _chosen.set(name)
@@ -37,10 +38,14 @@ def use_precision(name: Precision) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def reason_against(name: str) -> str | None:
+def reason_against(name: str, device: str = "cpu") -> str | None:
     """Why the processor can not compute in this precision faster than in float32; None when it can."""
     if name not in get_args(Precision):
         return f"known are {', '.join(get_args(Precision))}"
+    if device == "cuda":
+        return None
+    if name in ("tf32", "float16"):
+        return f"{name} is for CUDA devices"
     if name == "bfloat16" and not has_bf16_units():
         return "this processor has no bf16 matrix units (AMX-BF16 or AVX512-BF16)"
     return None

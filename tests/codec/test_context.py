@@ -9,7 +9,6 @@ import pytest
 
 from inr._errors import FormatError
 from inr.codec import context
-from inr.codec.laplace import Integers
 from inr.codec.laplace import encode as encode_plainly
 from inr.codec.quantise import Integers
 

@@ -39,8 +39,10 @@ def test_without_the_units_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
     with pytest.raises(UnavailableError, match=r"no bf16 matrix units") as caught:
         run_of(SIREN, precision="bfloat16")
     assert "\n" not in caught.value.message
-    with pytest.raises(ConfigError, match="float16"):
+    with pytest.raises(UnavailableError, match="for CUDA devices"):
         run_of(SIREN, precision="float16")
+    with pytest.raises(ConfigError, match="float8"):
+        run_of(SIREN, precision="float8")
 
 
 def test_what_it_does_not_serve_is_refused(units: None) -> None:

@@ -88,6 +88,8 @@ def test_a_package_that_can_not_be_imported_is_a_reason(monkeypatch: pytest.Monk
     rows = {(row.op, row.backend): row for row in table()}
     assert rows["hash_grid", "cpu"].reasons == ("the package 'numba' can not be imported (OSError: numba is broken)",)
     assert rows["hash_grid", "reference"].is_usable
+    broken = "the package 'triton' can not be imported (OSError: triton is broken)"
+    assert rows["hash_grid", "cuda"].reasons == (broken, "it runs on cuda, and the tensors are on cpu")
     assert ops()["hash_grid"].choose(NEED).name == "reference"
 
 
@@ -132,6 +134,26 @@ def test_a_backend_that_gains_nothing_is_passed_over_and_can_be_forced() -> None
     assert op.choose(dataclasses.replace(NEED, size=99)) is FAST
     with use_backend("large"):
         assert op.choose(dataclasses.replace(NEED, size=99)) is large
+
+
+def test_a_package_of_another_device_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call on the CPU does not import triton to find out that it does not want it."""
+    asked: list[str] = []
+    monkeypatch.setattr(_dispatch, "probe", asked.append)
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    other = Backend("cuda", priority=20, target="math:ceil", package="triton", devices=frozenset({"cuda"}))
+    assert Op("rounding", (SLOW, other), {}).choose(NEED) is SLOW
+    assert not asked
+
+
+def test_in_the_interpreter_triton_runs_where_it_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_dispatch, "probe", lambda package: None)
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    other = Backend("cuda", priority=20, target="math:ceil", package="triton", devices=frozenset({"cuda"}))
+    op = Op("rounding", (SLOW, other), {})
+    assert op.choose(NEED) is SLOW
+    with use_backend("cuda"):
+        assert op.choose(NEED) is other
 
 
 def test_another_precision_needs_a_backend_for_it() -> None:

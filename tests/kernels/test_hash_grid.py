@@ -213,7 +213,7 @@ def test_second_gradients_equal_the_reference(
         assert_near(found, expected, OP.tolerances[dtype])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "cuda"])  # too many calls to interpret
 def test_finite_differences_of_values_and_gradients(backend: str, generator: torch.Generator) -> None:
     geometry, x, table, _ = _problem(1, 1, torch.float64, 5, generator)
 

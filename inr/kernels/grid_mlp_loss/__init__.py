@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from inr._errors import UsageError
-from inr.kernels import hash_grid, relu_mlp
+from inr.kernels import _mlp_shape, _tcnn_layout, hash_grid, relu_mlp
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._mlp_shape import MlpShape
+from inr.kernels._precision import PRECISIONS, precision
 from inr.kernels.hash_grid import GridGeometry, Interpolation
 
 __all__ = ["OP", "Power", "grid_mlp_loss"]
 
 Power = Literal[1, 2]
 
+
+class GridMlpShape(NamedTuple):
+    """What backends want to know of a call."""
+
+    geometry: GridGeometry
+    n_features: int
+    network: MlpShape
+
+
+def refused_by_triton(shape: GridMlpShape) -> list[str]:
+    return _mlp_shape.refused_by_triton(shape.network)
+
+
+def refused_by_tcnn(shape: GridMlpShape) -> list[str]:
+    grid = _tcnn_layout.grid_reasons(shape.geometry, shape.n_features)
+    return [*grid, *_mlp_shape.refused_by_tcnn(shape.network)]
+
+
 # The sums are those of hash_grid and relu_mlp one after the other.
 OP = Op(
     name="grid_mlp_loss",
     backends=(
         Backend(
-            "reference", priority=0, target="inr.kernels.grid_mlp_loss.reference:grid_mlp_loss", is_functional=True
+            "reference",
+            priority=0,
+            target="inr.kernels.grid_mlp_loss.reference:grid_mlp_loss",
+            is_functional=True,
+            precisions=PRECISIONS,
         ),
         Backend(
             "cpu",
@@ -32,6 +56,29 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=1,
+            precisions=PRECISIONS,
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.grid_mlp_loss.composed:grid_mlp_loss",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            precisions=PRECISIONS,
+            refuses="inr.kernels.grid_mlp_loss:refused_by_triton",
+        ),
+        Backend(
+            "tcnn",
+            priority=30,
+            target="inr.kernels.grid_mlp_loss.tcnn:grid_mlp_loss",
+            package="tinycudann",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            is_deterministic=False,
+            precisions=frozenset({"float16"}),
+            refuses="inr.kernels.grid_mlp_loss:refused_by_tcnn",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 4e-5},
@@ -69,6 +116,7 @@ def grid_mlp_loss(
     if len(weights) < 2 or power not in (1, 2):
         raise UsageError(f"{len(weights)} layers and power {power}: at least 2 layers, and power 1 or 2")
     given = [bias for bias in biases if bias is not None]
-    need = Need.of(x, y, table, *weights, *given)
+    call = GridMlpShape(geometry, table.shape[1], MlpShape.of(weights, biases))
+    need = Need.of(x, y, table, *weights, *given, precision=precision(), shape=call)
     result: Tensor = OP.choose(need).function(x, y, weight, power, table, geometry, interpolation, weights, biases)
     return result

@@ -35,6 +35,26 @@ OP = Op(
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=2,
         ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.hash_grid.cuda:hash_grid",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32, torch.float64}),
+            max_order=2,
+        ),
+        Backend(
+            "tcnn",
+            priority=30,
+            target="inr.kernels.hash_grid.tcnn:hash_grid",
+            package="tinycudann",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            is_deterministic=False,
+            refuses="inr.kernels._tcnn_layout:refused",
+        ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
 )
@@ -72,7 +92,8 @@ def hash_grid(
     can not run the call.
     """
     check(x, table, geometry, interpolation)
-    result: Tensor = OP.choose(Need.of(x, table, order=order)).function(x, table, geometry, interpolation)
+    need = Need.of(x, table, order=order, shape=(geometry, table.shape[1]))
+    result: Tensor = OP.choose(need).function(x, table, geometry, interpolation)
     return result
 
 

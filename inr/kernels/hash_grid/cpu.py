@@ -1,12 +1,4 @@
-"""The multiresolution hash grid on the CPU, compiled by numba: values, gradients, and gradients of gradients.
-
-With w_m(x) the weight of corner m, three sums over the corners of a cell make everything:
-
-    interpolate   y = sum_m W_m table[i_m]
-    scatter       table_grad[i_m] += W_m g
-    slope         x_grad_e = sum_m dW_m/dx_e <table[i_m], g>
-
-where W is w, or, in second derivatives, its derivative along a direction v given for each point: sum_d v_d dw/dx_d.
+"""The multiresolution hash grid on the CPU, compiled by numba: the three sums of `_derivatives`.
 
 Features and their cotangents are rows over the points. Points are handled in blocks whose cells, weights and indices
 are worked out by loops that vectorise, before the one loop that reads or writes the table. Dimensions and features are
@@ -24,11 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
-from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, compiled_exactly, in_parts
 from inr.kernels._vectors import prefetch
-from inr.kernels.hash_grid import reference
+from inr.kernels.hash_grid._derivatives import differentiable
 from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
 
 Array = NDArray[Any]
@@ -335,9 +325,6 @@ class _Grid:
         self.geometry = geometry
         self.interpolation = interpolation
 
-    def reference(self, x: Tensor, table: Tensor) -> Tensor:
-        return reference.hash_grid(x, table, self.geometry, self.interpolation)
-
     def settings(self, x: Tensor, n_features: int) -> tuple[Any, ...]:
         arrays = _arrays(self.geometry, x.dtype)
         return (*arrays, self.interpolation == "smoothstep", (0,) * self.geometry.d_in, (0,) * n_features)
@@ -385,107 +372,6 @@ def _over_points(kernel: Any, arrays: list[Any], settings: tuple[Any, ...], n_po
     in_parts(work, n_points, LEAST_POINTS_PER_THREAD)
 
 
-class _Value(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, table: Tensor, grid: _Grid) -> Tensor:
-        ctx.save_for_backward(x, table)
-        ctx.grid = grid
-        return grid.interpolate(x, None, table)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,) = grads
-        x, table = ctx.saved_tensors
-        wanted = asked(ctx, 2)
-        if is_functional(g):
-            return *_reference_gradients(g, x, table, ctx.grid, wanted), None
-        return *_Gradients.apply(g.view_as(g), x, table, ctx.grid, wanted), None  # type: ignore[no-untyped-call]
-
-
-class _Gradients(torch.autograd.Function):
-    """Gradients by x and by table, each None unless wanted, of the value times g."""
-
-    @staticmethod
-    def forward(ctx: Any, g: Tensor, x: Tensor, table: Tensor, grid: _Grid, wanted: tuple[bool, bool]) -> Any:
-        ctx.save_for_backward(g, x, table)
-        ctx.grid, ctx.wanted = grid, wanted
-        ctx.set_materialize_grads(False)
-        return (
-            grid.slope(x, None, table, g) if wanted[0] else None,
-            grid.scatter(x, None, g) if wanted[1] else None,
-        )
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        by_x, by_table = grads
-        g, x, table = ctx.saved_tensors
-        grid: _Grid = ctx.grid
-        needs = asked(ctx, 3)
-        given = [grad for grad in grads if grad is not None]
-        if torch.is_grad_enabled() or is_functional(*given):
-            return *_reference_second(g, x, table, grid, ctx.wanted, grads, needs), None, None
-        g_grad, x_grad, table_grad = None, None, None
-        if needs[0]:
-            g_grad = _sum(
-                grid.interpolate(x, by_x, table) if by_x is not None else None,
-                grid.interpolate(x, None, by_table) if by_table is not None else None,
-            )
-        if needs[1]:
-            x_grad = _sum(
-                grid.slope(x, by_x, table, g) if by_x is not None else None,
-                grid.slope(x, None, by_table, g) if by_table is not None else None,
-            )
-        if needs[2] and by_x is not None:
-            table_grad = grid.scatter(x, by_x, g)
-        return g_grad, x_grad, table_grad, None, None
-
-
-def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    return b if a is None else a if b is None else a + b
-
-
-def _reference_gradients(
-    g: Tensor, x: Tensor, table: Tensor, grid: _Grid, wanted: tuple[bool, ...]
-) -> tuple[Tensor | None, ...]:
-    """What `_Gradients` gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [tracked(x), tracked(table)]
-        value = grid.reference(*sources)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
-
-
-def _reference_second(
-    g: Tensor,
-    x: Tensor,
-    table: Tensor,
-    grid: _Grid,
-    wanted: tuple[bool, ...],
-    grads: tuple[Tensor | None, ...],
-    needs: tuple[bool, ...],
-) -> tuple[Tensor | None, ...]:
-    """What the backward pass of `_Gradients` gives, in plain torch, so that a third derivative can be taken."""
-    with torch.enable_grad():
-        sources = [tracked(g), tracked(x), tracked(table)]
-        firsts = _reference_gradients(sources[0], sources[1], sources[2], grid, wanted)
-        pairs = [
-            (first, grad) for first, grad in zip(firsts, grads, strict=True) if first is not None and grad is not None
-        ]
-        picked = [source for source, is_needed in zip(sources, needs, strict=True) if is_needed]
-        found = iter(
-            torch.autograd.grad(
-                [first for first, _ in pairs],
-                picked,
-                [grad for _, grad in pairs],
-                create_graph=True,
-                allow_unused=True,
-            )
-        )
-    return tuple(next(found) if is_needed else None for is_needed in needs)
-
-
 def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:
     """See `inr.kernels.hash_grid.hash_grid`."""
-    value: Tensor = _Value.apply(x.view_as(x), table.view_as(table), _Grid(geometry, interpolation))  # type: ignore[no-untyped-call]
-    return value
+    return differentiable(x, table, _Grid(geometry, interpolation))

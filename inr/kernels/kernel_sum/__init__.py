@@ -11,6 +11,8 @@ from inr.kernels.radial import SQUARE_KERNELS, Kernel
 
 __all__ = ["OP", "kernel_sum"]
 
+MAX_VALUES = 64  # that a Triton program holds
+
 # A sum of M terms in one order or another: at most M eps of the sum of absolute values, sqrt(M) eps in practice;
 # gradients by the kernels have N terms instead. M and N are up to 10^4. Distances are the same differences in every
 # backend, and exponentials and logarithms are within 3 eps.
@@ -25,6 +27,15 @@ OP = Op(
             package="numba",
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.kernel_sum.cuda:kernel_sum",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            refuses="inr.kernels.kernel_sum:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -57,5 +68,9 @@ def kernel_sum(
         raise UsageError(f"points, centres, widths and weights are {kinds}", "all must be the same")
     if kernel not in SQUARE_KERNELS:
         raise UsageError(f"there are no sums of the kernel {kernel!r}", f"known: {', '.join(SQUARE_KERNELS)}")
-    result: Tensor = OP.choose(Need.of(*tensors)).function(*tensors, kernel)
+    result: Tensor = OP.choose(Need.of(*tensors, shape=weights.shape[1])).function(*tensors, kernel)
     return result
+
+
+def refused_by_triton(n_values: int) -> list[str]:
+    return [] if n_values <= MAX_VALUES else [f"its kernels have up to {MAX_VALUES} values, and these have {n_values}"]

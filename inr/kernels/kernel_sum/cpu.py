@@ -18,11 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
-from inr.kernels._dispatch import is_functional
 from inr.kernels._elementary import exp, log, sine_cosine
 from inr.kernels._numba import compiled, in_parts
-from inr.kernels.kernel_sum import reference
+from inr.kernels.kernel_sum._derivatives import differentiable
 from inr.kernels.radial import SQUARE_KERNELS, Kernel, least_exponent
 
 Array = NDArray[Any]
@@ -289,45 +287,21 @@ def _over(kernel: Any, size: int, least: int, inputs: tuple[Any, ...], outputs: 
     in_parts(work, size, least)
 
 
-class _Value(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, p: Tensor, centres: Tensor, widths: Tensor, weights: Tensor, kernel: Kernel) -> Tensor:
-        ctx.save_for_backward(p, centres, widths, weights)
-        ctx.kernel = kernel
-        return _Sum(p, centres, widths, weights, kernel).over_points(weights.shape[1], None)
+class _Sums:
+    def over_points(self, inputs: tuple[Tensor, ...], kernel: Kernel, g: Tensor | None) -> Tensor:
+        p, centres, widths, weights = inputs
+        n_rows = weights.shape[1] if g is None else p.shape[1]
+        return _Sum(p, centres, widths, weights, kernel).over_points(n_rows, g)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,) = grads
-        wanted = asked(ctx, 4)
-        if torch.is_grad_enabled() or is_functional(g):
-            return *_reference_gradients(g, ctx.saved_tensors, ctx.kernel, wanted), None
-        p, centres, widths, weights = ctx.saved_tensors
-        sums = _Sum(p, centres, widths, weights, ctx.kernel)
-        by_p, by_centres, by_widths, by_weights = None, None, None, None
-        if wanted[0]:
-            by_p = sums.over_points(p.shape[1], g)
-        if any(wanted[1:]):
-            by_weights, by_centres, by_widths = sums.over_kernels(g, wanted[1] or wanted[2])
-        found = by_p, by_centres, by_widths, by_weights
-        return *(grad if is_wanted else None for grad, is_wanted in zip(found, wanted, strict=True)), None
-
-
-def _reference_gradients(
-    g: Tensor, inputs: tuple[Tensor, ...], kernel: Kernel, wanted: tuple[bool, ...]
-) -> tuple[Tensor | None, ...]:
-    """What the backward pass gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [tracked(tensor) for tensor in inputs]
-        p, centres, widths, weights = sources
-        value = reference.kernel_sum(p, centres, widths, weights, kernel)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
+    def over_kernels(
+        self, inputs: tuple[Tensor, ...], kernel: Kernel, g: Tensor, with_places: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        p, centres, widths, weights = inputs
+        sums = _Sum(p, centres, widths, weights, kernel)
+        by_weights, by_centres, by_widths = sums.over_kernels(g, with_places)
+        return by_centres, by_widths, by_weights
 
 
 def kernel_sum(p: Tensor, centres: Tensor, widths: Tensor, weights: Tensor, kernel: Kernel) -> Tensor:
     """See `inr.kernels.kernel_sum.kernel_sum`."""
-    views = (tensor.view_as(tensor) for tensor in (p, centres, widths, weights))
-    value: Tensor = _Value.apply(*views, kernel)  # type: ignore[no-untyped-call]
-    return value
+    return differentiable((p, centres, widths, weights), kernel, _Sums())

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from inr._errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._mlp_shape import MlpShape
+from inr.kernels._precision import PRECISIONS, precision
 
 __all__ = ["OP", "relu_mlp"]
 
@@ -20,7 +22,13 @@ __all__ = ["OP", "relu_mlp"]
 OP = Op(
     name="relu_mlp",
     backends=(
-        Backend("reference", priority=0, target="inr.kernels.relu_mlp.reference:relu_mlp", is_functional=True),
+        Backend(
+            "reference",
+            priority=0,
+            target="inr.kernels.relu_mlp.reference:relu_mlp",
+            is_functional=True,
+            precisions=PRECISIONS,
+        ),
         Backend(
             "cpu",
             priority=10,
@@ -31,6 +39,30 @@ OP = Op(
             max_order=1,
             least_size=4096,
             least_width=64,
+            precisions=PRECISIONS,
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.relu_mlp.cuda:relu_mlp",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            precisions=frozenset({"float32", "tf32", "float16"}),
+            refuses="inr.kernels._mlp_shape:refused_by_triton",
+        ),
+        Backend(
+            "tcnn",
+            priority=30,
+            target="inr.kernels.relu_mlp.tcnn:relu_mlp",
+            package="tinycudann",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            is_deterministic=False,
+            precisions=frozenset({"float16"}),
+            refuses="inr.kernels._mlp_shape:refused_by_tcnn",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -50,6 +82,8 @@ def relu_mlp(
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
         are still right, computed by the reference.
 
+    The factors of matrix products may be rounded to what `use_precision` says, where a backend gains by it.
+
     A unit whose input is zero or below passes no gradient.
 
     Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that can not run the
@@ -58,7 +92,8 @@ def relu_mlp(
     check(x, weights, biases)
     given = [bias for bias in biases if bias is not None]
     width = max((len(weight) for weight in weights[:-1]), default=0)
-    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width)
+    shape = MlpShape.of(weights, biases)
+    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width, precision=precision(), shape=shape)
     result: Tensor = OP.choose(need).function(x, weights, biases)
     return result
 

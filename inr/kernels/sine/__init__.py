@@ -25,6 +25,15 @@ OP = Op(
             max_order=2,
             least_size=2**18,
         ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.sine.cuda:sine",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=2,
+        ),
     ),
     tolerances={torch.float64: 1e-14, torch.float32: 2e-6},
 )

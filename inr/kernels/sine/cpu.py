@@ -1,7 +1,4 @@
-"""The sine on the CPU, compiled by numba: values, first and second derivatives, each in one pass over memory.
-
-The cosine is not kept for the way back: computing it again costs less than writing and reading it.
-"""
+"""The sine on the CPU, compiled by numba: values, first and second derivatives, each in one pass over memory."""
 
 from __future__ import annotations
 
@@ -13,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._dispatch import is_functional
 from inr.kernels._lanes import scaled, times, zeros
 from inr.kernels._numba import compiled, in_parts
 from inr.kernels._vectors import VECTOR_BYTES, load, store
-from inr.kernels.sine import reference
+from inr.kernels.sine._derivatives import differentiable
 from inr.kernels.sine.polynomial import LIMIT, is_beyond, larger, sine_cosine
 
 Array = NDArray[Any]
@@ -90,47 +86,14 @@ def _pass(kernel: Any, omega: float, z: Tensor, *others: Tensor) -> Tensor:
     return out
 
 
-class _Value(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, omega: float) -> Tensor:
-        ctx.save_for_backward(z)
-        ctx.omega = omega
+class _Passes:
+    def value(self, omega: float, z: Tensor) -> Tensor:
         return _pass(value, omega, z)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,), (z,) = grads, ctx.saved_tensors
-        return _derivative(g, z, ctx.omega), None
-
-
-class _Slope(torch.autograd.Function):
-    """omega g cos(omega z)."""
-
-    @staticmethod
-    def forward(ctx: Any, g: Tensor, z: Tensor, omega: float) -> Tensor:
-        ctx.save_for_backward(g, z)
-        ctx.omega = omega
+    def slope(self, omega: float, z: Tensor, g: Tensor) -> Tensor:
         return _pass(slope, omega, z, g)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (h,), (g, z), omega = grads, ctx.saved_tensors, ctx.omega
-        by_g, by_z = ctx.needs_input_grad[:2]
-        z_grad = None
-        if by_z:
-            z_grad = -(omega**2) * (h * g) * (reference.sine(z, omega) if is_functional(h) else sine(z, omega))
-        return _derivative(h, z, omega) if by_g else None, z_grad, None
-
-
-def _derivative(h: Tensor, z: Tensor, omega: float) -> Tensor:
-    """omega h cos(omega z), differentiably."""
-    if is_functional(h):
-        return h * (omega * torch.cos(omega * z))
-    result: Tensor = _Slope.apply(h, z, omega)  # type: ignore[no-untyped-call]
-    return result
 
 
 def sine(z: Tensor, omega: float) -> Tensor:
     """See `inr.kernels.sine.sine`."""
-    result: Tensor = _Value.apply(z, omega)  # type: ignore[no-untyped-call]
-    return result
+    return differentiable(z, omega, _Passes())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inr._errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._mlp_shape import MlpShape
 from inr.kernels._precision import precision
 
 __all__ = ["OP", "sine_mlp"]
@@ -41,6 +42,17 @@ OP = Op(
             max_order=1,
             precisions=frozenset({"bfloat16"}),
         ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.sine_mlp.cuda:sine_mlp",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            precisions=frozenset({"float32", "tf32", "float16"}),
+            refuses="inr.kernels._mlp_shape:refused_by_triton",
+        ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 5e-5},
 )
@@ -65,7 +77,8 @@ def sine_mlp(
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    need = Need.of(x, *weights, *given, order=order, size=_size(len(x), weights), precision=precision())
+    size, shape = _size(len(x), weights), MlpShape.of(weights, biases)
+    need = Need.of(x, *weights, *given, order=order, size=size, precision=precision(), shape=shape)
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result
 

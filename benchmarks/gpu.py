@@ -1,0 +1,309 @@
+"""Everything on a CUDA device in one call: `python benchmarks/gpu.py [--record NAME] [--limit SECONDS]`.
+
+    ops      hash grid, networks, sine, sums of kernels, forward and with gradients: milliseconds of each backend, of
+             torch eager (`reference`) and of torch.compile on it, and the share of the device's memory bandwidth and of
+             its float32 or tensor peak that the fastest of ours reaches. Both ceilings are measured in the same run.
+    steps    a whole training step of the default fit of a picture and of a shape: captured in a CUDA graph, uncaptured,
+             and by plain torch; and of tiny-cuda-nn's own module with torch's Adam, where it can be imported
+    quality  seconds to 40 dB of a 768x512 picture, and to IoU 0.995 of a shape, after warm-up
+
+Parts that the time does not suffice for are left out and named in the record. Without a device it says so and ends
+with exit code 2: nothing is recorded that was not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from _record import save
+from torch import Tensor
+
+from inr._errors import UnavailableError
+from inr._optional import has
+from inr.fitting import Run, resolve
+from inr.kernels import ops, use_backend, use_precision
+from inr.kernels._dispatch import Need
+from inr.kernels.hash_grid import grid_geometry, hash_grid
+from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.relu_mlp import relu_mlp
+from inr.kernels.sine import sine
+from inr.kernels.sine_mlp import sine_mlp
+from inr.signals import Signal, load_signal
+from inr.signals.image import Image
+
+LIMIT_S = 460.0  # below 8 minutes
+POINTS = 2**18
+REAL = 4  # bytes
+WARM_UP, ROUNDS, STEPS = 5, 30, 200
+
+
+def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median time on the device, by events."""
+    for _ in range(WARM_UP):
+        call()
+    times = []
+    for _ in range(rounds):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        call()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end))
+    return statistics.median(times)
+
+
+def ceilings() -> dict[str, float]:
+    """Bytes per second of a copy, operations per second of products in float32, tf32 and float16."""
+    a = torch.ones(2**28, device="cuda")
+    b = torch.empty_like(a)
+    found = {"bytes_per_s": 2 * REAL * a.numel() / (1e-3 * milliseconds(lambda: b.copy_(a)))}
+    n, kept = 8192, torch.backends.cuda.matmul.allow_tf32
+    for name, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("float16", torch.float16)):
+        torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
+        matrix = torch.ones(n, n, device="cuda", dtype=dtype)
+        found[f"{name}_flops_per_s"] = 2 * n**3 / (1e-3 * milliseconds(lambda m=matrix: m @ m, 5))
+    torch.backends.cuda.matmul.allow_tf32 = kept
+    return found
+
+
+# -- ops
+
+
+def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]]:
+    """Op, size, call, its inputs, and bytes and operations that its forward pass must move and do."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).cuda().requires_grad_()
+
+    found: list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]] = []
+    for d_in, finest in ((2, (768, 512)), (3, (2048,) * 3)):
+        geometry = grid_geometry(d_in, 16, 19, (16,) * d_in, finest)
+        x = torch.rand(POINTS, d_in, generator=generator).cuda().requires_grad_()
+        table = normal(geometry.total_entries, 2)
+        reads = min(2 * POINTS * 2**d_in * 16, table.numel())
+        moved, done = REAL * (x.numel() + reads + 32 * POINTS), POINTS * 16 * 2**d_in * (d_in + 4)
+
+        def of_grid(x: Tensor, table: Tensor, geometry: Any = geometry) -> Tensor:
+            return hash_grid(x, table, geometry)
+
+        found.append(("hash_grid", f"{d_in}-D, 16 levels of 2, 2^19", of_grid, [x, table], moved, done))
+    for op, widths in (("relu_mlp", (32, 64, 64, 3)), ("sine_mlp", (2, 64, 64, 64, 3)), ("sine_mlp", (2, 128, 128, 3))):
+        weights = [(normal(b, a) / a**0.5).detach().requires_grad_() for a, b in pairwise(widths)]
+        products = 2 * POINTS * sum(a * b for a, b in pairwise(widths))
+
+        def of_network(x: Tensor, *weights: Tensor, op: str = op) -> Tensor:
+            biases = [None] * len(weights)
+            if op == "relu_mlp":
+                return relu_mlp(x, weights, biases)
+            return sine_mlp(x, weights, biases, [30.0] * (len(weights) - 1))
+
+        inputs = [normal(POINTS, widths[0]), *weights]
+        moved = REAL * POINTS * (widths[0] + widths[-1])
+        found.append((op, "-".join(map(str, widths)), of_network, inputs, moved, products))
+    found.append(("sine", f"{16 * POINTS}", lambda z: sine(z, 30.0), [normal(16 * POINTS)], 2 * REAL * 16 * POINTS, 0))
+    p, centres = (torch.rand(n, 2, generator=generator).cuda().requires_grad_() for n in (POINTS // 8, 1000))
+    sums = [p, centres, torch.full((1000,), 0.05, device="cuda", requires_grad=True), normal(1000, 3)]
+    pairs = len(p) * len(centres)
+    found.append(
+        (
+            "kernel_sum",
+            f"{len(p)} x 1000, gauss",
+            lambda p, centres, widths, weights: kernel_sum(p, centres, widths, weights, "gauss"),
+            sums,
+            REAL * sum(t.numel() for t in sums),
+            pairs * 30,
+        )
+    )
+    return found
+
+
+def measure_ops(peaks: dict[str, float], is_over: Callable[[], bool]) -> list[dict[str, Any]]:
+    rows = []
+    for op, size, call, inputs, n_bytes, n_flops in cases(torch.Generator().manual_seed(0)):
+        backends = [b.name for b in ops()[op].backends if "cuda" in (b.devices or {"cuda"})]
+        precisions = ("float32", "tf32", "float16") if op.endswith("_mlp") else ("float32",)
+        g = torch.ones_like(call(*inputs))
+        for is_backward in (False, True):
+            row: dict[str, Any] = {"op": op, "size": size, "pass": "forward + backward" if is_backward else "forward"}
+            row["ms"], row["not_run"] = {}, {}
+            for backend in [*backends, "compile"]:
+                for precision in precisions if backend not in ("reference", "compile") else ("float32",):
+                    if is_over():
+                        return rows
+                    name = backend if precision == "float32" else f"{backend} {precision}"
+                    try:
+                        row["ms"][name] = time_op(call, inputs, g, backend, precision, is_backward)
+                    except (UnavailableError, RuntimeError) as error:
+                        row["not_run"][name] = str(error).splitlines()[0]
+            for name, ms in row["ms"].items():
+                if name.startswith("cuda"):
+                    kind = name.removeprefix("cuda").strip() or "float32"
+                    times = 3 if is_backward else 1
+                    row[f"memory_share {name}"] = times * n_bytes / (1e-3 * ms * peaks["bytes_per_s"])
+                    row[f"compute_share {name}"] = times * n_flops / (1e-3 * ms * peaks[f"{kind}_flops_per_s"])
+            rows.append(row)
+            print(op, size, row["pass"], {name: round(ms, 3) for name, ms in row["ms"].items()}, flush=True)
+    return rows
+
+
+def time_op(
+    call: Callable[..., Tensor], inputs: list[Tensor], g: Tensor, backend: str, precision: Any, is_backward: bool
+) -> float:
+    function = torch.compile(call) if backend == "compile" else call
+
+    def run() -> object:
+        if is_backward:
+            return torch.autograd.grad(function(*inputs), inputs, g)
+        with torch.no_grad():
+            return function(*inputs)
+
+    with use_backend("reference" if backend == "compile" else backend), use_precision(precision, "cuda"):
+        return milliseconds(run)
+
+
+# -- steps and quality
+
+
+def picture() -> Image:
+    """768 x 512 pixels with edges and fine detail, the same in every run: no file is needed."""
+    y, x = np.mgrid[:512, :768] / 512
+    waves = [
+        np.sin(40 * x * x + 9 * y) * np.cos(23 * y * x),
+        np.sin(60 * np.hypot(x - 0.7, y - 0.5)),
+        np.cos(31 * x * y),
+    ]
+    disc = (np.hypot(x - 0.5, y - 0.4) < 0.25)[..., None]
+    noise = np.random.default_rng(0).normal(0, 4, (512, 768, 3))
+    return Image.of_pixels((127 + 90 * np.stack(waves, -1) * (1 - 0.6 * disc) + noise).clip(0, 255).astype(np.uint8))
+
+
+def run_of(signal: Signal, **settings: Any) -> Run:
+    return Run(signal, *resolve(signal, "hash_grid", settings), torch.device("cuda"))
+
+
+def measure_step(name: str, signal: Signal) -> dict[str, Any]:
+    row: dict[str, Any] = {"step": name, "ms": {}, "not_run": {}}
+    arms = {"captured": ("", "float32"), "captured float16": ("", "float16"), "uncaptured": ("", "float32")}
+    for arm, (backend, precision) in {**arms, "torch eager": ("reference", "float32")}.items():
+        try:
+            run = run_of(signal, steps=STEPS, precision=precision)
+            if not arm.startswith("captured"):
+                run._captured = None
+            row["batch"] = min(run.settings.batch, run.pool.size)
+            if backend:
+                with use_backend(backend):
+                    row["ms"][arm] = of_steps(run)
+            else:
+                row["ms"][arm] = of_steps(run)
+        except (UnavailableError, RuntimeError) as error:
+            row["not_run"][arm] = str(error).splitlines()[0]
+    if has("tinycudann"):
+        row["ms"]["tinycudann"] = of_tinycudann(signal.spec.d_in, signal.spec.d_out, row["batch"])
+    else:
+        row["not_run"]["tinycudann"] = "the package can not be imported"
+    print("step of", name, {arm: round(ms, 3) for arm, ms in row["ms"].items()}, flush=True)
+    return row
+
+
+def of_steps(run: Run) -> float:
+    """Milliseconds of a step, batches and the look at the loss included."""
+    for _ in range(20):
+        run._train_step()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(STEPS - 20):
+        run._train_step()
+    torch.cuda.synchronize()
+    return 1e3 * (time.perf_counter() - start) / (STEPS - 20)
+
+
+def of_tinycudann(d_in: int, d_out: int, batch: int) -> float:
+    """The same with tiny-cuda-nn's PyTorch binding: 16 levels of 2, 2^19 entries, 64 x 2, torch's fused Adam."""
+    import tinycudann
+
+    encoding = {"otype": "HashGrid", "log2_hashmap_size": 19, "base_resolution": 16, "per_level_scale": 1.5}
+    network = {"otype": "FullyFusedMLP", "activation": "ReLU", "n_neurons": 64, "n_hidden_layers": 2}
+    module = tinycudann.NetworkWithInputEncoding(d_in, d_out, encoding, network | {"output_activation": "None"})
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2, fused=True)
+    x, y = torch.rand(batch, d_in, device="cuda"), torch.rand(batch, d_out, device="cuda")
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (module(x).float() - y).square().mean().backward()
+        optimizer.step()
+
+    return milliseconds(step, 100)
+
+
+def measure_quality(name: str, signal: Signal, target: float, limit_s: float) -> dict[str, Any]:
+    """Seconds of training until the written signal has the quality; looks every 20 steps are not on the clock."""
+    run_of(signal, steps=20).advance()  # compiles
+    run = run_of(signal, steps=20_000)
+    seconds, quality, metric = 0.0, 0.0, signal.headline
+    while seconds < limit_s and quality < target and run.step < 20_000:
+        start = time.perf_counter()
+        for _ in range(20):
+            run._train_step()
+        torch.cuda.synchronize()
+        seconds += time.perf_counter() - start
+        quality = signal.metrics(run.result("done", with_metrics=False))[metric]
+    row = {"quality of": name, "metric": metric, "target": target, "reached": quality, "steps": run.step}
+    row["seconds"] = seconds if quality >= target else None
+    print(row, flush=True)
+    return row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", help="keep the rows under this name")
+    parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for everything")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("torch sees no CUDA device: nothing is measured and nothing is recorded", file=sys.stderr)
+        return 2
+    begin = time.perf_counter()
+
+    def left() -> float:
+        return options.limit - (time.perf_counter() - begin)
+
+    peaks = ceilings()
+    versions = {name: has(name) for name in ("triton", "tinycudann")}
+    usable = {op.name: [b.name for b in op.backends if not b.reasons_against(NEED)] for op in ops().values()}
+    rows: list[dict[str, Any]] = [
+        {"device": torch.cuda.get_device_name(), "packages": versions, "backends": usable, **peaks}
+    ]
+    print(rows[0], flush=True)
+    shape = load_signal("analytic:torus")
+    parts: list[tuple[str, Callable[[], list[dict[str, Any]]]]] = [
+        ("steps of a picture", lambda: [measure_step("picture 768x512", picture())]),
+        ("quality of a picture", lambda: [measure_quality("picture 768x512", picture(), 40.0, 30)]),
+        ("steps of a shape", lambda: [measure_step("torus", shape)]),
+        ("quality of a shape", lambda: [measure_quality("torus", shape, 0.995, 30)]),
+        ("ops", lambda: measure_ops(peaks, lambda: left() < 20)),
+    ]
+    for name, part in parts:
+        if left() < 40:
+            rows.append({"left out": name, "because": "the time was over"})
+            continue
+        try:
+            rows += part()
+        except (UnavailableError, RuntimeError) as error:
+            rows.append({"left out": name, "because": str(error).splitlines()[0]})
+        if options.record:
+            save(options.record, rows)
+    print(f"{time.perf_counter() - begin:.0f} s")
+    return 0
+
+
+NEED = Need(device="cuda", dtype=torch.float32)
+
+if __name__ == "__main__":
+    sys.exit(main())

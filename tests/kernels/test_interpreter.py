@@ -1,0 +1,141 @@
+"""The tests of the Triton kernels, run in Triton's interpreter: in processes of their own, as it is on or off for good.
+
+And their machine code: Triton's compiler needs no device.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from inr._optional import has
+from inr.kernels import use_precision
+from inr.kernels._dispatch import is_interpreted
+from tests.kernels.compilation import CAPABILITIES, LEAST_SHARED_BYTES, launches
+
+pytestmark = [
+    pytest.mark.skipif(is_interpreted(), reason="this is the interpreter's process"),
+    pytest.mark.skipif(not has("triton"), reason="triton can not be imported"),
+]
+
+PARTS = {
+    "hash grid": ("test_hash_grid.py", "cuda and not any_number_of_threads"),
+    "networks": ("test_triton.py", "network"),
+    "other kernels": ("test_triton.py", "not network"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_in_the_interpreter(part: str, pytestconfig: pytest.Config) -> None:
+    file, chosen = PARTS[part]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", chosen]
+    done = subprocess.run(
+        [*command, f"tests/kernels/{file}"],
+        cwd=pytestconfig.rootpath,
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+    assert " skipped" not in done.stdout
+
+
+def test_no_process_is_interpreted_unasked() -> None:
+    """A call on CPU tensors does not as much as import triton."""
+    code = (
+        "import sys, torch\n"
+        "from inr.kernels.sine import sine\n"
+        "sine(torch.ones(3))\n"
+        "assert 'triton' not in sys.modules or 'triton' in sys.argv"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
+
+
+def _grid() -> tuple[ModuleType, Callable[[], object]]:
+    from inr.kernels.hash_grid import cuda, grid_geometry
+
+    geometry = grid_geometry(3, 4, 10, (4, 5, 6), (40, 50, 60))
+    x, table = torch.rand(9, 3, requires_grad=True), torch.zeros(geometry.total_entries, 2, requires_grad=True)
+
+    def call() -> None:
+        y = cuda.hash_grid(x, table, geometry, "smoothstep")
+        grads = torch.autograd.grad(y, (x, table), torch.ones_like(y), create_graph=True)
+        torch.autograd.grad(grads[0].square().sum(), (x, table), retain_graph=True)
+        torch.use_deterministic_algorithms(True)
+        try:
+            torch.autograd.grad(y, table, torch.ones_like(y))
+        finally:
+            torch.use_deterministic_algorithms(False)
+
+    return cuda, call
+
+
+def _network(precision: Any, is_sine: bool) -> tuple[ModuleType, Callable[[], object]]:
+    from inr.kernels import _mlp_triton
+    from inr.kernels.relu_mlp.cuda import relu_mlp
+    from inr.kernels.sine_mlp.cuda import sine_mlp
+
+    widths = (3, 128, 128, 2)
+    weights = [torch.zeros(b, a, requires_grad=True) for a, b in pairwise(widths)]
+    biases = [torch.zeros(width, requires_grad=True) for width in widths[1:]]
+    x = torch.zeros(2**15, 3, requires_grad=True)
+
+    def call() -> None:
+        with use_precision(precision, "cuda"):
+            y = sine_mlp(x, weights, biases, [30.0, 1.0]) if is_sine else relu_mlp(x, weights, biases)
+        torch.autograd.grad(y, [x, *weights, *biases], torch.zeros_like(y))
+
+    return _mlp_triton, call
+
+
+def _kernels() -> tuple[ModuleType, Callable[[], object]]:
+    from inr.kernels.kernel_sum import cuda
+
+    p, weights = torch.rand(99, 3, requires_grad=True), torch.rand(50, 2, requires_grad=True)
+
+    def call() -> None:
+        y = cuda.kernel_sum(p, torch.rand(50, 3), torch.ones(50), weights, "gauss")
+        torch.autograd.grad(y, (p, weights), torch.zeros_like(y))
+
+    return cuda, call
+
+
+def _sine() -> tuple[ModuleType, Callable[[], object]]:
+    from inr.kernels.sine import cuda
+
+    z = torch.rand(99, requires_grad=True)
+    return cuda, lambda: torch.autograd.grad(cuda.sine(z, 30.0).sum(), z)
+
+
+CALLS: dict[str, Callable[[], tuple[ModuleType, Callable[[], object]]]] = {
+    "hash grid": _grid,
+    "rectified units, float32": lambda: _network("float32", False),
+    "rectified units, float16": lambda: _network("float16", False),
+    "sines, tf32": lambda: _network("tf32", True),
+    "sums of kernels": _kernels,
+    "sines": _sine,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CALLS)
+def test_every_launch_compiles_for_devices_that_are_not_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And needs no more shared memory than they have, and no memory behind registers."""
+    module, call = CALLS[name]()
+    seen = launches(monkeypatch, module, call)
+    assert len(seen) >= 2
+    for launch in seen:
+        compiled = launch.compile(CAPABILITIES[0])
+        assert compiled.metadata.shared <= LEAST_SHARED_BYTES
+        assert ".local" not in compiled.asm["ptx"]

@@ -1,0 +1,288 @@
+"""Every Triton kernel against the reference, in value and every gradient.
+
+Run as part of the suite these tests need a CUDA device; `test_interpreter.py` runs them in Triton's interpreter on the
+CPU as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from inr._errors import UnavailableError
+from inr.kernels import Op, Precision, ops, use_backend, use_precision
+from inr.kernels._dispatch import is_interpreted
+from inr.kernels.grid_mlp_loss import grid_mlp_loss
+from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry, hash_grid
+from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.radial import SQUARE_KERNELS, Kernel
+from inr.kernels.relu_mlp import relu_mlp
+from inr.kernels.sine import sine
+from inr.kernels.sine_mlp import sine_mlp
+from tests.assertions import assert_near, assert_same_bytes
+
+DEVICE = "cpu" if is_interpreted() else "cuda"
+pytestmark = [] if is_interpreted() else [pytest.mark.gpu]
+
+INTERPOLATIONS: tuple[Interpolation, ...] = ("linear", "smoothstep")
+
+Call = Callable[..., Tensor]
+
+
+def leaves(*inputs: Tensor) -> list[Tensor]:
+    return [tensor.detach().to(DEVICE).requires_grad_() for tensor in inputs]
+
+
+def results(backend: str, call: Call, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The value, and the gradients of its product with numbers that are always the same."""
+    with use_backend(backend):
+        y = call(*inputs)
+        g = torch.randn(y.shape, generator=torch.Generator().manual_seed(3)).to(y)
+        return [y.detach(), *torch.autograd.grad(y, inputs, g)]
+
+
+def assert_agree(op: Op, call: Call, inputs: Sequence[Tensor]) -> None:
+    found, expected = (results(backend, call, inputs) for backend in ("cuda", "reference"))
+    assert found[1].shape == inputs[0].shape
+    for mine, wanted in zip(found, expected, strict=True):
+        assert mine.dtype == wanted.dtype
+        assert_near(mine, wanted, op.tolerances[wanted.dtype])
+
+
+# -- hash grid: the rest of its tests, in `test_hash_grid.py`, run in the interpreter too
+
+
+def _grid(d_in: int, log2_table_size: int, n: int, generator: torch.Generator) -> tuple[GridGeometry, list[Tensor]]:
+    geometry = grid_geometry(d_in, 4, log2_table_size, (3, 4, 5, 2)[:d_in], (40, 17, 33, 9)[:d_in])
+    table = torch.randn(geometry.total_entries, 2, generator=generator)
+    return geometry, leaves(torch.rand(n, d_in, generator=generator), table)
+
+
+@pytest.mark.parametrize("d_in", [1, 2, 3, 4])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_the_hash_grid_to_second_order(d_in: int, interpolation: Interpolation, generator: torch.Generator) -> None:
+    geometry, inputs = _grid(d_in, 7, 1100, generator)
+    seconds = []
+    for backend in ("cuda", "reference"):
+        with use_backend(backend):
+            (normal,) = torch.autograd.grad(
+                hash_grid(inputs[0], inputs[1], geometry, interpolation).square().sum(), inputs[0], create_graph=True
+            )
+            seconds.append((normal, *torch.autograd.grad((normal.norm(dim=-1) - 1).square().sum(), inputs)))
+    for mine, wanted in zip(*seconds, strict=True):
+        assert_near(mine.detach(), wanted.detach(), 1e-4)
+
+
+@pytest.mark.parametrize("log2_table_size", [2, 12])
+def test_a_deterministic_table_gradient(log2_table_size: int, generator: torch.Generator) -> None:
+    """The order of the points does not change a bit of it, as floating-point sums would; nor does their scale."""
+    geometry, (x, table) = _grid(2, log2_table_size, 1100, generator)
+    g = torch.randn(1100, 8, generator=generator).to(DEVICE)
+    order = torch.randperm(1100, generator=generator).to(DEVICE)
+
+    def gradient(x: Tensor, g: Tensor) -> Tensor:
+        with use_backend("cuda"):
+            return torch.autograd.grad(hash_grid(x, table, geometry, "smoothstep"), table, g)[0]
+
+    expected = gradient(x, g)
+    torch.use_deterministic_algorithms(True)
+    try:
+        found = gradient(x, g)
+        assert_same_bytes(found.cpu(), gradient(x[order], g[order]).cpu())
+        for size in (2.0**-100, 2.0**60):
+            assert_same_bytes((gradient(x, g * size) / size).cpu(), found.cpu())
+        assert_near(gradient(x, 0 * g), 0 * g[:1, :1].expand_as(table), 0)
+        with use_backend("cuda"):
+            y = hash_grid(x, table, geometry, "smoothstep")
+            (normal,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+            (second,) = torch.autograd.grad(normal.square().sum(), table)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert_near(found, expected, 1e-5)
+    with use_backend("reference"):
+        y = hash_grid(x, table, geometry, "smoothstep")
+        (normal,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        (wanted,) = torch.autograd.grad(normal.square().sum(), table)
+    assert_near(second, wanted, 1e-5)
+
+
+def test_the_error_of_a_network_over_a_grid(generator: torch.Generator) -> None:
+    geometry, inputs = _grid(2, 7, 300, generator)
+    inputs += leaves(torch.randn(16, 8, generator=generator), torch.randn(3, 16, generator=generator))
+    y = torch.randn(300, 3, generator=generator).to(DEVICE)
+
+    def call(x: Tensor, table: Tensor, *weights: Tensor) -> Tensor:
+        return grid_mlp_loss(x, y, None, 2, table, geometry, "linear", weights, [None, None])
+
+    assert_agree(ops()["grid_mlp_loss"], call, inputs)
+
+
+# -- sine
+
+
+@pytest.mark.parametrize("n", [0, 1, 5000])
+def test_sines_to_second_order(n: int, generator: torch.Generator) -> None:
+    (z,) = leaves(torch.randn(n, 1, generator=generator))
+    for omega in (1.0, 30.0, 3000.0):
+        expected = torch.sin(omega * z)
+        with use_backend("cuda"):
+            y = sine(z, omega)
+            (first,) = torch.autograd.grad(y.sum(), z, create_graph=True)
+            (second,) = torch.autograd.grad(first.sum(), z, create_graph=True)
+        assert_near(y.detach(), expected.detach(), 2e-6)
+        assert_near(first.detach() / omega, torch.cos(omega * z).detach(), 2e-6)
+        assert_near(second.detach() / omega**2, -expected.detach(), 4e-6)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, in the interpreter
+def test_sines_of_large_numbers_and_of_none() -> None:
+    z = torch.tensor([0.0, 32768.0, 40000.5, 1e6, -3e7, 1e9, float("inf"), float("-inf"), float("nan")], device=DEVICE)
+    with use_backend("cuda"):
+        found = sine(z, 1.0)
+    assert_near(found[:6], torch.sin(z[:6].double()).float(), 2e-6)
+    assert found[6:].isnan().all()
+
+
+# -- sums of kernels
+
+
+@pytest.mark.parametrize("kernel", SQUARE_KERNELS)
+def test_sums_of_kernels(kernel: Kernel, generator: torch.Generator) -> None:
+    inputs = leaves(*_sum(37, 21, 2, 3, generator))
+    assert_agree(ops()["kernel_sum"], _summing(kernel), inputs)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "d_in", "n_values"), [(0, 3, 2, 1), (1, 1, 1, 1), (1500, 1100, 3, 1), (70, 33, 4, 17)]
+)
+def test_sums_of_any_shape(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> None:
+    inputs = leaves(*_sum(n, m, d_in, n_values, generator))
+    assert_agree(ops()["kernel_sum"], _summing("gauss"), inputs)
+
+
+@pytest.mark.parametrize("kernel", ["gauss", "linear", "thin_plate", "markov"])
+def test_sums_at_the_centres(kernel: Kernel, generator: torch.Generator) -> None:
+    """Where q is 0, roots and logarithms have the derivative 0."""
+    p, _, widths, weights = _sum(20, 20, 2, 1, generator)
+    inputs = leaves(p, p.clone(), widths, weights)
+    assert_agree(ops()["kernel_sum"], _summing(kernel), inputs)
+
+
+def _summing(kernel: Kernel) -> Call:
+    return lambda p, centres, widths, weights: kernel_sum(p, centres, widths, weights, kernel)
+
+
+def _sum(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> list[Tensor]:
+    p, centres = torch.rand(n, d_in, generator=generator), torch.rand(m, d_in, generator=generator)
+    return [p, centres, 0.2 + torch.rand(m, generator=generator), torch.randn(m, n_values, generator=generator)]
+
+
+# -- networks
+
+# Inputs, hidden layers and outputs around the sides of tiles, with one and with many layers.
+WIDTHS = [(1, 1, 1), (3, 16, 16, 3), (32, 64, 64, 3), (17, 33, 128, 1, 5), (2, *(20,) * 4, 1)]
+
+
+def network(kind: str, widths: Sequence[int], n: int, generator: torch.Generator) -> tuple[Call, list[Tensor]]:
+    """A call, and its inputs: points, matrices, and biases of every second layer."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    weights = [normal(b, a) / a**0.5 for a, b in pairwise(widths)]
+    biases = [normal(b) for b in widths[1::2]]
+
+    def call(x: Tensor, *parameters: Tensor) -> Tensor:
+        rest = iter(parameters[len(weights) :])
+        given = [next(rest) if i % 2 == 0 else None for i in range(len(weights))]
+        if kind == "relu":
+            return relu_mlp(x, parameters[: len(weights)], given)
+        return sine_mlp(x, parameters[: len(weights)], given, [10.0, *[1.5] * (len(weights) - 2)])
+
+    return call, leaves(normal(n, widths[0]), *weights, *biases)
+
+
+@pytest.mark.parametrize("kind", ["relu", "sine"])
+@pytest.mark.parametrize("widths", WIDTHS)
+@pytest.mark.parametrize("n", [0, 1, 1300])
+def test_networks_equal_the_reference(kind: str, widths: tuple[int, ...], n: int, generator: torch.Generator) -> None:
+    assert_agree(ops()[f"{kind}_mlp"], *network(kind, widths, n, generator))
+
+
+@pytest.mark.parametrize("kind", ["relu", "sine"])
+@pytest.mark.parametrize(("precision", "tolerance"), [("tf32", 2e-3), ("float16", 2e-2)])
+def test_reduced_precision_of_networks(
+    kind: str, precision: Precision, tolerance: float, generator: torch.Generator
+) -> None:
+    """By norms: a rectified unit whose input is nearly zero may be on in one and off in the other.
+
+    Cotangents far below and above what half precision can hold change nothing.
+    """
+    call, inputs = network(kind, (8, 64, 64, 64, 3), 1300, generator)
+    expected = results("reference", call, inputs)
+    for size in (1e-9, 1.0, 1e9):
+
+        def scaled(*inputs: Tensor, size: float = size) -> Tensor:
+            return size * call(*inputs)
+
+        with use_precision(precision, "cuda"):
+            found = results("cuda", scaled, inputs)
+        for mine, wanted in zip(found, expected, strict=True):
+            assert (mine / size - wanted).norm() <= tolerance * wanted.norm()
+            assert mine.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", ["relu", "sine"])
+def test_networks_give_each_gradient_alone_and_the_same_bytes_twice(kind: str, generator: torch.Generator) -> None:
+    call, inputs = network(kind, (5, 20, 30, 4), 700, generator)
+    with use_backend("cuda"):
+        g = torch.ones(700, 4, device=DEVICE)
+        together = torch.autograd.grad(call(*inputs), inputs, g)
+        for tensor, expected in zip(inputs, together, strict=True):
+            (alone,) = torch.autograd.grad(call(*inputs), tensor, g)
+            assert_same_bytes(alone.cpu(), expected.cpu())
+
+
+@pytest.mark.parametrize("kind", ["relu", "sine"])
+def test_networks_take_strides_and_go_on_in_the_reference(kind: str, generator: torch.Generator) -> None:
+    call, inputs = network(kind, (5, 20, 30, 4), 70, generator)
+    expected = results("cuda", call, inputs)
+    strided = [tensor.detach().t().contiguous().t().requires_grad_() for tensor in inputs[:4]]
+    assert not strided[0].is_contiguous()
+    for mine, wanted in zip(results("cuda", call, [*strided, *inputs[4:]]), expected, strict=True):
+        assert_near(mine, wanted, 1e-5)
+    seconds = []
+    for backend in ("cuda", "reference"):
+        with use_backend(backend):
+            (normal,) = torch.autograd.grad(call(*inputs).sum(), inputs[0], create_graph=True)
+            seconds.append(torch.autograd.grad(normal.square().sum(), inputs[1:4]))
+    for mine, wanted in zip(*seconds, strict=True):
+        assert_near(mine, wanted, 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["relu", "sine"])
+def test_what_is_not_a_number_stays_in_its_point(kind: str, generator: torch.Generator) -> None:
+    call, inputs = network(kind, (4, 20, 20, 3), 130, generator)
+    spoilt = inputs[0].detach().clone()
+    spoilt[61, 2] = float("nan")
+    with use_backend("cuda"):
+        y = call(spoilt, *inputs[1:])
+        (grad,) = torch.autograd.grad(y.sum(), inputs[1])
+        whole = call(*inputs)
+    kept = torch.arange(130, device=DEVICE) != 61
+    assert y[61].isnan().all()
+    assert grad.isnan().any()
+    assert_same_bytes(y[kept].cpu(), whole[kept].cpu())
+
+
+def test_networks_that_do_not_fit_are_refused_with_reasons() -> None:
+    wide = [torch.zeros(129, 2, device=DEVICE), torch.zeros(1, 129, device=DEVICE)]
+    x = torch.zeros(3, 2, device=DEVICE)
+    with use_backend("cuda"), pytest.raises(UnavailableError, match="129"):
+        relu_mlp(x, wide, [None, None])
+    with use_backend("cuda"), pytest.raises(UnavailableError, match="hidden layer"):
+        relu_mlp(x, wide[:1], [None])
