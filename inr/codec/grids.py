@@ -52,6 +52,7 @@ DEADZONE = 0.4
 
 _STEPS = (2.0**-16, 2.0**2)
 _TRIALS = 13
+_CORRECTIONS, _NEAR_DB = 3, 0.05
 
 BIT_WORTH = math.log(2) / 6
 """Weight of a bit over the squared step: at high rates dD/dR of a uniform quantiser is -step^2 ln 2 / 6."""
@@ -216,8 +217,16 @@ class _Spectrum:
             symbols = np.clip(np.sign(values) * magnitude, -(2**20), 2**20).astype(np.int32)
             coded.append(Quantised(symbols, step))
             error += float(np.square(values - symbols * step.value).sum())
-        assert self.signal.spec.shape is not None
-        return coded, error / (self.signal.spec.shape[0] * self.signal.spec.d_out)
+        return coded, error / sum(part.values.numel() for part in self.parts if part.is_table)
+
+    def quality(self, step: Step) -> float:
+        """SNR of sounds, PSNR of arrays, in dB, of what is written at a step."""
+        for part, coded in zip(self.parts, self.rounded(step)[0], strict=True):
+            part.assign(coded)
+        frame = self.signal.frame
+        with torch.no_grad():
+            metrics = self.signal.metrics(lambda x: frame.from_field(self.field(x)))
+        return metrics["snr_db"] if self.signal.headline == "snr_db" else metrics["psnr_db"]
 
     def at(self, step: Step) -> Payload:
         return pack(self.config, self.parts, self.rounded(step)[0])
@@ -233,7 +242,7 @@ def _spectral(signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnP
     candidates = [_Spectrum.of(signal, m, seed) for m in lengths]
     middle = candidates[len(candidates) // 2]
 
-    def step_for(spectrum: _Spectrum) -> Step:
+    def step_for(spectrum: _Spectrum, offset: float = 0.0) -> Step:
         if goal.lambda_ is not None:  # of bits per sample, for a mean over channels
             return Step.near(math.sqrt(goal.lambda_ / weight * signal.spec.d_out / BIT_WORTH))
         low, high = _STEPS
@@ -243,7 +252,7 @@ def _spectral(signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnP
                 is_coarse = spectrum.at(Step.near(between)).size <= goal.size_bytes
             else:
                 assert goal.psnr_db is not None
-                is_coarse = _quality(spectrum, spectrum.rounded(Step.near(between))[1]) < goal.psnr_db
+                is_coarse = _told(spectrum, Step.near(between)) < goal.psnr_db + offset
             low, high = (low, between) if is_coarse else (between, high)
         return Step.near(high if goal.size_bytes is not None else low)
 
@@ -256,17 +265,23 @@ def _spectral(signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnP
             on_progress((k + 1) / (len(candidates) + 1), f"frames of {lengths[k]} samples")
     best = candidates[int(np.argmin(costs))]
     step = first if best is middle else step_for(best)
+    if goal.psnr_db is not None:  # what is told by coefficients leaves out clipping and rounding to the sound's bits
+        for _ in range(_CORRECTIONS):
+            short = goal.psnr_db - best.quality(step)
+            if -_NEAR_DB <= short <= 0:
+                break
+            offset = _told(best, step) - goal.psnr_db + short + _NEAR_DB / 2
+            step = step_for(best, offset)
     return best.at(step)
 
 
-def _quality(spectrum: _Spectrum, mse: float) -> float:
-    """SNR of sounds, PSNR of arrays, in dB, by the error of training values."""
+def _told(spectrum: _Spectrum, step: Step) -> float:
+    """SNR of sounds, PSNR of arrays, in dB, by the error of the coefficients."""
+    mse = max(spectrum.rounded(step)[1], 1e-30)
     signal = spectrum.signal
-    if signal.headline == "snr_db":
-        power = sum(
-            float(part.double().square().sum()) for part, own in zip(spectrum.exact, spectrum.parts, strict=True)
-            if own.is_table
-        )  # fmt: skip
-        assert signal.spec.shape is not None
-        return 10 * math.log10(power / max(mse * signal.spec.shape[0] * signal.spec.d_out, 1e-30))
-    return -10 * math.log10(max(mse * distortion_weight(signal), 1e-30))
+    if signal.headline != "snr_db":
+        return -10 * math.log10(mse * distortion_weight(signal))
+    assert signal.spec.shape is not None
+    tables = [exact for part, exact in zip(spectrum.parts, spectrum.exact, strict=True) if part.is_table]
+    power = sum(float(exact.double().square().sum()) for exact in tables)
+    return 10 * math.log10(power / (mse * signal.spec.shape[0] * signal.spec.d_out))

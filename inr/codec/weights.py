@@ -34,7 +34,7 @@ BITS_PER_PARAMETER = 5.5
 DEPTH = 4
 STEPS = 5000
 BATCH = 8192
-LR = 2e-3
+LR = 1e-3
 
 
 @PROFILES.register("weights")

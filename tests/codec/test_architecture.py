@@ -62,7 +62,7 @@ def test_a_flipped_bit_is_refused_or_is_another_valid_config() -> None:
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << (bit % 8)
         try:
-            config = read_config(Reader(changed, "settings"), FieldConfig)
+            config = read_config(Reader(bytes(changed), "settings"), FieldConfig)
         except FormatError:
             continue
         assert isinstance(config, FieldConfig)

@@ -37,7 +37,7 @@ def test_a_sound_meets_its_snr_and_its_size(channels: int) -> None:
     signal = chord(channels)
     payload = Grids().encode(signal, Aim(target_psnr_db=30.0), effort=3, seed=0)
     snr = decoded(signal, payload)["snr_db"]
-    assert 30.0 <= snr < 30.3
+    assert 30.0 <= snr < 30.2
     assert payload.size < 0.5 * 2 * 6000 * channels, "half of 16 bits"
     smaller = Grids().encode(signal, Aim(size_bytes=payload.size - 100), effort=3, seed=0)
     assert 0.95 * (payload.size - 100) <= smaller.size <= payload.size - 100
@@ -67,7 +67,7 @@ def test_channels_alike_cost_hardly_more_than_one() -> None:
 def test_an_array_is_trained_to_its_size(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inr.codec.grids.STEPS", 1600)
     axes = np.meshgrid(*[np.linspace(0, 2, n) for n in shape], indexing="ij")
-    signal = Array.of_array(np.sum([np.sin(3 * a + i) for i, a in enumerate(axes)], axis=0).astype(np.float32))
+    signal = Array.of_array(np.stack([np.sin(3 * a + i) for i, a in enumerate(axes)]).sum(0).astype(np.float32))
     limit = 300 if len(shape) == 1 else 2500
     payload = Grids().encode(signal, Aim(size_bytes=limit), effort=1, seed=0)
     assert payload.size <= limit
