@@ -11,7 +11,6 @@ from inr._errors import FormatError
 from inr.codec import context
 from inr.codec.laplace import Integers
 from inr.codec.laplace import encode as encode_plainly
-from inr.codec.quantise import Integers
 
 LAYOUTS: list[context.Layout] = [
     ("line", (2, 200)),
