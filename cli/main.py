@@ -17,6 +17,7 @@ from . import (
     demo,
     doctor,
     eval,  # noqa: A004  commands are named for users
+    export,
     fields,
     fit,
     inspect,
@@ -66,6 +67,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": eval.evaluate,
     "compare": compare.compare,
     "convert": convert.convert,
+    "export": export.export,
     "learn": learn.learn,
     "ntk": ntk.ntk,
     "suggest": suggest.suggest,

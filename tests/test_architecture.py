@@ -25,9 +25,10 @@ FLOORS = {
     "fitting": 5,  # on `ntk`: a fit can follow its tangent kernel
     "mesh": 6,
     "report": 6,
-    "_api": 7,
+    "export": 7,
+    "_api": 8,
 }
-MAY_SEE_SIGNALS = ("signals", "fitting", "mesh", "report", "_api")
+MAY_SEE_SIGNALS = ("signals", "fitting", "mesh", "report", "export", "_api")
 
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:

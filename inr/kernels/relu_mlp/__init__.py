@@ -58,7 +58,7 @@ def relu_mlp(
     check(x, weights, biases)
     given = [bias for bias in biases if bias is not None]
     width = max((len(weight) for weight in weights[:-1]), default=0)
-    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width)
+    need = Need.of(x, *weights, *given, order=order, size=x.shape[0], width=width)
     result: Tensor = OP.choose(need).function(x, weights, biases)
     return result
 

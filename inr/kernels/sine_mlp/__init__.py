@@ -65,7 +65,7 @@ def sine_mlp(
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    need = Need.of(x, *weights, *given, order=order, size=_size(len(x), weights), precision=precision())
+    need = Need.of(x, *weights, *given, order=order, size=_size(x.shape[0], weights), precision=precision())
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result
 
