@@ -114,6 +114,6 @@ def _load(name: str) -> Fit:
         decompress: Callable[[str], Any] | None = getattr(inr, "decompress", None)
         if decompress is None:
             raise UsageError(f"{name!r} is a compressed file, which this version can not read", "update inr")
-        fit: Fit = decompress(name).fit()
-        return fit
+        fitted: Fit = decompress(name).fit()
+        return fitted
     return inr.load(source(name))

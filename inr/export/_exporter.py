@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +96,12 @@ def export(fit: Fit, path: str | Path, exporter: Exporter | str | None = None, *
     suffix = path.suffix.lower() if path.suffix.lower() in exporter.suffixes else suffix
     check_writable(path, force=force)
     return exporter.encode(fit, suffix).save(path, force=force)
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what is no name of a function in every language that we write."""
+    if re.fullmatch(r"[a-zA-Z]\w*", name, re.ASCII) is None:
+        raise UsageError(f"name is {name!r}, expected a letter, then letters, digits and _")
 
 
 def provenance(fit: Fit) -> list[str]:
