@@ -404,6 +404,12 @@ def _read_config(name: str, problems: list[str]) -> dict[str, dict[str, Any]]:
     from inr._config import read_toml
     from inr.signals import Source
 
+    if name.lower().endswith(".json"):
+        from pathlib import Path
+
+        from inr.export.tcnn import settings
+
+        return settings(Path(name))
     with Source.of(name).open() as file:
         try:
             document = read_toml(file.read().decode(), name)

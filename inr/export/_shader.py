@@ -316,7 +316,8 @@ class _Writer:
             for j in range(m):
                 terms = [self._vector(bias[4 * j : 4 * j + 4])]
                 for k in range(n):
-                    numbers = ", ".join(number(v) for v in weight[4 * j : 4 * j + 4, 4 * k : 4 * k + 4].T.flat)
+                    block = weight[4 * j : 4 * j + 4, 4 * k : 4 * k + 4]
+                    numbers = ", ".join(number(float(v)) for v in block.T.flat)
                     terms.append(f"{self.d.mat4}({numbers}) * {source}[{k}]")
                 self.line(f"{out}[{j}] = " + "\n    + ".join(terms) + ";")
             return
