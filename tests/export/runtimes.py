@@ -160,6 +160,12 @@ def _device() -> Any:
         pytest.skip(f"needs the package wgpu and a Vulkan driver (Debian's mesa-vulkan-drivers): {error}")
 
 
+def is_valid_wgsl(text: str) -> bool:
+    """Whether naga takes the text; it raises what it finds wrong."""
+    _device().create_shader_module(code=text)
+    return True
+
+
 def wgsl(files: Mapping[str, bytes], points: Array, d_out: int) -> Array:
     """Values of a shader at points [N, D]."""
     device = _device()
