@@ -61,10 +61,11 @@ def chromium() -> str:
     return found
 
 
-def browse(page: Path, *flags: str, timeout: float = 240) -> str:
+def browse(page: Path, *flags: str, anchor: str = "", timeout: float = 400) -> str:
     """The page's DOM once it has loaded and its scripts have run."""
     with tempfile.TemporaryDirectory() as profile:
-        command = [chromium(), *CHROMIUM_FLAGS, f"--user-data-dir={profile}", *flags, "--dump-dom", page.as_uri()]
+        own = [f"--user-data-dir={profile}", *flags, *([] if flags else ["--dump-dom"])]
+        command = [chromium(), *CHROMIUM_FLAGS, *own, page.as_uri() + anchor]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
