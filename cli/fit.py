@@ -50,7 +50,9 @@ def fit(
     config: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Settings as TOML; options and --set win over it.", rich_help_panel=options.MODEL
+            metavar="FILE",
+            help="Settings as TOML, or a tiny-cuda-nn configuration (.json); options and --set win over it.",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     init: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -160,8 +160,3 @@ def _tucker(assembly: Tucker, x: Value) -> Value:
     for f in factors[half:]:
         y = _product(f, y)
     return y
-
-
-def rules() -> dict[type[nn.Module], Any]:
-    """Every rule by module type."""
-    return dict(_RULES)

@@ -125,9 +125,10 @@ def settings(path: Path) -> dict[str, dict[str, Any]]:
     with everything that has no counterpart, UnreadableError for what is no JSON.
     """
     document = _read(path)
-    problems: list[str] = []
-    field = _field(document.get("encoding", {}), document.get("network", {}), problems)
-    fit = _fit(document.get("loss", {}), document.get("optimizer", {}), problems)
+    parts = [document.get(key, {}) for key in ("encoding", "network", "loss", "optimizer")]
+    problems = [f"{part!r} is no table of settings" for part in parts if not isinstance(part, dict)]
+    encoding, network, loss, optimizer = (part if isinstance(part, dict) else {} for part in parts)
+    field, fit = _field(encoding, network, problems), _fit(loss, optimizer, problems)
     if problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])
     return {"field": field, "fit": fit}
@@ -150,6 +151,8 @@ def _field(encoding: Mapping[str, Any], network: Mapping[str, Any], problems: li
     if interpolation not in ("Linear", "Smoothstep"):
         problems.append(f"interpolation is {interpolation!r}, expected 'Linear' or 'Smoothstep'")
     scale = encoding.get("per_level_scale")
+    if not isinstance(scale, int | float | None):
+        problems.append(f"per_level_scale is {scale!r}, expected a number")
     return {
         "type": "hash_grid",
         "encoding": {
@@ -158,7 +161,7 @@ def _field(encoding: Mapping[str, Any], network: Mapping[str, Any], problems: li
             "features": encoding.get("n_features_per_level", 2),
             "log2_table": encoding.get("log2_hashmap_size", 19),
             "base": encoding.get("base_resolution", 16),
-            "growth": "instant_ngp" if scale is None else float(scale),
+            "growth": float(scale) if isinstance(scale, int | float) else "instant_ngp",
             "interpolation": str(interpolation).lower(),
         },
         "width": network.get("n_neurons", 128),
@@ -180,7 +183,8 @@ def _fit(loss: Mapping[str, Any], optimizer: Mapping[str, Any], problems: list[s
             found["ema"] = optimizer.get("decay", 0.99)
         else:
             found["schedule"] = "constant"
-        optimizer = optimizer.get("nested", {})
+        nested = optimizer.get("nested")
+        optimizer = nested if isinstance(nested, dict) else {}
     if optimizer:
         if optimizer.get("otype") != "Adam":
             problems.append(f"optimizer is {optimizer.get('otype')!r}, expected 'Adam', 'Ema' or 'ExponentialDecay'")

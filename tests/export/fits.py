@@ -44,7 +44,7 @@ def agrees(fit: Fit, found: Any, x: Tensor, tolerance: float = 1e-5) -> None:
     with torch.no_grad():
         exact = fit.frame.from_field(copy.deepcopy(fit.field).double().eval()(x.double()))
     own = float((expected - exact).abs().max()) / scale
-    found = torch.as_tensor(found).double()
+    found = torch.as_tensor(found).detach().double()
     assert found.shape == expected.shape
     worst = float((found - expected).abs().max()) / scale
     assert worst <= max(tolerance, 4 * own), f"differs by {worst:.1e}, float32 by {own:.1e}"

@@ -165,6 +165,10 @@ def test_everything_without_a_counterpart_is_listed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings(path)
     assert len(caught.value.problems) == 2
+    path.write_text('{"encoding": [], "network": {}, "optimizer": {"otype": "Ema", "nested": 3}}')
+    with pytest.raises(ConfigError, match=r"\[\] is no table of settings; .*encoding is None"):
+        settings(path)
+    path.write_text('{"encoding": {}}')
     with pytest.raises(UsageError, match="a configuration without a fit"):
         load_fit(path)
     path.write_text("{")
