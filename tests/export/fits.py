@@ -36,7 +36,7 @@ def points(n: int = 200, d_in: int = 2) -> Tensor:
     return torch.rand(n, d_in, generator=torch.Generator().manual_seed(1))
 
 
-def agrees(fit: Fit, found: Any, x: Tensor, tolerance: float = 1e-5) -> None:
+def assert_agrees(fit: Fit, found: Any, x: Tensor, tolerance: float = 1e-5) -> None:
     """Assert that values found at x are the fit's: within a tolerance of the largest (or of 1), or within four times
     what float32 leaves of the field's own, where it magnifies rounding more than that."""
     expected = fit(x).double()

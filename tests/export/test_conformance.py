@@ -15,7 +15,7 @@ from inr.export import lower
 from inr.export._evaluator import evaluate
 from tests.conformance.test_fields import CASES, every_field
 from tests.export import runtimes
-from tests.export.fits import agrees, encoded, fit_of, points
+from tests.export.fits import assert_agrees, encoded, fit_of, points
 
 NO_SHADER = {
     "chebyshev": "float64, which shaders do not have",
@@ -32,7 +32,7 @@ def test_the_op_list_is_the_field(document: dict[str, Any], d_in: int) -> None:
     rows, arrays = lower(fit).document()
     values = evaluate(json.loads(json.dumps(rows)), arrays, x.numpy())
     assert values.dtype == "float32"
-    agrees(fit, values, x)
+    assert_agrees(fit, values, x)
     assert evaluate(rows, arrays, x[:0].numpy()).shape == (0, 3)
 
 
@@ -40,14 +40,14 @@ def test_the_op_list_is_the_field(document: dict[str, Any], d_in: int) -> None:
 def test_points_may_be_given_in_the_signals_units(document: dict[str, Any]) -> None:
     fit, x = fit_of(document), points()
     rows, arrays = lower(fit, "signal").document()
-    agrees(fit, evaluate(rows, arrays, fit.frame.domain.from_unit(x.double()).numpy()), x, 1e-3)
+    assert_agrees(fit, evaluate(rows, arrays, fit.frame.domain.from_unit(x.double()).numpy()), x, 1e-3)
 
 
 @every_field
 def test_onnx_runs_in_onnxruntime_for_any_number_of_points(document: dict[str, Any]) -> None:
     fit, x = fit_of(document), points()
     data = encoded("onnx", fit).main
-    agrees(fit, runtimes.onnx(data, x.numpy()), x)
+    assert_agrees(fit, runtimes.onnx(data, x.numpy()), x)
     assert runtimes.onnx(data, x[:1].numpy()).shape == (1, 3)
     assert encoded("onnx", fit_of(document)).main == data
 
@@ -59,7 +59,7 @@ def test_pt2_is_the_field(document: dict[str, Any]) -> None:
     program = torch.export.load(io.BytesIO(encoded("pt2", fit).main))
     targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert not [t for t in targets if not t.startswith(("aten.", "<built-in"))], "an operator that is not torch's own"
-    agrees(fit, program.module()(x), x)
+    assert_agrees(fit, program.module()(x), x)
     assert program.module()(points(70_000)).shape == (70_000, 3)
 
 
@@ -81,7 +81,7 @@ def test_glsl_runs_in_a_browser(tmp_path: Path) -> None:
     assert len(found) == len(made) > 40
     for key, (fit, _) in made.items():
         assert not isinstance(found[key], str), f"{key}: {found[key]}"
-        agrees(fit, found[key], x, 1 / 255)
+        assert_agrees(fit, found[key], x, 1 / 255)
 
 
 @every_field

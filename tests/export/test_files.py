@@ -17,7 +17,7 @@ from inr._errors import UnavailableError, UsageError
 from inr.export import EXPORTERS, Exporter, export, exporter_for
 from inr.fitting import Fit
 from tests.export import runtimes
-from tests.export.fits import agrees, encoded, fit_of, points
+from tests.export.fits import assert_agrees, encoded, fit_of, points
 
 SIREN = {"type": "siren", "width": 12, "depth": 2}
 GRID = {"type": "hash_grid", "encoding": {"levels": 3, "log2_table": 6, "finest": [24]}, "width": 16}
@@ -32,7 +32,7 @@ def test_the_script_needs_numpy_alone(document: dict[str, object], tmp_path: Pat
     code = "import numpy as np; from photo import load\nnp.save('y.npy', load('photo.npz')(np.load('x.npy')))\n"
     code += "assert 'torch' not in sys.modules\n"
     runtimes.elsewhere("sys.path.insert(0, '.')\n" + code, tmp_path)
-    agrees(fit, np.load(tmp_path / "y.npy"), x)
+    assert_agrees(fit, np.load(tmp_path / "y.npy"), x)
     runtimes.elsewhere("import runpy; runpy.run_path('photo.py', run_name='__main__')", tmp_path, "x.npy", "z.npy")
     assert np.array_equal(np.load(tmp_path / "z.npy"), np.load(tmp_path / "y.npy"))
 
@@ -52,7 +52,7 @@ def test_pt2_loads_where_inr_can_not_be_imported(document: dict[str, object], tm
         "assert not [name for name in sys.modules if name.split('.')[0] == 'inr']\n"
     )
     runtimes.elsewhere(code, tmp_path)
-    agrees(fit, np.load(tmp_path / "y.npy"), x)
+    assert_agrees(fit, np.load(tmp_path / "y.npy"), x)
 
 
 @pytest.mark.parametrize("name", ["onnx", "pt2", "numpy", "glsl", "wgsl", "safetensors"])
@@ -88,7 +88,7 @@ def test_onnx_says_what_it_is() -> None:
 def test_a_hash_in_32_bits_is_the_hash() -> None:
     fit = fit_of(GRID, 3)
     x = points(500, 3)
-    agrees(fit, runtimes.onnx(encoded("onnx", fit).main, x.numpy()), x)
+    assert_agrees(fit, runtimes.onnx(encoded("onnx", fit).main, x.numpy()), x)
     model = pytest.importorskip("onnx").load_model_from_string(encoded("onnx", fit).main)
     integers = {c.data_type for c in model.graph.initializer if c.name in _inputs_of(model, "Mul", "BitwiseAnd", "Mod")}
     assert 7 not in integers  # int64
@@ -104,7 +104,7 @@ def test_safetensors_is_the_model_file_and_can_be_folded(tmp_path: Path) -> None
     export(fit, tmp_path / "a.safetensors", parse(Exporter, {"type": "safetensors", "fold": True}))
     folded = Fit.load(tmp_path / "a.safetensors")
     assert folded.field.config.linear.type_name == "dense"  # type: ignore[attr-defined]
-    agrees(fit, folded(points()), points())
+    assert_agrees(fit, folded(points()), points())
 
 
 def test_a_missing_package_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

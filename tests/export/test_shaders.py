@@ -11,7 +11,7 @@ import pytest
 from inr._errors import UsageError
 from inr.export._shader import number
 from tests.export import runtimes
-from tests.export.fits import agrees, encoded, fit_of, points
+from tests.export.fits import assert_agrees, encoded, fit_of, points
 
 SIREN = {"type": "siren", "width": 10, "depth": 2}
 GRID = {"type": "hash_grid", "encoding": {"levels": 2, "log2_table": 6, "finest": [24]}, "width": 8}
@@ -28,7 +28,7 @@ SMALL = [
 def test_wgsl_runs(document: dict[str, Any], limit: int) -> None:
     fit, x = fit_of(document), points(64)
     files = encoded("wgsl", fit, limit=limit).files
-    agrees(fit, runtimes.wgsl(files, x.numpy(), 3), x, 1 / 255)
+    assert_agrees(fit, runtimes.wgsl(files, x.numpy(), 3), x, 1 / 255)
 
 
 @pytest.mark.slow
@@ -45,7 +45,7 @@ def test_glsl_runs_for_any_numbers_of_coordinates_and_channels(tmp_path: Path) -
     found = runtimes.glsl(jobs, tmp_path)
     for key, (fit, x) in fits.items():
         assert not isinstance(found[key], str), f"{key}: {found[key]}"
-        agrees(fit, found[key], x, 1 / 255)
+        assert_agrees(fit, found[key], x, 1 / 255)
 
 
 def test_numbers_read_back_the_same() -> None:
