@@ -6,7 +6,7 @@ import dataclasses
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inr._errors import UnreadableError, UsageError, unknown_name
 
@@ -117,3 +117,14 @@ def formatted_target(
     if chosen is None:
         chosen = default if target.path is None else target.path.suffix.lower()
     return target, chosen
+
+
+def read_settings(name: str) -> dict[str, Any]:
+    """The sections of settings in a TOML file, or in a JSON file of tiny-cuda-nn's. Raises as their readers do."""
+    if name.lower().endswith(".json"):
+        from inr.export.tcnn import settings
+
+        return settings(Path(name))
+    from inr.fitting.request import read_config
+
+    return read_config(name)

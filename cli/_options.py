@@ -31,6 +31,10 @@ def complete_kind(incomplete: str) -> list[str]:
     return _registered("signals", incomplete)
 
 
+def complete_format(incomplete: str) -> list[str]:
+    return _registered("export", incomplete)
+
+
 def complete_device(incomplete: str) -> list[str]:
     return [name for name in ("auto", "cpu", "cuda", "mps") if name.startswith(incomplete)]
 

@@ -13,6 +13,7 @@ from inr._errors import InrError, UsageError, unknown_name
 
 from . import _options as options
 from ._app import INTERRUPTED
+from ._io import read_settings
 from ._machine import machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from .fit import TRACK_SHARE
@@ -163,7 +164,6 @@ def batch(
 
         from inr.batch import EXECUTORS, JOBS, Batch, Manifest, check_settings, collect
         from inr.batch._inputs import digest_of
-        from inr.fitting.request import read_config
         from inr.signals import Source
 
         for what, name, known in (("job", job, JOBS), ("executor", executor, EXECUTORS)):
@@ -172,7 +172,7 @@ def batch(
         if init is not None:
             Source.of(init)
             given |= {"init": str(Path(init).resolve()), "init_sha256": digest_of(Path(init))}
-        given["config"] = None if config is None else read_config(config)
+        given["config"] = None if config is None else read_settings(config)
         document = {key: value for key, value in given.items() if value}
         items = collect(inputs, kind, output)
         check_settings(items, job, document)  # before the folder is made

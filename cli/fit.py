@@ -18,7 +18,7 @@ from inr._preparation import compilation
 
 from . import _options as options
 from ._app import INTERRUPTED
-from ._io import PIPE, Target, source
+from ._io import PIPE, Target, read_settings, source
 from ._machine import check_memory, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
@@ -51,7 +51,9 @@ def fit(
     config: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Settings as TOML; options and --set win over it.", rich_help_panel=options.MODEL
+            metavar="FILE",
+            help="Settings as TOML, or a tiny-cuda-nn configuration (.json); options and --set win over it.",
+            rich_help_panel=options.MODEL,
         ),
     ] = None,
     init: Annotated[
@@ -177,7 +179,7 @@ def fit(
     is_real = not (print_config or dry_run)
     with machine(device, threads, backend) as picked, _team(picked, input) as team:
         from inr.fitting import Fit, Run
-        from inr.fitting.request import Request, read_config
+        from inr.fitting.request import Request
         from inr.fitting.warm import warm_start
         from inr.signals import default_field_of, load_signal
 
@@ -187,7 +189,7 @@ def fit(
         start = None if init is None else Fit.load(init)
         request = Request.of(
             lambda kind: default_field_of(given, kind),
-            None if config is None else read_config(config),
+            None if config is None else read_settings(config),
             field,
             settings or [],
             flags,

@@ -20,6 +20,7 @@ from . import (
     demo,
     doctor,
     eval,  # noqa: A004  commands are named for users
+    export,
     fields,
     fit,
     inspect,
@@ -71,6 +72,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": eval.evaluate,
     "compare": compare.compare,
     "convert": convert.convert,
+    "export": export.export,
     "learn": learn.learn,
     "compress": compress.compress,
     "decompress": decompress.decompress,

@@ -6,18 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from inr import _device, fitting, mesh
-from inr._errors import UsageError
+from inr import _device, fitting
 from inr.fields import FieldConfig
 from inr.fitting import Fit, FitConfig, Progress
-from inr.mesh import MeshResult
+from inr.mesh import MeshResult, mesh_of_fit
 from inr.signals import Signal, Source, load_signal
-
-TIGHT = 2.0
-"""Largest certified slope, in distances per length, with which a search for the surface is not wasteful."""
 
 
 def fit(
@@ -60,32 +53,4 @@ def extract_mesh(
     Raises UsageError for a model that is not of a shape.
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
-    if fitted.spec.d_in != 3 or fitted.spec.d_out != 1:
-        raise UsageError(
-            f"a mesh needs a field from 3 coordinates to 1 value, this one goes from {fitted.spec.d_in} to "
-            f"{fitted.spec.d_out} ({fitted.spec.kind})",
-            "fit a shape (OBJ, PLY, STL, GLB, OFF) or a point cloud with normals",
-        )
-    field, side = fitted.field, fitted.frame.scale[0]
-    device = next(field.parameters()).device
-
-    def values(x: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return field(x.to(device))
-
-    def gradient(x: Tensor) -> Tensor:
-        x = x.detach().to(device).requires_grad_()
-        return torch.autograd.grad(field(x).sum(), x)[0]
-
-    offset = fitted.frame.offset[0]
-    certified = field.lipschitz_bound()
-    result = mesh.extract_mesh(
-        values,
-        resolution=resolution,
-        level=(level - offset) / side,
-        gradient=gradient if field.smoothness >= 1 else None,
-        dense=dense,
-        lipschitz=certified if certified is not None and certified <= TIGHT else None,
-        on_progress=on_progress,
-    )
-    return result.in_units(fitted.frame)
+    return mesh_of_fit(fitted, resolution, level=level, dense=dense, on_progress=on_progress)

@@ -27,9 +27,10 @@ FLOORS = {
     "mesh": 6,
     "batch": 6,
     "report": 7,
-    "_api": 8,
+    "export": 8,
+    "_api": 9,
 }
-MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "batch", "report", "_api")
+MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "batch", "report", "export", "_api")
 
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:

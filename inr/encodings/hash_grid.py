@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from torch import Generator
 
@@ -13,7 +13,7 @@ from inr._config import param
 from inr._domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import INTERPOLATION_HELP, GridEncoding, interpolation_for, per_axis
-from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry
+from inr.kernels.hash_grid import GridGeometry, Interpolation, from_scale, grid_geometry
 
 SPACE_SIDE = 256
 """Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
@@ -33,6 +33,9 @@ class HashGridEncodingConfig(EncodingConfig):
     mean of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer
     levels are worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is
     near an eighth of the samples.
+
+    With a `growth` the levels are tiny-cuda-nn's of that `per_level_scale`, from `base` on and as many on every axis.
+    Instant-NGP's own rule takes them to half the longest side of a lattice, and to 2048 in space.
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
@@ -40,6 +43,11 @@ class HashGridEncodingConfig(EncodingConfig):
     log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=24)
     base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2)
     finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level (one number: all axes)", ge=2)
+    growth: float | Literal["instant_ngp"] | None = param(
+        None,
+        "vertices over those of the level before, all axes alike, instead of `finest`; instant_ngp: its rule",
+        ge=1,
+    )
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
     init_range: float = param(1e-4, "entries start uniform in +- this", gt=0)
 
@@ -51,15 +59,26 @@ class HashGridEncodingConfig(EncodingConfig):
         levels, span = (13, 12) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
         n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
-        base = self.base or max(2, round(max(finest) / span))
-        return dataclasses.replace(
+        resolved = dataclasses.replace(
             self,
             levels=self.levels or levels,
             log2_table=log2_table,
-            base=base,
+            base=self.base or max(2, round(max(finest) / span)),
             finest=finest,
             interpolation=interpolation_for(self.interpolation, spec),
         )
+        return resolved if self.growth is None else resolved._grown(spec)
+
+    def _grown(self, spec: Spec) -> Self:
+        """These settings with `growth` a number, and `finest` what comes of it."""
+        assert self.levels is not None
+        assert self.base is not None
+        growth = self.growth
+        if growth == "instant_ngp":
+            finest = 2048.0 if spec.shape is None else max(spec.shape) / 2
+            growth = max(1.0, (finest / self.base) ** (1 / max(1, self.levels - 1)))
+        grown = dataclasses.replace(self, growth=growth)
+        return dataclasses.replace(grown, finest=grown.geometry().resolution[-1])
 
     def geometry(self) -> GridGeometry:
         """The levels of a resolved config."""
@@ -67,6 +86,8 @@ class HashGridEncodingConfig(EncodingConfig):
         assert self.finest is not None
         assert self.base is not None
         assert self.log2_table is not None
+        if isinstance(self.growth, float):
+            return from_scale(len(self.finest), self.levels, self.log2_table, self.base, self.growth)
         base = tuple(max(2, min(n, round(self.base * n / max(self.finest)))) for n in self.finest)
         return grid_geometry(len(self.finest), self.levels, self.log2_table, base, self.finest)
 

@@ -9,6 +9,7 @@ from inr._domain import Spec
 from inr._errors import ConfigError
 from inr.assemblies._body import Body
 from inr.fields.mlp import MlpField
+from inr.kernels._dispatch import is_functional
 
 _ROWS = 2**12
 
@@ -18,6 +19,8 @@ class KernelSumField(MlpField):
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
+        if is_functional(x):  # a traced number of points is not to be compared with a number of rows
+            return self._sum(flat).reshape(*x.shape[:-1], self.d_out)
         parts = [self._sum(part) for part in torch.split(flat, _ROWS)]
         return torch.cat(parts).reshape(*x.shape[:-1], self.d_out)
 

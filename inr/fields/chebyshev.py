@@ -114,7 +114,8 @@ class ChebyshevField(Field, Structured):
         value = first @ self.coefficients.flatten(1)
         for basis in others:
             n_terms = basis.shape[1]
-            value = torch.einsum("nk,nkr->nr", basis, value.reshape(len(flat), n_terms, value.shape[1] // n_terms))
+            table = value.reshape(flat.shape[0], n_terms, value.shape[1] // n_terms)
+            value = torch.einsum("nk,nkr->nr", basis, table)
         return value.reshape(*x.shape[:-1], self.d_out)
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:

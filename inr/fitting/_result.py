@@ -140,20 +140,26 @@ class Fit:
         check_format(document, cls.FORMAT, source.name)
         document, tensors = read(source)
         with understanding(source.name):
-            spec, frame, config = parse_model(document)
-            return cls(
-                field=build_field(config, spec, tensors, source.name),
-                spec=spec,
-                frame=frame,
-                meta=dict(document["meta"]),
-                settings=parse(FitConfig, document["fit"], "fit"),
-                source=str(document["source"]),
-                metrics={k: math.nan if v is None else float(v) for k, v in document["metrics"].items()},
-                steps=int(document["steps"]),
-                outcome=document["outcome"],
-                provenance=dict(document.get("provenance", {})),
-                ntk_track=dict(document["ntk_track"]) if "ntk_track" in document else None,
-            )
+            spec, _, config = parse_model(document)
+            return cls.of_document(document, build_field(config, spec, tensors, source.name))
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any], field: Field) -> Self:
+        """The fit that a `document` describes, with its field; use within `understanding`."""
+        spec, frame, _ = parse_model(document)
+        return cls(
+            field=field,
+            spec=spec,
+            frame=frame,
+            meta=dict(document["meta"]),
+            settings=parse(FitConfig, document["fit"], "fit"),
+            source=str(document["source"]),
+            metrics={k: math.nan if v is None else float(v) for k, v in document["metrics"].items()},
+            steps=int(document["steps"]),
+            outcome=document["outcome"],
+            provenance=dict(document.get("provenance", {})),
+            ntk_track=dict(document["ntk_track"]) if "ntk_track" in document else None,
+        )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,17 @@
 
 from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.files import FORMATS, save_mesh
+from inr.mesh.of_fit import coloured, mesh_of_fit
 from inr.mesh.picture import picture
 
-__all__ = ["FORMATS", "MAX_RESOLUTION", "Mesh", "MeshResult", "extract_mesh", "picture", "save_mesh"]
+__all__ = [
+    "FORMATS",
+    "MAX_RESOLUTION",
+    "Mesh",
+    "MeshResult",
+    "coloured",
+    "extract_mesh",
+    "mesh_of_fit",
+    "picture",
+    "save_mesh",
+]

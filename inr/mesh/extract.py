@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inr._domain import Frame
@@ -20,15 +21,18 @@ from inr.mesh.project import project, unit
 
 MAX_RESOLUTION = 4096
 
+Colors = NDArray[np.uint8]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
     """Triangles. vertices [V, 3] float64; faces [F, 3] int64, counter-clockwise as seen from outside; normals [V, 3]
-    float64 of unit length, outward, or None where a mesh came without."""
+    float64 of unit length, outward, or None where a mesh came without; colors [V, 3 or 4] uint8, or None."""
 
     vertices: Reals
     faces: Ints
     normals: Reals | None = None
+    colors: Colors | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -27,7 +27,8 @@ def save_mesh(mesh: Mesh, target: Path | BinaryIO, suffix: str | None = None, *,
 
     PLY is binary with float32 positions and normals; OBJ is text with normals; STL is binary triangles without
     shared vertices or normals; GLB holds float32 positions and normals, and its axes are left as they are; PNG is a
-    `picture`. Raises UsageError for an unknown suffix, an output path that can not be written, and an empty mesh.
+    `picture`. PLY, OBJ and GLB keep the colours of vertices. Raises UsageError for an unknown suffix, an output path
+    that can not be written, and an empty mesh.
     """
     if suffix is None:
         suffix = target.suffix if isinstance(target, Path) and target.suffix else FORMATS[0]
@@ -54,7 +55,9 @@ def _encode(mesh: Mesh, suffix: str) -> bytes:
     from trimesh.exchange.ply import export_ply
     from trimesh.exchange.stl import export_stl
 
-    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
+    solid = trimesh.Trimesh(
+        mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors, process=False
+    )
     with_normals = mesh.normals is not None
     data: Any
     if suffix == ".ply":
@@ -91,6 +94,8 @@ def _notes(mesh: Mesh, suffix: str) -> list[str]:
         notes.append("STL keeps no shared vertices, no vertex normals and no units; use PLY to keep them")
     if suffix == ".glb":
         notes.append("GLB viewers take y as up and metres as unit; the coordinates were written as they are")
+    if mesh.colors is not None and suffix in {".stl", ".png"}:
+        notes.append(f"{suffix[1:].upper()} keeps no colours of vertices; use PLY, OBJ or GLB to keep them")
     if suffix == ".png":
         notes.append("PNG is a picture of the mesh; for the mesh itself use " + ", ".join(FORMATS[:-1]))
     rounding = float(np.abs(mesh.vertices).max()) * 2.0**-24

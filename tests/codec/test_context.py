@@ -10,6 +10,7 @@ import pytest
 from inr._errors import FormatError
 from inr.codec import context
 from inr.codec.laplace import encode as encode_plainly
+from inr.codec.quantise import Integers
 
 LAYOUTS: list[context.Layout] = [
     ("line", (2, 200)),

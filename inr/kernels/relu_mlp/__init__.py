@@ -93,7 +93,7 @@ def relu_mlp(
     given = [bias for bias in biases if bias is not None]
     width = max((len(weight) for weight in weights[:-1]), default=0)
     shape = MlpShape.of(weights, biases)
-    need = Need.of(x, *weights, *given, order=order, size=len(x), width=width, precision=precision(), shape=shape)
+    need = Need.of(x, *weights, *given, order=order, size=x.shape[0], width=width, precision=precision(), shape=shape)
     result: Tensor = OP.choose(need).function(x, weights, biases)
     return result
 

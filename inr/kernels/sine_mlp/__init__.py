@@ -77,7 +77,7 @@ def sine_mlp(
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    size, shape = _size(len(x), weights), MlpShape.of(weights, biases)
+    size, shape = _size(x.shape[0], weights), MlpShape.of(weights, biases)
     need = Need.of(x, *weights, *given, order=order, size=size, precision=precision(), shape=shape)
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result

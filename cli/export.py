@@ -1,0 +1,119 @@
+"""`inr export`: a fitted field in a format that other programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inr._errors import UsageError
+
+from . import _options as options
+from ._io import PIPE, Target, source
+from ._machine import machine
+from ._output import Output, human_bytes
+
+if TYPE_CHECKING:
+    from inr.fitting import Fit
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A file written by inr fit, or a tiny-cuda-nn JSON with its parameters beside it; - reads stdin.",
+        ),
+    ],
+    output: options.OutputPath = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="onnx, pt2, numpy, glsl, wgsl, tcnn, safetensors, ply, obj, glb, stl, html. Default: by the suffix "
+            "of -o, else onnx.",
+            show_default=False,
+            autocompletion=options.complete_format,
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    settings: Annotated[list[str] | None, options.assignments("Setting of the format", options.OUTPUT)] = None,
+    colors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Meshes: colour the vertices by this model's values, in the same box.",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    threads: options.Threads = None,
+) -> None:
+    """Write a fitted field in a format that other programs read.
+
+    \b
+    inr export photo.safetensors -o photo.onnx       any ONNX runtime
+    inr export photo.safetensors -o photo.py         a script that needs NumPy alone
+    inr export bunny.safetensors -o bunny.glsl       a function for shaders; also .wgsl
+    inr export bunny.safetensors -o bunny.glb        its surface
+    inr export photo.safetensors -o photo.json       tiny-cuda-nn; and back:
+    inr export photo.json -o photo.safetensors
+    inr export photo.safetensors --format glsl --set limit=0 -o -
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
+    with machine("cpu", threads):
+        from inr._config import override
+        from inr.export import exporter_for
+
+        named = form or (Path(output).suffix or str(output) if output not in (None, PIPE) else "onnx")
+        kind, suffix = exporter_for(named)
+        exporter = kind()
+        given = [*(settings or []), *([] if colors is None else [f"colors={colors}"])]
+        if given:
+            exporter = override(exporter, given, exporter.type_name)
+        if output not in (None, PIPE) and Path(str(output)).suffix.lower() in kind.suffixes:
+            suffix = Path(str(output)).suffix.lower()
+        stem = Path(model).stem if model != PIPE else "stdin"
+        target = Target.of(output, stem + suffix, force=force)
+        fit = _load(model)
+        made = exporter.encode(fit, suffix)
+        if target.path is None:
+            if len(made.files) > 1:
+                raise UsageError(
+                    f"{exporter.type_name} writes {len(made.files)} files ({', '.join(made.files)}), and -o is -",
+                    "give -o a file name",
+                )
+            target.write(made.main)
+            paths = [target.name]
+        else:
+            paths = [str(path) for path in made.save(target.path, force=force)]
+    out.notes(made.notes)
+    sizes = [len(data) for data in made.files.values()]
+    files = [{"path": path, "bytes": size} for path, size in zip(paths, sizes, strict=True)]
+    text = "  ".join(f"{path}  {human_bytes(size)}" for path, size in zip(paths, sizes, strict=True))
+    document = {"output": paths[0], "format": exporter.type_name, "settings": exporter.to_json(), "files": files}
+    out.result("export", document, text, paths[0])
+
+
+def _load(name: str) -> Fit:
+    """A model file, or one of the other formats that a fit can be read from."""
+    import inr
+
+    suffix = Path(name).suffix.lower()
+    if suffix == ".json":
+        from inr.export.tcnn import load_fit
+
+        return load_fit(Path(name))
+    if suffix == ".inrz":
+        decompress: Callable[[str], Any] | None = getattr(inr, "decompress", None)
+        if decompress is None:
+            raise UsageError(f"{name!r} is a compressed file, which this version can not read", "update inr")
+        fitted: Fit = decompress(name).fit()
+        return fitted
+    return inr.load(source(name))

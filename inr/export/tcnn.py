@@ -1,0 +1,349 @@
+"""tiny-cuda-nn: its JSON and its one vector of parameters, written and read.
+
+Mueller 2021, tiny-cuda-nn; Mueller et al. 2022 (Instant-NGP), arXiv:2201.05989. The vector holds the matrices of the
+network, row by row, then the entries of the grid. Matrices have no biases; inputs and outputs are padded to multiples
+of 16, a grid's features with zeros.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from inr._errors import ConfigError, UnreadableError, UsageError
+from inr.assemblies._fused import linears_between
+from inr.assemblies.single import Single
+from inr.encodings._grid import GridEncoding
+from inr.encodings.hash_grid import HashGridEncodingConfig
+from inr.export._exporter import EXPORTERS, Exported, Exporter
+from inr.export._ops import Array
+from inr.fields import Field
+from inr.fields.mlp import Mlp, MlpField
+from inr.fitting import Fit
+from inr.fitting._result import build_field, parse_model, understanding
+from inr.kernels.hash_grid import from_scale
+from inr.layers import Linear
+from inr.layers.affine import AffineCell
+from inr.layers.elementwise import LeakyRelu, Tanh
+from inr.layers.heads import LinearHeadConfig, TanhHeadConfig
+from inr.layers.no_activation import NoActivation
+from inr.layers.relu import Relu
+from inr.layers.sine import Sine, SineActivation
+
+ALIGNMENT = 16
+FUSED_WIDTHS = (16, 32, 64, 128)
+_ACTIVATIONS: Mapping[str, Mapping[str, Any]] = {
+    "ReLU": {"type": "relu"},
+    "LeakyReLU": {"type": "leaky_relu", "slope": 0.01},
+    "Sine": {"type": "sine", "omega": 1.0},
+    "Tanh": {"type": "tanh"},
+    "None": {"type": "identity"},
+}
+_HEADS = {"None": "linear", "Tanh": "tanh"}
+_LOSSES = {"L2": "mse", "L1": "l1", "MAPE": "mape"}
+
+
+@EXPORTERS.register("tcnn")
+@dataclass(frozen=True, kw_only=True)
+class Tcnn(Exporter):
+    """tiny-cuda-nn's JSON, and its flat vector of parameters in an .npy beside it, float32.
+
+    For hash grids of equal sides and networks without biases. Values are training values: scale, offset and all else
+    that makes the fit are in the JSON under "inr", so that it can be read back whole.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
+
+    def encode(self, fit: Fit, suffix: str) -> Exported:
+        field = fit.field.fold()
+        network = _Network.of(field)
+        document = {
+            "encoding": network.encoding,
+            "network": network.network,
+            "loss": {"otype": "L2"},
+            "optimizer": {"otype": "Adam", "learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-15},
+            "n_input_dims": fit.spec.d_in,
+            "n_output_dims": fit.spec.d_out,
+            "inr": {**fit.document(), "field": field.config.to_json()},
+        }
+        file = io.BytesIO()
+        np.save(file, network.parameters())
+        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
+        return Exported({suffix: f"{text}\n".encode(), ".npy": file.getvalue()})
+
+
+def load_fit(path: Path) -> Fit:
+    """The fit that `Tcnn` wrote: JSON, and .npy beside it.
+
+    Raises UnreadableError for damaged files, UsageError for a configuration that holds no fit.
+    """
+    document = _read(path)
+    if "inr" not in document:
+        raise UsageError(
+            f"{str(path)!r} is a configuration without a fit", f"fit a signal with it: inr fit IN --config {path}"
+        )
+    place = path.with_suffix(".npy")
+    try:
+        flat = np.load(place, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"parameters {str(place)!r} can not be read: {error}") from error
+    with understanding(str(path)):
+        spec, _, config = parse_model(document["inr"])
+        with torch.device("meta"):
+            outline = config.build(spec, torch.Generator())
+        tensors = {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in outline.state_dict().items()}
+        field = build_field(config, spec, tensors, str(path))
+        set_parameters(field, flat)
+        return Fit.of_document(document["inr"], field)
+
+
+def parameters(field: Field) -> Array:
+    """The flat vector of a field that tiny-cuda-nn can hold. Raises UsageError for any other."""
+    return _Network.of(field).parameters()
+
+
+def set_parameters(field: Field, flat: Array) -> None:
+    """Set such a field, in place, from a flat vector. Raises UnreadableError for another length."""
+    _Network.of(field).set(flat)
+
+
+def settings(path: Path) -> dict[str, dict[str, Any]]:
+    """tiny-cuda-nn's or Instant-NGP's configuration file as documents of settings, {"field": ..., "fit": ...}.
+
+    A grid without `per_level_scale` follows Instant-NGP's rule. Of the optimiser, Adam and the average's decay are
+    read; a decay of the rate by step numbers is not, as runs here are shorter than where it begins. Raises ConfigError
+    with everything that has no counterpart, UnreadableError for what is no JSON.
+    """
+    document = _read(path)
+    parts = [document.get(key, {}) for key in ("encoding", "network", "loss", "optimizer")]
+    problems = [f"{part!r} is no table of settings" for part in parts if not isinstance(part, dict)]
+    encoding, network, loss, optimizer = (part if isinstance(part, dict) else {} for part in parts)
+    field, fit = _field(encoding, network, problems), _fit(loss, optimizer, problems)
+    if problems:
+        raise ConfigError([f"{path}: {problem}" for problem in problems])
+    return {"field": field, "fit": fit}
+
+
+def _field(encoding: Mapping[str, Any], network: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    is_hash = encoding.get("otype") == "HashGrid" or (
+        encoding.get("otype") == "Grid" and encoding.get("type", "Hash") == "Hash"
+    )
+    if not is_hash:
+        problems.append(f"encoding is {encoding.get('otype')!r}, expected 'HashGrid'")
+    if network.get("otype") not in ("FullyFusedMLP", "CutlassMLP", "MegakernelMLP"):
+        problems.append(f"network is {network.get('otype')!r}, expected 'FullyFusedMLP' or 'CutlassMLP'")
+    activation, head = network.get("activation", "ReLU"), network.get("output_activation", "None")
+    if activation not in _ACTIVATIONS:
+        problems.append(f"activation is {activation!r}, expected one of {', '.join(_ACTIVATIONS)}")
+    if head not in _HEADS:
+        problems.append(f"output_activation is {head!r}, expected one of {', '.join(_HEADS)}")
+    interpolation = encoding.get("interpolation", "Linear")
+    if interpolation not in ("Linear", "Smoothstep"):
+        problems.append(f"interpolation is {interpolation!r}, expected 'Linear' or 'Smoothstep'")
+    scale = encoding.get("per_level_scale")
+    if not isinstance(scale, int | float | None):
+        problems.append(f"per_level_scale is {scale!r}, expected a number")
+    return {
+        "type": "hash_grid",
+        "encoding": {
+            "type": "hash_grid",
+            "levels": encoding.get("n_levels", 16),
+            "features": encoding.get("n_features_per_level", 2),
+            "log2_table": encoding.get("log2_hashmap_size", 19),
+            "base": encoding.get("base_resolution", 16),
+            "growth": float(scale) if isinstance(scale, int | float) else "instant_ngp",
+            "interpolation": str(interpolation).lower(),
+        },
+        "width": network.get("n_neurons", 128),
+        "depth": network.get("n_hidden_layers", 5),
+        "has_bias": False,
+        "activation": dict(_ACTIVATIONS.get(activation, {"type": "relu"})),
+        "head": _HEADS.get(head, "linear"),
+    }
+
+
+def _fit(loss: Mapping[str, Any], optimizer: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if loss:
+        if loss.get("otype") not in _LOSSES:
+            problems.append(f"loss is {loss.get('otype')!r}, expected one of {', '.join(_LOSSES)}")
+        found["loss"] = _LOSSES.get(str(loss.get("otype")), "mse")
+    while optimizer.get("otype") in ("Ema", "ExponentialDecay"):
+        if optimizer["otype"] == "Ema":
+            found["ema"] = optimizer.get("decay", 0.99)
+        else:
+            found["schedule"] = "constant"
+        nested = optimizer.get("nested")
+        optimizer = nested if isinstance(nested, dict) else {}
+    if optimizer:
+        if optimizer.get("otype") != "Adam":
+            problems.append(f"optimizer is {optimizer.get('otype')!r}, expected 'Adam', 'Ema' or 'ExponentialDecay'")
+        found["lr"] = optimizer.get("learning_rate", 1e-3)
+        found["optimizer"] = {
+            "type": "adam",
+            "beta1": optimizer.get("beta1", 0.9),
+            "beta2": optimizer.get("beta2", 0.999),
+            "eps": optimizer.get("epsilon", 1e-8),
+            "l2": optimizer.get("l2_reg", 1e-8),
+            "skip_zero_grad": True,
+        }
+    return found
+
+
+def _read(path: Path, depth: int = 8) -> dict[str, Any]:
+    """A configuration: JSON with // comments, laid over its "parent" if it names one."""
+    try:
+        text = path.read_text("utf-8")
+        document: Any = json.loads(re.sub(r'("(?:[^"\\]|\\.)*")|//[^\n]*', lambda m: m[1] or "", text))
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"{str(path)!r} can not be read as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UnreadableError(f"{str(path)!r} is no configuration: expected a table")
+    if "parent" in document and depth:
+        parent = _read(path.parent / str(document.pop("parent")), depth - 1)
+        return _merged(parent, document)
+    return dict(document)
+
+
+def _merged(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON merge patch, RFC 7396."""
+    merged = dict(base)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            mine = merged.get(key)
+            merged[key] = _merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return merged
+
+
+@dataclass(frozen=True)
+class _Network:
+    """What tiny-cuda-nn has of a field: matrices (each times `omega`, but the last), the grid, and the JSON of both."""
+
+    linears: Sequence[Linear]
+    omegas: Sequence[float]
+    grid: GridEncoding
+    encoding: Mapping[str, Any]
+    network: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, field: Field) -> _Network:
+        """Raises UsageError with the first reason why tiny-cuda-nn can not hold the field."""
+        if not isinstance(field, MlpField) or not isinstance(field.body, Single):
+            raise UsageError(
+                f"tiny-cuda-nn holds a grid with a network behind it, and field {field.config.type_name!r} is "
+                "something else"
+            )
+        config, body = field.config, field.body
+        if not isinstance(body.encoding, GridEncoding) or not isinstance(config.encoding, HashGridEncodingConfig):
+            raise UsageError(
+                f"tiny-cuda-nn's counterpart of encoding {config.encoding.type_name!r} is another function; only "
+                "hash_grid is the same"
+            )
+        cells = [cell for cell in body.cells if isinstance(cell, AffineCell)]
+        linears: list[Linear] | None = [body.last]
+        if body.cells:
+            linears = linears_between(type(cells[0].activation), list(body.cells), body.last) if cells else None
+        if linears is None:
+            cell = config.cell.type_name
+            raise UsageError(f"tiny-cuda-nn's networks have plain layers, and the field's cells are {cell!r}")
+        if any(linear.effective()[1] is not None for linear in linears):
+            raise UsageError(
+                "tiny-cuda-nn's networks have no biases, and the field's layers do", "fit with field.has_bias=false"
+            )
+        omegas = [c.activation.omega if isinstance(c.activation, SineActivation) else 1.0 for c in cells]
+        return cls(linears, [*omegas, 1.0], body.encoding, _encoding(config.encoding), _layers(config))
+
+    def shapes(self) -> list[tuple[int, int]]:
+        """Of the padded matrices."""
+        first, last = self.linears[0], self.linears[-1]
+        widths = [_padded(first.d_in), *(linear.d_out for linear in self.linears[:-1]), _padded(last.d_out)]
+        return [(rows, columns) for columns, rows in pairwise(widths)]
+
+    def parameters(self) -> Array:
+        parts = []
+        with torch.no_grad():
+            for linear, omega, shape in zip(self.linears, self.omegas, self.shapes(), strict=True):
+                padded = np.zeros(shape, np.float32)
+                padded[: linear.d_out, : linear.d_in] = (omega * linear.effective()[0]).cpu().numpy()
+                parts.append(padded.ravel())
+            parts.append(self.grid.table.detach().cpu().numpy().astype(np.float32).ravel())
+        return np.concatenate(parts)
+
+    def set(self, flat: Array) -> None:
+        shapes = self.shapes()
+        sizes = [math.prod(shape) for shape in shapes]
+        expected = sum(sizes) + self.grid.table.numel()
+        if flat.shape != (expected,) or flat.dtype.kind != "f":
+            raise UnreadableError(f"parameters are {flat.dtype} {flat.shape}, expected {expected} floating numbers")
+        parts = np.split(flat.astype(np.float32), np.cumsum(sizes))
+        with torch.no_grad():
+            for linear, omega, shape, part in zip(self.linears, self.omegas, shapes, parts[:-1], strict=True):
+                weight = part.reshape(shape)[: linear.d_out, : linear.d_in]
+                linear.assign(torch.from_numpy(weight.copy()) / omega)
+            self.grid.table.copy_(torch.from_numpy(parts[-1].reshape(self.grid.table.shape).copy()))
+
+
+def _padded(n: int) -> int:
+    return -(-n // ALIGNMENT) * ALIGNMENT
+
+
+def _encoding(config: HashGridEncodingConfig) -> dict[str, Any]:
+    assert config.finest is not None
+    assert config.base is not None
+    assert config.levels is not None
+    assert config.log2_table is not None
+    d, geometry = len(config.finest), config.geometry()
+    if d not in (2, 3, 4):
+        raise UsageError(f"tiny-cuda-nn's grids have 2, 3 or 4 coordinates, and the field has {d}")
+    if config.features not in (1, 2, 4, 8):
+        raise UsageError(f"tiny-cuda-nn's grids have 1, 2, 4 or 8 features, and the field's has {config.features}")
+    base = round(geometry.scale[0][0]) + 1
+    growth = config.growth
+    if not isinstance(growth, float):
+        growth = max(1.0, math.exp(math.log(config.finest[0] / base) / max(config.levels - 1, 1)))
+    if from_scale(d, config.levels, config.log2_table, base, growth) != geometry:
+        raise UsageError(
+            "tiny-cuda-nn's grids have as many vertices on every axis, and the field's have not",
+            "fit with field.encoding.finest=N or field.encoding.growth=B",
+        )
+    return {
+        "otype": "HashGrid",
+        "n_levels": config.levels,
+        "n_features_per_level": config.features,
+        "log2_hashmap_size": config.log2_table,
+        "base_resolution": base,
+        "per_level_scale": growth,
+        "interpolation": (config.interpolation or "linear").capitalize(),
+    }
+
+
+def _layers(config: Mlp) -> dict[str, Any]:
+    names = {Relu: "ReLU", Tanh: "Tanh", NoActivation: "None", Sine: "Sine"}
+    name = names.get(type(config.activation))
+    if isinstance(config.activation, LeakyRelu) and config.activation.slope == 0.01:
+        name = "LeakyReLU"
+    if name is None:
+        raise UsageError(f"tiny-cuda-nn has no activation {config.activation.type_name!r}")
+    head = {LinearHeadConfig: "None", TanhHeadConfig: "Tanh"}.get(type(config.head))
+    if head is None:
+        raise UsageError(f"tiny-cuda-nn has no output activation {config.head.type_name!r}")
+    is_fused = config.width in FUSED_WIDTHS and config.depth >= 1 and name != "Sine"
+    return {
+        "otype": "FullyFusedMLP" if is_fused else "CutlassMLP",
+        "activation": name,
+        "output_activation": head,
+        "n_neurons": config.width,
+        "n_hidden_layers": config.depth,
+    }

@@ -1,0 +1,83 @@
+"""`inr export`: formats by suffix and by name, pipes, JSON, and requests that can not be met."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import document, invoke, program
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.py", "a.glsl", "a.wgsl", "b.safetensors", "a.pt2"])
+def test_the_suffix_says_the_format(name: str, model: Path) -> None:
+    done = invoke("export", model, "-o", name, "--json")
+    assert done.exit_code == 0, done.output
+    found = document(done)
+    assert found["output"] == name
+    for file in found["files"]:
+        assert Path(file["path"]).stat().st_size == file["bytes"]
+    again = invoke("export", model, "-o", name)
+    assert again.exit_code == 2
+    assert "exists" in again.output
+    assert invoke("export", model, "-o", name, "-f", "-q").stdout.strip() == name
+
+
+def test_a_shape_becomes_a_mesh(shape_model: Path) -> None:
+    done = invoke("export", shape_model, "-o", "torus.glb", "--set", "resolution=24")
+    assert done.exit_code == 0, done.output
+    assert Path("torus.glb").read_bytes()[:4] == b"glTF"
+    grey = invoke("export", shape_model, "-o", "torus.ply", "--colors", shape_model, "--set", "resolution=24")
+    assert grey.exit_code == 0, grey.output
+    assert b"property uchar red" in Path("torus.ply").read_bytes()
+
+
+def test_a_format_by_name_goes_to_a_pipe(model: Path) -> None:
+    done = program("export", model, "--format", "glsl", "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert b"vec3 field(vec2 x) {" in done.stdout
+    two = program("export", model, "--format", "numpy", "-o", "-")
+    assert two.returncode == 2
+    assert b"writes 2 files (.py, .npz)" in two.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["-o", "a.onx"], 2, "unknown format '.onx' (did you mean 'onnx'?)"),
+        (["-o", "no/a.onnx"], 2, "output folder 'no' does not exist"),
+        (["-o", "a.onnx", "--set", "limt=3"], 2, "unknown setting"),
+        (["-o", "a.glsl", "--set", "limt=3"], 2, "did you mean 'limit'?"),
+        (["-o", "a.ply"], 2, "a mesh needs a field from 3 coordinates to 1 value"),
+        (["-o", "a.json"], 2, "tiny-cuda-nn's counterpart of encoding 'identity' is another function"),
+    ],
+)
+def test_a_bad_request_is_one_line_with_the_reason(words: list[str], code: int, reason: str, model: Path) -> None:
+    done = invoke("export", model, *words)
+    assert done.exit_code == code
+    lines = [line for line in done.output.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert reason in lines[0]
+    assert not list(Path().glob("a.[!s]*"))
+
+
+def test_what_is_no_model_is_said_so(here: Path) -> None:
+    (here / "a.safetensors").write_bytes(b"nothing")
+    assert invoke("export", "a.safetensors", "-o", "a.onnx").exit_code == 3
+    assert invoke("export", "missing.json", "-o", "a.onnx").exit_code == 3
+    (here / "a.inrz").write_bytes(b"INRZ")
+    done = invoke("export", "a.inrz", "-o", "a.onnx")
+    assert done.exit_code in (2, 3)
+    assert "a.inrz" in done.output
+
+
+def test_tiny_cuda_nn_there_and_back(picture: Path) -> None:
+    config = Path(__file__).parent.parent / "export" / "instant_ngp_image.json"
+    fitted = invoke(
+        "fit", picture, "--config", config, "--steps", "2", "-o", "m.safetensors", "--no-progress", "--threads", "1",
+        "--set", "field.encoding.levels=2",
+    )  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    assert invoke("export", "m.safetensors", "-o", "m.json").exit_code == 0
+    assert invoke("export", "m.json", "-o", "again.safetensors").exit_code == 0
+    assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()

@@ -1,0 +1,98 @@
+"""Every registered family in every format that is to hold it, run in that format's own runtime."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inr._errors import UsageError
+from inr.export import lower
+from inr.export._evaluator import evaluate
+from tests.conformance.test_fields import CASES, every_field
+from tests.export import runtimes
+from tests.export.fits import assert_agrees, encoded, fit_of, points
+
+NO_SHADER = {
+    "chebyshev": "float64, which shaders do not have",
+    "polyharmonic": "float64, which shaders do not have",
+    "neurbf": "looks for the kernels nearest to each point",
+}
+first_of_every_field = pytest.mark.parametrize("document", [case for case in CASES if str(case.id).endswith("-0")])
+
+
+@every_field
+@pytest.mark.parametrize("d_in", [1, 2, 3])
+def test_the_op_list_is_the_field(document: dict[str, Any], d_in: int) -> None:
+    fit, x = fit_of(document, d_in), points(d_in=d_in)
+    rows, arrays = lower(fit).document()
+    values = evaluate(json.loads(json.dumps(rows)), arrays, x.numpy())
+    assert values.dtype == "float32"
+    assert_agrees(fit, values, x)
+    assert evaluate(rows, arrays, x[:0].numpy()).shape == (0, 3)
+
+
+@every_field
+def test_points_may_be_given_in_the_signals_units(document: dict[str, Any]) -> None:
+    fit, x = fit_of(document), points()
+    rows, arrays = lower(fit, "signal").document()
+    assert_agrees(fit, evaluate(rows, arrays, fit.frame.domain.from_unit(x.double()).numpy()), x, 1e-3)
+
+
+@every_field
+def test_onnx_runs_in_onnxruntime_for_any_number_of_points(document: dict[str, Any]) -> None:
+    fit, x = fit_of(document), points()
+    data = encoded("onnx", fit).main
+    assert_agrees(fit, runtimes.onnx(data, x.numpy()), x)
+    assert runtimes.onnx(data, x[:1].numpy()).shape == (1, 3)
+    assert encoded("onnx", fit_of(document)).main == data
+
+
+@first_of_every_field
+@pytest.mark.slow
+def test_pt2_is_the_field(document: dict[str, Any]) -> None:
+    fit, x = fit_of(document), points()
+    program = torch.export.load(io.BytesIO(encoded("pt2", fit).main))
+    targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert not [t for t in targets if not t.startswith(("aten.", "<built-in"))], "an operator that is not torch's own"
+    assert_agrees(fit, program.module()(x), x)
+    assert program.module()(points(70_000)).shape == (70_000, 3)
+
+
+def _shaders(kind: str, limit: int) -> dict[str, Any]:
+    made = {}
+    for case in CASES:
+        (document,) = case.values
+        if document["type"] not in NO_SHADER:  # type: ignore[index]
+            fit = fit_of(document)  # type: ignore[arg-type]
+            made[str(case.id)] = fit, encoded(kind, fit, limit=limit).files
+    return made
+
+
+@pytest.mark.slow
+def test_glsl_runs_in_a_browser(tmp_path: Path) -> None:
+    x = points(64)
+    made = _shaders("glsl", 0)
+    found = runtimes.glsl({key: (files, x.numpy(), 3) for key, (_, files) in made.items()}, tmp_path)
+    assert len(found) == len(made) > 40
+    for key, (fit, _) in made.items():
+        assert not isinstance(found[key], str), f"{key}: {found[key]}"
+        assert_agrees(fit, found[key], x, 1 / 255)
+
+
+@every_field
+def test_wgsl_is_valid(document: dict[str, Any]) -> None:
+    """The text passes naga's validation; `test_shaders` runs some of them."""
+    fit = fit_of(document)
+    if document["type"] in NO_SHADER:
+        for kind in ("glsl", "wgsl"):
+            with pytest.raises(UsageError, match=NO_SHADER[document["type"]]):
+                encoded(kind, fit)
+        return
+    for limit in (0, 10_000):
+        files = encoded("wgsl", fit, limit=limit).files
+        assert runtimes.is_valid_wgsl(files[".wgsl"].decode())
