@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import warnings
@@ -62,7 +63,7 @@ class _Whole(nn.Module):
 
     def __init__(self, fit: Fit, is_in_units: bool) -> None:
         super().__init__()
-        self.field = fit.field.fold()
+        self.field = copy.deepcopy(fit.field.fold()).requires_grad_(False)
         self.is_in_units = is_in_units
         domain = fit.frame.domain
         self.register_buffer("low", torch.tensor(domain.low))
