@@ -112,6 +112,7 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
 def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
     """One panel per picture: PSNR over bits per pixel, ours and the anchors'."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     names = sorted({Path(row["file"]).stem for row in rows})
     columns = min(4, len(names))
@@ -124,6 +125,7 @@ def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
         points = sorted((row["bpp"], row["psnr_db"]) for row in rows if Path(row["file"]).stem == name)
         axes.plot(*zip(*points, strict=True), color="black", lw=2, marker="o", ms=4, label="inr")
         axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("bits per pixel", fontsize=8)
         axes.set_ylabel("PSNR, dB", fontsize=8)

@@ -52,13 +52,13 @@ def steps_table() -> str:
 
 
 def time_to_quality_table() -> str:
-    record = newest("time-to-quality")
+    rows, conditions = together("time-to-quality")
     lines = ["| file | target | fast kernels | torch reference | ratio | SIREN 3x256 |", "|---|---|---|---|---|---|"]
-    for row in record["rows"]:
+    for row in rows:
         cells = [_time(row, "ours"), _time(row, "reference"), f"{row['ratio']:.1f}" if "ratio" in row else ""]
         target = _with_unit(row["target"], row["metric"])
         lines.append(f"| {row['file']} | {target} | {' | '.join(cells)} | {_time(row, 'siren')} |")
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([*conditions, "", *lines])
 
 
 def _time(row: dict[str, Any], arm: str) -> str:
@@ -140,6 +140,18 @@ def peers_table() -> str:
     return "\n".join([conditions_line(record), "", *lines])
 
 
+def rd_table() -> str:
+    """Bits per pixel against PSNR of compressed pictures, as they were measured."""
+    record = newest("rd")
+    lines = ["| picture | effort | quality | size | bits per pixel | PSNR |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['file']} | {row['effort']} | {row['quality']:g} | {row['size_bytes']:,} B | {row['bpp']:.3f} "
+        f"| {row['psnr_db']:.2f} dB |"
+        for row in sorted(record["rows"], key=lambda row: (row["file"], row["effort"], row["quality"]))
+    ]
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def quality_table(budget: str) -> str:
     """Families by files, in dB or IoU, best on the first file first; what could not take part, and why."""
     every, conditions = together("quality")
@@ -218,6 +230,7 @@ def main() -> None:
         "steps": steps_table,
         "kernels": kernels_summary,
         "peers": peers_table,
+        "rd": rd_table,
     }
     body = "\n\n".join(table() for name, table in tables.items() if newest(name)["rows"])
     between = re.compile(r"(<!-- records:begin -->\n).*?(<!-- records:end -->)", re.DOTALL)
