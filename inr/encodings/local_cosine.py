@@ -169,9 +169,10 @@ def _factors(place: Tensor, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]
 
 def _contract(c: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
     """Sums [N, ...] over the last axis of c [N, ..., M] with the functions of `_factors`."""
-    shape = c.shape[:-1]
-    c = c.reshape(c.shape[0], -1, inner.shape[1]) @ inner  # [N, R M / P, 2]
-    return (c.reshape(c.shape[0], -1, outer.shape[1], 2) * outer[:, None]).sum((-1, -2)).reshape(shape)
+    shape, n_outer = c.shape[:-1], outer.shape[1]
+    n_rows = math.prod(shape[1:])
+    c = c.reshape(shape[0], n_rows * n_outer, inner.shape[1]) @ inner  # [N, R M / P, 2]
+    return (c.reshape(shape[0], n_rows, n_outer, 2) * outer[:, None]).sum((-1, -2)).reshape(shape)
 
 
 def local_cosines(place: Tensor, m: int) -> Tensor:
