@@ -125,13 +125,15 @@ def run(task: Task) -> Document:
 
     limits = _limits(task.allow_large)
     data = _bytes(task.name, limits)
-    header = decode.inspect(data, limits=limits).header
+    with decode.naming(task.name):
+        header = decode.inspect(data, limits=limits).header
     suffixes = (*decode.formats_of(header), *(MESHES if not header.is_lattice else ()), MODEL)
     default = MESHES[0] if not header.is_lattice else suffixes[0]
     target, suffix = _target(task, suffixes, default)
     with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.kind != "image"):
         started = time.perf_counter()
-        decoded = decode.decompress(data, limits=limits)
+        with decode.naming(task.name):
+            decoded = decode.decompress(data, limits=limits)
         result, notes = _written(decoded, suffix, task.resolution)
         seconds = time.perf_counter() - started
         if result is not None:

@@ -62,14 +62,14 @@ def decompress(file: str | Path | bytes, *, limits: Limits | None = None) -> Dec
     FormatError for anything that is not a valid file within the limits; nothing else, whatever the bytes.
     """
     data = file if isinstance(file, bytes) else read(file, limits)
-    with only_format_errors():
+    with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
         return decode(data, limits)
 
 
 def inspect(file: str | Path | bytes, *, limits: Limits | None = None) -> Inspected:
     """What a file holds; the same errors."""
     data = file if isinstance(file, bytes) else read(file, limits)
-    with only_format_errors():
+    with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
         return understand(data, limits)
 
 
@@ -124,6 +124,17 @@ def only_format_errors() -> Iterator[None]:
     except (InrError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
         reason = error.message if isinstance(error, InrError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise FormatError(f"the file can not be decoded: {reason}") from error
+
+
+@contextlib.contextmanager
+def naming(name: str | None) -> Iterator[None]:
+    """Puts a file's name before what is wrong with it."""
+    try:
+        yield
+    except FormatError as error:
+        if name is None:
+            raise
+        raise FormatError(f"{name}: {error.message}", error.hint) from error
 
 
 def formats_of(header: Header) -> tuple[str, ...]:
