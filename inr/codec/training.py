@@ -4,9 +4,9 @@ Every tensor theta of a field has a step Delta and a scale b, both learned; its 
 of the run the field sees Delta (u + U(-1/2, 1/2)), whose expected loss holds the second-order cost of rounding,
 sum_i H_ii Delta^2 / 24: the gradient by Delta balances it against the bits, which is the search of steps by their
 sensitivities. In the end it sees Delta round(u), straight through, with fixed steps (Balle et al. 2017,
-arXiv:1611.01704, for the noise; Esser et al. 2020, LSQ, arXiv:1902.08153, for learned steps). Bits are those of a Laplace
-distribution of scale b on the integers; the gradient by theta is sgn(theta) / (Delta b ln 2) bits, the L1 penalty of
-Struempler et al. 2022 (arXiv:2112.04267) in units of bits.
+arXiv:1611.01704, for the noise; Esser et al. 2020, LSQ, arXiv:1902.08153, for learned steps). Bits are those of a
+Laplace distribution of scale b on the integers; the gradient by theta is sgn(theta) / (Delta b ln 2) bits, the L1
+penalty of Struempler et al. 2022 (arXiv:2112.04267) in units of bits.
 
 The field itself is not changed: surrogates are written into its parameters before each step, and the gradients that
 arrive there go on to theta and Delta. So every kernel runs as it does in a plain fit.

@@ -29,7 +29,7 @@ from inr.fitting.teacher import teacher_of
 from inr.signals import Signal
 
 BITS_PER_PARAMETER = 5.5
-"""Measured on pictures: fewer parameters want more bits each, more want fewer, and both lose."""
+"""What the width is chosen for; not swept."""
 
 DEPTH = 4
 STEPS = 5000
