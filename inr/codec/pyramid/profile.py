@@ -37,7 +37,7 @@ BOUNDS = {
 MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
 """How much further than asked for a run aims: the share of the bytes, or that of 6 dB."""
-CORRECTIONS = 3
+CORRECTIONS = 5
 WEIGHT_BYTES = 0.6
 """What a weight of the networks takes, about."""
 FAR = 0.06
@@ -221,19 +221,22 @@ class Goal:
         bpp = 8 * left / self._n_pixels
         return Steering(4e-4 / bpp**1.5, bpp=bpp)
 
-    def is_met(self, payload: Payload, mse: float) -> bool:
+    def cost(self, payload: Payload, mse: float) -> tuple[bool, float]:
+        """Payloads of one run in order: first those that meet the goal, the best of them first."""
         if self.aim.size_bytes is not None:
-            return payload.size <= self.aim.size_bytes
-        return self._mse is None or mse <= self._mse
+            is_missed = payload.size > self.aim.size_bytes
+            return is_missed, payload.size if is_missed else mse
+        is_missed = self._mse is not None and mse > self._mse
+        return is_missed, mse if is_missed else payload.size
 
     def missed_by(self, payload: Payload, mse: float) -> float:
         """The factor on the rate weight that would help, 1 where the goal is met and not by far."""
         if self.aim.size_bytes is not None:
             found = payload.size / self.aim.size_bytes
-            return 1.0 if 1 - FAR <= found <= 1 else (found / (1 - FAR / 3)) ** 3
+            return 1.0 if 1 - FAR <= found <= 1 else max((found / (1 - FAR / 3)) ** 4, 1.3 if found > 1 else 0)
         if self._mse is not None:
             found = mse / self._mse
-            return 1.0 if 1 - FAR <= found <= 1 else ((1 - FAR / 3) / found) ** 2
+            return 1.0 if 1 - FAR <= found <= 1 else min(((1 - FAR / 3) / found) ** 2, 0.8 if found > 1 else 100)
         return 1.0
 
 
@@ -250,18 +253,18 @@ def _encode(trainer: Trainer, goal: Goal, steps: int, on_progress: OnProgress | 
     n_hard = round(HARD_SHARE * steps)
     trainer.soft(steps - n_hard, tell(0, 1 - HARD_SHARE))
     trainer.hard(n_hard, tell(1 - HARD_SHARE, HARD_SHARE))
-    payload, mse = _quantised(trainer)
+    best = latest = _quantised(trainer)
     for _ in range(CORRECTIONS):
-        factor = goal.missed_by(payload, mse)
+        factor = goal.missed_by(*latest)
         if factor == 1.0:
-            break
+            return latest[0]
         trainer.steering.hold(factor)
         trainer.soft(3 * n_hard, tell(1, 0), first=0.5)
         trainer.hard(n_hard, tell(1, 0))
-        again = _quantised(trainer)
-        if goal.is_met(*again) or not goal.is_met(payload, mse):
-            payload, mse = again
-    return payload
+        latest = _quantised(trainer)
+        if goal.cost(*latest) < goal.cost(*best):
+            best = latest
+    return best[0]
 
 
 def _quantised(trainer: Trainer) -> tuple[Payload, float]:
