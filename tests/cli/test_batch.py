@@ -34,7 +34,7 @@ def n_done() -> int:
 
 
 def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
-    command = ("batch", "in", "-o", "out", *TINY, "--steps", "40", "-j", "2")
+    command = ("batch", "in", "-o", "out", *TINY, "--steps", "150", "-j", "2")
     for least, number in ((1, signal.SIGKILL), (9, signal.SIGINT)):
         process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
@@ -52,7 +52,7 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     after = dict(listing(Path("out")))
     assert all(after[name] == changed for name, changed in before.items() if name.endswith(".safetensors"))
     assert sorted(after) == [*(f"{i:02d}.safetensors" for i in range(N)), "manifest.jsonl"]
-    assert invoke("fit", "in/00.png", *TINY, "--steps", "40", "-o", "one.safetensors").exit_code == 0
+    assert invoke("fit", "in/00.png", *TINY, "--steps", "150", "-o", "one.safetensors").exit_code == 0
     assert Path("out/00.safetensors").read_bytes() == Path("one.safetensors").read_bytes()
 
 
