@@ -197,8 +197,8 @@ class _Run:
             groups.append({"params": [bank.log_b], "lr": _LR_SCALE})
             if not bank.is_table:
                 groups.append({"params": [bank.log_step], "lr": _LR_STEP})
-        self.rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.parameters = list(own.values())
         self._epoch = torch.empty(0, dtype=torch.int64)
         self._mean_loss = self._n_seen = 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -115,7 +114,7 @@ def of_size(config: FieldConfig, spec: Spec, n: float) -> FieldConfig:
     """The family at the width that has nearest to n parameters, or its least."""
 
     def count(width: int) -> int:
-        wider = dataclasses.replace(config, width=width).resolve(spec)  # type: ignore[call-arg]
+        wider = override(config, [f"width={width}"], "field").resolve(spec)
         with torch.device("meta"):
             outline = wider.build(spec, Generator())
         return sum(part.values.numel() for part in pieces(outline))
@@ -124,7 +123,7 @@ def of_size(config: FieldConfig, spec: Spec, n: float) -> FieldConfig:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) <= n else (low, middle)
-    return dataclasses.replace(config, width=low).resolve(spec)  # type: ignore[call-arg]
+    return override(config, [f"width={low}"], "field").resolve(spec)
 
 
 def steps_of(effort: int, at_five: int) -> int:

@@ -34,6 +34,6 @@ class NumpyScript(Exporter):
         rows, arrays = lower(fit, self.coordinates).document()
         document = {"about": provenance(fit), "coordinates": self.coordinates, "ops": rows}
         file = io.BytesIO()
-        np.savez(file, program=np.array(json.dumps(document, sort_keys=True)), **arrays)  # type: ignore[arg-type]
+        np.savez(file, program=np.array(json.dumps(document, sort_keys=True)), **arrays)  # type: ignore[arg-type]  # a name could be its flag
         source = Path(_evaluator.__file__).read_bytes()
         return Exported({".py": source, ".npz": file.getvalue()})

@@ -37,9 +37,9 @@ class Local(Executor):
                         index = waiting.popleft()
                         begun[index] += 1
                         worker.give(index, paths[index])
-                busy = {worker.connection: worker for worker in workers if worker.index is not None}
-                for connection in wait(list(busy)):
-                    worker = busy[connection]  # type: ignore[index]
+                busy = [worker for worker in workers if worker.index is not None]
+                ready = wait([worker.connection for worker in busy])
+                for worker in [worker for worker in busy if worker.connection in ready]:
                     index, outcome = worker.take()
                     if outcome is not None:
                         yield Attempt(index, outcome)
