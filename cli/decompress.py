@@ -218,6 +218,9 @@ def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> 
     from .compress import codec_backend
 
     if not needs_torch and threads is None and backend in (None, "reference"):
+        from inr._compiling import forgo_blas
+
+        forgo_blas()
         with codec_backend(backend):
             yield
         return

@@ -15,6 +15,9 @@ import numpy as np
 from inr._compiling import compiled
 from inr.codec.laplace import MU_LIMIT
 from inr.codec.pyramid.architecture import Architecture, Array
+from inr.kernels._integer_lanes import LANES as VECTOR
+from inr.kernels._integer_lanes import add_product, store_rectified
+from inr.kernels._vectors import load, store
 
 FRACTION = 12
 LARGEST = 1 << 30
@@ -37,13 +40,14 @@ class Context:
     mixes: tuple[Array, ...]  # [F, L - l] each, int64
     weights: Array  # [n_hidden, K, K] int32, inputs first
     biases: Array  # [n_hidden, K] int64
-    last: Array  # [2, K] int64
-    skip: Array  # [2, K] int64
-    offset: Array  # [2] int64
+    last: Array  # [K, LANES] int32, of mean and scale
+    skip: Array  # [K, LANES] int32
+    offset: Array  # [LANES] int64
     weight_bits: int
 
 
 LANES = 8
+"""What K is rounded up to: whole vectors on every machine."""
 
 
 def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_bits: int, bias_bits: int) -> Context:
@@ -58,10 +62,10 @@ def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_
             np.eye(k, dtype=np.int64) << weight_bits
         )
         biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
-    last, skip = np.zeros((2, room), np.int64), np.zeros((2, room), np.int64)
-    last[:, :k], skip[:, :k] = symbols[f"context{n}.weight"], symbols["context.skip"]
+    last, skip, offset = np.zeros((room, LANES), np.int32), np.zeros((room, LANES), np.int32), np.zeros(LANES, np.int64)
+    last[:k, :2], skip[:k, :2] = symbols[f"context{n}.weight"].T, symbols["context.skip"].T
+    offset[:2] = _shifted(symbols[f"context{n}.bias"], up)
     mixes = tuple(symbols[f"mix{level}"].astype(np.int64) for level in range(architecture.n_grids))
-    offset = _shifted(symbols[f"context{n}.bias"], up)
     return Context(mixes, weights, biases, last, skip, offset, weight_bits)
 
 
@@ -84,34 +88,34 @@ def mixtures(context: Context, grids: list[Array], level: int) -> Array:
 @compiled
 def predict(
     near: Array, mixed: Array, weights: Array, biases: Array, last: Array, skip: Array, offset: Array, weight_bits: int,
-    places: Array, at: int, above: int, inputs: Array, hidden: Array, total: Array,
+    places: Array, at: int, above: int, inputs: Array, hidden: Array, outputs: Array,
 ) -> tuple[int, int]:  # fmt: skip
     """The mean (in 1/256) and the scale index of the number at flat place `at` of the padded grid `near`.
 
-    mixed: [F, n] flat mixtures, `above` the number's place in them. inputs, hidden, total: room for K numbers.
+    mixed: [F, n] flat mixtures, `above` the number's place in them. inputs, hidden, outputs: room for K, 2 K and LANES
+    numbers.
     """
-    n_near, n_mixed, room = len(places), len(mixed), len(total)
+    n_near, n_mixed, room = len(places), len(mixed), len(hidden) // 2
     for k in range(n_near):
         inputs[k] = near[at + places[k]] << FRACTION
     for f in range(n_mixed):
         inputs[n_near + f] = mixed[f, above]
-    hidden[:] = inputs
+    hidden[:room] = inputs
+    here, there = 0, room
     for layer in range(len(weights)):
-        weight = weights[layer]
-        total[:] = biases[layer]
-        for i in range(n_near + n_mixed):
-            x = np.int64(hidden[i])
-            if x != 0:
-                row = weight[i]
-                for j in range(room):
-                    total[j] += x * np.int64(row[j])
-        for j in range(room):
-            hidden[j] = min(max(total[j], 0) >> weight_bits, LARGEST)
-    mean, scale = offset[0], offset[1]
+        weight, bias = weights[layer], biases[layer]
+        for j in range(0, room, VECTOR):
+            total = load(bias, j)
+            for i in range(n_near + n_mixed):
+                total = add_product(total, hidden[here + i], weight, i * room + j)
+            store_rectified(hidden, there + j, total, weight_bits, LARGEST)
+        here, there = there, here
+    total = load(offset, 0)
     for i in range(n_near + n_mixed):
-        h, c = np.int64(hidden[i]), np.int64(inputs[i])
-        mean += h * last[0, i] + c * skip[0, i]
-        scale += h * last[1, i] + c * skip[1, i]
+        total = add_product(total, hidden[here + i], last, i * LANES)
+        total = add_product(total, inputs[i], skip, i * LANES)
+    store(outputs, 0, total)
+    mean, scale = outputs[0], outputs[1]
     mean = min(max(mean >> (weight_bits + FRACTION - MEAN_BITS), -MU_LIMIT), MU_LIMIT)
     scale = min(max(scale >> weight_bits, -LARGEST), LARGEST) - (SHIFT << FRACTION)
     index = ((scale * OCTAVE) >> (FRACTION + 10)) + UNIT

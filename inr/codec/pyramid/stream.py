@@ -167,15 +167,28 @@ def _code(
     near: Array, height: int, width: int, mixed: Array, mixed_width: int, weights: Array, biases: Array, last: Array,
     skip: Array, offset: Array, weight_bits: int, places: Array, state: State, buffer: Buffer, is_decoding: bool,
 ) -> None:  # fmt: skip
-    room = last.shape[1]
-    inputs, hidden, total = np.zeros(room, np.int32), np.zeros(room, np.int32), np.zeros(room, np.int64)
+    room = len(last)
+    inputs, hidden, outputs = np.zeros(room, np.int32), np.zeros(2 * room, np.int32), np.zeros_like(offset)
     stride, n_mixed = width + 2 * REACH, mixed.shape[1]
     for y in range(height):
         for x in range(width):
             at = (y + REACH) * stride + REACH + x
             above = min(y >> 1, n_mixed // mixed_width - 1) * mixed_width + min(x >> 1, mixed_width - 1)
             mean, scale = predict(
-                near, mixed, weights, biases, last, skip, offset, weight_bits, places, at, above, inputs, hidden, total
+                near,
+                mixed,
+                weights,
+                biases,
+                last,
+                skip,
+                offset,
+                weight_bits,
+                places,
+                at,
+                above,
+                inputs,
+                hidden,
+                outputs,
             )
             if is_decoding:
                 q = decode_symbol(state, buffer, mean, scale)
