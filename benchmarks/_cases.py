@@ -353,3 +353,19 @@ def _noisy_round(n: int) -> Iterator[Case]:
         5 * TRANSCENDENTAL * n,
         1 / TRANSCENDENTAL,
     )
+
+
+@cases("polynomials")
+def _polynomials(n: int) -> Iterator[Case]:
+    from inr.kernels.polynomials import polynomials
+
+    for degree in (31, 255):
+        u = (2 * torch.rand(n, generator=_generator(), dtype=torch.float64) - 1).requires_grad_()
+        size = f"{n} points, degree {degree}"
+        terms = n * (degree + 1)
+
+        def call(u: Tensor = u, degree: int = degree) -> Tensor:
+            return polynomials(u, degree, "chebyshev")
+
+        # In float64, whose results weigh twice what `_both` takes for them.
+        yield from _both(size, call, (u,), 2 * REAL * n + REAL * terms, 3 * terms, 2)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,8 +17,7 @@ from inr._errors import ConfigError
 from inr._samples import Samples
 from inr._tangent import Factor, Structured, factor
 from inr.fields._field import FIELDS, Field, FieldConfig
-
-Basis = Literal["chebyshev", "legendre"]
+from inr.kernels.polynomials import Basis, polynomials
 
 MAX_DEGREE = 511
 SCATTERED_TERMS = 2**12
@@ -154,22 +153,6 @@ class ChebyshevField(Field, Structured):
             moment += first.T @ y_part.to(torch.float64)
         inverse: Tensor = torch.linalg.pinv(gram, rtol=self.config.rcond**2, hermitian=True)
         return inverse @ moment
-
-
-def polynomials(u: Tensor, degree: int, basis: Basis) -> Tensor:
-    """u [*B] in [-1, 1] -> T_0 ... T_degree, or Legendre's sqrt(2k+1) P_k, by their recurrences [*B, degree + 1].
-
-    T_(k+1) = 2 u T_k - T_(k-1);  (k+1) P_(k+1) = (2k+1) u P_k - k P_(k-1). So scaled, Legendre's are orthonormal in the
-    mean over [-1, 1].
-    """
-    terms = [torch.ones_like(u), u]
-    for k in range(1, degree):
-        a, b = (2.0, 1.0) if basis == "chebyshev" else ((2 * k + 1) / (k + 1), k / (k + 1))
-        terms.append(a * u * terms[k] - b * terms[k - 1])
-    values = torch.stack(terms[: degree + 1], dim=-1)
-    if basis == "chebyshev":
-        return values
-    return values * (2.0 * torch.arange(degree + 1, dtype=u.dtype, device=u.device) + 1.0).sqrt()
 
 
 def _along_axes(matrices: Sequence[Tensor], values: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ from inr.layers import InitialiserConfig
 from inr.layers.initialisers import Xavier
 
 LATTICE: Mapping[str, Any] = {
-    "steps": 850,
-    "batch": 8192,
+    "steps": 550,
+    "batch": 16384,
     "lr": 0.03,
     "schedule": {"type": "cosine", "end": 0.1},
 }
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "audio": {**LATTICE, "steps": 2000},
+    "audio": {**LATTICE, "steps": 2000, "batch": 8192},
     "shape": {"steps": 1000, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
 }
 

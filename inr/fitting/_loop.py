@@ -314,7 +314,8 @@ class Run:
                 group["lr"].fill_(lr * factor)
             else:
                 group["lr"] = lr * factor
-        self.field.train()  # a result taken on the way has put it into eval mode
+        if not self.field.training:  # a result taken on the way has put it into eval mode
+            self.field.train()
         draw = self.sampler.draw(Look(self.step, self.fraction_done(), self._residuals, self._slopes))
         if self.team is not None:
             draw, self._fraction = self.team.share(draw)

@@ -9,8 +9,9 @@ import torch
 from inr._domain import Spec
 from inr._errors import ConfigError
 from inr._samples import Samples
-from inr.fields.chebyshev import Basis, Chebyshev, polynomials
+from inr.fields.chebyshev import Chebyshev
 from inr.fitting import fit
+from inr.kernels.polynomials import Basis, polynomials
 from inr.signals.array import Array
 from tests.assertions import assert_near
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from inr.kernels._autograd import tracked
 from inr.kernels._dispatch import is_functional
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels._numba import compiled, in_turn
 from inr.kernels._vectors import VECTOR_BYTES
 from inr.kernels.grid_mlp_loss import reference
 from inr.kernels.hash_grid import GridGeometry, Interpolation
@@ -212,12 +212,11 @@ class _Problem:
         totals = [0.0] * len(slices)
         kernel: Any = errors
 
-        def work(part: int, parts: int) -> None:
-            for i in range(part, len(slices), parts):
-                sums = weight_grads[i], bias_grads[i]
-                totals[i] = kernel(*given, *settings, *operands, *slices[i], by_features, *sums)
+        def work(i: int) -> None:
+            sums = weight_grads[i], bias_grads[i]
+            totals[i] = kernel(*given, *settings, *operands, *slices[i], by_features, *sums)
 
-        in_parts(work, len(slices))
+        in_turn(len(slices), work)
         loss = torch.tensor(sum(totals), dtype=x.dtype)
         if not has_grad:
             return loss, []

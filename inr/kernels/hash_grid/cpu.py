@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._numba import compiled, compiled_exactly, in_parts
+from inr.kernels._numba import compiled, compiled_exactly, in_parts, in_turn
 from inr.kernels._vectors import prefetch
 from inr.kernels.hash_grid._derivatives import differentiable
 from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
@@ -199,48 +199,46 @@ def scatter(
     smooth: bool,
     axes: Axes,
     features: Axes,
-    part: int,
-    parts: int,
+    level: int,
     out: Array,
 ) -> None:
-    """out[i_m, f] = sum over points of W_m g[(l, f), n], for levels part, part + parts, ..."""
+    """out[i_m, f] = sum over points of W_m g[(l, f), n], for one level l."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
     factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
     index = np.empty((n_corners, BLOCK), np.uint32)
     weight = np.empty((n_corners, BLOCK), x.dtype)
-    for level in range(part, len(span), parts):
-        offset, entries, is_dense = span[level]
-        rows = out[offset : offset + entries]
-        rows[:] = 0
-        for first in range(0, x.shape[1], BLOCK):
-            count = min(BLOCK, x.shape[1] - first)
-            _place(x, first, count, scale[level], smooth, axes, cell, factor)
-            if len(factor) > 1:
-                _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
-            _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
-            if rows.size * rows.itemsize >= FAR:
-                _ask_for(out, offset, index, count)
-            _weigh(factor, count, v is not None, axes, weight)
-            block = g[level * n_features : (level + 1) * n_features, first : first + count]
-            for i in range(count):
-                for f in range(0, n_features - 3, 4):
-                    g0, g1, g2, g3 = block[f, i], block[f + 1, i], block[f + 2, i], block[f + 3, i]
-                    for m in range(n_corners):
-                        w, row = weight[m, i], rows[index[m, i]]
-                        row[f] += w * g0
-                        row[f + 1] += w * g1
-                        row[f + 2] += w * g2
-                        row[f + 3] += w * g3
-                for f in range(n_features // 4 * 4, n_features, 2):
-                    pair = f + 1 < n_features
-                    left = block[f, i]
-                    right = block[f + 1, i] if pair else left
-                    for m in range(n_corners):
-                        w = weight[m, i]
-                        rows[index[m, i], f] += w * left
-                        if pair:
-                            rows[index[m, i], f + 1] += w * right
+    offset, entries, is_dense = span[level]
+    rows = out[offset : offset + entries]
+    rows[:] = 0
+    for first in range(0, x.shape[1], BLOCK):
+        count = min(BLOCK, x.shape[1] - first)
+        _place(x, first, count, scale[level], smooth, axes, cell, factor)
+        if len(factor) > 1:
+            _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+        _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+        if rows.size * rows.itemsize >= FAR:
+            _ask_for(out, offset, index, count)
+        _weigh(factor, count, v is not None, axes, weight)
+        block = g[level * n_features : (level + 1) * n_features, first : first + count]
+        for i in range(count):
+            for f in range(0, n_features - 3, 4):
+                g0, g1, g2, g3 = block[f, i], block[f + 1, i], block[f + 2, i], block[f + 3, i]
+                for m in range(n_corners):
+                    w, row = weight[m, i], rows[index[m, i]]
+                    row[f] += w * g0
+                    row[f + 1] += w * g1
+                    row[f + 2] += w * g2
+                    row[f + 3] += w * g3
+            for f in range(n_features // 4 * 4, n_features, 2):
+                pair = f + 1 < n_features
+                left = block[f, i]
+                right = block[f + 1, i] if pair else left
+                for m in range(n_corners):
+                    w = weight[m, i]
+                    rows[index[m, i], f] += w * left
+                    if pair:
+                        rows[index[m, i], f + 1] += w * right
 
 
 @compiled
@@ -342,10 +340,9 @@ class _Grid:
         settings, result = self.settings(x, n_features), _array(out)
         kernel: Any = scatter
 
-        def work(part: int, parts: int) -> None:
-            kernel(*inputs, *settings, part, parts, result)
-
-        in_parts(work, self.geometry.n_levels)
+        n_levels = self.geometry.n_levels
+        # the finest first: they take the longest
+        in_turn(n_levels, lambda i: kernel(*inputs, *settings, n_levels - 1 - i, result))
         return out
 
     def slope(self, x: Tensor, v: Tensor | None, table: Tensor, g: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from inr.kernels._autograd import asked, tracked
 from inr.kernels._dispatch import is_functional
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels._numba import compiled, in_parts, in_turn
 from inr.kernels._vectors import VECTOR_BYTES, fma, load, load_each, store, zero_below
 from inr.kernels.relu_mlp import reference
 
@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 TILE = 4
 VECTORS = 4  # per row of a block, a multiple of TILE
-BLOCKS_PER_SLICE = 32
+BLOCKS_PER_SLICE = 16
 MAX_SLICES = 16
 MAX_WIDTH = 128
 
@@ -319,12 +319,11 @@ class _Network:
         cotangent, by_x, flags = _features_first(g), x_grad.numpy(), np.array(is_wanted, np.bool_)
         kernel: Any = gradients
 
-        def work(part: int, parts: int) -> None:
-            for i in range(part, len(slices), parts):
-                sums = weight_grads[i], bias_grads[i]
-                kernel(cotangent, self.plan, self.transposed, kept, flags, *slices[i], by_x, *sums)
+        def work(i: int) -> None:
+            sums = weight_grads[i], bias_grads[i]
+            kernel(cotangent, self.plan, self.transposed, kept, flags, *slices[i], by_x, *sums)
 
-        in_parts(work, len(slices))
+        in_turn(len(slices), work)
         found = [x_grad.t(), *self.unpack(weight_grads.sum(0), bias_grads.sum(0))]
         return [grad if flag else None for grad, flag in zip(found, is_wanted, strict=True)]
 
