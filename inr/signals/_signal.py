@@ -207,7 +207,20 @@ def load_signal(
 ) -> Signal:
     """Load a signal; its kind is told by the suffix, or given.
 
-    Raises UnreadableError, or UsageError when the kind is neither given nor told by the suffix.
+    Args:
+        source: a file, or `analytic:NAME` for a formula (`inr demo` lists some).
+        kind: "image", "audio", "shape", "points" or "array".
+        options: of the kind, as `--set signal.KEY=VALUE` takes them.
+
+    Raises:
+        UnreadableError: the file is missing or damaged.
+        UsageError: the kind is neither given nor told by the suffix.
+
+    Examples:
+        >>> import inr
+        >>> signal = inr.load_signal("photo.png")
+        >>> signal.kind, signal.spec.shape, signal.spec.d_out
+        ('image', (96, 64), 3)
     """
     if not isinstance(source, Source):
         source = Source.of(source)
