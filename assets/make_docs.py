@@ -25,6 +25,7 @@ from inr._domain import Domain, Frame, Spec
 from inr._errors import InrError
 from inr.export import EXPORTERS, lower
 from inr.fields import FIELDS, FieldConfig
+from inr.fields.mlp import Mlp
 from inr.fitting import Fit, FitConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -34,6 +35,8 @@ SPECS = {
     "10 s of sound": Spec("audio", 1, 1, (441_000,)),
     "shape": Spec("shape", 3, 1),
 }
+PLAIN = {type(value) for key, value in vars(Mlp()).items() if key != "encoding"}
+"""Parts that need no words on every page."""
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -82,13 +85,15 @@ def command_page(name: str, command: Command, top: Any) -> str:
 
 def field_page(name: str, cls: type[FieldConfig]) -> str:
     config = cls()
-    parts = [f"# {name}", *prose(inspect.getdoc(cls) or ""), f"Source: {cls.paper}."]
+    shared = [base for base in cls.__bases__ if base not in (Mlp, FieldConfig)]
+    said = [text for each in (cls, *shared) for text in prose(inspect.getdoc(each) or "")]
+    parts = [f"# {name}", *said, f"Source: {cls.paper}."]
     parts += [f"```sh\ninr fit photo.png --field {name}\ninr fit photo.png --field {name} --print-config\n```"]
     parts += ["## Settings", "`--set KEY=VALUE`. What is `none` is decided for the signal, or as its meaning says."]
     parts += [settings_table(cls, "field.", "../parts.md")]
     for setting in settings_of(cls):
         part = getattr(config, setting.name)
-        if isinstance(part, Config) and part.slot is not None and len(prose(inspect.getdoc(type(part)) or "")) > 1:
+        if isinstance(part, Config) and part.slot is not None and type(part) not in PLAIN:
             parts += [f"### {setting.name}: `{part.type_name}`", *prose(inspect.getdoc(type(part)) or "")]
     parts += ["## Recipe", "What it is trained with unless told otherwise; [all settings](../training.md)."]
     parts += [table(("signal", "settings"), list(recipes(config)))]

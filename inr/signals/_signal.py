@@ -233,12 +233,21 @@ def load_signal(
     return signal
 
 
+_NO_SIGNALS = {
+    ".safetensors": ("a model", "inr eval takes the signal last; inr render and inr mesh make signals of models"),
+    ".inrz": ("a compressed file", "inr decompress makes a signal of it"),
+}
+
+
 def kind_of(source: Source) -> str:
     """The kind that a file's suffix tells, or its first bytes where several kinds share the suffix.
 
     Raises UsageError when no kind has the suffix.
     """
     owners = [name for name in SIGNALS if source.suffix in SIGNALS[name].extensions]
+    if not owners and source.suffix in _NO_SIGNALS:
+        what, hint = _NO_SIGNALS[source.suffix]
+        raise UsageError(f"{source.name!r} is {what}, expected a signal: a picture, sound, shape or array", hint)
     if not owners:
         known = sorted({e for name in SIGNALS for e in SIGNALS[name].extensions})
         raise UsageError(
