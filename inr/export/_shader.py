@@ -379,6 +379,11 @@ class _Writer:
         self._gather(out, [(name, c) for name, width in parts for c in range(width)])
 
     def _select(self, op: ops.Select, out: str, h: tuple[str, int]) -> None:
+        n = op.width // h[1]
+        if n > 0 and n % 4 == 0 and np.array_equal(op.index, np.arange(op.width) // n):
+            with self.loop("r", h[1]), self.loop("j", n // 4):
+                self.line(f"{out}[r * {n // 4} + j] = {self.d.vec4}({h[0]}[r >> 2u][r & 3]);")
+            return
         self._gather(out, [(h[0], int(c)) for c in op.index])
 
     def _gather(self, out: str, wanted: Sequence[tuple[str, int]]) -> None:

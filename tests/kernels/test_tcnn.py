@@ -179,7 +179,7 @@ class _Module(nn.Module):
         self.params = nn.Parameter(torch.zeros(n_parameters))
 
 
-def read_grid_config(document: dict[str, Any], d_in: int) -> tuple[GridGeometry, int, str]:
+def read_grid_config(document: dict[str, Any], d_in: int) -> tuple[GridGeometry, int, Any]:
     keys = ("n_levels", "log2_hashmap_size", "base_resolution", "per_level_scale")
     geometry = from_scale(d_in, *(document[key] for key in keys))
     return geometry, document["n_features_per_level"], document["interpolation"].lower()
