@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from ._output import report, to_json
 
 INTERNAL_ERROR = 1
 INTERRUPTED = 130
+_NUMBERS = {"integer": "expected a whole number", "number": "expected a number"}
 
 
 class Command(TyperCommand):
@@ -26,7 +28,8 @@ class Command(TyperCommand):
         options, *arguments = super().collect_usage_pieces(ctx)
         return [piece.replace("{", "").replace("}", "") for piece in arguments] + [options]
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def options_by_group(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+        """(names, help) of every argument and option, by purpose; groups without any are left out."""
         groups: dict[str, list[tuple[str, str]]] = {name: [] for name in GROUPS}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -37,10 +40,12 @@ class Command(TyperCommand):
             if param.param_type_name == "argument":
                 group, name, text = INPUT, name.partition(" <")[0], text.removesuffix("[required]").rstrip()
             groups[group].append((name, text))
-        for group, rows in groups.items():
-            if rows:
-                with formatter.section(group):
-                    formatter.write_dl(rows, col_max=24)
+        return {group: rows for group, rows in groups.items() if rows}
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for group, rows in self.options_by_group(ctx).items():
+            with formatter.section(group):
+                formatter.write_dl(rows, col_max=24)
 
 
 class Commands(TyperGroup):
@@ -91,7 +96,8 @@ def _usage(error: typer.TyperException) -> InrError:
         text = f"no such option: {name}{did_you_mean(name, possible)}"
     else:
         text = error.format_message() if hasattr(error, "format_message") else str(error)
-        text = " ".join(text.split()).rstrip(".")
+        text = re.sub(r"Input should be a valid (integer|number).*", lambda m: _NUMBERS[m[1]], " ".join(text.split()))
+        text = text.rstrip(".")
     context = getattr(error, "ctx", None)
     return InrError(text[:1].lower() + text[1:], None if context is None else f"{context.command_path} --help")
 

@@ -25,11 +25,16 @@ def describe(path: Path) -> dict[str, Any]:
             head = file.read(HEAD_BYTES)
             n_bytes = file.seek(0, 2)
             file.seek(0)
-            if head.startswith(b"\x89INR"):
+            if head.startswith(b"\x89INR") or path.suffix.lower() == ".inrz":
                 return {"bytes": n_bytes, **_compressed(path)}
             suffix = sniff(head) or _known_text(path)
             if suffix:
                 return {"bytes": n_bytes, **_decoded(file, head, suffix, str(path))}
+            if path.suffix.lower() != ".safetensors" and head[8:9] != b"{":
+                raise UnreadableError(
+                    f"{str(path)!r} is of no kind that inr knows",
+                    "expected a model, checkpoint, .inrz file, picture, sound, array or mesh",
+                )
             return {"bytes": n_bytes, **_model(file, n_bytes, str(path))}
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()

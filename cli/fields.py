@@ -49,7 +49,7 @@ def fields(
 
     if name is None:
         families: dict[str, dict[str, Any]] = {
-            n: {"summary": _summary(FIELDS[n]), "paper": FIELDS[n].paper} for n in FIELDS
+            n: {"summary": summary(FIELDS[n]), "paper": FIELDS[n].paper} for n in FIELDS
         }
         if params:
             for n, entry in families.items():
@@ -61,18 +61,19 @@ def fields(
         return
     cls = FIELDS[name]
     if as_json or is_quiet:
-        rows = [key for key, _ in _settings(cls, "field.")]
+        keys = [key for key, _ in flat_settings(cls, "field.")]
         document: dict[str, Any] = {
             "name": name,
-            "summary": _summary(cls),
+            "summary": summary(cls),
             "paper": cls.paper,
             "json_schema": json_schema(cls),
         }
-        out.result("field", document | {"slots": _slots(cls)}, "", "\n".join(rows))
+        out.result("field", document | {"slots": _slots(cls)}, "", "\n".join(keys))
         return
-    typer.echo(f"{name}: {_summary(cls)}\n{cls.paper}\n")
+    typer.echo(f"{name}: {summary(cls)}\n{cls.paper}\n")
     out.table(
-        ("setting", "default", "meaning"), [(key, _default(s), _meaning(s)) for key, s in _settings(cls, "field.")]
+        ("setting", "default", "meaning"),
+        [(key, default_text(s), _meaning(s)) for key, s in flat_settings(cls, "field.")],
     )
     typer.echo(f"\nSet one with --set, for example: inr fit IN --field {name} --set field.depth=3")
 
@@ -107,11 +108,11 @@ def _count(cls: type[FieldConfig]) -> int | None:
         return None
 
 
-def _summary(cls: type[Config]) -> str:
+def summary(cls: type[Config]) -> str:
     return (inspect.getdoc(cls) or "").splitlines()[0]
 
 
-def _settings(cls: type[Config], prefix: str, base: Config | None = None) -> Iterator[tuple[str, Setting]]:
+def flat_settings(cls: type[Config], prefix: str, base: Config | None = None) -> Iterator[tuple[str, Setting]]:
     """Every setting with its full key, those of a slot's default variant, as the default has them, after the slot."""
     from inr._config import Config, settings_of
 
@@ -120,10 +121,10 @@ def _settings(cls: type[Config], prefix: str, base: Config | None = None) -> Ite
             setting = dataclasses.replace(setting, default=getattr(base, setting.name))
         yield prefix + setting.name, setting
         if isinstance(setting.default, Config):
-            yield from _settings(type(setting.default), f"{prefix}{setting.name}.", setting.default)
+            yield from flat_settings(type(setting.default), f"{prefix}{setting.name}.", setting.default)
 
 
-def _default(setting: Setting) -> str:
+def default_text(setting: Setting) -> str:
     from inr._config import Config
 
     value = setting.default
@@ -133,7 +134,7 @@ def _default(setting: Setting) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return "auto" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _meaning(setting: Setting) -> str:

@@ -222,7 +222,7 @@ def _parse(cls: type[C], document: Any, where: str, base: C | None, problems: li
         name = str(values.pop("type"))
         if name not in cls.slot:
             problems.append(
-                f"{label} is {name!r}, expected one of {', '.join(cls.slot)}{did_you_mean(name, list(cls.slot))}"
+                f"{label} is {name!r}{did_you_mean(name, list(cls.slot))}, expected one of {', '.join(cls.slot)}"
             )
             return None
         chosen = cls.slot[name]
@@ -320,7 +320,7 @@ def _label(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(map(str, get_args(annotation)))
     if get_origin(annotation) is tuple:
-        return f"a list of {_label(get_args(annotation)[0])}"
+        return f"a list of {_label(get_args(annotation)[0]).removeprefix('a ')}s"
     if isinstance(annotation, type) and issubclass(annotation, Config):
         return annotation.slot.what if annotation.slot is not None else annotation.__name__
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[annotation]

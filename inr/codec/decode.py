@@ -58,8 +58,26 @@ class Inspected:
 def decompress(file: str | Path | bytes, *, limits: Limits | None = None) -> Decoded:
     """Decode an .inrz file, or its bytes.
 
-    Returns a Decoded: `values()`, `fit()`, `save(path)`. Raises UnreadableError when there is no such file, and
-    FormatError for anything that is not a valid file within the limits; nothing else, whatever the bytes.
+    Args:
+        file: a path, or what is in the file.
+        limits: how much memory and work a file may ask for; by default those of `Limits`.
+
+    Returns:
+        A `Decoded`: `values()` [*shape, C] in the signal's units, `save(path)` in the format of the suffix, and `fit()`
+        where the profile holds a field.
+
+    Raises:
+        UnreadableError: there is no such file.
+        FormatError: it is not a valid file within the limits; whatever the bytes, nothing else is raised.
+
+    Examples:
+        >>> import inr
+        >>> made = inr.compress("photo.png", effort=1, verify=False)
+        >>> decoded = inr.decompress(made.data)
+        >>> decoded.values().shape
+        (64, 96, 3)
+        >>> decoded.save("again.png")
+        ()
     """
     data = file if isinstance(file, bytes) else read(file, limits)
     with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
@@ -67,7 +85,24 @@ def decompress(file: str | Path | bytes, *, limits: Limits | None = None) -> Dec
 
 
 def inspect(file: str | Path | bytes, *, limits: Limits | None = None) -> Inspected:
-    """What a file holds; the same errors."""
+    """What an .inrz file holds, without decoding the signal.
+
+    Args:
+        file: a path, or what is in the file.
+        limits: as for `decompress`.
+
+    Returns:
+        An `Inspected`: the header, the profile's name, the tensors, and `usage()`, which says where the bytes go.
+
+    Raises:
+        UnreadableError, FormatError: as `decompress`.
+
+    Examples:
+        >>> from inr.codec import compress, inspect
+        >>> found = inspect(compress("photo.png", effort=1, verify=False).data)
+        >>> found.header.kind, found.header.shape, found.name
+        ('image', (96, 64), 'pyramid')
+    """
     data = file if isinstance(file, bytes) else read(file, limits)
     with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
         return understand(data, limits)

@@ -106,14 +106,40 @@ def compress(
 ) -> Compressed:
     """Compress a picture, sound, shape or array, or a model of one, into an .inrz file.
 
-    source: a file, a loaded Signal, or a Fit; a file with suffix .safetensors is a model. out: where to write, if
-    anywhere. target_psnr_db, bpp, size_bytes, quality, lambda_: at most one of them, see `Aim`; by default quality is
-    50. effort: 1 (fast) to 9 (small). profile: "pyramid", "grids" or "weights"; by default what suits the kind. field,
-    settings: of the profiles that hold a field ("siren", ["width=64"]). verify: decode the file in a fresh process
-    before it is written. force: replace `out` if it exists. kind, signal_options: as `load_signal`.
+    Args:
+        source: a file, a loaded `Signal`, or a `Fit`; a file with suffix .safetensors is a model.
+        out: where to write; by default nowhere, and the bytes are in what is returned.
+        target_psnr_db: at least this quality in dB (sounds: SNR), in as few bytes as can be.
+        bpp: at most so many bits per pixel, sample or element.
+        size_bytes: at most so many bytes.
+        quality: 0 to 100, on a scale that every profile fixes for itself.
+        lambda_: the weight of the rate against the error, see `Aim`. Of these five at most one is given; none: quality
+            50.
+        effort: 1 (fast) to 9 (small).
+        profile: "pyramid", "grids" or "weights"; by default what suits the kind.
+        field: family, for the profiles that hold a field ("siren").
+        settings: of that field (["width=64"]).
+        seed: of everything random.
+        verify: decode the file in a fresh process before it is written.
+        force: replace `out` if it exists.
+        kind: of the signal, where the suffix does not tell.
+        signal_options: of the signal, as `load_signal` takes them.
+        on_progress: called with how far the encoder is.
 
-    Returns a Compressed. Raises UnreadableError for the source, UsageError for a request that can not be met,
-    FormatError when verification fails; nothing is written then.
+    Returns:
+        A `Compressed`: `data`, `metrics` of what was decoded from them, `bpp`, and `outcome`, which says whether the
+        aim was reached.
+
+    Raises:
+        UnreadableError: the source is missing or damaged.
+        UsageError: a request that can not be met.
+        FormatError: verification failed. Nothing is written in any of these cases.
+
+    Examples:
+        >>> import inr
+        >>> made = inr.compress("photo.png", "photo.inrz", bpp=1.0, effort=1, verify=False)
+        >>> made.profile, made.bpp <= 1.0, made.metrics["psnr_db"] > 15
+        ('pyramid', True, True)
     """
     request = Request(
         Aim(target_psnr_db, bpp, size_bytes, quality, lambda_), effort, profile, field, tuple(settings), seed, verify

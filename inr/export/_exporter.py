@@ -81,11 +81,30 @@ def exporter_for(name: str) -> tuple[type[Exporter], str]:
 
 
 def export(fit: Fit, path: str | Path, exporter: Exporter | str | None = None, *, force: bool = False) -> list[Path]:
-    """Write a fit in another format, and return the paths of the files.
+    """Write a fit in another format.
 
-    exporter: a format's name, or settings (`EXPORTERS["glsl"](limit=0)`); by default what the path's suffix tells.
-    force: replace existing files. Raises UsageError for an unknown format, a place that can not be written, and a field
-    that the format can not hold; UnavailableError for a missing package.
+    Args:
+        fit: what is written.
+        path: the main file; what belongs to it lies beside it under the same stem.
+        exporter: a format's name, or settings (`EXPORTERS["glsl"](limit=0)`); by default what the path's suffix tells.
+        force: replace existing files.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        UsageError: an unknown format, a place that can not be written, or a field that the format can not hold, which
+            is said in a sentence.
+        UnavailableError: a package is missing.
+
+    Examples:
+        >>> import inr
+        >>> from inr.export import export
+        >>> fit = inr.fit("photo.png", "siren", {"steps": 5})
+        >>> [path.name for path in export(fit, "photo.py")]
+        ['photo.py', 'photo.npz']
+        >>> export(fit, "photo.wgsl")[0].read_text().splitlines()[-1]
+        '}'
     """
     path = Path(path)
     if not isinstance(exporter, Exporter):

@@ -22,6 +22,7 @@ from inr.export._builder import Builder, Value, array
 from inr.export._ops import Polynomials, Program
 from inr.fields._kernel_sum import KernelSumField
 from inr.fields.chebyshev import ChebyshevField
+from inr.fields.local_cosine import LocalCosineMlp
 from inr.fields.mlp import MlpField
 from inr.fields.polyharmonic import PolyharmonicField
 from inr.fitting import Fit
@@ -79,7 +80,7 @@ def lower(fit: Fit, coordinates: Coordinates = "unit") -> Program:
 # --- fields ---
 
 
-@lowers(MlpField, KernelSumField)
+@lowers(MlpField, KernelSumField, LocalCosineMlp)
 def _mlp(field: MlpField, x: Value) -> Value:
     return apply(field.head, apply(field.body, x))
 
@@ -137,7 +138,7 @@ def _cp(assembly: Cp, x: Value) -> Value:
     return reduce(Value.__mul__, _factors(assembly, x)).sum(rank)
 
 
-def _product(row: Value, matrix: Value) -> Value:
+def product(row: Value, matrix: Value) -> Value:
     """row [N, R] times matrix [N, R R'], row by row."""
     n = matrix.width // row.width
     return (row.select([i for i in range(row.width) for _ in range(n)]) * matrix).sum(row.width)
@@ -145,7 +146,7 @@ def _product(row: Value, matrix: Value) -> Value:
 
 @lowers(Tt)
 def _tt(assembly: Tt, x: Value) -> Value:
-    return reduce(_product, _factors(assembly, x))
+    return reduce(product, _factors(assembly, x))
 
 
 @lowers(Tucker)
@@ -158,5 +159,5 @@ def _tucker(assembly: Tucker, x: Value) -> Value:
         weights = weights.select([i for i in range(n) for _ in range(m)]) * f.select(list(range(m)) * n)
     y = weights.dense(core.reshape(weights.width, -1).T)
     for f in factors[half:]:
-        y = _product(f, y)
+        y = product(f, y)
     return y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import reduce
 
@@ -16,11 +17,12 @@ from inr.encodings.frequency import FrequencyEncoding
 from inr.encodings.gaussians import GaussiansEncoding
 from inr.encodings.identity import IdentityEncoding
 from inr.encodings.kernels import KernelsEncoding
+from inr.encodings.local_cosine import LocalCosine
 from inr.encodings.planes import PlanesEncoding, _name
 from inr.encodings.random_fourier import RandomFourierEncoding
 from inr.encodings.rbf import RbfEncoding
 from inr.export._builder import Value, array, concat
-from inr.export._lowering import apply, lowers
+from inr.export._lowering import apply, lowers, product
 from inr.export._ops import Array, Grid, Nearest, Radial
 from inr.kernels.hash_grid import Interpolation
 from inr.kernels.hash_grid._geometry import PRIMES
@@ -174,5 +176,74 @@ def _rbf(module: RbfEncoding, x: Value) -> Value:
             kernel=module.kernel,
             neighbours=module.neighbours,
             is_normalised=module.config.is_normalised,
+        )
+    )
+
+
+@lowers(LocalCosine)
+def _local_cosine(module: LocalCosine, x: Value) -> Value:
+    """Places and angles are kept in whole and rest, so that float32 is enough for signals of any length."""
+    bands, frames, d_in = module.bands, module.frames, x.width
+    terms = _multiples(x.clamp(0.0, 1.0), module.samples)
+    floors = [term.map("floor") for term in terms]
+    first = (reduce(Value.__add__, terms) * [1 / m for m in bands]).map("floor")
+    whole = reduce(Value.__add__, floors[1:], floors[0] - first * bands)
+    rest = reduce(Value.__add__, [term - floor for term, floor in zip(terms, floors, strict=True)])
+    table = array(module.table.movedim(1, -1)).reshape(math.prod(frames), -1)
+    waves = [
+        [_waves(whole.columns(d, d + 1) + (-m if side else 0.0), rest.columns(d, d + 1), m) for side in (0, 1)]
+        for d, m in enumerate(bands)
+    ]
+    parts = []
+    for corner in itertools.product((0, 1), repeat=d_in):
+        c = _row(first + corner, table, frames)
+        for d, side in enumerate(corner):
+            c = product(waves[d][side], c)
+        parts.append(c)
+    return reduce(Value.__add__, parts)
+
+
+def _multiples(x: Value, n: tuple[int, ...]) -> list[Value]:
+    """x n, as terms of falling size: x is cut into so few bits that each times n is a float32."""
+    bits = max(4, 24 - max(n).bit_length())
+    rest, terms = x, []
+    for end in range(bits, 24, bits):
+        part = (rest * 2.0**end).map("floor") * 2.0**-end
+        terms.append(part * n)
+        rest = rest - part
+    return [*terms, rest * n]
+
+
+def _waves(whole: Value, rest: Value, m: int) -> Value:
+    """`inr.encodings.local_cosine.local_cosines` at t = M + whole + rest.
+
+    The angles of whole numbers are whole in units of 1 / 4M turns, and float32 takes their remainders exactly.
+    """
+    odd = np.arange(1, 2 * m, 2, dtype=np.float32)[:, None]
+    angle = whole.dense(odd)
+    angle = angle - (angle * (1 / (4 * m))).map("floor") * (4.0 * m)
+    eighths = odd[:, 0] * 3 % 8 * (m / 2)
+    cosines = ((angle + rest.dense(odd, eighths)) * (math.pi / (2 * m))).map("cos")
+    window = ((whole + rest + float(m)) * (math.pi / (2 * m))).map("sin") * math.sqrt(2 / m)
+    return cosines.join("multiply", window)
+
+
+def _row(index: Value, table: Array, sides: tuple[int, ...]) -> Value:
+    """The row of the table at whole numbers, row-major; past the end it begins again."""
+    strides = [math.prod(sides[d + 1 :]) for d in range(len(sides))]
+    return index.builder.add(
+        Grid(
+            inputs=(index.place,),
+            width=table.shape[1],
+            table=table,
+            scale=np.ones((1, len(sides)), np.float32),
+            start=0.0,
+            last=None,
+            stride=np.array([strides], np.int64),
+            factor=np.zeros(len(sides), np.uint32),
+            entries=np.array([len(table)], np.int64),
+            offset=np.zeros(1, np.int64),
+            is_hashed=np.zeros(1, bool),
+            is_smooth=False,
         )
     )

@@ -183,24 +183,28 @@ class Program:
 
     @property
     def n_numbers(self) -> int:
-        """Numbers in all arrays."""
-        return sum(array.size for op in self.ops for _, array in arrays_of(op))
+        """Numbers in all arrays; what several ops read counts once."""
+        return sum({id(array): array.size for op in self.ops for _, array in arrays_of(op)}.values())
 
     def find(self, *kinds: type[Op]) -> Iterator[Op]:
         return (op for op in self.ops if isinstance(op, kinds))
 
     def document(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
-        """A JSON document of the ops, and the arrays that it names."""
+        """A JSON document of the ops, and the arrays that it names; one that several ops read has one name."""
         rows: list[dict[str, Any]] = []
         arrays: dict[str, Array] = {}
+        names: dict[int, str] = {}
         for place, op in enumerate(self.ops):
             row: dict[str, Any] = {"op": op.name}
-            own = dict(arrays_of(op))
             for f in dataclasses.fields(op):
-                row[f.name] = f"{place}.{f.name}" if f.name in own else getattr(op, f.name)
+                value = getattr(op, f.name)
+                if isinstance(value, np.ndarray):
+                    name = names.setdefault(id(value), f"{place}.{f.name}")
+                    arrays[name] = value
+                    value = name
+                row[f.name] = value
             row["inputs"] = list(op.inputs)
             rows.append(row)
-            arrays |= {f"{place}.{name}": array for name, array in own.items()}
         return rows, arrays
 
 

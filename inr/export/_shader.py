@@ -190,6 +190,7 @@ class _Writer:
         self.lines: list[str] = []
         self.blocks: list[Array] = []
         self.size = 0
+        self._tables: dict[int, int] = {}
         self._indent = 1
         self._free: dict[int, list[str]] = {}
         self._names: dict[int, str] = {}
@@ -270,6 +271,14 @@ class _Writer:
         self.blocks.append(padded.reshape(-1, 4))
         self.size += padded.size // 4
         return place
+
+    def _table(self, table: Array, is_whole: bool) -> int:
+        """The place of a grid's table, which several grids may read: its 4-vector, or its number if rows are ragged."""
+        if id(table) not in self._tables:
+            flat = table.astype(np.float32).ravel()
+            place = self._store(np.pad(flat, (0, -len(flat) % 4)).reshape(-1, 4))
+            self._tables[id(table)] = place if is_whole else 4 * place
+        return self._tables[id(table)]
 
     def _zero_pads(self, name: str, width: int) -> None:
         if width % 4:
@@ -370,6 +379,11 @@ class _Writer:
         self._gather(out, [(name, c) for name, width in parts for c in range(width)])
 
     def _select(self, op: ops.Select, out: str, h: tuple[str, int]) -> None:
+        n = op.width // h[1]
+        if n > 0 and n % 4 == 0 and np.array_equal(op.index, np.arange(op.width) // n):
+            with self.loop("r", h[1]), self.loop("j", n // 4):
+                self.line(f"{out}[r * {n // 4} + j] = {self.d.vec4}({h[0]}[r >> 2u][r & 3]);")
+            return
         self._gather(out, [(h[0], int(c)) for c in op.index])
 
     def _gather(self, out: str, wanted: Sequence[tuple[str, int]]) -> None:
@@ -411,11 +425,7 @@ class _Writer:
     def _grid(self, op: ops.Grid, out: str, x: tuple[str, int]) -> None:
         d, f = op.scale.shape[1], op.table.shape[1]
         is_whole = f % 4 == 0
-        if is_whole:
-            base = self._store(op.table.astype(np.float32))
-        else:
-            flat = op.table.astype(np.float32).ravel()
-            base = 4 * self._store(np.pad(flat, (0, -len(flat) % 4)).reshape(-1, 4))
+        base = self._table(op.table, is_whole)
         self._each(op.width, lambda j: f"{out}[{j}] = {self.d.vec4}(0.0);")
         for level in range(len(op.scale)):
             with self.block("{"):

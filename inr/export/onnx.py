@@ -90,6 +90,7 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.dtypes: dict[str, Any] = {}
+        self._tables: dict[tuple[int, Any], str] = {}
         self._count = 0
 
     def node(self, kind: str, *inputs: str | Array, output: str | None = None, **attributes: Any) -> str:
@@ -183,9 +184,17 @@ class _Graph:
         whole = self.node("Unsqueeze", self.node("Cast", cell, to=TensorProto.INT32), two)
         vertex = self.node("Add", whole, corners.astype(np.int32))
         index = self.node("Add", self._row(op, vertex), op.offset.astype(np.int32)[:, None])
-        rows = self.node("Gather", self.like(op.table, x), index, axis=0)
+        rows = self.node("Gather", self.table(op, x), index, axis=0)
         total = self.node("ReduceSum", self.node("Mul", rows, weight), two, keepdims=0)
         return self.node("Reshape", total, np.array([-1, len(op.scale) * f]))
+
+    def table(self, op: ops.Grid, x: str) -> str:
+        """The constant of a grid's table, which several grids may read."""
+        values = self.like(op.table, x)
+        key = id(op.table), values.dtype
+        if key not in self._tables:
+            self._tables[key] = self.constant(values)
+        return self._tables[key]
 
     def _row(self, op: ops.Grid, vertex: str) -> str:
         """The row within its level of every vertex, in 32 bits."""

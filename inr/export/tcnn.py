@@ -1,21 +1,18 @@
 """tiny-cuda-nn: its JSON and its one vector of parameters, written and read.
 
-Mueller 2021, tiny-cuda-nn; Mueller et al. 2022 (Instant-NGP), arXiv:2201.05989. The vector holds the matrices of the
-network, row by row, then the entries of the grid. Matrices have no biases; inputs and outputs are padded to multiples
-of 16, a grid's features with zeros.
+Mueller 2021, tiny-cuda-nn; Mueller et al. 2022 (Instant-NGP), arXiv:2201.05989. What the vector holds, and the JSON of
+a grid and of a network, is `inr.kernels._tcnn_layout`'s; here are the settings of a fit.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +28,8 @@ from inr.fields import Field
 from inr.fields.mlp import Mlp, MlpField
 from inr.fitting import Fit
 from inr.fitting._result import build_field, parse_model, understanding
-from inr.kernels.hash_grid import from_scale
+from inr.kernels._mlp_shape import TCNN_WIDTHS
+from inr.kernels._tcnn_layout import INTERPOLATION_NAMES, grid_config, network_config, network_shapes, pack, unpack
 from inr.layers import Linear
 from inr.layers.affine import AffineCell
 from inr.layers.elementwise import LeakyRelu, Tanh
@@ -40,8 +38,7 @@ from inr.layers.no_activation import NoActivation
 from inr.layers.relu import Relu
 from inr.layers.sine import Sine, SineActivation
 
-ALIGNMENT = 16
-FUSED_WIDTHS = (16, 32, 64, 128)
+V = TypeVar("V")
 _ACTIVATIONS: Mapping[str, Mapping[str, Any]] = {
     "ReLU": {"type": "relu"},
     "LeakyReLU": {"type": "leaky_relu", "slope": 0.01},
@@ -50,7 +47,9 @@ _ACTIVATIONS: Mapping[str, Mapping[str, Any]] = {
     "None": {"type": "identity"},
 }
 _HEADS = {"None": "linear", "Tanh": "tanh"}
+_INTERPOLATIONS = {theirs: ours for ours, theirs in INTERPOLATION_NAMES.items()}
 _LOSSES = {"L2": "mse", "L1": "l1", "MAPE": "mape"}
+_NETWORKS = dict.fromkeys(("FullyFusedMLP", "CutlassMLP", "MegakernelMLP"))
 
 
 @EXPORTERS.register("tcnn")
@@ -135,21 +134,13 @@ def settings(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _field(encoding: Mapping[str, Any], network: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    is_hash = encoding.get("otype") == "HashGrid" or (
-        encoding.get("otype") == "Grid" and encoding.get("type", "Hash") == "Hash"
-    )
-    if not is_hash:
+    kind = str(encoding.get("otype")).lower()
+    if kind != "hashgrid" and (kind != "grid" or str(encoding.get("type", "Hash")).lower() != "hash"):
         problems.append(f"encoding is {encoding.get('otype')!r}, expected 'HashGrid'")
-    if network.get("otype") not in ("FullyFusedMLP", "CutlassMLP", "MegakernelMLP"):
-        problems.append(f"network is {network.get('otype')!r}, expected 'FullyFusedMLP' or 'CutlassMLP'")
-    activation, head = network.get("activation", "ReLU"), network.get("output_activation", "None")
-    if activation not in _ACTIVATIONS:
-        problems.append(f"activation is {activation!r}, expected one of {', '.join(_ACTIVATIONS)}")
-    if head not in _HEADS:
-        problems.append(f"output_activation is {head!r}, expected one of {', '.join(_HEADS)}")
-    interpolation = encoding.get("interpolation", "Linear")
-    if interpolation not in ("Linear", "Smoothstep"):
-        problems.append(f"interpolation is {interpolation!r}, expected 'Linear' or 'Smoothstep'")
+    _known("network", network.get("otype"), _NETWORKS, problems)
+    activation = _known("activation", network.get("activation", "ReLU"), _ACTIVATIONS, problems)
+    head = _known("output_activation", network.get("output_activation", "None"), _HEADS, problems)
+    interpolation = _known("interpolation", encoding.get("interpolation", "Linear"), _INTERPOLATIONS, problems)
     scale = encoding.get("per_level_scale")
     if not isinstance(scale, int | float | None):
         problems.append(f"per_level_scale is {scale!r}, expected a number")
@@ -162,22 +153,28 @@ def _field(encoding: Mapping[str, Any], network: Mapping[str, Any], problems: li
             "log2_table": encoding.get("log2_hashmap_size", 19),
             "base": encoding.get("base_resolution", 16),
             "growth": float(scale) if isinstance(scale, int | float) else "instant_ngp",
-            "interpolation": str(interpolation).lower(),
+            "interpolation": interpolation,
         },
         "width": network.get("n_neurons", 128),
         "depth": network.get("n_hidden_layers", 5),
         "has_bias": False,
-        "activation": dict(_ACTIVATIONS.get(activation, {"type": "relu"})),
-        "head": _HEADS.get(head, "linear"),
+        "activation": activation,
+        "head": head,
     }
+
+
+def _known(what: str, name: Any, table: Mapping[str, V], problems: list[str]) -> V | None:
+    """What a name stands for; tiny-cuda-nn does not mind capitals."""
+    by_name = {key.lower(): value for key, value in table.items()}
+    if str(name).lower() not in by_name:
+        problems.append(f"{what} is {name!r}, expected one of {', '.join(table)}")
+    return by_name.get(str(name).lower())
 
 
 def _fit(loss: Mapping[str, Any], optimizer: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if loss:
-        if loss.get("otype") not in _LOSSES:
-            problems.append(f"loss is {loss.get('otype')!r}, expected one of {', '.join(_LOSSES)}")
-        found["loss"] = _LOSSES.get(str(loss.get("otype")), "mse")
+        found["loss"] = _known("loss", loss.get("otype"), _LOSSES, problems)
     while optimizer.get("otype") in ("Ema", "ExponentialDecay"):
         if optimizer["otype"] == "Ema":
             found["ema"] = optimizer.get("decay", 0.99)
@@ -263,73 +260,44 @@ class _Network:
                 "tiny-cuda-nn's networks have no biases, and the field's layers do", "fit with field.has_bias=false"
             )
         omegas = [c.activation.omega if isinstance(c.activation, SineActivation) else 1.0 for c in cells]
-        return cls(linears, [*omegas, 1.0], body.encoding, _encoding(config.encoding), _layers(config))
+        layers = _layers(config, [linears[0].d_in, *(linear.d_out for linear in linears)])
+        return cls(linears, [*omegas, 1.0], body.encoding, _encoding(config.encoding), layers)
 
-    def shapes(self) -> list[tuple[int, int]]:
-        """Of the padded matrices."""
-        first, last = self.linears[0], self.linears[-1]
-        widths = [_padded(first.d_in), *(linear.d_out for linear in self.linears[:-1]), _padded(last.d_out)]
-        return [(rows, columns) for columns, rows in pairwise(widths)]
+    @property
+    def widths(self) -> list[int]:
+        return [self.linears[0].d_in, *(linear.d_out for linear in self.linears)]
 
     def parameters(self) -> Array:
-        parts = []
         with torch.no_grad():
-            for linear, omega, shape in zip(self.linears, self.omegas, self.shapes(), strict=True):
-                padded = np.zeros(shape, np.float32)
-                padded[: linear.d_out, : linear.d_in] = (omega * linear.effective()[0]).cpu().numpy()
-                parts.append(padded.ravel())
-            parts.append(self.grid.table.detach().cpu().numpy().astype(np.float32).ravel())
-        return np.concatenate(parts)
+            pairs = zip(self.linears, self.omegas, strict=True)
+            vector = pack([omega * linear.effective()[0] for linear, omega in pairs], self.grid.table)
+        flat: Array = vector.float().cpu().numpy()
+        return flat
 
     def set(self, flat: Array) -> None:
-        shapes = self.shapes()
-        sizes = [math.prod(shape) for shape in shapes]
-        expected = sum(sizes) + self.grid.table.numel()
+        n_features = self.grid.table.shape[1]
+        network = sum(rows * columns for rows, columns in network_shapes(self.widths, n_features))
+        expected = network + self.grid.table.numel()
         if flat.shape != (expected,) or flat.dtype.kind != "f":
             raise UnreadableError(f"parameters are {flat.dtype} {flat.shape}, expected {expected} floating numbers")
-        parts = np.split(flat.astype(np.float32), np.cumsum(sizes))
+        vector = torch.from_numpy(flat.astype(np.float32))
+        matrices, table = unpack(vector, self.widths, self.grid.geometry, n_features)
         with torch.no_grad():
-            for linear, omega, shape, part in zip(self.linears, self.omegas, shapes, parts[:-1], strict=True):
-                weight = part.reshape(shape)[: linear.d_out, : linear.d_in]
-                linear.assign(torch.from_numpy(weight.copy()) / omega)
-            self.grid.table.copy_(torch.from_numpy(parts[-1].reshape(self.grid.table.shape).copy()))
-
-
-def _padded(n: int) -> int:
-    return -(-n // ALIGNMENT) * ALIGNMENT
+            for linear, omega, matrix in zip(self.linears, self.omegas, matrices, strict=True):
+                linear.assign(matrix / omega)
+            self.grid.table.copy_(table)
 
 
 def _encoding(config: HashGridEncodingConfig) -> dict[str, Any]:
-    assert config.finest is not None
-    assert config.base is not None
-    assert config.levels is not None
-    assert config.log2_table is not None
-    d, geometry = len(config.finest), config.geometry()
-    if d not in (2, 3, 4):
-        raise UsageError(f"tiny-cuda-nn's grids have 2, 3 or 4 coordinates, and the field has {d}")
-    if config.features not in (1, 2, 4, 8):
-        raise UsageError(f"tiny-cuda-nn's grids have 1, 2, 4 or 8 features, and the field's has {config.features}")
-    base = round(geometry.scale[0][0]) + 1
-    growth = config.growth
-    if not isinstance(growth, float):
-        growth = max(1.0, math.exp(math.log(config.finest[0] / base) / max(config.levels - 1, 1)))
-    if from_scale(d, config.levels, config.log2_table, base, growth) != geometry:
-        raise UsageError(
-            "tiny-cuda-nn's grids have as many vertices on every axis, and the field's have not",
-            "fit with field.encoding.finest=N or field.encoding.growth=B",
-        )
-    return {
-        "otype": "HashGrid",
-        "n_levels": config.levels,
-        "n_features_per_level": config.features,
-        "log2_hashmap_size": config.log2_table,
-        "base_resolution": base,
-        "per_level_scale": growth,
-        "interpolation": (config.interpolation or "linear").capitalize(),
-    }
+    try:
+        document = grid_config(config.geometry(), config.features, config.interpolation or "linear")
+    except UsageError as error:
+        raise UsageError(error.message, "fit with field.encoding.growth=B, features=2, in 2 to 4 dimensions") from error
+    document["log2_hashmap_size"] = config.log2_table
+    return document if config.growth is None else document | {"per_level_scale": config.growth}
 
 
-def _layers(config: Mlp) -> dict[str, Any]:
+def _layers(config: Mlp, widths: Sequence[int]) -> dict[str, Any]:
     names = {Relu: "ReLU", Tanh: "Tanh", NoActivation: "None", Sine: "Sine"}
     name = names.get(type(config.activation))
     if isinstance(config.activation, LeakyRelu) and config.activation.slope == 0.01:
@@ -339,11 +307,5 @@ def _layers(config: Mlp) -> dict[str, Any]:
     head = {LinearHeadConfig: "None", TanhHeadConfig: "Tanh"}.get(type(config.head))
     if head is None:
         raise UsageError(f"tiny-cuda-nn has no output activation {config.head.type_name!r}")
-    is_fused = config.width in FUSED_WIDTHS and config.depth >= 1 and name != "Sine"
-    return {
-        "otype": "FullyFusedMLP" if is_fused else "CutlassMLP",
-        "activation": name,
-        "output_activation": head,
-        "n_neurons": config.width,
-        "n_hidden_layers": config.depth,
-    }
+    is_fused = config.width in TCNN_WIDTHS and config.depth >= 1 and name != "Sine"
+    return network_config(widths, is_fused=is_fused) | {"activation": name, "output_activation": head}

@@ -14,9 +14,6 @@ from inr.layers.ccp import Ccp
 @FIELDS.register("pi_ccp")
 @dataclass(frozen=True, kw_only=True)
 class PiCcp(PiNet):
-    """Polynomial of random Fourier features without activations: h' = (U e) * h + h, degree 4 of width 256.
-
-    See `PiNet` for the features, the maps and how they start.
-    """
+    """Polynomial of random Fourier features, no activations: h' = (U e) * h + h, degree 4 of width 256."""
 
     cell: CellConfig = param(Ccp(), "how a layer is wired")

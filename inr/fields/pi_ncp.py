@@ -14,9 +14,6 @@ from inr.layers.ncp import Ncp
 @FIELDS.register("pi_ncp")
 @dataclass(frozen=True, kw_only=True)
 class PiNcp(PiNet):
-    """Polynomial of random Fourier features without activations: h' = (A e) * (S h + B b) + h, degree 4 of width 256.
-
-    See `PiNet` for the features, the maps and how they start.
-    """
+    """Polynomial of random Fourier features, no activations: h' = (A e) * (S h + B b) + h, degree 4 of width 256."""
 
     cell: CellConfig = param(Ncp(), "how a layer is wired")

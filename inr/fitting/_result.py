@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -31,7 +31,7 @@ Outcome = Literal["done", "target_not_reached", "diverged", "interrupted"]
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """A fitted field.
+    """A fitted field. Called with coordinates of the unit box [N, D], it gives values in the signal's units [N, C].
 
     field: the torch module, unit box to training values, in eval mode. spec, frame, kind, meta: of the signal.
     settings: of the fit. source: name of the signal's file. metrics: quality against the signal, of what `render`
@@ -72,9 +72,45 @@ class Fit:
             parts = [self.frame.from_field(self.field(c.to(device))).cpu() for c in torch.split(x, EVALUATION_CHUNK)]
         return torch.cat(parts) if parts else x.new_empty(0, self.frame.d_out)
 
-    def render(self, view: View | None = None) -> tuple[Values, dict[str, Any]]:
-        """Values [*shape, C] (signal units) on the lattice a view asks for, and the metadata to write them with."""
-        grid, meta = self.kind.grid(self.spec, self.frame, self.meta, view or View())
+    def render(
+        self,
+        view: View | None = None,
+        *,
+        scale: float | None = None,
+        size: Sequence[int] | None = None,
+        crop: Sequence[float] | None = None,
+        rate_hz: float | None = None,
+    ) -> tuple[Values, dict[str, Any]]:
+        """Values on the lattice that is asked for, by default the signal's own.
+
+        Args:
+            view: all of the following in one; what is given beside it replaces its part.
+            scale: factor on the number of samples per axis.
+            size: samples per coordinate (pictures: width, height).
+            crop: low corner, then size, in the signal's units (pictures: x, y, width, height in pixels; sound: start
+                and duration in seconds).
+            rate_hz: of sound.
+
+        Returns:
+            Values [*shape, C] in the signal's units (pictures: height, width, channels in [0, 1] but for overshoot),
+            and the metadata that its kind's `write` takes.
+
+        Raises:
+            UsageError: an option that means nothing for this kind of signal.
+
+        Examples:
+            >>> import inr
+            >>> fit = inr.fit("photo.png", settings={"steps": 20})
+            >>> fit.render(scale=0.5)[0].shape
+            (32, 48, 3)
+            >>> fit.render(crop=(10, 10, 20, 20), size=(200, 200))[0].shape
+            (200, 200, 3)
+        """
+        given: dict[str, Any] = {"scale": scale, "rate_hz": rate_hz}
+        given |= {key: None if value is None else tuple(value) for key, value in (("size", size), ("crop", crop))}
+        asked = {key: value for key, value in given.items() if value is not None}
+        view = dataclasses.replace(view or View(), **asked)
+        grid, meta = self.kind.grid(self.spec, self.frame, self.meta, view)
         out = torch.empty(grid.size, self.frame.d_out)
         for start in range(0, grid.size, EVALUATION_CHUNK):
             index = torch.arange(start, min(start + EVALUATION_CHUNK, grid.size))

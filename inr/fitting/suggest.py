@@ -119,8 +119,24 @@ def suggest(
     features won with 1.5 and 2 times the parameters, which is no matter of the spectrum). Signals of other kinds have
     no rule: none was tried.
 
-    families: of those with a rule (None: all). settings: of all, as `width=64`. Raises UsageError for signals without
-    a lattice or without energy, and families without a rule.
+    Args:
+        signal: a loaded signal.
+        families: of those with a rule; None: all.
+        settings: of all of them, as `width=64`.
+        seed: of the fresh fields.
+
+    Returns:
+        A `Suggestion`: the signal's bands and their energy, and a `Proposal` for each family, with the reason.
+
+    Raises:
+        UsageError: signals without a lattice or without energy, and families without a rule.
+
+    Examples:
+        >>> from inr.fitting.suggest import suggest
+        >>> from inr.signals import load_signal
+        >>> found = suggest(load_signal("photo.png"), ["siren"], settings=["width=32", "depth=1"])
+        >>> found.kind, found.proposals[0].setting
+        ('image', 'activation.omega')
     """
     rules = {rule.field: rule for rule in RULES.get(signal.spec.kind, ())}
     for name in families or ():

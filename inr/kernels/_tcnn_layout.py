@@ -129,31 +129,6 @@ def grid_config(geometry: GridGeometry, n_features: int, interpolation: Interpol
     }
 
 
-def read_grid_config(document: dict[str, Any], d_in: int) -> tuple[GridGeometry, int, Interpolation]:
-    """The geometry, features per level and interpolation of a document, with tiny-cuda-nn's defaults.
-
-    Raises UsageError for another kind of encoding, ConfigError for numbers that are out of range.
-    """
-    kind = str(document.get("otype", ""))
-    is_hashed = kind.lower() == "hashgrid" or (
-        kind.lower() == "grid" and str(document.get("type", "Hash")).lower() == "hash"
-    )
-    if not is_hashed:
-        raise UsageError(f"the encoding is {kind or 'unnamed'!r}", "expected HashGrid")
-    name = str(document.get("interpolation", "Linear"))
-    known = {theirs.lower(): ours for ours, theirs in INTERPOLATION_NAMES.items()}
-    if name.lower() not in known:
-        raise UsageError(f"the interpolation is {name!r}", f"known: {', '.join(INTERPOLATION_NAMES.values())}")
-    geometry = from_scale(
-        d_in,
-        int(document.get("n_levels", 16)),
-        int(document.get("log2_hashmap_size", 19)),
-        int(document.get("base_resolution", 16)),
-        float(document.get("per_level_scale", 2.0)),
-    )
-    return geometry, int(document.get("n_features_per_level", 2)), known[name.lower()]
-
-
 @lru_cache(maxsize=64)
 def grid_reasons(geometry: GridGeometry, n_features: int) -> tuple[str, ...]:
     """Why tiny-cuda-nn has no such grid; none where it has."""

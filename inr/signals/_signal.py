@@ -207,7 +207,20 @@ def load_signal(
 ) -> Signal:
     """Load a signal; its kind is told by the suffix, or given.
 
-    Raises UnreadableError, or UsageError when the kind is neither given nor told by the suffix.
+    Args:
+        source: a file, or `analytic:NAME` for a formula (`inr demo` lists some).
+        kind: "image", "audio", "shape", "points" or "array".
+        options: of the kind, as `--set signal.KEY=VALUE` takes them.
+
+    Raises:
+        UnreadableError: the file is missing or damaged.
+        UsageError: the kind is neither given nor told by the suffix.
+
+    Examples:
+        >>> import inr
+        >>> signal = inr.load_signal("photo.png")
+        >>> signal.kind, signal.spec.shape, signal.spec.d_out
+        ('image', (96, 64), 3)
     """
     if not isinstance(source, Source):
         source = Source.of(source)
@@ -220,12 +233,21 @@ def load_signal(
     return signal
 
 
+_NO_SIGNALS = {
+    ".safetensors": ("a model", "inr eval takes the signal last; inr render and inr mesh make signals of models"),
+    ".inrz": ("a compressed file", "inr decompress makes a signal of it"),
+}
+
+
 def kind_of(source: Source) -> str:
     """The kind that a file's suffix tells, or its first bytes where several kinds share the suffix.
 
     Raises UsageError when no kind has the suffix.
     """
     owners = [name for name in SIGNALS if source.suffix in SIGNALS[name].extensions]
+    if not owners and source.suffix in _NO_SIGNALS:
+        what, hint = _NO_SIGNALS[source.suffix]
+        raise UsageError(f"{source.name!r} is {what}, expected a signal: a picture, sound, shape or array", hint)
     if not owners:
         known = sorted({e for name in SIGNALS for e in SIGNALS[name].extensions})
         raise UsageError(

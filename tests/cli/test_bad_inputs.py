@@ -63,6 +63,40 @@ def test_inputs_that_are_not_files(here: Path, command: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("x.inrz", b"hello, this is no such file", "x.inrz: not an .inrz file: it does not begin as one"),
+        ("x.inrz", b"", "x.inrz: not an .inrz file"),
+        ("x.md", b"# Notes", "'x.md' is of no kind that inr knows"),
+        ("x.safetensors", b"hello, this is no such file", "'x.safetensors' is not an inr model"),
+    ],
+)
+def test_inspect_says_what_is_wrong_with_a_file_of_its_kind(here: Path, name: str, data: bytes, said: str) -> None:
+    Path(name).write_bytes(data)
+    result = invoke("inspect", name)
+    assert result.exit_code == 3
+    assert said in result.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("fit", "x.safetensors"), "'x.safetensors' is a model, expected a signal"),
+        (("eval", "a.png", "x.safetensors"), "inr eval takes the signal last"),
+        (("suggest", "x.inrz"), "inr decompress makes a signal of it"),
+        (("fit", "a.png", "--steps", "many"), "invalid value for '--steps': expected a whole number"),
+        (("fit", "a.png", "--field", "sirn"), "field is 'sirn' (did you mean 'siren'?), expected one of"),
+    ],
+)
+def test_what_newcomers_mistake(picture: Path, args: tuple[str, ...], said: str) -> None:
+    for name in ("x.safetensors", "x.inrz"):
+        Path(name).write_bytes(b"")
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
     "output", ["folder", "nowhere/x.safetensors", "a.png/x.safetensors", "/proc/x.safetensors", "x.png"]
 )
 def test_outputs_that_can_not_be_are_found_before_the_work(picture: Path, here: Path, output: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from inr._errors import UsageError
 from inr.export import lower
 from inr.export._evaluator import evaluate
-from inr.fitting import Fit
+from inr.export._ops import Cast
 from tests.conformance.test_fields import CASES, every_field
 from tests.export import runtimes
 from tests.export.fits import assert_agrees, encoded, fit_of, points
@@ -22,20 +22,7 @@ NO_SHADER = {
     "chebyshev": "float64, which shaders do not have",
     "polyharmonic": "float64, which shaders do not have",
     "neurbf": "looks for the kernels nearest to each point",
-    "local_cosine": "can not be written as a list of ops",
 }
-NO_OPS = {"local_cosine": "can not be written as a list of ops"}
-"""Families that torch.export alone holds."""
-
-
-def is_refused(fit: Fit) -> bool:
-    """Whether the family has no op list; then it says so in a sentence."""
-    reason = NO_OPS.get(fit.field.config.type_name)
-    if reason is not None:
-        with pytest.raises(UsageError, match=reason):
-            lower(fit)
-    return reason is not None
-
 
 first_of_every_field = pytest.mark.parametrize("document", [case for case in CASES if str(case.id).endswith("-0")])
 
@@ -44,8 +31,6 @@ first_of_every_field = pytest.mark.parametrize("document", [case for case in CAS
 @pytest.mark.parametrize("d_in", [1, 2, 3])
 def test_the_op_list_is_the_field(document: dict[str, Any], d_in: int) -> None:
     fit, x = fit_of(document, d_in), points(d_in=d_in)
-    if is_refused(fit):
-        return
     rows, arrays = lower(fit).document()
     values = evaluate(json.loads(json.dumps(rows)), arrays, x.numpy())
     assert values.dtype == "float32"
@@ -53,11 +38,21 @@ def test_the_op_list_is_the_field(document: dict[str, Any], d_in: int) -> None:
     assert evaluate(rows, arrays, x[:0].numpy()).shape == (0, 3)
 
 
+@pytest.mark.parametrize("shape", [(882_000,), (3001,), (768, 512), (20, 24, 28)])
+def test_windowed_cosines_of_long_signals_need_no_more_than_float32(shape: tuple[int, ...]) -> None:
+    """Float32 has 24 bits, and the place of one of 882,000 samples within a wave of 4 samples takes more."""
+    document = {"type": "local_cosine", "encoding": {"samples": list(shape)}}
+    fit, x = fit_of(document, len(shape), 1), points(50, len(shape))
+    x[:3] = torch.tensor([0.0, 1.0, 0.5])[:, None]
+    program = lower(fit)
+    assert not list(program.find(Cast))
+    assert program.n_numbers < 2 * fit.field.n_params + 40_000
+    assert_agrees(fit, evaluate(*program.document(), x.numpy()), x, 2e-6)
+
+
 @every_field
 def test_points_may_be_given_in_the_signals_units(document: dict[str, Any]) -> None:
     fit, x = fit_of(document), points()
-    if is_refused(fit):
-        return
     rows, arrays = lower(fit, "signal").document()
     assert_agrees(fit, evaluate(rows, arrays, fit.frame.domain.from_unit(x.double()).numpy()), x, 1e-3)
 
@@ -65,8 +60,6 @@ def test_points_may_be_given_in_the_signals_units(document: dict[str, Any]) -> N
 @every_field
 def test_onnx_runs_in_onnxruntime_for_any_number_of_points(document: dict[str, Any]) -> None:
     fit, x = fit_of(document), points()
-    if is_refused(fit):
-        return
     data = encoded("onnx", fit).main
     assert_agrees(fit, runtimes.onnx(data, x.numpy()), x)
     assert runtimes.onnx(data, x[:1].numpy()).shape == (1, 3)

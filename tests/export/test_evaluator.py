@@ -6,7 +6,7 @@ import numpy as np
 
 from inr.export._builder import Builder, Value, concat
 from inr.export._evaluator import evaluate
-from inr.export._ops import Array, Grid, Nearest, Polynomials, Radial
+from inr.export._ops import Array, Dense, Grid, Nearest, Polynomials, Radial
 
 X = np.random.default_rng(3).random((50, 2), np.float32)
 
@@ -72,3 +72,15 @@ def test_kernels_have_their_values_and_the_nearest_are_found() -> None:
         factors=None, kernel="quadric", neighbours=1, is_normalised=True,
     )  # fmt: skip
     assert np.allclose(values(x.builder.add(nearest))[:, 0], square.argmin(1), atol=1e-5)
+
+
+def test_an_array_that_several_ops_read_is_held_once() -> None:
+    x = Builder(2).input
+    weight = np.eye(2)
+    shared = [x.builder.add(Dense(inputs=(0,), width=2, weight=weight, bias=np.full(2, b))) for b in (0.0, 1.0)]
+    program = x.builder.program(shared[0] + shared[1])
+    rows, arrays = program.document()
+    assert rows[1]["weight"] == rows[2]["weight"]
+    assert len(arrays) == 3
+    assert program.n_numbers == 4 + 2 + 2
+    assert np.allclose(evaluate(rows, arrays, X), 2 * X + 1)

@@ -121,6 +121,9 @@ def test_instant_ngps_configurations_load_train_and_round_trip(
     again = load_fit(tmp_path / "a.json")
     assert np.array_equal(parameters(again.field), flat)
     encoding = json.loads((tmp_path / "a.json").read_text())["encoding"]
+    stated = read["field"]["encoding"]
+    written = [encoding[k] for k in ("n_levels", "n_features_per_level", "log2_hashmap_size", "base_resolution")]
+    assert written == [stated[k] for k in ("levels", "features", "log2_table", "base")]
     finest = grid.geometry.resolution[-1][0]
     assert encoding["base_resolution"] * encoding["per_level_scale"] ** 15 == pytest.approx(finest, abs=1.01)
     set_parameters(again.field, np.zeros_like(flat))
@@ -148,8 +151,8 @@ def test_instant_ngps_rule_reaches_half_the_longest_side_and_2048_in_space() -> 
         ({**GRID, "activation": "gauss"}, 2, "no activation 'gauss'"),
         ({**GRID, "cell": "ccp"}, 2, "plain layers, and the field's cells are 'ccp'"),
         ({**GRID, "encoding": {"type": "hash_grid", "features": 3}}, 2, "1, 2, 4 or 8 features"),
-        ({**GRID, "encoding": {"type": "hash_grid", "finest": [24, 48]}}, 2, "as many vertices on every axis"),
-        (GRID, 1, "2, 3 or 4 coordinates"),
+        ({**GRID, "encoding": {"type": "hash_grid", "finest": [24, 48]}}, 2, "one resolution for all axes"),
+        (GRID, 1, "2, 3 or 4 dimensions"),
     ],
 )
 def test_what_it_can_not_hold_is_refused_in_a_sentence(document: dict[str, Any], d_in: int, reason: str) -> None:
@@ -174,6 +177,19 @@ def test_everything_without_a_counterpart_is_listed(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(UnreadableError, match="can not be read as JSON"):
         settings(path)
+
+
+def test_capitals_do_not_matter_as_in_tiny_cuda_nn(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    documents = []
+    for change in (str, str.lower):
+        otypes = {"HashGrid": change("HashGrid"), "Smoothstep": change("Smoothstep")}
+        encoding = {"otype": otypes["HashGrid"], "interpolation": otypes["Smoothstep"]}
+        network = {"otype": change("FullyFusedMLP"), "activation": change("Sine"), "output_activation": change("Tanh")}
+        path.write_text(json.dumps({"encoding": encoding, "network": network, "loss": {"otype": change("MAPE")}}))
+        documents.append(settings(path))
+    assert documents[0] == documents[1]
+    assert documents[0]["field"]["encoding"]["interpolation"] == "smoothstep"
 
 
 def test_a_vector_of_another_length_is_refused(tmp_path: Path) -> None:

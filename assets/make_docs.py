@@ -1,0 +1,227 @@
+"""Write docs/: a page for every command and every field family, from the code's own help, docstrings and settings.
+
+    python assets/make_docs.py
+
+`tests/test_docs.py` fails where the committed pages are not what this makes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+from inr_cli._app import Command
+from inr_cli.fields import default_text, flat_settings, summary
+from inr_cli.main import app
+
+from inr._config import Config, settings_of
+from inr._domain import Domain, Frame, Spec
+from inr._errors import InrError
+from inr.export import EXPORTERS, lower
+from inr.fields import FIELDS, FieldConfig
+from inr.fields.mlp import Mlp
+from inr.fitting import Fit, FitConfig
+
+DOCS = Path(__file__).parent.parent / "docs"
+MADE = "<!-- made by assets/make_docs.py -->"
+SPECS = {
+    "picture of 768 x 512 RGB": Spec("image", 2, 3, (768, 512)),
+    "10 s of sound": Spec("audio", 1, 1, (441_000,)),
+    "shape": Spec("shape", 3, 1),
+}
+PLAIN = {type(value) for key, value in vars(Mlp()).items() if key != "encoding"}
+"""Parts that need no words on every page."""
+EVERYWHERE = ("safetensors", "pt2")
+FROM_OPS = ("onnx", "numpy")
+SHADERS = ("glsl", "wgsl")
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/ -> text."""
+    group: Any = typer.main.get_command(app)
+    top = group.make_context("inr", [], resilient_parsing=True)
+    commands = {name: command for name, command in group.commands.items() if isinstance(command, Command)}
+    made = {f"commands/{name}.md": command_page(name, command, top) for name, command in commands.items()}
+    made |= {f"fields/{name}.md": field_page(name, FIELDS[name]) for name in FIELDS}
+    made["parts.md"] = parts_page()
+    made["training.md"] = training_page()
+    made["README.md"] = index(group, commands)
+    return {path: f"{MADE}\n\n{text.rstrip()}\n" for path, text in made.items()}
+
+
+def index(group: Any, commands: Mapping[str, Command]) -> str:
+    rows = [(f"[inr {name}](commands/{name}.md)", first_line(command.help)) for name, command in commands.items()]
+    families = [(f"[{name}](fields/{name}.md)", summary(FIELDS[name]), FIELDS[name].paper) for name in FIELDS]
+    codes = group.epilog.split("Results go")[0].replace("\b\n", "").replace("Exit codes:\n", "").strip("\n")
+    return "\n\n".join(
+        [
+            "# inr",
+            "How to begin is in [README](../README.md), how the code is built in [ARCHITECTURE](../ARCHITECTURE.md).",
+            "## Commands",
+            table(("command", "what it does"), rows),
+            "Every command takes `-h`. Results go to stdout, the rest to stderr; `-` is stdin or stdout. Exit codes:",
+            f"```\n{codes}\n```",
+            "## Fields",
+            table(("`--field`", "what it is", "source"), families),
+            "Families are made of [parts](parts.md), and are trained by [settings](training.md) of their own.",
+        ]
+    )
+
+
+def command_page(name: str, command: Command, top: Any) -> str:
+    context = command.make_context(name, [], parent=top, resilient_parsing=True)
+    parts = [f"# inr {name}", *prose(command.help or "")]
+    parts.append(f"```\ninr {name} {' '.join(command.collect_usage_pieces(context))}\n```")
+    for group, rows in command.options_by_group(context).items():
+        parts += [f"## {group}", table(("option", "meaning"), [(f"`{names}`", text) for names, text in rows])]
+    return "\n\n".join([*parts, "[All commands](../README.md)"])
+
+
+def field_page(name: str, cls: type[FieldConfig]) -> str:
+    config = cls()
+    shared = [base for base in cls.__bases__ if base not in (Mlp, FieldConfig)]
+    said = [text for each in (cls, *shared) for text in prose(inspect.getdoc(each) or "")]
+    parts = [f"# {name}", *said, f"Source: {cls.paper}."]
+    parts += [f"```sh\ninr fit photo.png --field {name}\ninr fit photo.png --field {name} --print-config\n```"]
+    parts += ["## Settings", "`--set KEY=VALUE`. What is `none` is decided for the signal, or as its meaning says."]
+    parts += [settings_table(cls, "field.", "../parts.md")]
+    for setting in settings_of(cls):
+        part = getattr(config, setting.name)
+        if isinstance(part, Config) and part.slot is not None and type(part) not in PLAIN:
+            parts += [f"### {setting.name}: `{part.type_name}`", *prose(inspect.getdoc(type(part)) or "")]
+    parts += ["## Recipe", "What it is trained with unless told otherwise; [all settings](../training.md)."]
+    parts += [table(("signal", "settings"), list(recipes(config)))]
+    parts += ["## Export", table(("format", "this field"), list(exports(config)))]
+    return "\n\n".join([*parts, "[All fields](../README.md)"])
+
+
+def recipes(config: FieldConfig) -> Iterator[tuple[str, str]]:
+    for what, spec in SPECS.items():
+        try:
+            recipe = config.resolve(spec).recipe(spec)
+        except InrError as error:
+            yield what, f"not for it: {error.message}"
+            continue
+        yield what, ", ".join(f"`fit.{key}={value}`" for key, value in flat(recipe)) or "the defaults"
+
+
+def flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """`optimizer=adam`, then `optimizer.beta2=0.99`."""
+    for key, value in document.items():
+        if isinstance(value, Config):
+            value = value.to_json()
+        if not isinstance(value, Mapping):
+            yield prefix + key, value if isinstance(value, str) else json.dumps(value)
+            continue
+        yield prefix + key, str(value["type"])
+        yield from flat({k: v for k, v in value.items() if k != "type"}, f"{prefix}{key}.")
+
+
+def exports(config: FieldConfig) -> Iterator[tuple[str, str]]:
+    """Formats, and yes or why not, with the default settings and a picture of 24 x 24."""
+    spec = Spec("image", 2, 3, (24, 24))
+    field = config.resolve(spec).build(spec, torch.Generator().manual_seed(0))
+    frame = Frame(Domain((0.0, 0.0), (24.0, 24.0), ("x", "y"), "pixels"), (0.0,) * 3, (1.0,) * 3)
+    fit = Fit(field=field, spec=spec, frame=frame, meta={}, settings=FitConfig())
+    yield ", ".join(EVERYWHERE), "yes"
+    try:
+        lower(fit)
+        yield ", ".join(FROM_OPS), "yes"
+    except InrError as error:
+        yield ", ".join(FROM_OPS), f"no: {error.message}"
+    for names in (SHADERS, ("tcnn",)):
+        exporter = EXPORTERS[names[0]]()
+        try:
+            exporter.encode(fit, exporter.suffixes[0])
+            yield ", ".join(names), "yes"
+        except InrError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            yield ", ".join(names), f"no: {error.message}{hint}"
+
+
+def training_page() -> str:
+    parts = ["# Training", *prose(inspect.getdoc(FitConfig) or "")]
+    parts += [
+        "`--set KEY=VALUE`. A family's recipe comes before the defaults here.",
+        settings_table(FitConfig, "fit.", ""),
+    ]
+    for slot in slots_of(FitConfig):
+        parts += [f"## {slot.what}", *(text for name in slot for text in variant(name, slot[name]))]
+    return "\n\n".join(parts)
+
+
+def parts_page() -> str:
+    found = {slot.what: slot for name in FIELDS for slot in slots_of(FIELDS[name])}
+    parts = ["# Parts of fields", "In `mlp` and the families built on it: `--set field.encoding=random_fourier`, then"]
+    parts[-1] += " `--set field.encoding.sigma=10`."
+    for slot in found.values():
+        parts += [f"## {slot.what}", *(text for name in slot for text in variant(name, slot[name]))]
+    return "\n\n".join(parts)
+
+
+def variant(name: str, cls: type[Config]) -> Iterator[str]:
+    yield f"### `{name}`"
+    yield from prose(inspect.getdoc(cls) or "")
+    if settings_of(cls):
+        yield settings_table(cls, "", "")
+
+
+def slots_of(cls: type[Config]) -> Iterator[Any]:
+    """The registries of the slots among the settings of a class."""
+    for setting in settings_of(cls):
+        yield from slots_of_annotation(setting.annotation)
+
+
+def slots_of_annotation(annotation: Any) -> Iterator[Any]:
+    options = getattr(annotation, "__args__", (annotation,))
+    yield from (o.slot for o in options if isinstance(o, type) and issubclass(o, Config) and o.slot is not None)
+
+
+def settings_table(cls: type[Config], prefix: str, parts: str) -> str:
+    """parts: the page that lists the variants of the slots."""
+    rows = []
+    for key, setting in flat_settings(cls, prefix):
+        label = setting.type_label
+        if slot := next(slots_of_annotation(setting.annotation), None):
+            label = label.replace(slot.what, f"[{slot.what}]({parts}#{slot.what.replace(' ', '-')})")
+        rows.append((f"`{key}`", label, f"`{default_text(setting)}`", setting.param.bounds(), setting.param.help))
+    return table(("setting", "type", "default", "range", "meaning"), rows)
+
+
+def prose(text: str) -> list[str]:
+    """Paragraphs of a docstring or of a command's help, in which examples stand behind a backspace."""
+    blocks = [block for block in re.split(r"\n\s*\n", inspect.cleandoc(text)) if block.strip()]
+    return [f"```sh\n{b.strip(chr(8)).strip(chr(10))}\n```" if b.lstrip().startswith("\b") else b for b in blocks]
+
+
+def first_line(text: str | None) -> str:
+    return (text or "").strip().splitlines()[0]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(head), "|" + "---|" * len(head), *map(line, rows)])
+
+
+def write() -> None:
+    """Write every page, and remove those that are no more."""
+    made = pages()
+    for path in DOCS.rglob("*.md"):
+        if path.relative_to(DOCS).as_posix() not in made:
+            path.unlink()
+    for name, text in made.items():
+        path = DOCS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    write()
