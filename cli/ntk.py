@@ -280,7 +280,7 @@ def _say_one(out: Output, r: Report) -> None:
     told = "trained" if r.state == "trained" else f"after {r.rehearsed} steps" if r.rehearsed else "at its start"
     typer.echo(f"{r.field} on {r.signal}, {told}: {r.n_params:,} parameters, {r.steps} steps to come\n")
     rows = [
-        ("effective rank", f"{m.ranks.entropy:.4g} of {len(m.values)}", "modes that make up the kernel"),
+        ("effective rank", f"{m.ranks.entropy:.4g} of {m.size}", "modes that make up the kernel"),
         ("stable rank", f"{m.ranks.stable:.4g}", "trace over the largest eigenvalue"),
         ("condition", f"{m.condition_target:.3g}", "to learn 99 % of the target"),
         ("90 % of the target", f"{m.energy90} modes", f"the first ten hold {100 * m.top10:.3g} %"),
