@@ -55,7 +55,7 @@ def ntk(
             rich_help_panel=options.MODEL,
         ),
     ] = None,
-    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
+    settings: options.Settings = None,
     kind: options.Kind = None,
     points: Annotated[
         int | None,
@@ -84,17 +84,7 @@ def ntk(
         typer.Option("--no-trials", help="Do not look for better settings.", rich_help_panel=options.VIEW),
     ] = False,
     seed: options.Seed = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            "--figure",
-            metavar="FILE",
-            help="Draw a figure: .png, .svg or .pdf.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
+    output: options.Figure = None,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
