@@ -27,6 +27,13 @@ class Panel:
     body: str
     caption: str = ""
 
+    def above(self, other: Panel) -> Panel:
+        """This panel with another in it, below."""
+        said = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return Panel(
+            self.title, f"{self.body}{said}<h3 class=below>{escape(other.title)}</h3>{other.body}", other.caption
+        )
+
     def html(self) -> str:
         caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
         return f"<figure><h3>{escape(self.title)}</h3>{self.body}{caption}</figure>"
@@ -34,22 +41,25 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """Panels side by side, as many as the window has room for."""
+    """Panels side by side, as many as the window has room for. kind: "plots", "stacked" where heights differ, or ""."""
 
     title: str
     panels: Sequence[Panel]
+    kind: str = ""
 
     def html(self) -> str:
         title = f"<h3 class=row>{escape(self.title)}</h3>" if self.title else ""
-        return f"{title}<div class=panels>{''.join(panel.html() for panel in self.panels)}</div>"
+        narrow = ' style="--least: 15rem"' if len(self.panels) > 3 and len(self.panels) != 6 else ""
+        panels = "".join(panel.html() for panel in self.panels)
+        return f'{title}<div class="panels {self.kind}"{narrow}>{panels}</div>'
 
 
 def rows_of(target: Panel | None, fitted: Sequence[Panel], errors: Sequence[Panel], title: str = "") -> list[Row]:
-    """Target, reconstruction and error side by side; of several fields the errors have a row of their own."""
-    if len(fitted) == 1:
-        return [Row(title, [*([] if target is None else [target]), *fitted, *errors])]
-    own = f"{title}: error" if title else ""
-    return [Row(title, [*([] if target is None else [target]), *fitted]), *([Row(own, errors)] if errors else [])]
+    """Target, reconstruction and error side by side; of several fields each has its error below it."""
+    own = [] if target is None else [target]
+    if len(fitted) == 1 or not errors:
+        return [Row(title, [*own, *fitted, *errors])]
+    return [Row(title, [*own, *(of.above(off) for of, off in zip(fitted, errors, strict=True))], "stacked")]
 
 
 def image(pixels: Bytes, alt: str) -> str:

@@ -41,7 +41,7 @@ def _rows(
     ]
     off = [
         Panel(
-            f"error of {name}" if len(names) > 1 else "error",
+            "error",
             image(heat(cut(error[..., None])[..., 0], top), f"error of {name}"),
             f"mean {number(float(cut(error[..., None]).mean()))}{unit}; black is 0, light yellow {number(top)} or more",
         )

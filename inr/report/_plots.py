@@ -100,24 +100,34 @@ def curve_figures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     figures = [(f"Training loss ({loss})", _curves(shown, lambda e: e.fit.curve.loss, "loss", is_log=True))]
     told = [(rank, entry) for rank, entry in shown if any(v is not None for v in entry.fit.curve.psnr_db)]
     if told:
-        figures.append(
-            ("Quality on the way, told from the loss", _curves(told, lambda e: e.fit.curve.psnr_db, "PSNR in dB"))
-        )
+        quality = _curves(told, lambda e: e.fit.curve.psnr_db, "PSNR in dB", end="psnr_db")
+        figures.append(("Quality, told from the smoothed loss; dots: measured", quality))
     return figures
 
 
 def _curves(
-    shown: Sequence[tuple[int, Entry]], values: Callable[[Entry], Sequence[float | None]], label: str, *,
+    shown: Sequence[tuple[int, Entry]],
+    values: Callable[[Entry], Sequence[float | None]],
+    label: str,
+    *,
     is_log: bool = False,
-) -> str:  # fmt: skip
+    end: str | None = None,
+) -> str:
+    """end: the metric that a dot at the end of each curve shows, as it was measured."""
+
     def paint(figure: Any) -> None:
         axes = figure.subplots(1, 1)
         for rank, entry in shown:
             y = [math.nan if v is None else v for v in values(entry)]
             axes.plot(entry.fit.curve.step, y, color=colour(rank), linewidth=1.8, label=entry.name)
+            at_end = math.nan if end is None else entry.fit.metrics.get(end, math.nan)
+            axes.plot(entry.fit.curve.step[-1:], [at_end], "o", color=colour(rank), markersize=5)
         _logarithmic(axes)
         if is_log:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}" if high < 10 * low else "")
         axes.set_xlabel("step")
         axes.set_ylabel(label)
         if len(shown) > 1:

@@ -52,13 +52,15 @@ def _surfaces(
     for mesh, distance, name in zip(meshes, away, names, strict=True):
         said = f"{len(mesh.faces):,} triangles on {RESOLUTION} cells a side" if mesh.outcome == "ok" else "no surface"
         of.append(Panel(name, image(_view(mesh, azimuth), f"surface of {name}"), said))
-        if distance is None or not len(distance):
+        if distance is None:
+            continue
+        if not len(distance):
+            off.append(Panel("error", "", "no surface, so no distances"))
             continue
         coloured = dataclasses.replace(mesh, colors=heat(distance[:, None], top)[:, 0])
         caption = f"distance to the target's surface: mean {number(float(distance.mean()))}; black is 0, "
-        caption += f"light yellow {number(top)} and more"
-        called = f"error of {name}" if len(names) > 1 else "error"
-        off.append(Panel(called, image(_view(coloured, azimuth), f"error of {name}"), caption))
+        caption += f"light yellow {number(top)} or more"
+        off.append(Panel("error", image(_view(coloured, azimuth), f"error of {name}"), caption))
     return rows_of(shown, of, off, title)
 
 
@@ -84,9 +86,9 @@ def _sections(true: Shape | None, fits: Sequence[Fit], names: Sequence[str]) -> 
     top = top_of(errors)
     off = [
         Panel(
-            f"error of {name}" if len(names) > 1 else "error",
+            "error",
             image(heat(error, top), f"error of the distance of {name}"),
-            f"of the distance: mean {number(float(error.mean()))}; light yellow {number(top)} and more",
+            f"of the distance: mean {number(float(error.mean()))}; light yellow {number(top)} or more",
         )
         for error, name in zip(errors, names, strict=True)
     ]

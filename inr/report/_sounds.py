@@ -37,11 +37,11 @@ def sound_rows(
     shown = None if target is None else panel("target", target, INK)
     of = [panel(name, values, COLOURS[0]) for name, values in zip(names, fitted, strict=True)]
     off = []
-    for name, values in zip(names, fitted, strict=True) if target is not None else ():
+    for values in fitted if target is not None else ():
         error = values - target
         rms = number(float(np.sqrt(np.square(error).mean())))
         caption = f"root mean square {rms}, largest {number(float(np.abs(error).max()))}"
-        off.append(panel(f"error of {name}" if len(names) > 1 else "error", error, COLOURS[1], caption))
+        off.append(panel("error", error, COLOURS[1], caption))
     return rows_of(shown, of, off)
 
 

@@ -187,7 +187,7 @@ def _plots(target: Target, samples: Samples | None) -> list[str]:
     panels += [Panel(title, figure) for title, figure in curve_figures(target.entries)]
     if not panels:
         return []
-    return ["<h2>By frequency, and on the way</h2>", Row("", panels).html()]
+    return ["<h2>By frequency, and on the way</h2>", Row("", panels, "plots").html()]
 
 
 def _track(entry: Entry, is_one_of_many: bool) -> list[str]:
@@ -272,9 +272,20 @@ def _best(name: str, values: Sequence[float]) -> float:
     return (max if is_higher_better(name) else min)(known, default=math.nan)
 
 
+_LABELS = {
+    "iou_shell": "IOU near the surface",
+    "sign_error": "wrong sign",
+    "sdf_mae": "mean distance error",
+    "chamfer_l1": "Chamfer-L1",
+    "surface_mae": "mean distance on the points",
+    "normal_error_deg": "error of normals, degrees",
+    "gradient_norm_error": "error of the slope",
+}
+
+
 def _label(metric: str) -> str:
     name = metric.removesuffix("_db").replace("_", " ")
-    return name.upper() if name in ("psnr", "snr", "ssim", "iou", "mse") else name
+    return _LABELS.get(metric, name.upper() if len(name) < 5 else name)
 
 
 def _value(name: str, value: float) -> str:
