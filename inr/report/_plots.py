@@ -11,6 +11,7 @@ import torch
 
 from inr.ntk import band_energy, log_bands
 from inr.report._entry import Entry
+from inr.report._panel import number
 from inr.report._style import COLOURS, INK, SOFT, colour
 from inr.report._svg import draw
 from inr.report._target import Samples
@@ -84,10 +85,10 @@ def _missing(who: str, error: Any, own: Any, low: Sequence[float], rate_hz: floa
     """From which frequency on the error has more than half of the target's power, in a sentence."""
     lost = np.flatnonzero(error <= 0.5 * own)
     first = 0 if not len(lost) else int(lost[-1]) + 1
-    unit = "cycles per sample" if rate_hz is None else "Hz"
     if first >= len(low):
         return f"{who}: less than half of the target's power is lost at every frequency."
-    return f"{who}: more than half of the target's power is lost above {low[first]:.3g} {unit}."
+    edge = f"{low[first]:.3g} cycles per sample" if rate_hz is None else f"{low[first]:,.0f} Hz"
+    return f"{who}: more than half of the target's power is lost above {edge}."
 
 
 def curve_figures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
@@ -101,7 +102,7 @@ def curve_figures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     told = [(rank, entry) for rank, entry in shown if any(v is not None for v in entry.fit.curve.psnr_db)]
     if told:
         quality = _curves(told, lambda e: e.fit.curve.psnr_db, "PSNR in dB", end="psnr_db")
-        figures.append(("Quality, told from the smoothed loss; dots: measured", quality))
+        figures.append(("Quality (PSNR; dots: as measured at the end)", quality))
     return figures
 
 
@@ -133,8 +134,9 @@ def _curves(
         if len(shown) > 1:
             axes.legend(frameon=False, fontsize=8)
         else:
+            last = at_end if math.isfinite(at_end) else y[-1]
             axes.annotate(
-                f"{y[-1]:.3g}", (entry.fit.curve.step[-1], y[-1]), xytext=(-2, 8), textcoords="offset points",
+                number(last), (entry.fit.curve.step[-1], last), xytext=(-8, 6), textcoords="offset points",
                 ha="right", color=SOFT, fontsize=8,
             )  # fmt: skip
 
