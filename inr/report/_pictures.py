@@ -45,7 +45,7 @@ def _rows(
             image(heat(cut(error[..., None])[..., 0], top), f"error of {name}"),
             f"mean {number(float(cut(error[..., None]).mean()))}{unit}; black is 0, light yellow {number(top)} or more",
         )
-        for name, error in zip(names, errors, strict=True)
+        for name, error in zip(names, errors, strict=bool(errors))
     ]
     return rows_of(shown, of, off, title)
 
