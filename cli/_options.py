@@ -64,6 +64,9 @@ def family(help: str) -> Any:
     )
 
 
+SignalInput = Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")]
+Settings = Annotated[list[str] | None, assignments("Any setting: field.*, fit.* or signal.*")]
 SignalSettings = Annotated[list[str] | None, assignments("Setting of the signal: signal.*", INPUT)]
 OutputPath = Annotated[
     str | None,
@@ -99,6 +102,34 @@ Format = Annotated[
     ),
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress on stderr.", rich_help_panel=OUTPUT)]
+Figure = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        "--figure",
+        metavar="FILE",
+        help="Draw a figure: .png, .svg or .pdf.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="FILE",
+        help="Start at the parameters of a model of the same family, or of inr learn.",
+        rich_help_panel=MODEL,
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--lr", metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=TRAINING),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch", metavar="N", help="Samples per step. Default: the family's.", rich_help_panel=TRAINING),
+]
 Steps = Annotated[
     int | None,
     typer.Option(

@@ -44,21 +44,14 @@ def batch(
         str | None,
         options.family("Field family; see inr fields. Default: that of --init, or the kind's, as for inr fit."),
     ] = None,
-    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
+    settings: options.Settings = None,
     config: Annotated[
         str | None,
         typer.Option(
             metavar="FILE", help="Settings as TOML; options and --set win over it.", rich_help_panel=options.MODEL
         ),
     ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Start at the parameters of a model of the same family, or of inr learn.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    init: options.Init = None,
     fresh: Annotated[
         str | None,
         typer.Option(
@@ -77,16 +70,8 @@ def batch(
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=options.TRAINING),
-    ] = None,
-    samples: Annotated[
-        int | None,
-        typer.Option(
-            "--batch", metavar="N", help="Samples per step. Default: the family's.", rich_help_panel=options.TRAINING
-        ),
-    ] = None,
+    lr: options.Rate = None,
+    samples: options.BatchSize = None,
     seed: options.Seed = None,
     track_ntk: Annotated[
         bool,

@@ -25,7 +25,7 @@ FORM = "params=50000 or time=30s"
 
 
 def compare(
-    input: Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")],
+    input: options.SignalInput,
     names: Annotated[
         str,
         typer.Option(
@@ -55,16 +55,7 @@ def compare(
             metavar="N", help="Seed of each. Default: 0.", show_default=False, rich_help_panel=options.TRAINING
         ),
     ] = 0,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Draw a figure: .png, .svg or .pdf.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
+    output: options.Figure = None,
     kind: options.Kind = None,
     settings: options.SignalSettings = None,
     force: options.Force = False,

@@ -16,7 +16,7 @@ from .fit import BYTES_PER_PARAMETER
 
 
 def convert(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")],
+    model: options.Model,
     field: Annotated[str, options.family("Family of the new field; see inr fields. Required.")],
     output: options.OutputPath = None,
     settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.*")] = None,

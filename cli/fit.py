@@ -40,14 +40,14 @@ BYTES_PER_PARAMETER = 16
 
 
 def fit(
-    input: Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")],
+    input: options.SignalInput,
     output: options.OutputPath = None,
     kind: options.Kind = None,
     field: Annotated[
         str | None,
         options.family("Field family; see inr fields. Default: that of --init, or hash_grid; points: siren."),
     ] = None,
-    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
+    settings: options.Settings = None,
     config: Annotated[
         str | None,
         typer.Option(
@@ -56,14 +56,7 @@ def fit(
             rich_help_panel=options.MODEL,
         ),
     ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Start at the parameters of a model of the same family, or of inr learn.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    init: options.Init = None,
     fresh: Annotated[
         str | None,
         typer.Option(
@@ -82,14 +75,8 @@ def fit(
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=options.TRAINING),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Samples per step. Default: the family's.", rich_help_panel=options.TRAINING),
-    ] = None,
+    lr: options.Rate = None,
+    batch: options.BatchSize = None,
     seed: options.Seed = None,
     track_ntk: Annotated[
         bool,

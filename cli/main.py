@@ -28,6 +28,7 @@ from . import (
     mesh,
     ntk,
     render,
+    report,
     suggest,
 )
 from ._app import Command, Commands
@@ -73,6 +74,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "convert": convert.convert,
     "export": export.export,
+    "report": report.report,
     "learn": learn.learn,
     "compress": compress.compress,
     "decompress": decompress.decompress,

@@ -55,7 +55,7 @@ def ntk(
             rich_help_panel=options.MODEL,
         ),
     ] = None,
-    settings: Annotated[list[str] | None, options.assignments("Any setting: field.*, fit.* or signal.*")] = None,
+    settings: options.Settings = None,
     kind: options.Kind = None,
     points: Annotated[
         int | None,
@@ -84,17 +84,7 @@ def ntk(
         typer.Option("--no-trials", help="Do not look for better settings.", rich_help_panel=options.VIEW),
     ] = False,
     seed: options.Seed = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            "--figure",
-            metavar="FILE",
-            help="Draw a figure: .png, .svg or .pdf.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
+    output: options.Figure = None,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
@@ -280,7 +270,7 @@ def _say_one(out: Output, r: Report) -> None:
     told = "trained" if r.state == "trained" else f"after {r.rehearsed} steps" if r.rehearsed else "at its start"
     typer.echo(f"{r.field} on {r.signal}, {told}: {r.n_params:,} parameters, {r.steps} steps to come\n")
     rows = [
-        ("effective rank", f"{m.ranks.entropy:.4g} of {len(m.values)}", "modes that make up the kernel"),
+        ("effective rank", f"{m.ranks.entropy:.4g} of {m.size}", "modes that make up the kernel"),
         ("stable rank", f"{m.ranks.stable:.4g}", "trace over the largest eigenvalue"),
         ("condition", f"{m.condition_target:.3g}", "to learn 99 % of the target"),
         ("90 % of the target", f"{m.energy90} modes", f"the first ten hold {100 * m.top10:.3g} %"),

@@ -24,7 +24,7 @@ LARGE = 2**26
 
 
 def render(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")],
+    model: options.Model,
     output: options.OutputPath = None,
     size: Annotated[
         str | None,

@@ -21,6 +21,7 @@ from inr._samples import Samples
 from inr.assemblies import Body
 from inr.fields import Field, FieldConfig
 from inr.fitting._captured import CapturedStep, capture_on_device
+from inr.fitting._curve import Curve, is_on_curve
 from inr.fitting._file import load_into, read, to_bytes
 from inr.fitting._loss import LOSSES, LossConfig, predict
 from inr.fitting._result import (
@@ -162,6 +163,7 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._smooth_loss = 0.0
+        self._curve = Curve()
         self._last_good: dict[str, Tensor] = {}
         self.provenance: Mapping[str, Any] = {}
         share = settings.track_ntk
@@ -348,6 +350,8 @@ class Run:
     def _end_step(self, value: float) -> None:
         self.step += 1
         self._smooth_loss = _SMOOTHING * self._smooth_loss + (1 - _SMOOTHING) * value
+        if is_on_curve(self.step):
+            self._curve = self._curve_so_far()
         self._update_average()
 
     def _snapshot(self) -> dict[str, Tensor]:
@@ -462,6 +466,9 @@ class Run:
         mean_square_scale = sum(s * s for s in self.signal.frame.scale) / len(self.signal.frame.scale)
         return 10 * math.log10(peak * peak / (self._mean_loss * mean_square_scale))
 
+    def _curve_so_far(self) -> Curve:
+        return self._curve.followed_by(self.step, self._mean_loss, self._psnr())
+
     def _target_is_met(self, *, surely: bool = False) -> bool:
         """Whether the whole signal, as it would be written, is at the target.
 
@@ -502,6 +509,7 @@ class Run:
             notes=self.signal.notes,
             provenance=self.provenance,
             ntk_track=None if self.tracker is None else self.tracker.document(),
+            curve=self._curve_so_far(),
         )
         return dataclasses.replace(fit, metrics=self.signal.metrics(fit)) if with_metrics else fit
 
@@ -530,6 +538,7 @@ class Run:
             "smooth_loss": self._smooth_loss,
             "optimizer": json.dumps([structure, _counters(self.optimizer)]),
             "signal": fingerprint(self.signal),
+            "curve": self._curve.document(),
         }
         data = to_bytes(tensors, document)
         with atomic(folder / CHECKPOINT_NAME) as temporary:
@@ -582,6 +591,7 @@ class Run:
         self.step, self.seconds = int(document["step"]), float(document["seconds"])
         self.provenance = dict(document.get("provenance", {}))
         self._smooth_loss = float(document["smooth_loss"])
+        self._curve = Curve.of_document(document["curve"]) if "curve" in document else Curve()
         self._last_good = dict(groups.get("last_good", {}))
 
 

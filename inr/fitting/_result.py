@@ -18,6 +18,7 @@ from inr._domain import Frame, Grid, Spec
 from inr._errors import InrError, UnreadableError
 from inr._files import atomic
 from inr.fields import Field, FieldConfig
+from inr.fitting._curve import Curve
 from inr.fitting._file import load_into, read, read_header, to_bytes
 from inr.fitting._settings import FitConfig
 from inr.signals import SIGNALS, Signal, Source, View
@@ -40,6 +41,7 @@ class Fit:
     provenance: JSON, how the field came about where it was not fitted to a signal alone: distilled from another
     model ("distilled_from"), started from one ("init"), or learned as a start for others ("learned").
     ntk_track: JSON, what looks at the tangent kernel saw during the fit (`NtkTracker.document`); None: there were none.
+    curve: of the loss during the fit; empty where there were no steps.
     """
 
     FORMAT: ClassVar[str] = "inr-model"
@@ -57,6 +59,7 @@ class Fit:
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ntk_track: Mapping[str, Any] | None = None
+    curve: Curve = dataclasses.field(default_factory=Curve)
 
     def __post_init__(self) -> None:
         self.field.eval()
@@ -155,6 +158,8 @@ class Fit:
             document["provenance"] = dict(self.provenance)
         if self.ntk_track is not None:
             document["ntk_track"] = dict(self.ntk_track)
+        if len(self.curve):
+            document["curve"] = self.curve.document()
         return document
 
     def to_bytes(self) -> bytes:
@@ -195,6 +200,7 @@ class Fit:
             outcome=document["outcome"],
             provenance=dict(document.get("provenance", {})),
             ntk_track=dict(document["ntk_track"]) if "ntk_track" in document else None,
+            curve=Curve.of_document(document["curve"]) if "curve" in document else Curve(),
         )
 
 

@@ -23,7 +23,8 @@ def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation
     """Shaded picture of a mesh, uint8 [size, size, 3]: orthographic, from azimuth and elevation, y up (as in glTF).
 
     A depth buffer over twice the size, then the normals of the vertices, interpolated (of the faces, where the mesh
-    has no normals), lit from above the viewer's left shoulder. Both sides of a face are lit.
+    has no normals), lit from above the viewer's left shoulder. Both sides of a face are lit. A mesh with colours has
+    them, evenly within a face.
     Raises UsageError for a size outside 8..4096.
     """
     if not 8 <= size <= 4096:
@@ -46,7 +47,7 @@ def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation
             second, third = (_at(planes[face, m, :, None], *pixel) for m in range(2))
             corners = (mesh.normals @ view.T)[mesh.faces[face]]
             normals = corners[:, 0] * (1 - second - third) + corners[:, 1] * second + corners[:, 2] * third
-        image[hit] = _shade(np.where(back[:, None], -normals, normals))
+        image[hit] = _shade(np.where(back[:, None], -normals, normals), _colour(mesh, face))
     small = image.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING, 3).mean(axis=(1, 3))
     return np.asarray(np.clip(np.rint(small), 0, 255), dtype=np.uint8)
 
@@ -117,9 +118,16 @@ def _depth_buffer(triangles: Reals, planes: Reals, side: int) -> Ints:
     return np.where(buffer == _NOTHING, -1, buffer & (2**32 - 1))
 
 
-def _shade(normals: Reals) -> Reals:
-    """Normals in the view's axes [N, 3], towards the viewer -> colours [N, 3]."""
+def _colour(mesh: Mesh, face: Ints) -> Reals:
+    """Of faces [N], unlit: the mean of their vertices' [N, 3], or the house's [3] where the mesh has none."""
+    if mesh.colors is None:
+        return _COLOUR
+    return np.asarray(mesh.colors[mesh.faces[face], :3].mean(axis=1))
+
+
+def _shade(normals: Reals, colour: Reals) -> Reals:
+    """Normals in the view's axes [N, 3], towards the viewer, and unlit colours [N or 1, 3] -> colours [N, 3]."""
     normals = unit(normals)
     key = np.array([-0.45, -0.65, -0.61])
     light = 0.28 + 0.62 * np.clip(normals @ key, 0, 1) + 0.16 * np.clip(-normals[:, 2], 0, 1)
-    return np.asarray(_COLOUR * light[:, None])
+    return np.asarray(colour * light[:, None])

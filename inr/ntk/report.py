@@ -77,7 +77,8 @@ class Band:
 
 @dataclass(frozen=True)
 class Modes:
-    """The kernel's matrix at n points, read in its eigenbasis. values: eigenvalues over n; energy: E(k); both [M]."""
+    """The kernel's matrix at n points, read in its eigenbasis. values: eigenvalues over n; energy: E(k); both [M], or
+    where `index` says so, at those modes (from 1, the last is M)."""
 
     n: int
     trace: float
@@ -94,6 +95,17 @@ class Modes:
     lga: float
     energy90: int
     top10: float
+    index: tuple[int, ...] = ()
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """The modes that `values` and `energy` are of, from 1."""
+        return self.index or tuple(range(1, len(self.values) + 1))
+
+    @property
+    def size(self) -> int:
+        """M, the rows of the matrix."""
+        return self.at[-1] if self.values else 0
 
 
 @dataclass(frozen=True)
@@ -222,13 +234,13 @@ class Report:
             "lambda_max": m.largest,
             "lambda_min_over_max": m.least,
             "noise_floor_index": m.floor_index,
-            "spectrum": {"index": [i + 1 for i in shown], "value": [m.values[i] for i in shown]},
+            "spectrum": {"index": [m.at[i] for i in shown], "value": [m.values[i] for i in shown]},
             "eff_rank": dataclasses.asdict(m.ranks),
             "condition": {"trace": m.condition_trace, "target": m.condition_target},
             "kta": m.kta,
             "cka_target": m.cka_target,
             "lga": m.lga,
-            "energy": {"index": [i + 1 for i in shown], "value": [m.energy[i] for i in shown]},
+            "energy": {"index": [m.at[i] for i in shown], "value": [m.energy[i] for i in shown]},
             "energy90_index": m.energy90,
             "top10_energy": m.top10,
             "cka_init": self.cka_init,

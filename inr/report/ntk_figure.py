@@ -60,8 +60,7 @@ def draw_ntks(reports: Sequence[Report], suffix: str = ".png", *, title: str = "
         _draw_left(left, reports, hues)
         _draw_kernel(kernel, reports, hues)
         for report, hue in zip(reports, hues, strict=True):
-            n = len(report.modes.energy)
-            share = [(i + 1) / n for i in range(n)]
+            share = [k / report.modes.size for k in report.modes.at]
             modes.plot(share, [100 * e for e in report.modes.energy], color=hue, linewidth=1.8)
         modes.set_xscale("log")
         modes.set_xlabel("share of the kernel's modes, largest first")
@@ -186,15 +185,15 @@ def _draw_adam(axes: Any, bands: Sequence[Band], x: list[float], everything: flo
 
 def _draw_modes(axes: Any, report: Report) -> None:
     m = report.modes
-    index = list(range(1, len(m.values) + 1))
+    index = list(m.at)
     floor = max(m.values[0] * 1e-16, 1e-300)
     axes.plot(index, [max(v, floor) for v in m.values], color=LEARNED_COLOUR, linewidth=1.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("mode")
     axes.set_title("Kernel's eigenvalues, target's energy in the first k")
-    if m.floor_index < len(m.values):
-        axes.axvspan(m.floor_index + 1, len(m.values), color=FAINT, zorder=0)
+    if m.floor_index < m.size:
+        axes.axvspan(m.floor_index + 1, m.size, color=FAINT, zorder=0)
         axes.annotate(
             "rounding", (m.floor_index + 1, 0.92), xycoords=("data", "axes fraction"), xytext=(4, 0),
             textcoords="offset points", color=SOFT, fontsize=8,
@@ -208,7 +207,7 @@ def _draw_modes(axes: Any, report: Report) -> None:
     axes.tick_params(axis="y", labelcolor=LEARNED_COLOUR)
     r = m.ranks
     axes.annotate(
-        f"effective rank {r.entropy:.3g} of {len(m.values)}\nKTA {m.kta:.2f}", (0.03, 0.05), xycoords="axes fraction",
+        f"effective rank {r.entropy:.3g} of {m.size}\nKTA {m.kta:.2f}", (0.03, 0.05), xycoords="axes fraction",
         color=SOFT, fontsize=8.5,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,14 +56,17 @@ def track_of(source: Source) -> Track:
             f"{source.name!r} holds no log of its kernel, expected a model of a run with --track-ntk",
             "inr fit IN --track-ntk -o MODEL",
         )
+    if not isinstance(found, dict):
+        found = {"looks": found}
+    return track_in({"edges": document.get("ntk_edges", ()), **found}, source.name)
+
+
+def track_in(log: Mapping[str, Any], name: str) -> Track:
+    """The log that a `Fit` holds. name: of its file. Raises UnreadableError where it is not understood."""
     try:
-        looks, edges = (found["looks"], found.get("edges", ())) if isinstance(found, dict) else (found, ())
-        edges = edges or document.get("ntk_edges", ())
-        return Track(tuple(map(_look, looks)), tuple((float(a), float(b)) for a, b in edges))
+        return Track(tuple(map(_look, log["looks"])), tuple((float(a), float(b)) for a, b in log.get("edges", ())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UnreadableError(
-            f"the kernel's log in {source.name!r} is not understood: {error}", "update inr"
-        ) from error
+        raise UnreadableError(f"the kernel's log in {name!r} is not understood: {error}", "update inr") from error
 
 
 def _look(row: dict[str, Any]) -> TrackLook:

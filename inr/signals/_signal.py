@@ -227,7 +227,9 @@ def load_signal(
     if source.name.startswith(ANALYTIC):
         from inr.signals import analytic
 
-        return analytic.load(source.name.removeprefix(ANALYTIC), options or {})
+        signal: Signal = analytic.load(source.name.removeprefix(ANALYTIC), options or {})
+        signal.name = source.name
+        return signal
     signal = SIGNALS[kind or kind_of(source)].open(source, options or {})
     signal.name = Path(source.name).name
     return signal

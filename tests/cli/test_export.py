@@ -81,3 +81,11 @@ def test_tiny_cuda_nn_there_and_back(picture: Path) -> None:
     assert invoke("export", "m.safetensors", "-o", "m.json").exit_code == 0
     assert invoke("export", "m.json", "-o", "again.safetensors").exit_code == 0
     assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()
+
+
+def test_a_compressed_pyramid_is_no_field_and_that_is_said(here: Path) -> None:
+    golden = Path(__file__).parent.parent / "codec" / "golden" / "pyramid-image.inrz"
+    done = invoke("export", golden, "-o", "a.onnx")
+    assert done.exit_code == 2
+    assert "error: profile 'pyramid' is no field of coordinates, so there is no model of it" in done.output
+    assert not Path("a.onnx").exists()

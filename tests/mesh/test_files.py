@@ -132,6 +132,15 @@ def test_picture_shows_the_nearer_face() -> None:
     assert (image[40, 32] != image[56, 15]).any()
 
 
+def test_picture_has_the_colours_of_its_mesh() -> None:
+    corners = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    red = np.tile(np.array([200, 0, 0], np.uint8), (4, 1))
+    seen = picture(Mesh(corners, faces, colors=red), 64, azimuth_deg=0, elevation_deg=0)[32, 32].astype(int)
+    assert seen[0] > 60
+    assert (seen[1:] == 0).all()
+
+
 def test_picture_file_and_size(mesh: MeshResult) -> None:
     with Image.open(io.BytesIO(encoded(mesh, ".png"))) as image:
         assert image.size == (512, 512)

@@ -1,0 +1,89 @@
+"""What a page is made of: panels in rows, pictures as data."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from inr.signals._pictures import encode
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Floats = np.ndarray[Any, np.dtype[Any]]
+
+SMALL = 200
+"""Pixels of a side below which a picture is shown with its pixels as squares."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture or figure with its name and what there is to say of it. body: HTML."""
+
+    title: str
+    body: str
+    caption: str = ""
+
+    def above(self, other: Panel) -> Panel:
+        """This panel with another in it, below."""
+        said = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return Panel(
+            self.title, f"{self.body}{said}<h3 class=below>{escape(other.title)}</h3>{other.body}", other.caption
+        )
+
+    def html(self) -> str:
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        return f"<figure><h3>{escape(self.title)}</h3>{self.body}{caption}</figure>"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels side by side, as many as the window has room for. kind: "plots", "stacked" where heights differ, or ""."""
+
+    title: str
+    panels: Sequence[Panel]
+    kind: str = ""
+
+    def html(self) -> str:
+        title = f"<h3 class=row>{escape(self.title)}</h3>" if self.title else ""
+        narrow = ' style="--least: 15rem"' if len(self.panels) > 3 and len(self.panels) != 6 else ""
+        panels = "".join(panel.html() for panel in self.panels)
+        return f'{title}<div class="panels {self.kind}"{narrow}>{panels}</div>'
+
+
+def rows_of(target: Panel | None, fitted: Sequence[Panel], errors: Sequence[Panel], title: str = "") -> list[Row]:
+    """Target, reconstruction and error side by side; of several fields each has its error below it."""
+    own = [] if target is None else [target]
+    if len(fitted) == 1 or not errors:
+        return [Row(title, [*own, *fitted, *errors])]
+    return [Row(title, [*own, *(of.above(off) for of, off in zip(fitted, errors, strict=True))], "stacked")]
+
+
+def image(pixels: Bytes, alt: str) -> str:
+    """An element that holds a picture [rows, columns, 1 to 4] without loss."""
+    rows, columns = pixels.shape[:2]
+    data = base64.b64encode(encode(np.ascontiguousarray(pixels), ".webp" if pixels.shape[2] >= 3 else ".png")).decode()
+    kind = "webp" if pixels.shape[2] >= 3 else "png"
+    squares = " class=squares" if max(rows, columns) < SMALL else ""
+    return f'<img{squares} width="{columns}" height="{rows}" alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'
+
+
+def heat(error: Floats, top: float) -> Bytes:
+    """Errors [rows, columns] >= 0 as colours [rows, columns, 3]: black is 0, light yellow `top` and more."""
+    from matplotlib import colormaps
+
+    colours: Bytes = (colormaps["magma"](np.clip(error / (top or 1.0), 0, 1))[..., :3] * 255).round().astype(np.uint8)
+    return colours
+
+
+def top_of(errors: Sequence[Floats]) -> float:
+    """The end of a scale of colours for errors: what one value in a thousand is beyond."""
+    return max((float(np.percentile(error, 99.9)) for error in errors), default=0.0)
+
+
+def number(value: float) -> str:
+    """Three digits: `0.0123`, `4.5e-05`."""
+    return f"{value:.3g}"

@@ -1,0 +1,73 @@
+"""Two axes side by side: pictures, and slices of arrays: the whole, and the part with the largest error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from inr.report._panel import Bytes, Floats, Panel, Row, heat, image, number, rows_of, top_of
+
+SIDE, SIDE_OF_MANY, MANY = 640, 420, 3
+"""Pixels of the longer side, beyond which pictures are made smaller; fewer where there are many."""
+DETAIL = 96
+
+
+def picture_rows(target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], unit: str) -> list[Row]:
+    """Values [rows, columns, 1 to 4] in [0, 1] side by side, with errors where there is a target; and a detail.
+
+    unit: what an error is in, beside its number.
+    """
+    side = SIDE if len(fitted) < MANY else SIDE_OF_MANY
+    errors = [] if target is None else [np.abs(values - target).mean(-1) for values in fitted]
+    rows = _rows(target, fitted, names, errors, lambda v: _smaller(v, side), "", unit)
+    if target is not None and max(target.shape[:2]) > 2 * DETAIL:
+        at = _worst(sum(np.square(error) for error in errors), min(DETAIL, *target.shape[:2]))
+        top, left = (part.start for part in at)
+        title = f"Where the error is largest, from column {left} and row {top}"
+        rows += _rows(target, fitted, names, errors, lambda v: v[at], title, unit)
+    return rows
+
+
+def _rows(
+    target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], errors: Sequence[Floats], cut: Any,
+    title: str, unit: str,
+) -> list[Row]:  # fmt: skip
+    top = top_of(errors)
+    shown = None if target is None else Panel("target", image(_pixels(cut(target)), "target"))
+    of = [
+        Panel(name, image(_pixels(cut(v)), f"reconstruction by {name}")) for name, v in zip(names, fitted, strict=True)
+    ]
+    off = [
+        Panel(
+            "error",
+            image(heat(cut(error[..., None])[..., 0], top), f"error of {name}"),
+            f"mean {number(float(cut(error[..., None]).mean()))}{unit}; black is 0, light yellow {number(top)} or more",
+        )
+        for name, error in zip(names, errors, strict=bool(errors))
+    ]
+    return rows_of(shown, of, off, title)
+
+
+def _pixels(values: Floats) -> Bytes:
+    pixels: Bytes = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+    return pixels
+
+
+def _smaller(values: Floats, side: int) -> Floats:
+    """Means of k x k pixels, k the least that brings the longer side down to `side`; a rest at the border goes."""
+    k = -(-max(values.shape[:2]) // side)
+    rows, columns = (max(1, n // k) for n in values.shape[:2])
+    high, wide = min(k, values.shape[0]), min(k, values.shape[1])
+    kept = values[: rows * high, : columns * wide]
+    smaller: Floats = kept.reshape(rows, high, columns, wide, -1).mean(axis=(1, 3))
+    return smaller
+
+
+def _worst(squares: Floats, side: int) -> tuple[slice, slice]:
+    """The square window with the largest sum."""
+    sums = np.pad(squares, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    windows = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = np.unravel_index(int(windows.argmax()), windows.shape)
+    return slice(int(top), int(top) + side), slice(int(left), int(left) + side)

@@ -1,0 +1,160 @@
+"""The signal that fits were made of, and the samples of it that a page shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from inr._domain import Grid
+from inr._errors import InrError, UsageError
+from inr.fitting import Fit
+from inr.report._entry import Entry
+from inr.report._panel import Floats
+from inr.signals import Signal, Source, View, load_signal
+from inr.signals._lattice import Lattice
+from inr.signals._signal import ANALYTIC
+
+SHOWN = 2**22
+"""Samples of a signal that are looked at, from its middle where it has more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """signal: None where there is none; why: then, in a sentence. entries: what was fitted to it."""
+
+    signal: Signal | None
+    why: str
+    entries: Sequence[Entry]
+
+    @property
+    def first(self) -> Fit:
+        return self.entries[0].fit
+
+    @property
+    def name(self) -> str:
+        if self.signal is not None and self.signal.name:
+            return self.signal.name
+        return self.first.source or f"an unnamed {self.first.spec.kind} signal"
+
+
+def targets_of(entries: Sequence[Entry], signal: Signal | Source | str | Path | None) -> list[Target]:
+    """The entries by what they were fitted to.
+
+    signal: of all of them; None: what their files name, looked for beside them and in the working folder.
+    Raises UsageError for a signal that is another one's: other dimensions or lattice.
+    """
+    if signal is not None:
+        loaded = signal if isinstance(signal, Signal) else _load(signal, entries[0].fit)
+        for entry in entries:
+            _check(entry, loaded)
+        return [Target(loaded, "", entries)]
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        key = repr((entry.fit.source, entry.fit.spec, entry.fit.frame))
+        groups.setdefault(key, []).append(entry)
+    return [_found(group) for group in groups.values()]
+
+
+def _load(source: Source | str | Path, fit: Fit) -> Signal:
+    kind = fit.spec.kind
+    name = source.name if isinstance(source, Source) else str(source)
+    options = {"channels": "last"} if kind == "array" and fit.meta.get("channels") == "last" else {}
+    return load_signal(source, None if name.startswith(ANALYTIC) else kind, options)
+
+
+def _found(entries: Sequence[Entry]) -> Target:
+    fit = entries[0].fit
+    if not fit.source:
+        return Target(None, "The model file names no signal, so there is no target here.", entries)
+    if fit.source.startswith(ANALYTIC):
+        return Target(_load(fit.source, fit), "", entries)
+    folders = [entry.folder for entry in entries if entry.folder is not None]
+    places = [folder / fit.source for folder in dict.fromkeys([*folders, Path()])]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        why = f"{fit.source!r} was not found beside the model, so there is no target here (--signal names it)."
+        return Target(None, why, entries)
+    try:
+        signal = _load(path, fit)
+        for entry in entries:
+            _check(entry, signal)
+    except InrError as error:
+        return Target(None, f"There is no target here: {error.message}.", entries)
+    return Target(signal, "", entries)
+
+
+def _check(entry: Entry, signal: Signal) -> None:
+    mine, theirs = entry.fit.spec, signal.spec
+    if (mine.d_in, mine.d_out, mine.shape) != (theirs.d_in, theirs.d_out, theirs.shape):
+        raise UsageError(
+            f"{entry.name!r} was fitted to a signal of {_size(entry.fit)}, but {signal.name!r} has {_size(signal)}",
+            "give the signal that it was fitted to",
+        )
+    if mine.shape is None and entry.fit.frame.domain != signal.frame.domain:
+        raise UsageError(
+            f"{entry.name!r} was fitted to a shape in another box than {signal.name!r}",
+            "give the signal that it was fitted to",
+        )
+
+
+def _size(of: Fit | Signal) -> str:
+    spec = of.spec
+    shape = f"{spec.d_in} coordinates" if spec.shape is None else " x ".join(map(str, spec.shape))
+    return f"{shape} and {spec.d_out} channel{'s' if spec.d_out > 1 else ''}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Values on the lattice's window that is shown. shape: of the window, per array axis. is_whole: it is all of it.
+    target: [*shape, C] in signal units, None where there is no signal; fitted: of each entry."""
+
+    shape: tuple[int, ...]
+    is_whole: bool
+    target: Floats | None
+    fitted: Sequence[Floats]
+
+
+def samples_of(target: Target) -> Samples:
+    """What is shown of a signal on a lattice."""
+    fit = target.first
+    grid, _ = fit.kind.grid(fit.spec, fit.frame, fit.meta, View())
+    index, shape = _middle(grid)
+    x = grid.points(index)
+    of = [entry.fit(x).numpy().reshape(*shape, -1) for entry in target.entries]
+    own = None
+    if target.signal is not None:
+        batch = target.signal.pool(Generator().manual_seed(0)).batch(index)
+        own = target.signal.frame.from_field(batch.y).numpy().reshape(*shape, -1)
+        if isinstance(target.signal, Lattice) and shape == grid.shape:
+            own = target.signal.values.numpy()
+    return Samples(shape, shape == grid.shape, own, of)
+
+
+def _middle(grid: Grid) -> tuple[Tensor, tuple[int, ...]]:
+    """Flat indices and shape of the whole lattice, or of its middle."""
+    if grid.size <= SHOWN:
+        return torch.arange(grid.size), grid.shape
+    shape = list(grid.shape)
+    while np.prod(shape, dtype=float) > SHOWN:
+        axis = int(np.argmax(shape))
+        shape[axis] = -(-shape[axis] // 2)
+    index = torch.zeros((), dtype=torch.int64)
+    for n, side in zip(grid.shape, shape, strict=True):
+        start = (n - side) // 2
+        index = index.unsqueeze(-1) * n + torch.arange(start, start + side)
+    return index.reshape(-1), tuple(shape)
+
+
+def metrics_of(target: Target, samples: Samples | None) -> list[dict[str, float]]:
+    """Of every entry, as `inr eval` measures them; where there is no signal, those of the model files."""
+    signal = target.signal
+    if signal is None:
+        return [dict(entry.fit.metrics) for entry in target.entries]
+    if isinstance(signal, Lattice) and samples is not None and samples.is_whole:
+        return [signal.metrics_of(values) for values in samples.fitted]
+    return [signal.metrics(entry.fit) for entry in target.entries]
