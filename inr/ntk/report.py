@@ -19,6 +19,7 @@ null.
     bands              rho, low, high (cycles per sample), count, kappa, kappa_error, kappa_adam, tau_steps (gradient
                        descent at half its largest stable rate), target_energy, residual_energy (now, of the target's),
                        left_gd, left_adam (forecast after the run, of the target's), half_step (Adam), is_learned
+    is_followed        is left_adam the run's, followed in the Krylov space of the residual? Else each band has one rate
     centroid, roll_off      of the target, and where kappa is 20 dB below its largest, in cycles per sample
     sharpness, two_over_lr  of the kernel for gradient descent
     stable_lr          half of gradient descent's largest stable rate
@@ -189,6 +190,7 @@ class Report:
     drift: Drift | None = None
     wide: Wide = Wide(why="not asked for")
     is_linear: bool = False
+    is_followed: bool = False
     convergence: tuple[Convergence, ...] = ()
     training_jacobian: tuple[float, ...] = ()
     trials: tuple[Trial, ...] = ()
@@ -208,6 +210,7 @@ class Report:
             "state": self.state,
             "rehearsed": self.rehearsed,
             "is_linear": self.is_linear,
+            "is_followed": self.is_followed,
             "n": m.n,
             "p": self.n_params,
             "o": self.n_channels,
