@@ -1,6 +1,6 @@
-"""Forecasts of `inr ntk` against fits: `python benchmarks/forecasts.py FOLDER [--only kodim05] [--steps 200,800]`.
+"""Forecasts of `inr ntk` against fits: `python benchmarks/forecasts.py FOLDER [--only kodim05] [--steps 100,400]`.
 
-FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 64 x 64; the sound is a clip of 4096
+FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 48 x 48; the sound is a clip of 2048
 samples. Per signal, family and number of steps: the report says what is left of every band after the run; then the
 field is fitted for exactly these steps with the same settings, and what is left of the same bands is measured.
 
@@ -37,17 +37,17 @@ from inr.report import ntk_report
 from inr.report.ntk import candidates, samples_of
 from inr.signals import Signal, load_signal
 
-SIDE, CLIP = 64, 4096
+SIDE, CLIP = 48, 2048
 PICTURES = ("kodim05", "kodim08", "kodim23")
-NET = ("width=48", "depth=3")
+NET = ("width=32", "depth=3")
 FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "mlp": ("mlp", (*NET, "encoding=identity", "activation=relu")),
     "relu_pe": ("relu_pe", NET),
-    "rff": ("rff", (*NET, "encoding.n_frequencies=48")),
+    "rff": ("rff", (*NET, "encoding.n_frequencies=32")),
     "siren": ("siren", NET),
     "finer": ("finer", NET),
     "gauss": ("gauss", NET),
-    "hash_grid": ("hash_grid", ("encoding.log2_table=11",)),
+    "hash_grid": ("hash_grid", ("encoding.log2_table=10",)),
 }
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="part of a signal's name")
     parser.add_argument("--families", default=",".join(FAMILIES), help="with commas")
-    parser.add_argument("--steps", default="200,800", help="lengths of runs, with commas")
+    parser.add_argument("--steps", default="100,400", help="lengths of runs, with commas")
     parser.add_argument("--advice", action="store_true", help="fit also with the settings that the report tried")
     parser.add_argument("--record", help="keep the rows under this name")
     given = parser.parse_args()

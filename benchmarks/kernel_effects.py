@@ -171,7 +171,7 @@ FIGURES = {
 def figure_of(name: str, n_seeds: int, suffix: str) -> bytes:
     chosen = FIGURES[name]
     x = ntk.lattice(LATTICE)
-    spec = Spec(2, 1, LATTICE, "image")
+    spec = Spec("array", 2, 1, LATTICE)
     found: list[Curves] = []
     for label, document, k in chosen.kernels:
         config = parse(FieldConfig, document, "field").resolve(spec)

@@ -30,6 +30,8 @@ from inr.ntk._bands import spectral_centroid
 from inr.ntk._flow import FEWEST, MOST, Flow, follow
 from inr.ntk._forecast import Plan, adapt, descend
 from inr.ntk._kernel import Kernel, tangent_kernel
+from inr.ntk._moments import FEWEST as FEWEST_BATCHES
+from inr.ntk._moments import MOST as MOST_BATCHES
 from inr.ntk._moments import preconditioner, second_moments
 from inr.ntk._operator import TangentOperator
 from inr.ntk._rehearsal import converge, training_jacobian
@@ -39,6 +41,10 @@ from inr.ntk._windows import Windows, energies, kappas, sketches, windows_of
 from inr.ntk.report import LEARNED, Band, Convergence, Modes, Report, Verdict, Wide
 
 ROLL_OFF_DB = 20.0
+LEAST_NETWORK = 10_000
+"""Parameters whose products take as long as those of what else a field does at a point."""
+DRIFT_POINTS, RUN_POINTS = 1024, 2048
+"""Of those of the matrix, at most: for the kernel at the start, and for runs that are compared with their forecast."""
 MOST_JACOBIAN = 400
 """Parameters up to which the Jacobian of a training run is computed."""
 
@@ -59,7 +65,7 @@ class Effort:
     work: float
 
 
-QUICK = Effort("quick", 256, 2**16, 4, 4, 2**12, 4, 4e10)
+QUICK = Effort("quick", 256, 2**19, 4, 4, 2**12, 4, 4e10)
 FULL = Effort("full", 1024, 2**19, 4, 16, 2**14, 8, 4e11)
 TRIAL = Effort("trial", 0, 2**14, 2, 4, 2**12, 4, 1e10)
 """For a setting that is tried."""
@@ -116,7 +122,7 @@ def survey_bands(
     target, left = energies(windows.y - windows.mean, windows), energies(residual, windows)
     target = torch.where(target > 1e-12 * target.sum(), target, 0.0)
     trace = sum(d.trace for d in drawn) * windows.scale
-    moments = second_moments(field, samples, plan.batch, generator)
+    moments = second_moments(field, samples, plan.batch, generator, MOST_BATCHES if past is None else FEWEST_BATCHES)
     before = moments if past is None else past
     ratio = _sum(moments) / max(_sum(before), 1e-300)
     weights = preconditioner(before, plan.eps)
@@ -172,7 +178,7 @@ def _products(field: Field, windows: Windows, plan: Plan, effort: Effort) -> int
         return 0
     encoding = {id(p) for p in field.param_groups().get("encoding", [])}
     network = sum(p.numel() for p in field.parameters() if p.requires_grad and id(p) not in encoding)
-    products = min(MOST, int(effort.work / (windows.points * max(network, 1000))))
+    products = min(MOST, int(effort.work / (windows.points * max(network, LEAST_NETWORK))))
     return products if products >= FEWEST else 0
 
 
@@ -295,8 +301,8 @@ def survey(
     if start is not None:
         say("drift")
         with clock.part("drift"):
-            before = tangent_kernel(start, x, channels="mean")
-            after = tangent_kernel(now, x, channels="mean")
+            before = tangent_kernel(start, x[:DRIFT_POINTS], channels="mean")
+            after = tangent_kernel(now, x[:DRIFT_POINTS], channels="mean")
             moved = drift(before.matrix, after.matrix)
             likeness = debiased_cka(before.matrix, after.matrix)
     with clock.part("wide"):
@@ -310,7 +316,7 @@ def survey(
         say("predicted against actual")
         with clock.part("convergence"):
             of = now if state == "trained" or start is None else start
-            runs = converge(of, x, y, plan, is_fresh=state == "start")
+            runs = converge(of, x[:RUN_POINTS], y[:RUN_POINTS], plan, is_fresh=state == "start")
         if kernel.n_params <= MOST_JACOBIAN:
             say("training Jacobian")
             with clock.part("training_jacobian"):
