@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,14 @@ from torch import Tensor
 from inr import ntk
 from inr.report._style import INK, SOFT, STYLE, colour, to_bytes
 
-LEAST_DB = -48.0
+LEAST_DB = -60.0
+ROLL_OFF_DB = 20.0
 
 
 @dataclass(frozen=True)
 class Curves:
-    """One kernel over several seeds. kappa: mean rate by band over the mean of all frequencies [S, B]; values:
-    eigenvalues over the largest [S, N]; centres: of the bands, cycles per sample."""
+    """One kernel over several seeds. kappa: mean rate by band over the mean of all frequencies [S, B], of waves under a
+    Hann window, so that borders do not count; values: eigenvalues over the largest [S, N]; centres: of the bands."""
 
     label: str
     centres: tuple[float, ...]
@@ -29,11 +31,17 @@ def curves(label: str, matrices: list[Tensor], shape: tuple[int, ...]) -> Curves
     bands = ntk.log_bands(shape, 10)
     kappa, values = [], []
     for matrix in matrices:
-        diagonal = ntk.fourier_diagonal(matrix, shape)
+        diagonal = rates(matrix, shape)
         kappa.append(bands.means(diagonal)[1:] / diagonal.mean())
         spectrum = ntk.spectrum(matrix).values
         values.append(spectrum / spectrum[0])
     return Curves(label, bands.centres[1:], torch.stack(kappa), torch.stack(values))
+
+
+def rates(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """e^* Theta e [*shape] for plane waves e under a Hann window, up to a factor."""
+    taper = torch.sin(math.pi * ntk.lattice(shape)).square().prod(1)
+    return ntk.fourier_diagonal(matrix * taper * taper.unsqueeze(1), shape)
 
 
 def draw(title: str, subtitle: str, found: list[Curves], suffix: str) -> bytes:
@@ -65,6 +73,10 @@ def _frequencies(axes: Any, found: list[Curves]) -> None:
         axes.fill_between(one.centres, y.amin(0), y.amax(0), color=colour(i), alpha=0.15, linewidth=0)
         axes.plot(one.centres, middle, color=colour(i), linewidth=2.0, solid_capstyle="round")
         ends.append([float(middle[-1]), one.label, colour(i)])
+        low = (middle <= middle.max() - ROLL_OFF_DB).nonzero()[:, 0]
+        if len(low):
+            at = int(low[0])
+            axes.plot(one.centres[at], middle[at], "o", color=colour(i), markersize=6)
     axes.axhline(0, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.annotate(
         "all alike", (1.0, 0), xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points",
@@ -73,9 +85,9 @@ def _frequencies(axes: Any, found: list[Curves]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(found[0].centres[0], found[0].centres[-1] * 1.02)
     axes.set_xlabel("frequency, cycles per sample")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
     axes.xaxis.set_minor_formatter(lambda value, _: "")
-    axes.set_title("Rate of learning by frequency, over the mean of all, dB")
+    axes.set_title("Rate of learning by frequency, over the mean, dB  (dots: 20 dB down)")
     low, high = axes.get_ylim()
     gap, last = 0.06 * (high - low), -float("inf")
     for y, label, hue in sorted(ends):

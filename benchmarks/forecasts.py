@@ -9,7 +9,8 @@ field is fitted for exactly these steps with the same settings, and what is left
     bands      (low, target's energy, left by forecast, left by fit) each
     cka        alignment of the kernel after the rehearsal with the one at the start
 
-With --advice also the settings that the verdict advises are fitted, for the same steps: what they gain in dB.
+With --advice also the settings that the report tries are fitted, for the same steps, and inductive gradient adjustment,
+which changes no setting of the field: what they gain in dB, and how long they take.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "gauss": ("gauss", NET),
     "hash_grid": ("hash_grid", ("encoding.log2_table=10",)),
 }
+
+
+ADJUSTED = ("mlp", "relu_pe", "rff", "siren", "finer", "gauss")
 
 
 def signals(folder: Path, work: Path, only: str) -> Iterator[tuple[str, Signal]]:
@@ -114,18 +118,27 @@ def compared(r: Report, left: list[float], seconds: float, report_seconds: float
 
 def advice(signal: Signal, config: FieldConfig, fit: FitConfig, r: Report, db: float) -> list[dict[str, Any]]:
     """Every trial of a report, fitted: the share that it said would be unlearned, and the dB gained."""
-    known = {what: (changed, lr) for what, changed, lr in candidates(config, fit.lr)}
+    known: dict[str, tuple[FieldConfig, dict[str, Any]]] = {
+        what: (changed, {"lr": lr}) for what, changed, lr in candidates(config, fit.lr)
+    }
+    trials = {t.setting: t.unlearned for t in r.trials if t.setting != BASE}
+    if config.type_name in ADJUSTED and signal.kind == "image":
+        for k in (5, 20):
+            patches = {"type": "patches", "side": 8}
+            known[f"fit.transform=iga, k={k}"] = config, {"transform": {"type": "iga", "k": k}, "sampler": patches}
+            trials[f"fit.transform=iga, k={k}"] = math.nan
     base = next((t.unlearned for t in r.trials if t.setting == BASE), r.verdict.unlearned)
     found = []
-    for trial in r.trials:
-        if trial.setting == BASE:
-            continue
-        changed, lr = known[trial.setting]
-        settings = {"steps": fit.steps, "lr": lr}
-        gained = happened(signal, *resolve(signal, changed, parse(FitConfig, settings, "fit", fit)))[1] - db
-        is_advised = trial.unlearned <= BETTER * base
-        found.append({"setting": trial.setting, "said": [base, trial.unlearned], "advised": is_advised, "db": gained})
-        print(f"    {trial.setting:36} said {base:.3f} -> {trial.unlearned:.3f}  {gained:+.2f} dB", flush=True)
+    for setting, said in trials.items():
+        changed, settings = known[setting]
+        chosen = parse(FitConfig, {"steps": fit.steps, **settings}, "fit", fit)
+        _, reached, seconds = happened(signal, *resolve(signal, changed, chosen))
+        is_advised = said <= BETTER * base
+        found.append({
+            "setting": setting, "said": [base, said if math.isfinite(said) else None], "advised": is_advised,
+            "db": reached - db, "seconds": seconds,
+        })  # fmt: skip
+        print(f"    {setting:36} said {base:.3f} -> {said:.3f}  {reached - db:+.2f} dB, {seconds:.1f} s", flush=True)
     return found
 
 

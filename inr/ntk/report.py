@@ -27,7 +27,8 @@ null.
     convergence        optimizer, lr, steps, predicted, actual (losses), by octave of eigenvalues: octaves
     training_jacobian  singular values of d theta_T / d theta_0, for small fields in mode full
     trials             settings that were tried: what, unlearned, best first
-    verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, sentences
+    verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, is_reliable
+                       (else the kernel moved, and unlearned is about the most that may be left), sentences
                        [{rule, text, because, source}]
     warnings, seconds  lines; time by part
 """
@@ -156,11 +157,12 @@ class Finding:
 @dataclass(frozen=True)
 class Verdict:
     """unlearned: share of the target's energy, without its mean, in bands that the run will not learn, from_rho the
-    lowest of them. psnr_limit: what that alone leaves."""
+    lowest of them. psnr_limit: what that alone leaves. is_reliable: did the kernel hold still in the rehearsal?"""
 
     unlearned: float = math.nan
     from_rho: float = math.nan
     psnr_limit: float = math.nan
+    is_reliable: bool = True
     findings: tuple[Finding, ...] = ()
 
 
@@ -251,6 +253,7 @@ class Report:
                 "unlearned": self.verdict.unlearned,
                 "from_rho": self.verdict.from_rho,
                 "psnr_limit_db": self.verdict.psnr_limit,
+                "is_reliable": self.verdict.is_reliable,
                 "sentences": [dataclasses.asdict(f) for f in self.verdict.findings],
             },
             "warnings": list(self.warnings),

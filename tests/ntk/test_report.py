@@ -74,7 +74,9 @@ def test_the_document_is_json_of_known_keys(fine: Report, full: Report) -> None:
         assert set(document) == KEYS
         assert document["inr_ntk"] == VERSION == 1
         assert all(set(band) == BAND_KEYS for band in document["bands"])
-        assert set(document["verdict"]) == {"unlearned", "from_rho", "psnr_limit_db", "sentences"}
+        assert set(document["verdict"]) == {
+            "unlearned", "from_rho", "psnr_limit_db", "is_reliable", "sentences"
+        }  # fmt: skip
         assert set(document["verdict"]["sentences"][0]) == {"rule", "text", "because", "source"}
         assert set(document["eff_rank"]) == {"stable", "participation", "entropy", "numerical"}
 
@@ -289,6 +291,14 @@ def test_the_regime_is_told_by_the_kernels_likeness() -> None:
     from inr.ntk import Drift
 
     moved = Drift(0.5, 0.3, 2.0, 0.5)
+    rich = judge(made(**POOR, drift=moved, cka_init=0.7))
+    assert not rich.verdict.is_reliable
+    assert rich.document()["verdict"]["is_reliable"] is False
+    told = {f.rule: f.text for f in rich.verdict.findings}
+    assert told["unlearned"].startswith("At most 10 % of the target's energy")
+    assert "not to be relied on" in told["rich"]
+    assert judge(made(**POOR, drift=moved, cka_init=0.95)).verdict.is_reliable
+    assert judge(made(drift=moved, cka_init=0.5, is_linear=True)).verdict.is_reliable
     assert "rich" in rules(judge(made(drift=moved, cka_init=0.7)))
     assert "lazy" in rules(judge(made(drift=moved, cka_init=0.999)))
     assert rules(judge(made(drift=moved, cka_init=0.95))) == {"unlearned"}
