@@ -242,7 +242,7 @@ def made(**changes: object) -> Report:
     bands = (band(0, 0, 0, 0), band(0.01, 0.1, 90, 0.01), band(0.1, 0.5, 10, 0.01))
     report = Report(
         "quick", "siren", "a.png", "start", 10, 1000, 1, 100, 1e-3, 64, "adam", modes, {"body": 1.0}, bands,
-        verdict=Verdict(0.0, math.nan, math.inf), cka_init=0.95,
+        verdict=Verdict(0.0, math.nan, math.inf), cka_init=0.95, is_followed=True,
     )  # fmt: skip
     return dataclasses.replace(report, **changes)  # type: ignore[arg-type]
 
@@ -303,6 +303,11 @@ def test_the_regime_is_told_by_the_kernels_likeness() -> None:
     assert "lazy" in rules(judge(made(drift=moved, cka_init=0.999)))
     assert rules(judge(made(drift=moved, cka_init=0.95))) == {"unlearned"}
     assert "exact" in rules(judge(made(drift=moved, cka_init=1.0, is_linear=True)))
+
+
+def test_a_run_that_was_not_followed_is_told() -> None:
+    assert "coarse" in rules(judge(made(is_followed=False)))
+    assert "coarse" not in rules(judge(made(is_followed=False, is_linear=True)))
 
 
 def test_flat_unaligned_kernels_white_targets_and_sharp_edges_are_told() -> None:
