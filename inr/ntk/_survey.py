@@ -65,7 +65,7 @@ class Effort:
     work: float
 
 
-QUICK = Effort("quick", 256, 2**19, 4, 4, 2**12, 4, 4e10)
+QUICK = Effort("quick", 256, 2**19, 4, 4, 2**12, 4, 2e10)
 FULL = Effort("full", 1024, 2**19, 4, 16, 2**14, 8, 4e11)
 TRIAL = Effort("trial", 0, 2**14, 2, 4, 2**12, 4, 1e10)
 """For a setting that is tried."""

@@ -164,7 +164,7 @@ def coarse(r: Report) -> Finding | None:
         "coarse",
         "The run was too much work to be followed, so each band was given one rate: its slow half may be left where "
         "this says learned. A piece of the signal, or a smaller network, can be followed.",
-        "points x parameters x products with the kernel above the mode's limit; --mode full has ten times of it",
+        "points x parameters x products with the kernel above the mode's limit; --mode full has twenty times of it",
         "benchmarks/forecasts.py",
     )
 
