@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from inr.ntk._flow import BEYOND, _looks, follow
-from inr.ntk._forecast import Plan, adapt
+from inr.ntk._flow import _looks, follow
+from inr.ntk._forecast import BEYOND, Plan, adapt
 from inr.ntk._lanczos import krylov
 
 M = 12
