@@ -87,7 +87,7 @@ def _frequencies(axes: Any, found: list[Curves]) -> None:
     axes.set_xlabel("frequency, cycles per sample")
     axes.set_xticks([0.05, 0.1, 0.2, 0.5], ["0.05", "0.1", "0.2", "0.5"])
     axes.xaxis.set_minor_formatter(lambda value, _: "")
-    axes.set_title("Rate of learning by frequency, over the mean, dB  (dots: 20 dB down)")
+    axes.set_title("Rate of learning, dB of the mean (dots: 20 dB down)")
     low, high = axes.get_ylim()
     gap, last = 0.06 * (high - low), -float("inf")
     for y, label, hue in sorted(ends):

@@ -131,8 +131,9 @@ def sines(omega: float, **other: Any) -> Document:
 
 FIGURES = {
     "pi_net": Figure(
-        "Polynomial nets learn high frequencies faster than the MLP of equal size",
-        "Fresh fields behind the same 32 random frequencies (sigma 2), about 16,600 parameters each",
+        "Polynomial nets have more of their kernel at high frequencies than the MLP of equal size",
+        "Fresh fields behind the same 32 random frequencies (sigma 2), about 16,600 parameters each; beyond what these reach\n"
+        "the kinks of the ReLU take over",
         (
             ("ReLU MLP", {"type": "mlp", **WIDE, **FEATURES}, 0),
             ("Pi-net, NCP", {"type": "pi_ncp", **WIDE, **FEATURES, "width": 34}, 0),
@@ -141,7 +142,8 @@ FIGURES = {
     ),
     "fr_iga": Figure(
         "FR and IGA raise what a ReLU network is slow at",
-        "Fresh ReLU network on coordinates; its hidden layers reparameterised (FR); its residuals adjusted (IGA)",
+        "Fresh ReLU network on coordinates; hidden layers reparameterised (FR, 8 times the trained numbers); residuals "
+        "adjusted (IGA)",
         (
             ("ReLU", MLP, 0),
             ("FR", MLP | {"linear": {"type": "fourier_reparam", "n_low": 32, "n_high": 32, "phases": 8}}, 0),
