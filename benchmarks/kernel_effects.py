@@ -132,8 +132,7 @@ def sines(omega: float, **other: Any) -> Document:
 FIGURES = {
     "pi_net": Figure(
         "Polynomial nets have more of their kernel at high frequencies than the MLP of equal size",
-        "Fresh fields behind the same 32 random frequencies (sigma 2), about 16,600 parameters each; beyond what these reach\n"
-        "the kinks of the ReLU take over",
+        "Fresh fields behind the same 32 random frequencies (sigma 2), about 16,600 parameters each",
         (
             ("ReLU MLP", {"type": "mlp", **WIDE, **FEATURES}, 0),
             ("Pi-net, NCP", {"type": "pi_ncp", **WIDE, **FEATURES, "width": 34}, 0),
