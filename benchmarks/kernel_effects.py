@@ -23,11 +23,10 @@ from typing import Any
 import torch
 from _kernel_figure import Curves, curves, draw, rates
 from _record import save
-from torch import Generator, Tensor
+from torch import Tensor
 
 from inr import ntk
 from inr._config import parse
-from inr._domain import Spec
 from inr.fields import Field, FieldConfig
 from inr.fitting import Run, resolve
 from inr.fitting.iga import lowering
@@ -172,11 +171,9 @@ FIGURES = {
 def figure_of(name: str, n_seeds: int, suffix: str) -> bytes:
     chosen = FIGURES[name]
     x = ntk.lattice(LATTICE)
-    spec = Spec("array", 2, 1, LATTICE)
     found: list[Curves] = []
     for label, document, k in chosen.kernels:
-        config = parse(FieldConfig, document, "field").resolve(spec)
-        fields = [config.build(spec, Generator().manual_seed(seed)) for seed in range(n_seeds)]
+        fields = [field_of(document, seed, 0) for seed in range(n_seeds)]
         matrices = [ntk.tangent_kernel(field, x).matrix for field in fields]
         count = sum(p.numel() for p in fields[0].parameters() if p.requires_grad)
         found.append(curves(label, [lowered(m, k) if k else m for m in matrices], LATTICE))
