@@ -1,9 +1,9 @@
 """Proposals of `inr suggest` against the defaults: `python benchmarks/suggest.py FOLDER [--steps N] [--only NAME]`.
 
-FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 96 x 96; sounds are clips of 8192
-and 16384 samples, and whole. Both arms are the same network (width 64) for the same number of steps, one after the
-other, so that time is equal too; a rule is kept where it wins in the mean. The row of the kind's default field shows
-what any of them is up against.
+FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 96 x 96, or with --crop N cut to
+N x N at their own resolution (record suggest-crop); sounds are clips of 8192 and 16384 samples, and whole. Both arms
+are the same network (width 64) for the same number of steps, one after the other, so that time is equal too; a rule is
+kept where it wins in the mean. The row of the kind's default field shows what any of them is up against.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ from inr.signals import Signal, load_signal
 SIZE = ("width=64",)
 
 
-def signals(folder: Path, work: Path) -> Iterator[tuple[str, Signal]]:
+def signals(folder: Path, work: Path, crop: int | None, only: str) -> Iterator[tuple[str, Signal]]:
     from PIL import Image
 
-    for path in sorted((folder / "images").glob("*.png")):
+    for path in sorted((folder / "images").glob(f"*{only}*.png")):
+        side = crop or 512
         with Image.open(path) as picture:
-            left, top = (picture.width - 512) // 2, (picture.height - 512) // 2
-            small = picture.crop((left, top, left + 512, top + 512)).resize((96, 96), Image.Resampling.LANCZOS)
+            left, top = (picture.width - side) // 2, (picture.height - side) // 2
+            small = picture.crop((left, top, left + side, top + side))
+        if crop is None:
+            small = small.resize((96, 96), Image.Resampling.LANCZOS)
         small.save(work / path.name)
         yield path.stem, load_signal(work / path.name)
     import soundfile
 
-    for path in sorted((folder / "audio").glob("*.wav")):
+    for path in () if crop else sorted((folder / "audio").glob(f"*{only}*.wav")):
         samples, rate = soundfile.read(path, always_2d=True)
         for part, length in ((0.14, 8192), (0.25, 16384), (0.5, 8192), (0.0, len(samples))):
             start = int(part * len(samples))
@@ -67,13 +70,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="part of a file's name")
+    parser.add_argument("--crop", type=int, help="side of pictures at their own resolution")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as work:
-        for name, signal in signals(given.folder, Path(work)):
-            if given.only not in name:
-                continue
+        for name, signal in signals(given.folder, Path(work), given.crop, given.only):
             start = time.perf_counter()
             found = suggest(signal, settings=SIZE)
             asked = time.perf_counter() - start
@@ -89,7 +91,7 @@ def main() -> None:
                     slow = p.slow if arm == "proposed" else p.slow_default
                     rows.append(row | {"slow": slow, "db": db, "seconds": seconds, "suggest_seconds": asked})
                     print(rows[-1], flush=True)
-            print(save("-".join(filter(None, ("suggest", given.only))), rows), flush=True)
+            print(save("-".join(filter(None, ("suggest", given.only, "crop" if given.crop else ""))), rows), flush=True)
     print_gains(rows)
 
 

@@ -194,6 +194,97 @@ def claims_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
+LEARNED, WORTH = 0.5, 1e-3
+"""A band is not learned where more than so much is left; only those count that have this share of the energy."""
+
+
+def forecasts_table() -> str:
+    """What `inr ntk` said before a run against what was left after it."""
+    every, conditions = together("forecasts")
+    rows = list({(row["signal"], row["field"], row["steps"]): row for row in every}.values())
+    lines = [
+        "| signal | family | steps | left, dB: said | fitted | unlearned energy: said | fitted "
+        "| bands not learned: said | fitted | both | kernel's likeness to its start |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        said, fitted, both = (len(found) for found in _unlearned_bands(row))
+        (left_said, left), (share_said, share) = row["left_db"], row["unlearned"]
+        lines.append(
+            f"| {row['signal']} | {row['field']} | {row['steps']} | {left_said:.1f} | {left:.1f} | {share_said:.0%} "
+            f"| {share:.0%} | {said} | {fitted} | {both} | {row['cka'] or 1:.2f} |"
+        )
+    return "\n".join([*conditions, "", *lines, "", *map(_forecasts_summary, _by_likeness(rows))])
+
+
+def _unlearned_bands(row: dict[str, Any]) -> tuple[set[int], set[int], set[int]]:
+    """Bands that were said to be left unlearned, that were, and both."""
+    bands = [band for band in row["bands"][1:] if band[1] > WORTH]
+    said = {i for i, (_, _, left, _) in enumerate(bands) if left > LEARNED}
+    fitted = {i for i, (_, _, _, left) in enumerate(bands) if left > LEARNED}
+    return said, fitted, said & fitted
+
+
+def _by_likeness(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    def is_lazy(row: dict[str, Any]) -> bool:
+        return (row["cka"] or 1) >= 0.9
+
+    return [
+        ("Likeness 0.9 or more", [row for row in rows if is_lazy(row)]),
+        ("Likeness below 0.9", [row for row in rows if not is_lazy(row)]),
+    ]
+
+
+def _forecasts_summary(group: tuple[str, list[dict[str, Any]]]) -> str:
+    """Over all bands of some rows: how often "not learned" was right, and how much of it was said."""
+    name, rows = group
+    if not rows:
+        return f"{name}: no runs."
+    counts = [[len(found) for found in _unlearned_bands(row)] for row in rows]
+    said, fitted, both = (sum(column) for column in zip(*counts, strict=True))
+    off = sorted(abs(row["left_db"][0] - row["left_db"][1]) for row in rows)
+    n_bands = sum(sum(band[1] > WORTH for band in row["bands"][1:]) for row in rows)
+    right = n_bands - (said - both) - (fitted - both)
+    return (
+        f"{name} ({len(rows)} runs): of {said} bands said to be left unlearned {both} were (precision "
+        f"{both / max(said, 1):.0%}), of {fitted} that were {both} were said (recall {both / max(fitted, 1):.0%}); "
+        f"{right / max(n_bands, 1):.0%} of {n_bands} bands right; energy left off by "
+        f"{off[len(off) // 2]:.1f} dB in the median, {off[-1]:.1f} at most.\n"
+    )
+
+
+def advice_table() -> str:
+    """What the settings that `inr ntk` tried gained when they were fitted."""
+    every, conditions = together("advice")
+    lines = ["| setting | advised | fits | gain in the mean | worst |", "|---|---|---|---|---|"]
+    found: dict[tuple[str, bool], list[float]] = {}
+    for row in every:
+        for tried in row["advice"]:
+            name = re.sub(r"=[\d.,]+$", "", tried["setting"])
+            found.setdefault((f"{row['field']}: {name}", tried["advised"]), []).append(tried["db"])
+    for (name, is_advised), gains in sorted(found.items()):
+        mean = sum(gains) / len(gains)
+        lines.append(
+            f"| {name} | {'yes' if is_advised else 'no'} | {len(gains)} | {mean:+.2f} dB | {min(gains):+.2f} dB |"
+        )
+    return "\n".join([*conditions, "", *lines])
+
+
+def ntk_speed_table() -> str:
+    record = newest("ntk-speed")
+    lines = ["| what | N | seconds | against |", "|---|---|---|---|"]
+    for row in record["rows"]:
+        if row["what"] == "kernel":
+            ours, theirs = row["seconds"]["layerwise"], row["seconds"]["contraction"]
+            lines.append(
+                f"| exact kernel | {row['n']} | {ours:.3f} s | vmap(jacrev) {theirs:.2f} s: {row['ratio']:.0f} x |"
+            )
+        else:
+            points = f"{row['n']} in the matrix, bands of {row['band_points']:,}"
+            lines.append(f"| report, mode {row['what']} | {points} | {row['seconds']:.0f} s | |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def results() -> str:
     parts = [
         "# Results",
@@ -206,6 +297,20 @@ def results() -> str:
         "## What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]
+    if newest("forecasts")["rows"]:
+        parts += [
+            "## What `inr ntk` says will not be learned, and what was not",
+            "`forecasts.py` says how; counted are bands with at least 0.1 % of the signal's energy.",
+            forecasts_table(),
+        ]
+    if newest("advice")["rows"]:
+        parts += [
+            "## The settings that `inr ntk` tries, fitted",
+            "`forecasts.py --advice`; equal steps.",
+            advice_table(),
+        ]
+    if newest("ntk-speed")["rows"]:
+        parts += ["## The tangent kernel's speed", "`ntk_speed.py` says how.", ntk_speed_table()]
     if newest("kernels")["rows"]:
         parts += [
             "## Every kernel op against its reference and the machine",

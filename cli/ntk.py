@@ -98,6 +98,7 @@ def ntk(
 
     The tangent kernel says how fast each frequency is learned. It is read after a short rehearsal of the fit, compared
     with the signal's spectrum, and followed to the end of the run; settings that may reach more are tried the same way.
+    Where the kernel changed in the rehearsal the verdict is an upper bound on what is left, and says so.
 
     \b
     inr ntk photo.png --field siren --figure ntk.png

@@ -44,7 +44,8 @@ def suggest(
     """Propose a field and the setting that decides its band, with the reason and the command.
 
     The least frequency setting with which nearly all of the signal's energy lies in bands that the untrained field's
-    tangent kernel learns at about one rate. Nothing is fitted.
+    tangent kernel learns at about one rate. Nothing is fitted. For pictures and sounds; arrays have no rule
+    yet, and shapes and points, which have no lattice, are refused.
 
     \b
     inr suggest photo.png

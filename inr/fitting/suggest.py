@@ -22,7 +22,7 @@ SLOW_DB = 10.0
 
 PROBES, DRAWS = 8, 2
 
-OMEGAS = (30.0, 45.0, 60.0, 90.0, 120.0)  # less than the default lost where it was proposed
+OMEGAS = (30.0, 45.0, 60.0, 90.0)  # less than the default lost where it was proposed; more was never fitted
 OMEGAS_FIRST = (100.0, 300.0, 1000.0, 3000.0)  # 30000, proposed for 7 s of music, lost to the default 3000
 SIGMAS = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
 

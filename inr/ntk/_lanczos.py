@@ -75,6 +75,15 @@ def density(product: Product, n: int, generator: Generator, *, probes: int = 10,
     return Density(torch.cat(nodes), torch.cat(weights))
 
 
+def krylov(product: Product, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Orthonormal rows Q [k, n] that span {q, K q, K^2 q, ...} from a unit vector q [n], and Q K Q^T [k, k].
+
+    k: `steps`, or fewer where the space is exhausted. Full reorthogonalisation, in float64.
+    """
+    basis, alpha, beta = _tridiagonal(product, start, min(len(start), steps), None, 0.0)
+    return basis.T, _matrix(alpha, beta)
+
+
 def _unit(n: int, generator: Generator) -> Tensor:
     return nn.functional.normalize(torch.randn(n, generator=generator, dtype=torch.float64), dim=0)
 

@@ -15,16 +15,19 @@ from inr.fields import Field
 FEWEST, MOST = 4, 48
 
 
-def second_moments(field: Field, samples: Samples, batch: int, generator: Generator) -> dict[str, Tensor]:
+def second_moments(
+    field: Field, samples: Samples, batch: int, generator: Generator, most: int = MOST
+) -> dict[str, Tensor]:
     """v = E g^2 by parameter name, g the gradient of the mean square error of a batch, without replacement.
 
-    Over as many batches as one pass through the samples has, at least 4 and at most 48.
+    Over as many batches as one pass through the samples has, at least 4 and at most `most`. For a sum over all
+    parameters 4 suffice.
     """
     field = copy.deepcopy(field).eval()
     trained = {n: p for n, p in field.named_parameters() if p.requires_grad}
     moments = {n: torch.zeros_like(p) for n, p in trained.items()}
     batch = min(batch, samples.size)
-    count = min(MOST, max(FEWEST, math.ceil(samples.size / batch)))
+    count = min(most, max(FEWEST, math.ceil(samples.size / batch)))
     if batch == samples.size:
         count = 1
     device = next(iter(trained.values())).device

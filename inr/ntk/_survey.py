@@ -27,9 +27,13 @@ from inr.ntk._alignment import (
 )
 from inr.ntk._analytic import infinite_width
 from inr.ntk._bands import spectral_centroid
-from inr.ntk._forecast import Forecast, Plan, adapt, descend
+from inr.ntk._flow import FEWEST, MOST, Flow, follow
+from inr.ntk._forecast import Plan, adapt, descend
 from inr.ntk._kernel import Kernel, tangent_kernel
+from inr.ntk._moments import FEWEST as FEWEST_BATCHES
+from inr.ntk._moments import MOST as MOST_BATCHES
 from inr.ntk._moments import preconditioner, second_moments
+from inr.ntk._operator import TangentOperator
 from inr.ntk._rehearsal import converge, training_jacobian
 from inr.ntk._sanity import violations
 from inr.ntk._spectrum import Spectrum, condition, modes_for, ranks, spectrum
@@ -37,6 +41,10 @@ from inr.ntk._windows import Windows, energies, kappas, sketches, windows_of
 from inr.ntk.report import LEARNED, Band, Convergence, Modes, Report, Verdict, Wide
 
 ROLL_OFF_DB = 20.0
+LEAST_NETWORK = 10_000
+"""Parameters whose products take as long as those of what else a field does at a point."""
+DRIFT_POINTS, RUN_POINTS = 1024, 2048
+"""Of those of the matrix, at most: for the kernel at the start, and for runs that are compared with their forecast."""
 MOST_JACOBIAN = 400
 """Parameters up to which the Jacobian of a training run is computed."""
 
@@ -44,7 +52,8 @@ MOST_JACOBIAN = 400
 @dataclass(frozen=True)
 class Effort:
     """How much is computed. points: of the matrix; band_points: at which bands are measured, in `windows` windows where
-    the lattice has more; probes and adam_probes: draws per window; adam_points: for the preconditioned kernel."""
+    the lattice has more; probes and adam_probes: draws per window; adam_points: for the preconditioned kernel. work:
+    points x parameters of the network x products with the kernel, up to which a run is followed (`_flow`)."""
 
     mode: str
     points: int
@@ -53,23 +62,26 @@ class Effort:
     probes: int
     adam_points: int
     adam_probes: int
+    work: float
 
 
-QUICK = Effort("quick", 256, 2**16, 4, 4, 2**12, 4)
-FULL = Effort("full", 1024, 2**19, 4, 16, 2**14, 8)
-TRIAL = Effort("trial", 0, 2**12, 2, 4, 2**12, 4)
+QUICK = Effort("quick", 256, 2**19, 4, 4, 2**12, 4, 2e10)
+FULL = Effort("full", 1024, 2**19, 4, 16, 2**14, 8, 4e11)
+TRIAL = Effort("trial", 0, 2**14, 2, 4, 2**12, 4, 1e10)
 """For a setting that is tried."""
 
 
 @dataclass(frozen=True)
 class BandSurvey:
-    """The bands of a field as it is now. trace: of the kernel over all points. ratio: see `adapt`."""
+    """The bands of a field as it is now. trace: of the kernel over all points. ratio: see `adapt`. is_followed: is the
+    forecast that of `_flow`, not of one rate per band?"""
 
     windows: Windows
     bands: tuple[Band, ...]
     roll_off: float | None
     trace: float
     ratio: float
+    is_followed: bool
 
     @property
     def size(self) -> int:
@@ -110,7 +122,7 @@ def survey_bands(
     target, left = energies(windows.y - windows.mean, windows), energies(residual, windows)
     target = torch.where(target > 1e-12 * target.sum(), target, 0.0)
     trace = sum(d.trace for d in drawn) * windows.scale
-    moments = second_moments(field, samples, plan.batch, generator)
+    moments = second_moments(field, samples, plan.batch, generator, MOST_BATCHES if past is None else FEWEST_BATCHES)
     before = moments if past is None else past
     ratio = _sum(moments) / max(_sum(before), 1e-300)
     weights = preconditioner(before, plan.eps)
@@ -125,9 +137,21 @@ def survey_bands(
     largest = float(kappa.max())
     rate = 0.5 * size / largest if largest > 0 else 1.0
     by_descent = descend(kappa, size, rate, plan.steps)
-    by_adam = adapt(kappa, adam, left, trace, size, windows.points, plan, ratio)
-    counts = (windows.bands.counts.double() * windows.scale * len(windows.x)).round()
     share = torch.where(target > 0, left / target.clamp_min(1e-300), 0.0)
+    products = _products(field, windows, plan, effort)
+    if products:
+        operator = TangentOperator(field, windows.x[0], weights=weights, dtype=torch.float32)
+        batch = min(plan.batch, windows.points)
+        whole = trace * float(
+            (windows.bands.counts * adam).sum() / (windows.bands.counts * kappa).sum().clamp_min(1e-300)
+        )
+        noise = (1 - batch / windows.points) * whole / batch
+        flow = follow(operator.product, residual.reshape(-1), plan, noise, _ratio(moments, before, weights), products)
+        after, when = _read(flow, windows, target)
+    else:
+        by_adam = adapt(kappa, adam, left, trace, size, windows.points, plan, ratio)
+        after, when = share * by_adam.left, by_adam.half
+    counts = (windows.bands.counts.double() * windows.scale * len(windows.x)).round()
     bands = tuple(
         Band(
             low=low,
@@ -140,12 +164,40 @@ def survey_bands(
             target_energy=float(target[i]),
             residual_energy=float(share[i]),
             left_gd=float(share[i] * by_descent.left[i]),
-            left_adam=float(share[i] * by_adam.left[i]),
-            half_step=_when(by_adam, i, float(share[i])),
+            left_adam=float(after[i]),
+            half_step=0.0 if float(share[i]) <= LEARNED else float(when[i]),
         )
         for i, (low, high) in enumerate(windows.bands.edges)
     )
-    return BandSurvey(windows, bands, _roll_off(bands), trace, ratio)
+    return BandSurvey(windows, bands, _roll_off(bands), trace, ratio, products > 0)
+
+
+def _products(field: Field, windows: Windows, plan: Plan, effort: Effort) -> int:
+    """Products with the kernel that a run may be followed with; 0: it is too large, or there is none."""
+    if len(windows.x) > 1 or plan.steps < 1:
+        return 0
+    encoding = {id(p) for p in field.param_groups().get("encoding", [])}
+    network = sum(p.numel() for p in field.parameters() if p.requires_grad and id(p) not in encoding)
+    products = min(MOST, int(effort.work / (windows.points * max(network, LEAST_NETWORK))))
+    return products if products >= FEWEST else 0
+
+
+def _ratio(moments: Mapping[str, Tensor], before: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> float:
+    now, past = (math.fsum(float((weights[n] * v[n].double()).sum()) for n in moments) for v in (moments, before))
+    return now / max(past, 1e-300)
+
+
+def _read(flow: Flow, windows: Windows, target: Tensor) -> tuple[Tensor, Tensor]:
+    """By band [B]: the share left after the run, and the first step with at most half left (inf: none)."""
+    after, when = torch.zeros_like(target), torch.full_like(target, torch.inf)
+    run = flow.steps[flow.at_end]
+    for i, step in enumerate(flow.steps):
+        part = energies(flow.residual(i).reshape(windows.y.shape), windows)
+        share = torch.where(target > 0, part / target.clamp_min(1e-300), 0.0)
+        when = torch.where((share <= LEARNED) & when.isinf(), float(step), when)
+        if step == run:
+            after = share
+    return after, when
 
 
 def unlearned(bands: tuple[Band, ...]) -> float:
@@ -181,10 +233,6 @@ def restated(found: BandSurvey, bands: tuple[Band, ...], plan: Plan) -> tuple[Ba
 
 def _sum(moments: Mapping[str, Tensor]) -> float:
     return math.fsum(float(v.double().sum()) for v in moments.values())
-
-
-def _when(forecast: Forecast, i: int, share: float) -> float:
-    return 0.0 if share <= LEARNED else float(forecast.half[i])
 
 
 def carried(ratio: Tensor, at: tuple[float, ...], to: tuple[float, ...]) -> Tensor:
@@ -253,8 +301,8 @@ def survey(
     if start is not None:
         say("drift")
         with clock.part("drift"):
-            before = tangent_kernel(start, x, channels="mean")
-            after = tangent_kernel(now, x, channels="mean")
+            before = tangent_kernel(start, x[:DRIFT_POINTS], channels="mean")
+            after = tangent_kernel(now, x[:DRIFT_POINTS], channels="mean")
             moved = drift(before.matrix, after.matrix)
             likeness = debiased_cka(before.matrix, after.matrix)
     with clock.part("wide"):
@@ -268,7 +316,7 @@ def survey(
         say("predicted against actual")
         with clock.part("convergence"):
             of = now if state == "trained" or start is None else start
-            runs = converge(of, x, y, plan, is_fresh=state == "start")
+            runs = converge(of, x[:RUN_POINTS], y[:RUN_POINTS], plan, is_fresh=state == "start")
         if kernel.n_params <= MOST_JACOBIAN:
             say("training Jacobian")
             with clock.part("training_jacobian"):
@@ -305,6 +353,7 @@ def survey(
         is_linear=is_linear,
         convergence=runs,
         training_jacobian=jacobian,
+        is_followed=bands is not None and bands.is_followed,
         verdict=verdict,
         warnings=tuple(warnings),
         seconds=clock.seconds,

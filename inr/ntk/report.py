@@ -19,6 +19,7 @@ null.
     bands              rho, low, high (cycles per sample), count, kappa, kappa_error, kappa_adam, tau_steps (gradient
                        descent at half its largest stable rate), target_energy, residual_energy (now, of the target's),
                        left_gd, left_adam (forecast after the run, of the target's), half_step (Adam), is_learned
+    is_followed        is left_adam the run's, followed in the Krylov space of the residual? Else each band has one rate
     centroid, roll_off      of the target, and where kappa is 20 dB below its largest, in cycles per sample
     sharpness, two_over_lr  of the kernel for gradient descent
     stable_lr          half of gradient descent's largest stable rate
@@ -26,7 +27,8 @@ null.
     convergence        optimizer, lr, steps, predicted, actual (losses), by octave of eigenvalues: octaves
     training_jacobian  singular values of d theta_T / d theta_0, for small fields in mode full
     trials             settings that were tried: what, unlearned, best first
-    verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, sentences
+    verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, is_reliable
+                       (else the kernel moved, and unlearned is about the most that may be left), sentences
                        [{rule, text, because, source}]
     warnings, seconds  lines; time by part
 """
@@ -167,11 +169,12 @@ class Finding:
 @dataclass(frozen=True)
 class Verdict:
     """unlearned: share of the target's energy, without its mean, in bands that the run will not learn, from_rho the
-    lowest of them. psnr_limit: what that alone leaves."""
+    lowest of them. psnr_limit: what that alone leaves. is_reliable: did the kernel hold still in the rehearsal?"""
 
     unlearned: float = math.nan
     from_rho: float = math.nan
     psnr_limit: float = math.nan
+    is_reliable: bool = True
     findings: tuple[Finding, ...] = ()
 
 
@@ -201,6 +204,7 @@ class Report:
     drift: Drift | None = None
     wide: Wide = Wide(why="not asked for")
     is_linear: bool = False
+    is_followed: bool = False
     convergence: tuple[Convergence, ...] = ()
     training_jacobian: tuple[float, ...] = ()
     trials: tuple[Trial, ...] = ()
@@ -220,6 +224,7 @@ class Report:
             "state": self.state,
             "rehearsed": self.rehearsed,
             "is_linear": self.is_linear,
+            "is_followed": self.is_followed,
             "n": m.n,
             "p": self.n_params,
             "o": self.n_channels,
@@ -260,6 +265,7 @@ class Report:
                 "unlearned": self.verdict.unlearned,
                 "from_rho": self.verdict.from_rho,
                 "psnr_limit_db": self.verdict.psnr_limit,
+                "is_reliable": self.verdict.is_reliable,
                 "sentences": [dataclasses.asdict(f) for f in self.verdict.findings],
             },
             "warnings": list(self.warnings),

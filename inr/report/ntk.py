@@ -16,7 +16,7 @@ from inr.fields import Field, FieldConfig
 from inr.fitting import Fit, FitConfig, Run, resolve
 from inr.ntk._forecast import Plan
 from inr.ntk._memory import GIB, allowed
-from inr.ntk._survey import FULL, QUICK, TRIAL, Effort, limit_db, restated, survey, survey_bands, unlearned
+from inr.ntk._survey import FULL, QUICK, TRIAL, BandSurvey, Effort, limit_db, restated, survey, survey_bands, unlearned
 from inr.ntk.report import Report, Trial
 from inr.ntk.verdict import BASE, NEGLIGIBLE, judge
 from inr.signals import Signal
@@ -187,7 +187,7 @@ def plan_of(settings: FitConfig, done: int = 0) -> Plan:
     )
 
 
-def _samples_of(signal: Signal, run: Run) -> Samples:
+def samples_of(signal: Signal, run: Run) -> Samples:
     def at(index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         batch = run.pool.batch(index)
         return batch.x, batch.y
@@ -214,7 +214,7 @@ def _rehearsed(
 
         run.advance(should_stop=should_stop)
     now = copy.deepcopy(run.field).eval()
-    samples = _samples_of(signal, run)
+    samples = samples_of(signal, run)
     return Subject(now, start if steps else None, samples, plan_of(fit, steps), fit, "start", steps, past_of(run))
 
 
@@ -236,7 +236,7 @@ def _of_fit(
     run = Run(signal, fit.field.config, dataclasses.replace(fit.settings, seed=chosen.seed), device)
     start = copy.deepcopy(run.field).eval()
     return Subject(
-        copy.deepcopy(fit.field).eval(), start, _samples_of(signal, run), plan_of(chosen), chosen, "trained", fit.steps
+        copy.deepcopy(fit.field).eval(), start, samples_of(signal, run), plan_of(chosen), chosen, "trained", fit.steps
     )
 
 
@@ -296,10 +296,11 @@ def candidates(config: FieldConfig, run_lr: float) -> list[tuple[str, FieldConfi
 def tried(signal: Signal, subject: Subject, base: Report, say: Say) -> tuple[Trial, ...]:
     """The forecast with settings changed, least unlearned first; all, and the field as it is, in trials alike.
 
-    The kernel is read on a few small windows, and the target's energies are the report's.
+    Where all runs can be followed they are; else the kernel is read on a few small windows, and the target's energies
+    are the report's.
     """
     peak = peak_of(signal)
-    rows = []
+    found: list[tuple[str, BandSurvey, Plan]] = []
     here = (BASE, subject.now.config, subject.settings.lr)
     for what, config, lr in [here, *candidates(subject.now.config, subject.settings.lr)]:
         say(f"trying {what}")
@@ -307,12 +308,16 @@ def tried(signal: Signal, subject: Subject, base: Report, say: Say) -> tuple[Tri
         steps = min(subject.rehearsed, TRIAL_STEPS)
         try:
             other = _rehearsed(signal, config, settings, steps, TRIAL_BATCH, None, lambda part: None)
-            found = survey_bands(other.now, other.samples, other.plan, TRIAL, settings.seed, other.past)
+            seen = survey_bands(other.now, other.samples, other.plan, TRIAL, settings.seed, other.past)
         except (ConfigError, UsageError):
             continue
-        assert found is not None
-        bands = restated(found, base.bands, other.plan)
-        rows.append(Trial(what, unlearned(bands), limit_db(bands, peak, found.size)))
+        assert seen is not None
+        found.append((what, seen, other.plan))
+    is_followed = all(seen.is_followed for _, seen, _ in found)
+    rows = []
+    for what, seen, plan in found:
+        bands = seen.bands if is_followed else restated(seen, base.bands, plan)
+        rows.append(Trial(what, unlearned(bands), limit_db(bands, peak, seen.size)))
     return tuple(sorted(rows, key=lambda t: t.unlearned))
 
 

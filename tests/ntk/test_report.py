@@ -14,24 +14,26 @@ import torch
 from inr._domain import Spec
 from inr._errors import UsageError
 from inr._samples import Samples
-from inr.fitting import Fit, fit
+from inr.fitting import Fit, Run, fit, resolve
 from inr.ntk import Ranks
 from inr.ntk._forecast import Plan, adapt, descend
-from inr.ntk._survey import _roll_off, carried, limit_db, unlearned
+from inr.ntk._survey import QUICK, _roll_off, carried, limit_db, unlearned
 from inr.ntk._windows import _window, energies, windows_of
 from inr.ntk.report import VERSION, Band, Modes, Report, Trial, Verdict
 from inr.ntk.verdict import BASE, RULES, judge, percent, rounded
 from inr.report import draw_ntk, draw_ntks, ntk_report
+from inr.report.ntk import MODES, samples_of
 from inr.signals import Source, load_signal
 from inr.signals.array import Array
 from inr.signals.image import Image
 
 KEYS = {
-    "inr_ntk", "mode", "field", "signal", "state", "rehearsed", "is_linear", "n", "p", "o", "loss_convention", "dtype",
-    "chunk", "steps", "lr", "batch", "optimizer", "trace", "lambda_max", "lambda_min_over_max", "noise_floor_index",
-    "spectrum", "eff_rank", "condition", "kta", "cka_target", "lga", "energy", "energy90_index", "top10_energy",
-    "cka_init", "drift", "wide", "bands", "centroid", "roll_off", "sharpness", "two_over_lr", "stable_lr",
-    "per_layer_trace", "convergence", "training_jacobian", "trials", "verdict", "warnings", "seconds",
+    "inr_ntk", "mode", "field", "signal", "state", "rehearsed", "is_linear", "is_followed", "n", "p", "o",
+    "loss_convention", "dtype", "chunk", "steps", "lr", "batch", "optimizer", "trace", "lambda_max",
+    "lambda_min_over_max", "noise_floor_index", "spectrum", "eff_rank", "condition", "kta", "cka_target", "lga",
+    "energy", "energy90_index", "top10_energy", "cka_init", "drift", "wide", "bands", "centroid", "roll_off",
+    "sharpness", "two_over_lr", "stable_lr", "per_layer_trace", "convergence", "training_jacobian", "trials",
+    "verdict", "warnings", "seconds",
 }  # fmt: skip
 BAND_KEYS = {
     "rho", "low", "high", "count", "kappa", "kappa_error", "kappa_adam", "tau_steps", "target_energy",
@@ -72,7 +74,9 @@ def test_the_document_is_json_of_known_keys(fine: Report, full: Report) -> None:
         assert set(document) == KEYS
         assert document["inr_ntk"] == VERSION == 1
         assert all(set(band) == BAND_KEYS for band in document["bands"])
-        assert set(document["verdict"]) == {"unlearned", "from_rho", "psnr_limit_db", "sentences"}
+        assert set(document["verdict"]) == {
+            "unlearned", "from_rho", "psnr_limit_db", "is_reliable", "sentences"
+        }  # fmt: skip
         assert set(document["verdict"]["sentences"][0]) == {"rule", "text", "because", "source"}
         assert set(document["eff_rank"]) == {"stable", "participation", "entropy", "numerical"}
 
@@ -92,6 +96,30 @@ def test_the_forecast_of_fine_stripes_comes_true(fine: Report) -> None:
     fitted = fit(picture(12), field, {"steps": 60})
     variance = float(np.var(picture(12).values.numpy()))
     assert fitted.metrics["mse"] > 0.8 * variance
+
+
+def test_what_is_left_of_every_band_is_forecast_within_two_decibels() -> None:
+    """A ReLU network of coordinates, whose kernel hardly moves, on a picture of which it learns a part."""
+    field = {"type": "mlp", "width": 32, "depth": 3, "encoding": "identity"}
+    report = ntk_report(picture(3), field, {"steps": 150}, points=64, try_settings=False)
+    assert report.is_followed
+    run = Run(picture(3), *resolve(picture(3), field, {"steps": 150}))
+    run.advance()
+    windows = windows_of(samples_of(picture(3), run), 2**16, 1, torch.Generator())
+    assert windows is not None
+    with torch.no_grad():
+        residual = run.field.eval()(windows.x[0].float()).double() - windows.y[0]
+    left = energies(residual.unsqueeze(0), windows)
+    for told, found in zip(report.bands[1:], left[1:].tolist(), strict=True):
+        if told.target_energy > 0.05 * float(energies(windows.y - windows.mean, windows).sum()):
+            assert told.left_adam * told.target_energy == pytest.approx(found, rel=0.6)
+
+
+def test_a_run_that_is_too_much_work_has_one_rate_per_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODES, "quick", dataclasses.replace(QUICK, work=0.0))
+    report = ntk_report(picture(2), SMALL, {"steps": 20}, points=16, try_settings=False, rehearse=0)
+    assert not report.is_followed
+    assert report.document()["is_followed"] is False
 
 
 def test_coarse_stripes_are_learned() -> None:
@@ -214,7 +242,7 @@ def made(**changes: object) -> Report:
     bands = (band(0, 0, 0, 0), band(0.01, 0.1, 90, 0.01), band(0.1, 0.5, 10, 0.01))
     report = Report(
         "quick", "siren", "a.png", "start", 10, 1000, 1, 100, 1e-3, 64, "adam", modes, {"body": 1.0}, bands,
-        verdict=Verdict(0.0, math.nan, math.inf), cka_init=0.95,
+        verdict=Verdict(0.0, math.nan, math.inf), cka_init=0.95, is_followed=True,
     )  # fmt: skip
     return dataclasses.replace(report, **changes)  # type: ignore[arg-type]
 
@@ -263,10 +291,23 @@ def test_the_regime_is_told_by_the_kernels_likeness() -> None:
     from inr.ntk import Drift
 
     moved = Drift(0.5, 0.3, 2.0, 0.5)
+    rich = judge(made(**POOR, drift=moved, cka_init=0.7))
+    assert not rich.verdict.is_reliable
+    assert rich.document()["verdict"]["is_reliable"] is False
+    told = {f.rule: f.text for f in rich.verdict.findings}
+    assert told["unlearned"].startswith("At most 10 % of the target's energy")
+    assert "not to be relied on" in told["rich"]
+    assert judge(made(**POOR, drift=moved, cka_init=0.95)).verdict.is_reliable
+    assert judge(made(drift=moved, cka_init=0.5, is_linear=True)).verdict.is_reliable
     assert "rich" in rules(judge(made(drift=moved, cka_init=0.7)))
     assert "lazy" in rules(judge(made(drift=moved, cka_init=0.999)))
     assert rules(judge(made(drift=moved, cka_init=0.95))) == {"unlearned"}
     assert "exact" in rules(judge(made(drift=moved, cka_init=1.0, is_linear=True)))
+
+
+def test_a_run_that_was_not_followed_is_told() -> None:
+    assert "coarse" in rules(judge(made(is_followed=False)))
+    assert "coarse" not in rules(judge(made(is_followed=False, is_linear=True)))
 
 
 def test_flat_unaligned_kernels_white_targets_and_sharp_edges_are_told() -> None:
