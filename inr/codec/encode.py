@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from inr._errors import FormatError, UsageError
 from inr._files import atomic, check_writable
@@ -36,8 +36,8 @@ class Compressed:
     """An .inrz file, and what is known of it.
 
     data: its bytes. profile: the name. metrics: quality of what was decoded from it. is_verified: by a fresh process.
-    sizes: bytes by chunk; "container" is what is around them. outcome: whether the aim was reached. seconds: of
-    encoding, verify_seconds: of decoding and measuring.
+    sizes: bytes by chunk; "container" is what is around them. outcome: whether the aim was reached. headline: the
+    metric to show first. seconds: of encoding, verify_seconds: of decoding and measuring.
     """
 
     data: bytes
@@ -47,6 +47,7 @@ class Compressed:
     sizes: Mapping[str, int]
     is_verified: bool
     outcome: Literal["done", "target_not_reached"]
+    headline: str
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     verify_seconds: float = 0.0
@@ -56,6 +57,25 @@ class Compressed:
         """Bits of the file per pixel, sample or element; None for shapes and points."""
         n = self.header.n_samples
         return 8 * len(self.data) / n if n else None
+
+    def summary(self) -> dict[str, Any]:
+        """What is known of the file, as JSON."""
+        return {
+            "bytes": len(self.data),
+            "bits_per_sample": self.bpp,
+            "profile": self.profile,
+            "kind": self.header.kind,
+            "shape": list(self.header.shape) or None,
+            "channels": self.header.channels,
+            "headline": self.headline,
+            "metrics": dict(self.metrics),
+            "sizes": dict(self.sizes),
+            "is_verified": self.is_verified,
+            "outcome": self.outcome,
+            "seconds": self.seconds,
+            "verify_seconds": self.verify_seconds,
+            "notes": list(self.notes),
+        }
 
     def save(self, path: str | Path) -> None:
         """Write the file, atomically."""
@@ -187,6 +207,7 @@ def compress_subject(
         sizes=Container.read(data).sizes,
         is_verified=request.verify,
         outcome="done" if is_reached(request.aim, subject, len(data), metrics) else "target_not_reached",
+        headline=subject.signal.headline,
         notes=(*subject.signal.notes, *notes),
         seconds=encoded - started,
         verify_seconds=time.perf_counter() - encoded,

@@ -56,6 +56,37 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     assert Path("out/00.safetensors").read_bytes() == Path("one.safetensors").read_bytes()
 
 
+def test_a_folder_is_compressed_in_calls_that_are_killed(pictures: Path) -> None:
+    """Two pictures and what is none; killed when the first is done."""
+    for path in sorted(pictures.iterdir())[2:]:
+        path.unlink()
+    (pictures / "bad.png").write_bytes(b"x")
+    aim = ("--quality", "30", "--effort", "1", "--threads", "1")
+    command = ("batch", "in", "-o", "out", "--job", "compress", *aim)
+    process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while n_done() < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = n_done()
+    assert finished >= 1
+    before = dict(listing(Path("out")))
+    result = program(*command, "--json")
+    assert result.returncode == 3, result.stderr
+    said = json.loads(result.stdout)
+    assert (said["kept"], said["done"], said["failed"]) == (finished, 2 - finished, 1)
+    assert [job["state"] for job in said["jobs"] if job["input"] == "bad.png"] == ["failed"]
+    assert {job["profile"] for job in said["jobs"] if job["input"] != "bad.png"} == {"pyramid"}
+    assert dict(listing(Path("out")))["00.inrz"] == before["00.inrz"]
+    assert invoke("compress", "in/01.png", *aim, "--no-progress", "-o", "one.inrz").exit_code == 0
+    assert Path("out/01.inrz").read_bytes() == Path("one.inrz").read_bytes()
+    assert invoke("decompress", "out/00.inrz", "-o", "back.png").exit_code == 0
+    table = invoke(*command).stdout
+    assert "bits per sample" in table
+    assert "parameters" not in table
+
+
 def test_failures_are_listed_and_the_rest_is_done(picture: Path, sound: Path) -> None:
     Path("bad.png").write_bytes(b"x")
     args = ("batch", "a.png", "bad.png", "tone.wav", "missing.png", "-o", "out", *TINY, "--steps", "3")
@@ -89,6 +120,9 @@ def test_failures_are_listed_and_the_rest_is_done(picture: Path, sound: Path) ->
         (("a.png", "-o", "out", "--executor", "rya"), 2),
         (("a.png", "-o", "out", "--job", "fti"), 2),
         (("a.png", "-o", "out", "-j", "0"), 2),
+        (("a.png", "-o", "out", "--bpp", "1"), 2),
+        (("a.png", "-o", "out", "--job", "compress", "--steps", "9"), 2),
+        (("a.png", "-o", "out", "--job", "compress", "--bpp", "1", "--size", "9k"), 2),
         (("x*.png", "-o", "out"), 3),
     ],
 )
