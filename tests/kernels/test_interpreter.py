@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from inr._optional import has
 from inr.kernels import use_precision
@@ -141,8 +142,12 @@ def _error() -> Compiled:
 
     problem = ErrorProblem((40, 70), 4, 32, 3, 2, torch.float32, torch.Generator())
     leaves = [tensor.requires_grad_() for tensor in problem.inputs]
-    parts = problem.parts(leaves)
-    return (cuda, _skip_triton, _mlp_triton), lambda: cuda.pyramid_error(*parts, leaves[-1], problem.target)
+    grids, kernels, weights, biases = problem.parts(leaves)
+
+    def call() -> Tensor:
+        return cuda.pyramid_error(grids, kernels, weights, biases, leaves[-1], problem.target)
+
+    return (cuda, _skip_triton, _mlp_triton), call
 
 
 def _rounding() -> Compiled:

@@ -242,7 +242,8 @@ class _Picture:
 
     @property
     def pixels(self) -> Tensor:  # [N, L]
-        return self.x[-1].flatten(1).t()
+        pixels: Tensor = self.x[-1].flatten(1).t()
+        return pixels
 
     def error(self, target: Tensor) -> Tensor:
         """The mean of squares; the last of y becomes its gradient."""
