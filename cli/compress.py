@@ -67,12 +67,14 @@ def compress(
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
     no_progress: options.NoProgress = False,
+    device: options.Device = "cpu",
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
     """Compress pictures, sounds, shapes and arrays, or models of them, to .inrz files.
 
     The file is decoded by a fresh process before it is let out, and the quality that is said is of what that wrote.
+    With --device cuda a pyramid is trained there; everything else is done on the CPU.
 
     \b
     inr compress photo.png -o photo.inrz --bpp 0.5
@@ -88,9 +90,9 @@ def compress(
 
     aim = Aim(target_psnr, bpp, None if size is None else options.size_bytes(size, "--size"), quality)
     field_settings, signal_options = _settings(settings or [])
-    request = Request(
-        aim, DEFAULT_EFFORT if effort is None else effort, profile, field, field_settings, seed or 0, not no_verify
-    )
+    if effort is None:
+        effort = DEFAULT_EFFORT
+    request = Request(aim, effort, profile, field, field_settings, seed or 0, not no_verify, device)
     folder = folder_for(inputs, output)
     is_single = folder is None
     if threads is None and jobs > 1 and not is_single:
@@ -129,14 +131,15 @@ class Task:
 
 def run(task: Task) -> Document:
     """Compress one input; the document of what came out."""
-    with machine("cpu", task.threads, task.backend), codec_backend(task.backend):
+    with machine(task.request.device, task.threads, task.backend) as device, codec_backend(task.backend):
         from inr.codec.encode import compress_subject, load
 
         given = source(task.name)
         target = Target.of(task.target, f"{given.stem}{SUFFIX}", force=task.force, suffixes=(SUFFIX,))
         subject = load(given, task.kind, task.signal_options)
         with PartProgress(is_shown=task.is_shown, name=Path(given.name).name) as progress:
-            made = compress_subject(subject, target.path, task.request, progress)
+            request = dataclasses.replace(task.request, device=str(device))
+            made = compress_subject(subject, target.path, request, progress)
         if target.is_stdout:
             target.write(made.data)
     return {"input": task.name, "output": target.name, **made.summary()}

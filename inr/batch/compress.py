@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ class CompressJob(JobKind):
     """Compress. Settings, all optional, mean what they mean for `inr compress`.
 
     kind, field: names. set: list of `field.key=value` and `signal.key=value`. flags: an aim (target_psnr_db, bpp,
-    size_bytes or quality), effort, profile, seed, verify. The device is not used: files are made on the CPU.
+    size_bytes or quality), effort, profile, seed, verify.
     """
 
     suffix: ClassVar[str] = ".inrz"
@@ -43,7 +44,8 @@ class CompressJob(JobKind):
     @classmethod
     def run(cls, source: Source, settings: Mapping[str, Any], device: torch.device) -> Result:
         request, signal_options = _request(settings)
-        made = compress_subject(load(source, settings.get("kind"), signal_options), None, request)
+        subject = load(source, settings.get("kind"), signal_options)
+        made = compress_subject(subject, None, dataclasses.replace(request, device=str(device)))
         return Result(made.data, made.summary())
 
 

@@ -85,7 +85,11 @@ class Compressed:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """How to compress: the arguments of `compress` that do not depend on the input."""
+    """How to compress: the arguments of `compress` that do not depend on the input.
+
+    device: where a pyramid is trained, cuda or cuda:INDEX; with any other, and for other profiles, that is the CPU.
+    Files that were made on different devices differ; what they decode to is the same everywhere.
+    """
 
     aim: Aim = dataclasses.field(default_factory=Aim)
     effort: int = DEFAULT_EFFORT
@@ -94,6 +98,7 @@ class Request:
     settings: tuple[str, ...] = ()
     seed: int = 0
     verify: bool = True
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not 1 <= self.effort <= 9:
@@ -122,6 +127,7 @@ def compress(
     force: bool = False,
     kind: str | None = None,
     signal_options: Mapping[str, str] | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
 ) -> Compressed:
     """Compress a picture, sound, shape or array, or a model of one, into an .inrz file.
@@ -130,14 +136,16 @@ def compress(
     anywhere. target_psnr_db, bpp, size_bytes, quality, lambda_: at most one of them, see `Aim`; by default quality is
     50. effort: 1 (fast) to 9 (small). profile: "pyramid", "grids" or "weights"; by default what suits the kind. field,
     settings: of the profiles that hold a field ("siren", ["width=64"]). verify: decode the file in a fresh process
-    before it is written. force: replace `out` if it exists. kind, signal_options: as `load_signal`.
+    before it is written. force: replace `out` if it exists. kind, signal_options: as `load_signal`. device: see
+    `Request`.
 
     Returns a Compressed. Raises UnreadableError for the source, UsageError for a request that can not be met,
     FormatError when verification fails; nothing is written then.
     """
     request = Request(
-        Aim(target_psnr_db, bpp, size_bytes, quality, lambda_), effort, profile, field, tuple(settings), seed, verify
-    )
+        Aim(target_psnr_db, bpp, size_bytes, quality, lambda_), effort, profile, field, tuple(settings), seed, verify,
+        device,
+    )  # fmt: skip
     path = None if out is None else Path(out)
     if path is not None:
         check_writable(path, force=force)
@@ -225,6 +233,7 @@ def choose(subject: Subject, request: Request) -> tuple[str, Profile, tuple[str,
         if name not in PROFILES:
             continue
         profile = PROFILES[name]().with_settings(request.field, request.settings)
+        profile.device = request.device if request.device.startswith("cuda") else "cpu"
         reason = profile.reason_against(subject.signal) if model is None else profile.reason_against_model(model)
         if reason is None:
             return name, profile, tuple(f"not profile {other}: {why}" for other, why in reasons.items())
