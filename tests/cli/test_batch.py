@@ -37,7 +37,7 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     command = ("batch", "in", "-o", "out", *TINY, "--steps", "150", "-j", "2")
     for least, number in ((1, signal.SIGKILL), (9, signal.SIGINT)):
         process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while n_done() < least and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGSTOP)  # what is done now stays so until the signal is there
@@ -68,7 +68,7 @@ def test_a_folder_is_compressed_in_calls_that_are_killed(pictures: Path) -> None
     aim = ("--quality", "30", "--effort", "1", "--threads", "1")
     command = ("batch", "in", "-o", "out", "--job", "compress", *aim)
     process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while n_done() < 1 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -82,7 +82,8 @@ def test_a_folder_is_compressed_in_calls_that_are_killed(pictures: Path) -> None
     assert (said["kept"], said["done"], said["failed"]) == (finished, 2 - finished, 1)
     assert [job["state"] for job in said["jobs"] if job["input"] == "bad.png"] == ["failed"]
     assert {job["profile"] for job in said["jobs"] if job["input"] != "bad.png"} == {"pyramid"}
-    assert dict(listing(Path("out")))["00.inrz"] == before["00.inrz"]
+    after = dict(listing(Path("out")))
+    assert all(after[name] == changed for name, changed in before.items() if name.endswith(".inrz"))
     assert invoke("compress", "in/01.png", *aim, "--no-progress", "-o", "one.inrz").exit_code == 0
     assert Path("out/01.inrz").read_bytes() == Path("one.inrz").read_bytes()
     assert invoke("decompress", "out/00.inrz", "-o", "back.png").exit_code == 0
