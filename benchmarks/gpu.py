@@ -1,23 +1,26 @@
 """Everything on a CUDA device in one call: `python benchmarks/gpu.py [--record NAME] [--limit SECONDS]`.
 
-    ops      hash grid, networks, sine, sums of kernels, forward and with gradients: milliseconds of each backend, of
-             torch eager (`reference`) and of torch.compile on it, and the share of the device's memory bandwidth and of
-             its float32 or tensor peak that the fastest of ours reaches. Both ceilings are measured in the same run.
+    ops      hash grid, networks, sine, sums of kernels, the codec's loops, forward and with gradients: milliseconds of
+             each backend, of torch eager (`reference`) and of torch.compile on it, and the share of the device's memory
+             bandwidth and of its float32 or tensor peak that each of ours reaches. The ceilings are measured in the
+             same run.
     steps    a whole training step of the default fit of a picture and of a shape: captured in a CUDA graph, uncaptured,
-             and by plain torch; and of tiny-cuda-nn's own module with torch's Adam, where it can be imported
+             and by plain torch; and of tiny-cuda-nn's own module with torch's Adam, where it can be imported; and of
+             the codec's pyramid
     quality  seconds to 40 dB of a 768x512 picture, and to IoU 0.995 of a shape, after warm-up
 
-Parts that the time does not suffice for are left out and named in the record. Without a device it says so and ends
-with exit code 2: nothing is recorded that was not measured.
+When the time is over, a timer ends whatever runs: what was measured by then is kept, and what was not is named in the
+record. Without a device it says so and ends with exit code 2: nothing is recorded that was not measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal as signals
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -28,21 +31,30 @@ from torch import Tensor
 
 from inr._errors import UnavailableError
 from inr._optional import has
+from inr.codec.pyramid.network import Networks, error, rate
+from inr.codec.pyramid.profile import architecture_of
+from inr.codec.pyramid.trainer import Steering, Trainer
 from inr.fitting import Run, resolve
 from inr.kernels import ops, use_backend, use_precision
 from inr.kernels._dispatch import Need
 from inr.kernels.hash_grid import grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.noisy_round import noisy_round
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
 from inr.kernels.sine_mlp import sine_mlp
 from inr.signals import Signal, load_signal
 from inr.signals.image import Image
 
+DEVICE = "cuda"
 LIMIT_S = 460.0  # below 8 minutes
 POINTS = 2**18
 REAL = 4  # bytes
 WARM_UP, ROUNDS, STEPS = 5, 30, 200
+
+
+class Over(BaseException):
+    """The time is over. No Exception: those of a compiler's inner parts are caught by its outer ones."""
 
 
 def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -62,13 +74,13 @@ def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 def ceilings() -> dict[str, float]:
     """Bytes per second of a copy, operations per second of products in float32, tf32 and float16."""
-    a = torch.ones(2**28, device="cuda")
+    a = torch.ones(2**28, device=DEVICE)
     b = torch.empty_like(a)
     found = {"bytes_per_s": 2 * REAL * a.numel() / (1e-3 * milliseconds(lambda: b.copy_(a)))}
     n, kept = 8192, torch.backends.cuda.matmul.allow_tf32
     for name, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("float16", torch.float16)):
         torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
-        matrix = torch.ones(n, n, device="cuda", dtype=dtype)
+        matrix = torch.ones(n, n, device=DEVICE, dtype=dtype)
         found[f"{name}_flops_per_s"] = 2 * n**3 / (1e-3 * milliseconds(lambda m=matrix: m @ m, 5))
     torch.backends.cuda.matmul.allow_tf32 = kept
     return found
@@ -81,12 +93,12 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
     """Op, size, call, its inputs, and bytes and operations that its forward pass must move and do."""
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator).cuda().requires_grad_()
+        return torch.randn(*shape, generator=generator).to(DEVICE).requires_grad_()
 
     found: list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]] = []
     for d_in, finest in ((2, (768, 512)), (3, (2048,) * 3)):
         geometry = grid_geometry(d_in, 16, 19, (16,) * d_in, finest)
-        x = torch.rand(POINTS, d_in, generator=generator).cuda().requires_grad_()
+        x = torch.rand(POINTS, d_in, generator=generator).to(DEVICE).requires_grad_()
         table = normal(geometry.total_entries, 2)
         reads = min(2 * POINTS * 2**d_in * 16, table.numel())
         moved, done = REAL * (x.numel() + reads + 32 * POINTS), POINTS * 16 * 2**d_in * (d_in + 4)
@@ -109,8 +121,8 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
         moved = REAL * POINTS * (widths[0] + widths[-1])
         found.append((op, "-".join(map(str, widths)), of_network, inputs, moved, products))
     found.append(("sine", f"{16 * POINTS}", lambda z: sine(z, 30.0), [normal(16 * POINTS)], 2 * REAL * 16 * POINTS, 0))
-    p, centres = (torch.rand(n, 2, generator=generator).cuda().requires_grad_() for n in (POINTS // 8, 1000))
-    sums = [p, centres, torch.full((1000,), 0.05, device="cuda", requires_grad=True), normal(1000, 3)]
+    p, centres = (torch.rand(n, 2, generator=generator).to(DEVICE).requires_grad_() for n in (POINTS // 8, 1000))
+    sums = [p, centres, torch.full((1000,), 0.05, device=DEVICE, requires_grad=True), normal(1000, 3)]
     pairs = len(p) * len(centres)
     found.append(
         (
@@ -122,11 +134,46 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
             pairs * 30,
         )
     )
-    return found
+    return [*found, *codec_cases(generator)]
 
 
-def measure_ops(peaks: dict[str, float], is_over: Callable[[], bool]) -> list[dict[str, Any]]:
-    rows = []
+def codec_cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]]:
+    """The loops of the pyramid of a picture of 768 x 512, as at effort 5."""
+    target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
+    a = architecture_of(*target.shape, effort=5)
+    grids = [torch.randn(shape, generator=generator).to(DEVICE).requires_grad_() for shape in a.grids]
+    values = Networks(a, torch.full((a.channels,), 0.5), generator).to(DEVICE).values()
+    of_rate, of_error = ({name: values[name] for name in names} for names in (a.context, a.synthesis))
+    n_pixels, n = a.height * a.width, a.n_latents
+    context = a.n_neighbours + a.n_mixtures
+    layers = a.n_features * (a.n_grids + a.channels) + a.channels * a.n_grids + 9 * a.channels**2 * a.n_convolutions
+
+    def rate_of(*given: Tensor) -> Tensor:
+        return rate(a, dict(zip(of_rate, given[len(grids) :], strict=True)), given[: len(grids)])
+
+    def error_of(*given: Tensor) -> Tensor:
+        return error(a, dict(zip(of_error, given[len(grids) :], strict=True)), given[: len(grids)], target)
+
+    def rounded(x: Tensor) -> Tensor:
+        return noisy_round(x, 0.3, 0.2, 1, 2)
+
+    flat = torch.randn(n, generator=generator).to(DEVICE).requires_grad_()
+    size, products = "a picture of 768 x 512", 2 * n * context * (context * a.n_hidden + 4)
+    return [
+        ("context_rate", size, rate_of, [*grids, *of_rate.values()], REAL * n, products),
+        (
+            "pyramid_error",
+            size,
+            error_of,
+            [*grids, *of_error.values()],
+            REAL * (n + target.numel()),
+            2 * n_pixels * layers,
+        ),
+        ("noisy_round", size, rounded, [flat], 3 * REAL * n, 0),
+    ]
+
+
+def measure_ops(peaks: dict[str, float]) -> Iterator[dict[str, Any]]:
     for op, size, call, inputs, n_bytes, n_flops in cases(torch.Generator().manual_seed(0)):
         backends = [b.name for b in ops()[op].backends if "cuda" in (b.devices or {"cuda"})]
         precisions = ("float32", "tf32", "float16") if op.endswith("_mlp") else ("float32",)
@@ -136,8 +183,6 @@ def measure_ops(peaks: dict[str, float], is_over: Callable[[], bool]) -> list[di
             row["ms"], row["not_run"] = {}, {}
             for backend in [*backends, "compile"]:
                 for precision in precisions if backend not in ("reference", "compile") else ("float32",):
-                    if is_over():
-                        return rows
                     name = backend if precision == "float32" else f"{backend} {precision}"
                     try:
                         row["ms"][name] = time_op(call, inputs, g, backend, precision, is_backward)
@@ -149,9 +194,8 @@ def measure_ops(peaks: dict[str, float], is_over: Callable[[], bool]) -> list[di
                     times = 3 if is_backward else 1
                     row[f"memory_share {name}"] = times * n_bytes / (1e-3 * ms * peaks["bytes_per_s"])
                     row[f"compute_share {name}"] = times * n_flops / (1e-3 * ms * peaks[f"{kind}_flops_per_s"])
-            rows.append(row)
             print(op, size, row["pass"], {name: round(ms, 3) for name, ms in row["ms"].items()}, flush=True)
-    return rows
+            yield row
 
 
 def time_op(
@@ -186,10 +230,10 @@ def picture() -> Image:
 
 
 def run_of(signal: Signal, **settings: Any) -> Run:
-    return Run(signal, *resolve(signal, "hash_grid", settings), torch.device("cuda"))
+    return Run(signal, *resolve(signal, "hash_grid", settings), torch.device(DEVICE))
 
 
-def measure_step(name: str, signal: Signal) -> dict[str, Any]:
+def measure_step(name: str, signal: Signal) -> Iterator[dict[str, Any]]:
     row: dict[str, Any] = {"step": name, "ms": {}, "not_run": {}}
     arms = {"captured": ("", "float32"), "captured float16": ("", "float16"), "uncaptured": ("", "float32")}
     for arm, (backend, precision) in {**arms, "torch eager": ("reference", "float32")}.items():
@@ -210,7 +254,28 @@ def measure_step(name: str, signal: Signal) -> dict[str, Any]:
     else:
         row["not_run"]["tinycudann"] = "the package can not be imported"
     print("step of", name, {arm: round(ms, 3) for arm, ms in row["ms"].items()}, flush=True)
-    return row
+    yield row
+
+
+def measure_codec_step() -> Iterator[dict[str, Any]]:
+    """A soft step of the pyramid, and by plain torch."""
+    row: dict[str, Any] = {"step": "pyramid of a picture 768x512", "ms": {}, "not_run": {}}
+    target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
+    architecture = architecture_of(*target.shape, effort=5)
+    for arm, backend in (("triton", "cuda"), ("torch eager", "reference")):
+        trainer = Trainer(architecture, target, Steering(1e-3), torch.Generator().manual_seed(0))
+        try:
+            with use_backend(backend):
+                trainer.soft(WARM_UP)
+                torch.cuda.synchronize()
+                start = time.perf_counter()
+                trainer.soft(ROUNDS)
+                torch.cuda.synchronize()
+            row["ms"][arm] = 1e3 * (time.perf_counter() - start) / ROUNDS
+        except (UnavailableError, RuntimeError) as problem:
+            row["not_run"][arm] = str(problem).splitlines()[0]
+    print("step of", row["step"], {arm: round(ms, 3) for arm, ms in row["ms"].items()}, flush=True)
+    yield row
 
 
 def of_steps(run: Run) -> float:
@@ -233,7 +298,7 @@ def of_tinycudann(d_in: int, d_out: int, batch: int) -> float:
     network = {"otype": "FullyFusedMLP", "activation": "ReLU", "n_neurons": 64, "n_hidden_layers": 2}
     module = tinycudann.NetworkWithInputEncoding(d_in, d_out, encoding, network | {"output_activation": "None"})
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2, fused=True)
-    x, y = torch.rand(batch, d_in, device="cuda"), torch.rand(batch, d_out, device="cuda")
+    x, y = torch.rand(batch, d_in, device=DEVICE), torch.rand(batch, d_out, device=DEVICE)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -243,12 +308,15 @@ def of_tinycudann(d_in: int, d_out: int, batch: int) -> float:
     return milliseconds(step, 100)
 
 
-def measure_quality(name: str, signal: Signal, target: float, limit_s: float) -> dict[str, Any]:
-    """Seconds of training until the written signal has the quality; looks every 20 steps are not on the clock."""
+def measure_quality(name: str, signal: Signal, target: float, limit_s: float) -> Iterator[dict[str, Any]]:
+    """Seconds of training until the written signal has the quality; looks every 20 steps are not on the clock.
+
+    limit_s: of both.
+    """
     run_of(signal, steps=20).advance()  # compiles
     run = run_of(signal, steps=20_000)
-    seconds, quality, metric = 0.0, 0.0, signal.headline
-    while seconds < limit_s and quality < target and run.step < 20_000:
+    seconds, quality, metric, begin = 0.0, 0.0, signal.headline, time.perf_counter()
+    while time.perf_counter() - begin < limit_s and quality < target and run.step < 20_000:
         start = time.perf_counter()
         for _ in range(20):
             run._train_step()
@@ -258,7 +326,7 @@ def measure_quality(name: str, signal: Signal, target: float, limit_s: float) ->
     row = {"quality of": name, "metric": metric, "target": target, "reached": quality, "steps": run.step}
     row["seconds"] = seconds if quality >= target else None
     print(row, flush=True)
-    return row
+    yield row
 
 
 def main() -> int:
@@ -270,37 +338,57 @@ def main() -> int:
         print("torch sees no CUDA device: nothing is measured and nothing is recorded", file=sys.stderr)
         return 2
     begin = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    is_over = measure(rows, options.limit)
+    if options.record:
+        save(options.record, rows)
+    print(f"{time.perf_counter() - begin:.0f} s" + (", which is all there was" if is_over else ""))
+    return 0
 
-    def left() -> float:
-        return options.limit - (time.perf_counter() - begin)
 
-    peaks = ceilings()
+def measure(rows: list[dict[str, Any]], limit_s: float) -> bool:
+    """Adds every row as it comes, and whether the time ended it."""
+    shape = load_signal("analytic:torus")
+    peaks: dict[str, float] = {}
+    parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+        "device": lambda: describe(peaks),
+        "steps of a picture": lambda: measure_step("picture 768x512", picture()),
+        "quality of a picture": lambda: measure_quality("picture 768x512", picture(), 40.0, 30),
+        "steps of a shape": lambda: measure_step("torus", shape),
+        "quality of a shape": lambda: measure_quality("torus", shape, 0.995, 30),
+        "steps of the codec": measure_codec_step,
+        "ops": lambda: measure_ops(peaks),
+    }
+
+    def end(number: int, frame: object) -> None:
+        raise Over
+
+    left = list(parts)
+    signals.signal(signals.SIGALRM, end)
+    signals.setitimer(signals.ITIMER_REAL, limit_s)
+    try:
+        for name, part in parts.items():
+            try:
+                rows.extend(part())  # what came before the end stays
+            except (UnavailableError, RuntimeError) as problem:
+                rows.append({"left out": name, "because": str(problem).splitlines()[0]})
+            left.remove(name)
+    except Over:
+        rows += [{"left out": name, "because": "the time was over"} for name in left]
+        return True
+    finally:
+        signals.setitimer(signals.ITIMER_REAL, 0)
+    return False
+
+
+def describe(peaks: dict[str, float]) -> Iterator[dict[str, Any]]:
+    """The device, what is installed, which backends are usable; and its ceilings, which go to `peaks` as well."""
     versions = {name: has(name) for name in ("triton", "tinycudann")}
     usable = {op.name: [b.name for b in op.backends if not b.reasons_against(NEED)] for op in ops().values()}
-    rows: list[dict[str, Any]] = [
-        {"device": torch.cuda.get_device_name(), "packages": versions, "backends": usable, **peaks}
-    ]
-    print(rows[0], flush=True)
-    shape = load_signal("analytic:torus")
-    parts: list[tuple[str, Callable[[], list[dict[str, Any]]]]] = [
-        ("steps of a picture", lambda: [measure_step("picture 768x512", picture())]),
-        ("quality of a picture", lambda: [measure_quality("picture 768x512", picture(), 40.0, 30)]),
-        ("steps of a shape", lambda: [measure_step("torus", shape)]),
-        ("quality of a shape", lambda: [measure_quality("torus", shape, 0.995, 30)]),
-        ("ops", lambda: measure_ops(peaks, lambda: left() < 20)),
-    ]
-    for name, part in parts:
-        if left() < 40:
-            rows.append({"left out": name, "because": "the time was over"})
-            continue
-        try:
-            rows += part()
-        except (UnavailableError, RuntimeError) as error:
-            rows.append({"left out": name, "because": str(error).splitlines()[0]})
-        if options.record:
-            save(options.record, rows)
-    print(f"{time.perf_counter() - begin:.0f} s")
-    return 0
+    peaks |= ceilings()
+    row = {"device": torch.cuda.get_device_name(), "packages": versions, "backends": usable, **peaks}
+    print(row, flush=True)
+    yield row
 
 
 NEED = Need(device="cuda", dtype=torch.float32)

@@ -31,6 +31,10 @@ def complete_kind(incomplete: str) -> list[str]:
     return _registered("signals", incomplete)
 
 
+def complete_job(incomplete: str) -> list[str]:
+    return _registered("batch", incomplete)
+
+
 def complete_format(incomplete: str) -> list[str]:
     return _registered("export", incomplete)
 
@@ -195,6 +199,45 @@ Jobs = Annotated[
 
 def complete_profile(incomplete: str) -> list[str]:
     return [name for name in ("grids", "pyramid", "weights") if name.startswith(incomplete)]
+
+
+Bpp = Annotated[
+    float | None,
+    typer.Option(
+        metavar="BITS",
+        help="As good as can be within so many bits per pixel, sample or element.",
+        rich_help_panel=AIM,
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(metavar="BYTES", help="As good as can be within a size: 20000, 20k, 1.5M.", rich_help_panel=AIM),
+]
+Quality = Annotated[
+    float | None,
+    typer.Option(metavar="0..100", help="A point between small and good. Default: 50.", rich_help_panel=AIM),
+]
+Effort = Annotated[
+    int | None,
+    typer.Option(metavar="1..9", help="How much time is spent to make it smaller. Default: 5.", rich_help_panel=AIM),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="pyramid (pictures), grids or weights. Default: what suits the input.",
+        autocompletion=complete_profile,
+        rich_help_panel=MODEL,
+    ),
+]
+NoVerify = Annotated[
+    bool,
+    typer.Option(
+        "--no-verify",
+        help="Do not decode the file in a fresh process before it is written.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 
 def size_bytes(text: str, option: str) -> int:

@@ -1,9 +1,9 @@
-"""`inr batch`: fit many signals, in a folder that remembers what is done."""
+"""`inr batch`: fit or compress many signals, in a folder that remembers what is done."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from ._app import INTERRUPTED
 from ._io import read_settings
 from ._machine import machine
 from ._output import Output, human_bytes, human_metric, human_seconds
+from .compress import codec_backend
 from .fit import TRACK_SHARE
 
 if TYPE_CHECKING:
@@ -38,7 +39,14 @@ def batch(
     ],
     kind: options.Kind = None,
     job: Annotated[
-        str, typer.Option("--job", metavar="NAME", help="What is done to each: fit.", rich_help_panel=options.MODEL)
+        str,
+        typer.Option(
+            "--job",
+            metavar="NAME",
+            help="What is done to each: fit, or compress (to .inrz files).",
+            autocompletion=options.complete_job,
+            rich_help_panel=options.MODEL,
+        ),
     ] = "fit",
     field: Annotated[
         str | None,
@@ -66,7 +74,7 @@ def batch(
         float | None,
         typer.Option(
             metavar="DB",
-            help="Stop each at this PSNR; exit code 1 if one does not reach it.",
+            help="Stop each at this PSNR, or make each file as small as reaches it; exit code 1 if one does not.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
@@ -81,6 +89,12 @@ def batch(
             rich_help_panel=options.TRAINING,
         ),
     ] = False,
+    bpp: options.Bpp = None,
+    size: options.Size = None,
+    quality: options.Quality = None,
+    effort: options.Effort = None,
+    profile: options.Profile = None,
+    no_verify: options.NoVerify = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -118,7 +132,7 @@ def batch(
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
-    """Fit many signals, in a folder that remembers what is done.
+    """Fit or compress many signals, in a folder that remembers what is done.
 
     DIR/manifest.jsonl says what is done, however a call ended. The same call again does what is left: inputs that are
     new, have changed, or failed. Failures are listed at the end; the exit code is the worst of them.
@@ -127,6 +141,7 @@ def batch(
     inr batch photos -o models --steps 1000
     inr batch "sounds/**/*.wav" -o models -j 4 --field siren
     inr batch photos -o models --executor ray -j 64
+    inr batch photos -o small --job compress --bpp 0.5 --effort 3
     """
     out = Output(as_json, is_quiet, verbosity)
     if workers is not None and workers < 1:
@@ -141,6 +156,12 @@ def batch(
         "batch": samples,
         "seed": seed,
         "track_ntk": TRACK_SHARE if track_ntk else None,
+        "bpp": bpp,
+        "size_bytes": None if size is None else options.size_bytes(size, "--size"),
+        "quality": quality,
+        "effort": effort,
+        "profile": profile,
+        "verify": False if no_verify else None,
     }
     flags = {key: value for key, value in flags.items() if value is not None}
     given = {"kind": kind, "field": field, "set": list(settings or []), "fresh": fresh, "flags": flags}
@@ -199,7 +220,7 @@ class Work:
     backend: str | None
 
     def __call__(self, path: Path) -> Result:
-        with machine(self.device, self.threads, self.backend) as chosen:
+        with machine(self.device, self.threads, self.backend) as chosen, codec_backend(self.backend):
             from inr.batch import JobWork
 
             return JobWork(self.job, self.settings, str(chosen))(path)
@@ -263,10 +284,11 @@ def _report(out: Output, run: Batch, folder: Path) -> None:
             if row.state in ("done", "kept"):
                 typer.echo(str(folder / row.output))
     else:
+        own = [name for name, (key, _) in COLUMNS.items() if any(row.summary.get(key) is not None for row in rows)]
         out.table(
-            ("input", "outcome", "field", "quality", "parameters", "bytes", "time"),
-            [_cells(row, folder) for row in rows],
-            right=("parameters", "bytes", "time"),
+            ("input", "outcome", *own, "quality", "bytes", "time"),
+            [_cells(row, folder, own) for row in rows],
+            right=("parameters", "bits per sample", "bytes", "time"),
         )
         parts = [f"{counts['done']} done"]
         parts += [f"{counts['kept']} done before"] * (counts["kept"] > 0)
@@ -279,15 +301,23 @@ def _report(out: Output, run: Batch, folder: Path) -> None:
         out.error(problem)
 
 
-def _cells(row: Row, folder: Path) -> tuple[str, ...]:
+COLUMNS = {
+    "field": ("field", "{}"),
+    "parameters": ("n_params", "{:,}"),
+    "profile": ("profile", "{}"),
+    "bits per sample": ("bits_per_sample", "{:.3f}"),
+}
+"""What a kind of job says of its own: the key in a summary, and how it is written."""
+
+
+def _cells(row: Row, folder: Path, own: Sequence[str]) -> tuple[str, ...]:
     found, path = row.summary, folder / row.output
     is_there = row.state in ("done", "kept") and path.exists()
     return (
         row.name,
         _outcome(row),
-        str(found.get("field", "")),
+        *("" if found.get(key) is None else form.format(found[key]) for key, form in (COLUMNS[name] for name in own)),
         _quality(row),
-        f"{found['n_params']:,}" if "n_params" in found else "",
         human_bytes(path.stat().st_size) if is_there else "",
         human_seconds(found["seconds"]) if "seconds" in found else "",
     )

@@ -21,7 +21,7 @@ from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import PartProgress
 
 if TYPE_CHECKING:
-    from inr.codec.encode import Compressed, Request
+    from inr.codec.encode import Request
 
 SUFFIX = ".inrz"
 
@@ -49,44 +49,11 @@ def compress(
             rich_help_panel=options.AIM,
         ),
     ] = None,
-    bpp: Annotated[
-        float | None,
-        typer.Option(
-            metavar="BITS",
-            help="As good as can be within so many bits per pixel, sample or element.",
-            rich_help_panel=options.AIM,
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BYTES", help="As good as can be within a size: 20000, 20k, 1.5M.", rich_help_panel=options.AIM
-        ),
-    ] = None,
-    quality: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0..100", help="A point between small and good. Default: 50.", rich_help_panel=options.AIM
-        ),
-    ] = None,
-    effort: Annotated[
-        int,
-        typer.Option(
-            metavar="1..9",
-            help="How much time is spent to make it smaller. Default: 5.",
-            show_default=False,
-            rich_help_panel=options.AIM,
-        ),
-    ] = 5,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="pyramid (pictures), grids or weights. Default: what suits the input.",
-            autocompletion=options.complete_profile,
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    bpp: options.Bpp = None,
+    size: options.Size = None,
+    quality: options.Quality = None,
+    effort: options.Effort = None,
+    profile: options.Profile = None,
     kind: options.Kind = None,
     field: Annotated[
         str | None, options.family("Field family, for profile weights or grids. Default: the profile's own.")
@@ -94,25 +61,20 @@ def compress(
     settings: Annotated[list[str] | None, options.assignments("Any setting: field.* or signal.*")] = None,
     seed: options.Seed = None,
     jobs: options.Jobs = 1,
-    no_verify: Annotated[
-        bool,
-        typer.Option(
-            "--no-verify",
-            help="Do not decode the file in a fresh process before it is written.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = False,
+    no_verify: options.NoVerify = False,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
     no_progress: options.NoProgress = False,
+    device: options.Device = "cpu",
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
     """Compress pictures, sounds, shapes and arrays, or models of them, to .inrz files.
 
     The file is decoded by a fresh process before it is let out, and the quality that is said is of what that wrote.
+    With --device cuda a pyramid is trained there; everything else is done on the CPU.
 
     \b
     inr compress photo.png -o photo.inrz --bpp 0.5
@@ -124,11 +86,13 @@ def compress(
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
     check_jobs(jobs)
     from inr.codec.encode import Request
-    from inr.codec.profile import Aim
+    from inr.codec.profile import DEFAULT_EFFORT, Aim
 
     aim = Aim(target_psnr, bpp, None if size is None else options.size_bytes(size, "--size"), quality)
     field_settings, signal_options = _settings(settings or [])
-    request = Request(aim, effort, profile, field, field_settings, 0 if seed is None else seed, not no_verify)
+    if effort is None:
+        effort = DEFAULT_EFFORT
+    request = Request(aim, effort, profile, field, field_settings, seed or 0, not no_verify, device)
     folder = folder_for(inputs, output)
     is_single = folder is None
     if threads is None and jobs > 1 and not is_single:
@@ -167,36 +131,18 @@ class Task:
 
 def run(task: Task) -> Document:
     """Compress one input; the document of what came out."""
-    with machine("cpu", task.threads, task.backend), codec_backend(task.backend):
+    with machine(task.request.device, task.threads, task.backend) as device, codec_backend(task.backend):
         from inr.codec.encode import compress_subject, load
 
         given = source(task.name)
         target = Target.of(task.target, f"{given.stem}{SUFFIX}", force=task.force, suffixes=(SUFFIX,))
         subject = load(given, task.kind, task.signal_options)
         with PartProgress(is_shown=task.is_shown, name=Path(given.name).name) as progress:
-            made = compress_subject(subject, target.path, task.request, progress)
+            request = dataclasses.replace(task.request, device=str(device))
+            made = compress_subject(subject, target.path, request, progress)
         if target.is_stdout:
             target.write(made.data)
-    return {"input": task.name, "output": target.name, **_document(made, subject.signal.headline)}
-
-
-def _document(made: Compressed, headline: str) -> Document:
-    return {
-        "bytes": len(made.data),
-        "bits_per_sample": made.bpp,
-        "profile": made.profile,
-        "kind": made.header.kind,
-        "shape": list(made.header.shape) or None,
-        "channels": made.header.channels,
-        "headline": headline,
-        "metrics": dict(made.metrics),
-        "sizes": dict(made.sizes),
-        "is_verified": made.is_verified,
-        "outcome": made.outcome,
-        "seconds": made.seconds,
-        "verify_seconds": made.verify_seconds,
-        "notes": list(made.notes),
-    }
+    return {"input": task.name, "output": target.name, **made.summary()}
 
 
 def _line(document: Document) -> str:

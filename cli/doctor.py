@@ -85,8 +85,5 @@ def _optional(package: str) -> str:
     found = probe(package)
     if not isinstance(found, Exception):
         return _version(package) or "present"
-    return (
-        "absent"
-        if isinstance(found, ModuleNotFoundError)
-        else f"broken: {type(found).__name__}: {found}".splitlines()[0]
-    )
+    is_absent = isinstance(found, ModuleNotFoundError) and found.name == package
+    return "absent" if is_absent else f"broken: {type(found).__name__}: {found}".splitlines()[0]

@@ -25,7 +25,7 @@ FLOORS = {
     "fitting": 5,  # on `ntk`: a fit can follow its tangent kernel
     "codec": 6,
     "mesh": 6,
-    "batch": 6,
+    "batch": 7,
     "report": 7,
     "export": 8,
     "_api": 9,

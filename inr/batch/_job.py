@@ -28,9 +28,12 @@ class JobKind(ABC):
     """A kind of job: a function of an input and settings, which runs in any process of any machine.
 
     suffix: of the output file. Settings are one JSON document for all inputs; what they mean is the kind's.
+    keys: of that document; flags: of its table "flags". `check` and `run` see no others.
     """
 
     suffix: ClassVar[str]
+    keys: ClassVar[frozenset[str]]
+    flags: ClassVar[frozenset[str]]
 
     @classmethod
     @abstractmethod

@@ -173,6 +173,7 @@ class Batch:
 
 def check_settings(items: Sequence[Item], job: str, settings: Mapping[str, Any]) -> None:
     """Refuse settings that can not be, for any of the sorts of files there are. Raises ConfigError."""
+    _refuse_strangers(job, settings)
     for item in {item.path.suffix.lower(): item for item in items}.values():
         try:
             JOBS[job].check(Source(str(item.path), path=item.path), settings)
@@ -180,6 +181,18 @@ def check_settings(items: Sequence[Item], job: str, settings: Mapping[str, Any])
             raise
         except (InrError, OSError):
             continue  # of this input alone: it will be among the failures
+
+
+def _refuse_strangers(job: str, settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError for settings that another kind of job knows, or none."""
+    given = dict.fromkeys(settings, "keys") | dict.fromkeys(settings.get("flags", {}), "flags")
+    strangers = [name for name, sort in given.items() if name not in getattr(JOBS[job], sort)]
+    if strangers:
+        known = {name: [kind for kind in JOBS if name in getattr(JOBS[kind], given[name])] for name in strangers}
+        raise ConfigError(
+            [f"{name} is no setting of job {job!r}" for name in strangers],
+            "; ".join(f"{name} is one of job {kinds[0]!r}" for name, kinds in known.items() if kinds) or None,
+        )
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

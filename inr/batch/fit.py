@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 
 from inr.batch._job import JOBS, JobKind, Result
-from inr.fitting import Fit, Run
+from inr.fitting import Fit, FitConfig, Run
 from inr.fitting.request import Request
 from inr.fitting.warm import warm_start
 from inr.signals import Source, default_field_of, load_signal
@@ -24,6 +25,10 @@ class FitJob(JobKind):
     """
 
     suffix: ClassVar[str] = ".safetensors"
+    keys: ClassVar[frozenset[str]] = frozenset(
+        {"kind", "field", "config", "set", "flags", "init", "init_sha256", "fresh"}
+    )
+    flags: ClassVar[frozenset[str]] = frozenset(setting.name for setting in dataclasses.fields(FitConfig))
 
     @classmethod
     def check(cls, source: Source, settings: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from inr._errors import FormatError, UsageError
 from inr._files import atomic, check_writable
@@ -36,8 +36,8 @@ class Compressed:
     """An .inrz file, and what is known of it.
 
     data: its bytes. profile: the name. metrics: quality of what was decoded from it. is_verified: by a fresh process.
-    sizes: bytes by chunk; "container" is what is around them. outcome: whether the aim was reached. seconds: of
-    encoding, verify_seconds: of decoding and measuring.
+    sizes: bytes by chunk; "container" is what is around them. outcome: whether the aim was reached. headline: the
+    metric to show first. seconds: of encoding, verify_seconds: of decoding and measuring.
     """
 
     data: bytes
@@ -47,6 +47,7 @@ class Compressed:
     sizes: Mapping[str, int]
     is_verified: bool
     outcome: Literal["done", "target_not_reached"]
+    headline: str
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     verify_seconds: float = 0.0
@@ -57,6 +58,25 @@ class Compressed:
         n = self.header.n_samples
         return 8 * len(self.data) / n if n else None
 
+    def summary(self) -> dict[str, Any]:
+        """What is known of the file, as JSON."""
+        return {
+            "bytes": len(self.data),
+            "bits_per_sample": self.bpp,
+            "profile": self.profile,
+            "kind": self.header.kind,
+            "shape": list(self.header.shape) or None,
+            "channels": self.header.channels,
+            "headline": self.headline,
+            "metrics": dict(self.metrics),
+            "sizes": dict(self.sizes),
+            "is_verified": self.is_verified,
+            "outcome": self.outcome,
+            "seconds": self.seconds,
+            "verify_seconds": self.verify_seconds,
+            "notes": list(self.notes),
+        }
+
     def save(self, path: str | Path) -> None:
         """Write the file, atomically."""
         with atomic(Path(path)) as temporary:
@@ -65,7 +85,11 @@ class Compressed:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """How to compress: the arguments of `compress` that do not depend on the input."""
+    """How to compress: the arguments of `compress` that do not depend on the input.
+
+    device: where a pyramid is trained, cuda or cuda:INDEX; with any other, and for other profiles, that is the CPU.
+    Files that were made on different devices differ; what they decode to is the same everywhere.
+    """
 
     aim: Aim = dataclasses.field(default_factory=Aim)
     effort: int = DEFAULT_EFFORT
@@ -74,6 +98,7 @@ class Request:
     settings: tuple[str, ...] = ()
     seed: int = 0
     verify: bool = True
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not 1 <= self.effort <= 9:
@@ -102,6 +127,7 @@ def compress(
     force: bool = False,
     kind: str | None = None,
     signal_options: Mapping[str, str] | None = None,
+    device: str = "cpu",
     on_progress: OnProgress | None = None,
 ) -> Compressed:
     """Compress a picture, sound, shape or array, or a model of one, into an .inrz file.
@@ -124,6 +150,7 @@ def compress(
         force: replace `out` if it exists.
         kind: of the signal, where the suffix does not tell.
         signal_options: of the signal, as `load_signal` takes them.
+        device: where an encoder that can trains, see `Request`.
         on_progress: called with how far the encoder is.
 
     Returns:
@@ -142,8 +169,9 @@ def compress(
         ('pyramid', True, True)
     """
     request = Request(
-        Aim(target_psnr_db, bpp, size_bytes, quality, lambda_), effort, profile, field, tuple(settings), seed, verify
-    )
+        Aim(target_psnr_db, bpp, size_bytes, quality, lambda_), effort, profile, field, tuple(settings), seed, verify,
+        device,
+    )  # fmt: skip
     path = None if out is None else Path(out)
     if path is not None:
         check_writable(path, force=force)
@@ -213,6 +241,7 @@ def compress_subject(
         sizes=Container.read(data).sizes,
         is_verified=request.verify,
         outcome="done" if is_reached(request.aim, subject, len(data), metrics) else "target_not_reached",
+        headline=subject.signal.headline,
         notes=(*subject.signal.notes, *notes),
         seconds=encoded - started,
         verify_seconds=time.perf_counter() - encoded,
@@ -230,6 +259,7 @@ def choose(subject: Subject, request: Request) -> tuple[str, Profile, tuple[str,
         if name not in PROFILES:
             continue
         profile = PROFILES[name]().with_settings(request.field, request.settings)
+        profile.device = request.device if request.device.startswith("cuda") else "cpu"
         reason = profile.reason_against(subject.signal) if model is None else profile.reason_against_model(model)
         if reason is None:
             return name, profile, tuple(f"not profile {other}: {why}" for other, why in reasons.items())

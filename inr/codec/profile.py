@@ -134,6 +134,8 @@ class Profile(ABC):
     """One way to code a signal. number: in files. An instance is made without arguments; see `with_settings`."""
 
     number: ClassVar[int]
+    device: str = "cpu"
+    """Where `encode` may train: cuda, or the CPU. A profile that does not look at it trains on the CPU."""
 
     def reason_against(self, signal: Signal) -> str | None:
         """Why this signal can not be coded so, in one sentence; None when it can."""

@@ -26,13 +26,15 @@ def tracked(tensor: Tensor) -> Tensor:
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
 
 
-def handed_over(ctx: Any, g: Tensor, reference: Callable[[Sequence[Tensor]], Tensor]) -> tuple[Tensor | None, ...]:
+def handed_over(
+    ctx: Any, g: Tensor, reference: Callable[[Sequence[Tensor]], Tensor], n_others: int = 1
+) -> tuple[Tensor | None, ...]:
     """The gradients `ctx.found` that a scalar op worked out with its value, for a backward pass.
 
     Those of the reference where that pass is to be differentiated, or asks for what was not worked out (None). The
-    inputs are ctx.saved_tensors, after one that is no tensor.
+    inputs are ctx.saved_tensors, after n_others that are no tensors.
     """
-    needs = ctx.needs_input_grad[1:]
+    needs = ctx.needs_input_grad[n_others:]
     found, ctx.found = ctx.found, None  # a gradient that nobody else holds becomes the parameter's without a copy
     is_known = found is None or all(by is not None for by, need in zip(found, needs, strict=True) if need)
     if torch.is_grad_enabled() or is_functional(g) or not is_known:

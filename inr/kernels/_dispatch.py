@@ -19,6 +19,7 @@ from torch.autograd import forward_ad
 
 from inr._errors import UnavailableError, did_you_mean
 from inr._optional import probe
+from inr.kernels import _compiler
 from inr.kernels._precision import reason_against
 
 _log = logging.getLogger("inr")
@@ -125,6 +126,8 @@ class Backend:
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
             reasons.append(f"the package {self.package!r} can not be imported ({cause})")
+        elif self.package == "triton" and need.device == "cuda" and (reason := _compiler.reason_against()):
+            reasons.append(reason)
         if self.devices is not None and not is_at_home:
             reasons.append(f"it runs on {_words(self.devices)}, and the tensors are on {need.device}")
         if self.dtypes is not None and need.dtype not in self.dtypes:

@@ -223,7 +223,7 @@ def correlate(
 
 
 @dataclass
-class _Network:
+class Network:
     """A network's shape, with its parameters in the kernels' layout and frequencies multiplied into them."""
 
     weights: Sequence[Tensor]
@@ -275,9 +275,9 @@ class _Network:
         if not any(is_wanted[1:]):
             return grads + [None] * (len(is_wanted) - 1)
         layers = [
-            self._correlate(found[:1], x[None], scale, self.edge),
-            self._correlate(found[1:], kept[:-1], scale, self.precision),
-            self._correlate(g[None], kept[-1:], scale, self.edge, is_scaled=True),
+            self.correlate(found[:1], x[None], scale, self.edge),
+            self.correlate(found[1:], kept[:-1], scale, self.precision),
+            self.correlate(g[None], kept[-1:], scale, self.edge, is_scaled=True),
         ]
         products = [product for of_part, _ in layers for product in of_part]
         sums = [side for _, of_part in layers for side in of_part]
@@ -311,7 +311,7 @@ class _Network:
             num_warps=8 if self.h > 64 else 4, num_stages=1, **constants,
         )  # fmt: skip
 
-    def _correlate(
+    def correlate(
         self, a: Tensor, b: Tensor, scale: Tensor, kind: str, *, is_scaled: bool = False
     ) -> tuple[Tensor, Tensor]:
         """sum_n a_n b_n^T [layers, PA, PB] and sum_n a_n [layers, PA] of a [layers, N, A] and b [layers, N, B]."""
@@ -345,7 +345,7 @@ class _Value(torch.autograd.Function):
     ) -> Tensor:
         is_kept = any(ctx.needs_input_grad)
         ctx.reference = reference
-        ctx.network = _Network(*_split(parameters), omegas, precision)
+        ctx.network = Network(*_split(parameters), omegas, precision)
         value: Tensor
         value, kept, slopes = ctx.network.values(x, is_kept=is_kept)
         ctx.save_for_backward(kept, slopes, x, *parameters)

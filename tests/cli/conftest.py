@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ def invoke(*args: str | Path, stdin: bytes = b"") -> Result:
     return CliRunner().invoke(app, [str(a) for a in args], input=stdin)
 
 
-def program(*args: str | Path, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run a command as a program of its own."""
-    return subprocess.run([*PROGRAM, *map(str, args)], input=stdin, capture_output=True, cwd=cwd, check=False)
+def program(
+    *args: str | Path, stdin: bytes = b"", cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as a program of its own. env: what is added to the environment."""
+    command = [*PROGRAM, *map(str, args)]
+    return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=os.environ | (env or {}), check=False)
 
 
 def document(result: Result) -> Any:

@@ -12,7 +12,7 @@ from inr_cli.main import app
 from typer.main import get_command
 
 import inr
-from tests.cli.conftest import TINY, document, invoke, listing
+from tests.cli.conftest import TINY, document, invoke, listing, program
 
 
 def test_inspect_a_model(model: Path) -> None:
@@ -100,6 +100,40 @@ def test_doctor() -> None:
     assert said["inr"] == inr.__version__
     assert {row["backend"] for row in said["kernels"]} >= {"reference", "cpu"}
     assert said["optional"]["onnx"] in ("absent", "present") or said["optional"]["onnx"][0].isdigit()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise ModuleNotFoundError(\"No module named 'triton'\", name='triton')", "absent"),
+        ("import a_part_that_is_not_here", "broken: ModuleNotFoundError: No module named 'a_part_that_is_not_here'"),
+        ("raise OSError('libcuda.so.1 is missing\\nin two lines')", "broken: OSError: libcuda.so.1 is missing"),
+        ("raise SystemError", "broken: SystemError: "),
+    ],
+)
+def test_doctor_says_that_triton_is_absent_or_broken_and_nothing_else_meets_it(
+    here: Path, text: str, said: str
+) -> None:
+    """A package of that name stands before the installed one, and counts how often it is imported."""
+    (here / "triton").mkdir()
+    count = "open('imports', 'a').write('x')\n"
+    (here / "triton" / "__init__.py").write_text(count + text)
+    doctor = program("doctor", "--json", "--device", "cpu", env={"PYTHONPATH": str(here)})
+    assert doctor.returncode == 0, doctor.stderr
+    found = json.loads(doctor.stdout)
+    assert found["optional"]["triton"] == said
+    rows = [row for row in found["kernels"] if row["backend"] == "cuda"]
+    assert {row["op"] for row in rows} >= {"hash_grid", "relu_mlp", "sine_mlp", "sine", "kernel_sum", "context_rate"}
+    for row in rows:
+        assert not row["is_usable"]
+        assert "the package 'triton' can not be imported" in row["reasons"][0]
+    Path("imports").unlink()
+    fitted = program(
+        "fit", "analytic:chirp", *TINY, "--steps", "2", "-o", "a.safetensors", env={"PYTHONPATH": str(here)}
+    )
+    assert fitted.returncode == 0, fitted.stderr
+    assert not Path("imports").exists()
 
 
 @pytest.mark.slow

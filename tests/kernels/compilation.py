@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -55,13 +55,16 @@ def _kind(value: Any) -> str:
     return "fp32" if isinstance(value, float) else "i32"
 
 
-def launches(monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: Callable[[], object]) -> list[Launch]:
-    """What the module would start while the call runs; nothing is started, so results are without meaning."""
+def launches(
+    monkeypatch: pytest.MonkeyPatch, modules: Sequence[ModuleType], call: Callable[[], object]
+) -> list[Launch]:
+    """What the modules would start while the call runs; nothing is started, so results are without meaning."""
     seen: list[Launch] = []
 
     def note(kernel: Any, programs: tuple[int, ...], device: Tensor, *inputs: Any, **constants: Any) -> None:
         seen.append(Launch(kernel, inputs, constants))
 
-    monkeypatch.setattr(module, "start", note)
+    for module in modules:
+        monkeypatch.setattr(module, "start", note)
     call()
     return seen

@@ -6,12 +6,14 @@ import dataclasses
 import logging
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 import torch
 
 from inr._errors import UnavailableError
-from inr.kernels import Backend, Need, Op, _dispatch, ops, table, use_backend
+from inr.kernels import Backend, Need, Op, _compiler, _dispatch, ops, table, use_backend
 
 NEED = Need(device="cpu", dtype=torch.float32)
 SLOW = Backend("reference", priority=0, target="math:floor", is_functional=True)
@@ -91,6 +93,20 @@ def test_a_package_that_can_not_be_imported_is_a_reason(monkeypatch: pytest.Monk
     broken = "the package 'triton' can not be imported (OSError: triton is broken)"
     assert rows["hash_grid", "cuda"].reasons == (broken, "it runs on cuda, and the tensors are on cpu")
     assert ops()["hash_grid"].choose(NEED).name == "reference"
+
+
+def test_triton_without_a_c_compiler_is_refused_on_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_dispatch, "probe", lambda package: None)
+    cuda = next(backend for backend in ops()["sine"].backends if backend.name == "cuda")
+    need = Need(device="cuda", dtype=torch.float32)
+    monkeypatch.setattr(_compiler, "reason_against", _compiler.reason_against.__wrapped__)  # asks each time
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    assert ["C compiler" in reason for reason in cuda.reasons_against(need)] == [True]
+    monkeypatch.setenv("CC", "cc")
+    assert not any("C compiler" in reason for reason in cuda.reasons_against(need))
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    assert ["headers" in reason for reason in cuda.reasons_against(need)] == [True]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")

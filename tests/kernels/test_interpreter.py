@@ -8,28 +8,35 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from inr._optional import has
 from inr.kernels import use_precision
 from inr.kernels._dispatch import is_interpreted
 from tests.kernels.compilation import CAPABILITIES, LEAST_SHARED_BYTES, launches
+from tests.kernels.test_context_rate import Problem as RateProblem
+from tests.kernels.test_pyramid_error import Problem as ErrorProblem
 
 pytestmark = [
     pytest.mark.skipif(is_interpreted(), reason="this is the interpreter's process"),
     pytest.mark.skipif(not has("triton"), reason="triton can not be imported"),
 ]
 
+Compiled = tuple[Sequence[ModuleType], Callable[[], object]]
+"""Modules that start kernels, and a call that does."""
+
 PARTS = {
     "hash grid": ("test_hash_grid.py", "cuda and not any_number_of_threads"),
     "networks": ("test_triton.py", "network"),
-    "other kernels": ("test_triton.py", "not network"),
+    "the codec's loops": ("test_triton.py", "codec"),
+    "other kernels": ("test_triton.py", "not network and not codec"),
 }
 
 
@@ -62,7 +69,7 @@ def test_no_process_is_interpreted_unasked() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
 
 
-def _grid() -> tuple[ModuleType, Callable[[], object]]:
+def _grid() -> Compiled:
     from inr.kernels.hash_grid import cuda, grid_geometry
 
     geometry = grid_geometry(3, 4, 10, (4, 5, 6), (40, 50, 60))
@@ -78,10 +85,10 @@ def _grid() -> tuple[ModuleType, Callable[[], object]]:
         finally:
             torch.use_deterministic_algorithms(False)
 
-    return cuda, call
+    return (cuda,), call
 
 
-def _network(precision: Any, is_sine: bool) -> tuple[ModuleType, Callable[[], object]]:
+def _network(precision: Any, is_sine: bool) -> Compiled:
     from inr.kernels import _mlp_triton
     from inr.kernels.relu_mlp.cuda import relu_mlp
     from inr.kernels.sine_mlp.cuda import sine_mlp
@@ -96,10 +103,10 @@ def _network(precision: Any, is_sine: bool) -> tuple[ModuleType, Callable[[], ob
             y = sine_mlp(x, weights, biases, [30.0, 1.0]) if is_sine else relu_mlp(x, weights, biases)
         torch.autograd.grad(y, [x, *weights, *biases], torch.zeros_like(y))
 
-    return _mlp_triton, call
+    return (_mlp_triton,), call
 
 
-def _kernels() -> tuple[ModuleType, Callable[[], object]]:
+def _kernels() -> Compiled:
     from inr.kernels.kernel_sum import cuda
 
     p, weights = torch.rand(99, 3, requires_grad=True), torch.rand(50, 2, requires_grad=True)
@@ -108,23 +115,57 @@ def _kernels() -> tuple[ModuleType, Callable[[], object]]:
         y = cuda.kernel_sum(p, torch.rand(50, 3), torch.ones(50), weights, "gauss")
         torch.autograd.grad(y, (p, weights), torch.zeros_like(y))
 
-    return cuda, call
+    return (cuda,), call
 
 
-def _sine() -> tuple[ModuleType, Callable[[], object]]:
+def _sine() -> Compiled:
     from inr.kernels.sine import cuda
 
     z = torch.rand(99, requires_grad=True)
-    return cuda, lambda: torch.autograd.grad(cuda.sine(z, 30.0).sum(), z)
+    return (cuda,), lambda: torch.autograd.grad(cuda.sine(z, 30.0).sum(), z)
 
 
-CALLS: dict[str, Callable[[], tuple[ModuleType, Callable[[], object]]]] = {
+def _rate() -> Compiled:
+    from inr.kernels import _mlp_triton, _skip_triton
+    from inr.kernels.context_rate import cuda
+
+    problem = RateProblem((40, 70), 4, 12, 4, 2, torch.float32, torch.Generator())
+    leaves = [tensor.requires_grad_() for tensor in problem.inputs]
+    n, m = problem.n_grids, problem.n_layers
+    parts = leaves[:n], leaves[n : 2 * n], leaves[2 * n : 2 * n + m], leaves[2 * n + m : -1], leaves[-1]
+    return (cuda, _skip_triton, _mlp_triton), lambda: cuda.context_rate(*parts, problem.offsets)
+
+
+def _error() -> Compiled:
+    from inr.kernels import _mlp_triton, _skip_triton
+    from inr.kernels.pyramid_error import cuda
+
+    problem = ErrorProblem((40, 70), 4, 32, 3, 2, torch.float32, torch.Generator())
+    leaves = [tensor.requires_grad_() for tensor in problem.inputs]
+    grids, kernels, weights, biases = problem.parts(leaves)
+
+    def call() -> Tensor:
+        return cuda.pyramid_error(grids, kernels, weights, biases, leaves[-1], problem.target)
+
+    return (cuda, _skip_triton, _mlp_triton), call
+
+
+def _rounding() -> Compiled:
+    from inr.kernels.noisy_round import cuda
+
+    return (cuda,), lambda: [cuda.noisy_round(torch.zeros(99), 0.3, 0.2, seed, 2, 2**32 - 99) for seed in range(2)]
+
+
+CALLS: dict[str, Callable[[], Compiled]] = {
     "hash grid": _grid,
     "rectified units, float32": lambda: _network("float32", False),
     "rectified units, float16": lambda: _network("float16", False),
     "sines, tf32": lambda: _network("tf32", True),
     "sums of kernels": _kernels,
     "sines": _sine,
+    "the codec's rate": _rate,
+    "the codec's error": _error,
+    "the codec's rounding": _rounding,
 }
 
 
@@ -132,8 +173,8 @@ CALLS: dict[str, Callable[[], tuple[ModuleType, Callable[[], object]]]] = {
 @pytest.mark.parametrize("name", CALLS)
 def test_every_launch_compiles_for_devices_that_are_not_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And needs no more shared memory than they have, and no memory behind registers."""
-    module, call = CALLS[name]()
-    seen = launches(monkeypatch, module, call)
+    modules, call = CALLS[name]()
+    seen = launches(monkeypatch, modules, call)
     assert len(seen) >= 2
     for launch in seen:
         compiled = launch.compile(CAPABILITIES[0])

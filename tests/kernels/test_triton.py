@@ -19,11 +19,15 @@ from inr.kernels._dispatch import is_interpreted
 from inr.kernels.grid_mlp_loss import grid_mlp_loss
 from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
+from inr.kernels.noisy_round import noisy_round
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
 from inr.kernels.sine_mlp import sine_mlp
 from tests.assertions import assert_near, assert_same_bytes
+from tests.kernels.test_context_rate import Problem as RateProblem
+from tests.kernels.test_pyramid_error import SIZES
+from tests.kernels.test_pyramid_error import Problem as ErrorProblem
 
 DEVICE = "cpu" if is_interpreted() else "cuda"
 pytestmark = [] if is_interpreted() else [pytest.mark.gpu]
@@ -179,6 +183,82 @@ def _summing(kernel: Kernel) -> Call:
 def _sum(n: int, m: int, d_in: int, n_values: int, generator: torch.Generator) -> list[Tensor]:
     p, centres = torch.rand(n, d_in, generator=generator), torch.rand(m, d_in, generator=generator)
     return [p, centres, 0.2 + torch.rand(m, generator=generator), torch.randn(m, n_values, generator=generator)]
+
+
+# -- the codec's loops
+
+RATES = [
+    ((5, 7), 3, 3, 2, 2),
+    ((1, 19), 2, 4, 1, 1),
+    ((1, 1), 3, 2, 2, 1),
+    ((65, 33), 4, 8, 4, 2),
+    ((24, 70), 7, 12, 6, 3),
+]
+
+
+@pytest.mark.parametrize(("shape", "n_grids", "n_near", "n_mixes", "n_hidden"), RATES)
+def test_codec_rates_equal_the_reference(
+    shape: tuple[int, int], n_grids: int, n_near: int, n_mixes: int, n_hidden: int, generator: torch.Generator
+) -> None:
+    problem = RateProblem(shape, n_grids, n_near, n_mixes, n_hidden, torch.float32, generator)
+    assert_agree(ops()["context_rate"], problem.of, leaves(*problem.inputs))
+
+
+@pytest.mark.parametrize("log_scale", [-9.0, 0.0, 13.0])
+def test_codec_rates_of_certain_and_impossible_numbers(log_scale: float, generator: torch.Generator) -> None:
+    problem = RateProblem((16, 16), 1, 3, 1, 1, torch.float32, generator)
+    problem.inputs[-2] = torch.tensor([0.0, log_scale])
+    problem.inputs[0] = problem.inputs[0] * 8
+    assert_agree(ops()["context_rate"], problem.of, leaves(*problem.inputs))
+
+
+@pytest.mark.parametrize(("shape", "n_grids", "hidden", "channels", "n_filters"), SIZES)
+def test_codec_errors_equal_the_reference(
+    shape: tuple[int, int], n_grids: int, hidden: int, channels: int, n_filters: int, generator: torch.Generator
+) -> None:
+    problem = ErrorProblem(shape, n_grids, hidden, channels, n_filters, torch.float32, generator)
+    problem.target = problem.target.to(DEVICE)
+    assert_agree(ops()["pyramid_error"], problem.of, leaves(*problem.inputs))
+
+
+@pytest.mark.parametrize(("n", "first"), [(0, 3), (3, 31), (5000, 17), (70, 2**32 - 80)])
+def test_codec_rounding_equals_the_reference(n: int, first: int, generator: torch.Generator) -> None:
+    (x,) = leaves(3 * torch.randn(n, generator=generator))
+    for temperature, deviation, seed in ((0.35, 0.22, 3), (0.1, 0.15, 2**61 + 5), (0.3, 0.0, 0)):
+
+        def call(x: Tensor, given: tuple[float, float, int] = (temperature, deviation, seed)) -> Tensor:
+            return noisy_round(x, *given, 1000, first)
+
+        assert_agree(ops()["noisy_round"], call, [x])
+
+
+def test_codec_steps_give_the_same_bytes_twice_and_go_on_in_the_reference(generator: torch.Generator) -> None:
+    rate = RateProblem((12, 13), 3, 4, 2, 2, torch.float32, generator)
+    error = ErrorProblem((12, 13), 3, 4, 3, 2, torch.float32, generator)
+    error.target = error.target.to(DEVICE)
+    calls: list[tuple[str, Call, list[Tensor]]] = [
+        ("context_rate", rate.of, leaves(*rate.inputs)),
+        ("pyramid_error", error.of, leaves(*error.inputs)),
+        ("noisy_round", lambda x: noisy_round(x, 0.3, 0.2, 1, 2), leaves(torch.randn(40, generator=generator))),
+    ]
+    for name, call, inputs in calls:
+        for mine, again in zip(results("cuda", call, inputs), results("cuda", call, inputs), strict=True):
+            assert_same_bytes(mine.cpu(), again.cpu())
+        seconds = []
+        for backend in ("cuda", "reference"):
+            with use_backend(backend):
+                firsts = torch.autograd.grad(call(*inputs).square().sum(), inputs, create_graph=True)
+                seconds.append(
+                    torch.autograd.grad(torch.stack([first.square().sum() for first in firsts]).sum(), inputs)
+                )
+        for mine, wanted in zip(*seconds, strict=True):
+            assert_near(mine, wanted, 10 * ops()[name].tolerances[torch.float32])
+
+
+def test_codec_rates_of_no_hidden_layer_are_refused_with_a_reason(generator: torch.Generator) -> None:
+    problem = RateProblem((3, 3), 1, 2, 2, 0, torch.float32, generator)
+    with use_backend("cuda"), pytest.raises(UnavailableError, match="hidden layer"):
+        problem.of(*leaves(*problem.inputs))
 
 
 # -- networks

@@ -75,7 +75,7 @@ class Pyramid(Profile):
             raise UsageError(reason)
         assert isinstance(signal, Lattice)
         target = (signal.frame.to_field(signal.values) + 1) / 2
-        target = target.movedim(-1, 0).contiguous()
+        target = target.movedim(-1, 0).contiguous().to(self.device)
         channels, height, width = target.shape
         architecture = architecture_of(channels, height, width, effort)
         goal = Goal(aim, signal.frame, architecture)
@@ -276,10 +276,11 @@ def _quantised(trainer: Trainer) -> tuple[Payload, float]:
 
     architecture, grids = trainer.architecture, trainer.grids()
     groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.steering.weight)
-    latents = [grid.numpy().astype(np.int64) for grid in grids]
+    latents = [grid.cpu().numpy().astype(np.int64) for grid in grids]
     networks, body = stream.encode(architecture, groups, integers, latents)
     table, data = tensors.encode([networks, body])
-    values = {name: torch.from_numpy(value) for name, value in dequantised(groups, integers).items()}
+    device = trainer.target.device
+    values = {name: torch.from_numpy(value).to(device) for name, value in dequantised(groups, integers).items()}
     with torch.no_grad():
         mse = float(error(architecture, values, grids, trainer.target))
     return Payload(write_arch(architecture), table, data, _digest(integers, latents)), mse

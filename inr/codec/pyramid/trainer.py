@@ -63,12 +63,12 @@ class Trainer:
     """Latents and networks on their way. A run is `soft` steps, then `hard` ones; both may follow again."""
 
     def __init__(self, architecture: Architecture, target: Tensor, steering: Steering, generator: Generator) -> None:
-        """target: [C, H, W] in [0, 1]."""
+        """target: [C, H, W] in [0, 1]. Everything is trained where it is; what is random is drawn on the CPU."""
         self.architecture, self.target, self.steering = architecture, target, steering
         self._seed = int(torch.randint(2**62, (), generator=generator))
         self._step = 0
-        self._networks = Networks(architecture, target.mean((1, 2)), generator)
-        self._latents = [torch.zeros(shape, requires_grad=True) for shape in architecture.grids]
+        self._networks = Networks(architecture, target.mean((1, 2)).cpu(), generator).to(target.device)
+        self._latents = [torch.zeros(shape, device=target.device, requires_grad=True) for shape in architecture.grids]
         self._latent_optimizer = torch.optim.Adam(self._latents, fused=True)
         self._network_optimizer = Soap(self._networks.parameters())
         self._n_pixels = architecture.height * architecture.width

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._mlp_shape import MlpShape
 
 __all__ = ["OP", "context_rate"]
 
@@ -23,6 +24,16 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=1,
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.context_rate.cuda:context_rate",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            refuses="inr.kernels._mlp_shape:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},
@@ -51,6 +62,7 @@ def context_rate(
     skip: V. offsets: at most 8 away. The network is the same for all grids.
     Source: Ladune et al., COOL-CHIC, 2023, arXiv 2212.05458; Leguay et al. 2023, arXiv 2307.12706.
     """
-    need = Need.of(*grids, *mixes, *weights, *biases, skip, size=sum(g.numel() for g in grids))
+    size, shape = sum(g.numel() for g in grids), MlpShape.of(weights, biases)
+    need = Need.of(*grids, *mixes, *weights, *biases, skip, size=size, shape=shape)
     result: Tensor = OP.choose(need).function(grids, mixes, weights, biases, skip, offsets)
     return result

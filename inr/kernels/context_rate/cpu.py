@@ -26,7 +26,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import handed_over
 from inr.kernels._elementary import exp, log
 from inr.kernels._numba import compiled, in_turn
 from inr.kernels._panels import STEP, add, add_pairs, copy, dot, sum_lanes, twice
@@ -34,6 +33,7 @@ from inr.kernels._skip_network import Network, empty_block, run, run_back
 from inr.kernels._vectors import VECTOR_BYTES
 from inr.kernels._workspace import Lease
 from inr.kernels.context_rate import reference
+from inr.kernels.context_rate._derivatives import Problem, differentiable
 
 Array = NDArray[Any]
 
@@ -356,90 +356,58 @@ def _even(numbers: int, stride: int) -> int:
 _layout = lru_cache(maxsize=16)(_Layout)
 
 
-class _Problem:
-    """What the op was called with, but for the tensors."""
+def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, list[Tensor]]:
+    arrays = [tensor.numpy() for tensor in inputs]
+    grids, mixes, weights, biases, skip = problem.split(arrays)
+    n_mixes, dtype = len(mixes[0]), skip.dtype
+    layout = _layout(tuple(grid.shape for grid in grids), problem.offsets, n_mixes)
+    lanes = VECTOR_BYTES // dtype.itemsize
+    points = VECTORS * lanes
+    hidden = [weight + np.eye(len(weight), dtype=dtype) for weight in weights[:-1]]
+    network = Network([*hidden, weights[-1]], biases, skip, points, lanes)
+    sizes = [layout.n_padded, layout.n_mixed, layout.n_mixed_grad * has_grad, layout.n_grad * has_grad]
+    lease = Lease(sum(sizes), dtype)
+    padded, mixed, mixed_grad, own_grad = np.split(lease.array, np.cumsum(sizes))[:4]
+    plan, parts, grad_plan = layout.plan, layout.parts, layout.grad_plan
+    kernels: Any = pad, mix, rate, collect, finish
+    pad_, mix_, rate_, collect_, finish_ = kernels
+    factors = np.zeros((len(grids), n_mixes, len(grids)), dtype)
+    for level, matrix in enumerate(mixes):
+        factors[level, :, : matrix.shape[1]] = matrix
+    # The finest grid has most of the work.
+    shares = [(0, f, f + 1) for f in range(n_mixes)] + [(level, 0, n_mixes) for level in range(1, len(grids))]
+    in_turn(len(grids), lambda i: pad_(grids[i], plan[i], layout.reach, layout.room, padded))
+    in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
+    sums = np.zeros((len(parts), network.n_sums), dtype)
+    bits = [0.0] * len(parts)
+    given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad, mixed_grad
 
-    def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
-        self.n_grids, self.n_layers = n_grids, n_layers
-        self.offsets = tuple((int(dy), int(dx)) for dy, dx in offsets)
+    def rate_part(i: int) -> None:
+        at, step = layout.planes[parts[i, GRID]]
+        bits[i] = rate_(plan, parts[i], *given, at, step, own_grad, sums[i])
 
-    def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
-        """Grids, mixes, weights, biases and the skip."""
-        ends = [self.n_grids, 2 * self.n_grids, 2 * self.n_grids + self.n_layers]
-        return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]
+    in_turn(len(parts), rate_part)
+    value = torch.tensor(sum(bits), dtype=inputs[0].dtype)
+    if not has_grad:
+        return value, []
+    by_mixes = [np.empty_like(matrix) for matrix in mixes]
+    by_grids = [np.empty_like(grid) for grid in grids]
 
-    def reference(self, inputs: Sequence[Any]) -> Tensor:
-        return reference.context_rate(*self.split(inputs), self.offsets)
+    def collect_share(i: int) -> None:
+        level = shares[i][0]
+        collect_(plan, *shares[i], padded, mixed_grad, *layout.planes[level], by_mixes[level])
 
-    def evaluate(self, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, list[Tensor]]:
-        """The bits, and their gradients by every input."""
-        arrays = [tensor.detach().contiguous().numpy() for tensor in inputs]
-        grids, mixes, weights, biases, skip = self.split(arrays)
-        n_mixes, dtype = len(mixes[0]), skip.dtype
-        layout = _layout(tuple(grid.shape for grid in grids), self.offsets, n_mixes)
-        lanes = VECTOR_BYTES // dtype.itemsize
-        points = VECTORS * lanes
-        hidden = [weight + np.eye(len(weight), dtype=dtype) for weight in weights[:-1]]
-        network = Network([*hidden, weights[-1]], biases, skip, points, lanes)
-        sizes = [layout.n_padded, layout.n_mixed, layout.n_mixed_grad * has_grad, layout.n_grad * has_grad]
-        lease = Lease(sum(sizes), dtype)
-        padded, mixed, mixed_grad, own_grad = np.split(lease.array, np.cumsum(sizes))[:4]
-        plan, parts, grad_plan = layout.plan, layout.parts, layout.grad_plan
-        kernels: Any = pad, mix, rate, collect, finish
-        pad_, mix_, rate_, collect_, finish_ = kernels
-        factors = np.zeros((len(grids), n_mixes, len(grids)), dtype)
-        for level, matrix in enumerate(mixes):
-            factors[level, :, : matrix.shape[1]] = matrix
-        # The finest grid has most of the work.
-        shares = [(0, f, f + 1) for f in range(n_mixes)] + [(level, 0, n_mixes) for level in range(1, len(grids))]
-        in_turn(len(grids), lambda i: pad_(grids[i], plan[i], layout.reach, layout.room, padded))
-        in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
-        sums = np.zeros((len(parts), network.n_sums), dtype)
-        bits = [0.0] * len(parts)
-        given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad, mixed_grad
+    def finish_run(i: int) -> None:
+        start, stop = layout.runs[i]
+        then = layout.halos[start], own_grad, factors, grad_plan, mixed_grad
+        finish_(plan, parts, start, stop, *then, by_grids[parts[start, GRID]])
 
-        def rate_part(i: int) -> None:
-            at, step = layout.planes[parts[i, GRID]]
-            bits[i] = rate_(plan, parts[i], *given, at, step, own_grad, sums[i])
-
-        in_turn(len(parts), rate_part)
-        value = torch.tensor(sum(bits), dtype=inputs[0].dtype)
-        if not has_grad:
-            return value, []
-        by_mixes = [np.empty_like(matrix) for matrix in mixes]
-        by_grids = [np.empty_like(grid) for grid in grids]
-
-        def collect_share(i: int) -> None:
-            level = shares[i][0]
-            collect_(plan, *shares[i], padded, mixed_grad, *layout.planes[level], by_mixes[level])
-
-        def finish_run(i: int) -> None:
-            start, stop = layout.runs[i]
-            then = layout.halos[start], own_grad, factors, grad_plan, mixed_grad
-            finish_(plan, parts, start, stop, *then, by_grids[parts[start, GRID]])
-
-        in_turn(len(shares), collect_share)
-        layout.fold(own_grad)
-        in_turn(len(layout.runs), finish_run)
-        by_weights, by_biases, by_skip = network.unpack(sums.sum(0))
-        found = [*by_grids, *by_mixes, *by_weights, *by_biases, by_skip]
-        return value, [torch.from_numpy(array) for array in found]
-
-
-class _Rate(torch.autograd.Function):
-    """Of the grids, mixes, weights, biases and the skip."""
-
-    @staticmethod
-    def forward(ctx: Any, problem: _Problem, *inputs: Tensor) -> Tensor:
-        ctx.problem = problem
-        ctx.save_for_backward(*inputs)
-        ctx.set_materialize_grads(False)
-        value, ctx.found = problem.evaluate(inputs, has_grad=any(ctx.needs_input_grad[1:]))
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        return None, *handed_over(ctx, grads[0], ctx.problem.reference)
+    in_turn(len(shares), collect_share)
+    layout.fold(own_grad)
+    in_turn(len(layout.runs), finish_run)
+    by_weights, by_biases, by_skip = network.unpack(sums.sum(0))
+    found = [*by_grids, *by_mixes, *by_weights, *by_biases, by_skip]
+    return value, [torch.from_numpy(array) for array in found]
 
 
 def context_rate(
@@ -451,6 +419,4 @@ def context_rate(
     offsets: Sequence[tuple[int, int]],
 ) -> Tensor:
     """See `inr.kernels.context_rate.context_rate`."""
-    problem = _Problem(len(grids), len(weights), offsets)
-    value: Tensor = _Rate.apply(problem, *grids, *mixes, *weights, *biases, skip)  # type: ignore[no-untyped-call]
-    return value
+    return differentiable(grids, mixes, weights, biases, skip, offsets, _evaluate)

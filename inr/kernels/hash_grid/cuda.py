@@ -89,6 +89,35 @@ def _corners(
 
 
 @triton.jit
+def _program(
+    x: tl.tensor,
+    v: tl.tensor,
+    scale: tl.tensor,
+    levels: tl.tensor,
+    n: tl.tensor,
+    by_point: tl.tensor,
+    by_feature: tl.tensor,
+    D: tl.constexpr,
+    M: tl.constexpr,
+    F: tl.constexpr,
+    FP: tl.constexpr,
+    SMOOTH: tl.constexpr,
+    DIRECTED: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> tl.tensor:
+    """Of the program's points and level: entries of the table [B, M, FP], weights [B, M, 1], places of the features
+    [B, FP], and which of them there are."""
+    point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    level = tl.program_id(1)
+    is_point, corner, feature = point < n, tl.arange(0, M), tl.arange(0, FP)
+    no_axis = tl.arange(0, 1) - 1
+    row, weight = _corners(x, v, point, is_point, corner, no_axis, scale, levels, level, D, SMOOTH, DIRECTED)
+    entry = row[:, :, None] * F + feature[None, None, :]
+    at = point[:, None] * by_point + (level * F + feature).to(tl.int64)[None, :] * by_feature
+    return entry, weight, at, is_point[:, None] & (feature < F)[None, :]
+
+
+@triton.jit
 def interpolate(
     x: tl.tensor,
     v: tl.tensor,
@@ -108,16 +137,11 @@ def interpolate(
     BLOCK: tl.constexpr,
 ) -> None:
     """out[n, (l, f)] = sum_m W_m table[i_m, f]; a program per block of points and level."""
-    point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    level = tl.program_id(1)
-    is_point, corner, feature = point < n, tl.arange(0, M), tl.arange(0, FP)
-    no_axis = tl.arange(0, 1) - 1
-    row, weight = _corners(x, v, point, is_point, corner, no_axis, scale, levels, level, D, SMOOTH, DIRECTED)
-    is_value = is_point[:, None] & (feature < F)[None, :]
-    values = tl.load(table + row[:, :, None] * F + feature[None, None, :], mask=is_value[:, None, :], other=0)
-    y = tl.sum(values * weight, axis=1)
-    at = (level * F + feature).to(tl.int64)
-    tl.store(out + point[:, None] * by_point + at[None, :] * by_feature, y, mask=is_value)
+    entry, weight, at, is_value = _program(
+        x, v, scale, levels, n, by_point, by_feature, D, M, F, FP, SMOOTH, DIRECTED, BLOCK
+    )
+    values = tl.load(table + entry, mask=is_value[:, None, :], other=0)
+    tl.store(out + at, tl.sum(values * weight, axis=1), mask=is_value)
 
 
 @triton.jit
@@ -142,19 +166,15 @@ def scatter(
     BLOCK: tl.constexpr,
 ) -> None:
     """out[i_m, f] += W_m g[n, (l, f)]; in whole numbers of 1 / unit if WHOLE."""
-    point = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    level = tl.program_id(1)
-    is_point, corner, feature = point < n, tl.arange(0, M), tl.arange(0, FP)
-    no_axis = tl.arange(0, 1) - 1
-    row, weight = _corners(x, v, point, is_point, corner, no_axis, scale, levels, level, D, SMOOTH, DIRECTED)
-    is_value = is_point[:, None] & (feature < F)[None, :]
-    at = (level * F + feature).to(tl.int64)
-    cotangent = tl.load(g + point[:, None] * by_point + at[None, :] * by_feature, mask=is_value, other=0)
+    entry, weight, at, is_value = _program(
+        x, v, scale, levels, n, by_point, by_feature, D, M, F, FP, SMOOTH, DIRECTED, BLOCK
+    )
+    cotangent = tl.load(g + at, mask=is_value, other=0)
     terms = weight * cotangent[:, None, :]
     if WHOLE:
         terms = (terms.to(tl.float64) * tl.load(unit)).to(tl.int64)
-    mask = is_value[:, None, :] & (corner < M)[None, :, None]
-    tl.atomic_add(out + row[:, :, None] * F + feature[None, None, :], terms, mask=mask, sem="relaxed")
+    mask = is_value[:, None, :] & (tl.arange(0, M) < M)[None, :, None]
+    tl.atomic_add(out + entry, terms, mask=mask, sem="relaxed")
 
 
 @triton.jit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -22,6 +24,15 @@ OP = Op(
             package="numba",
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
+            max_order=1,
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.noisy_round.cuda:noisy_round",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
             max_order=1,
         ),
     ),
@@ -59,6 +70,11 @@ def noisy_round(
     need = Need.of(x, size=x.numel())
     result: Tensor = OP.choose(need).function(x, temperature, deviation, seed, step, first)
     return result
+
+
+def height(temperature: float) -> float:
+    """What makes s_T(n) = n for whole numbers n: 1 / (2 tanh(1 / (2 T)))."""
+    return 1 / (2 * math.tanh(1 / (2 * temperature)))
 
 
 def keys(seed: int, step: int) -> tuple[int, int]:

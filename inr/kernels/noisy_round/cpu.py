@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import tracked
-from inr.kernels._dispatch import is_functional
 from inr.kernels._elementary import exp, log, sine_cosine
 from inr.kernels._numba import compiled, in_parts
-from inr.kernels.noisy_round import keys, reference
+from inr.kernels.noisy_round import height, keys
+from inr.kernels.noisy_round._derivatives import differentiable
 
 Array = NDArray[Any]
 
@@ -92,51 +91,27 @@ def rounded(
             slopes[i] = steepness * (unit - tanh * tanh) * (unit - outer * outer)
 
 
-class _Settings:
-    def __init__(self, temperature: float, deviation: float, seed: int, step: int, first: int) -> None:
-        self.given = temperature, deviation, seed, step, first
+def _evaluate(
+    x: Tensor, temperature: float, deviation: float, seed: int, step: int, first: int
+) -> tuple[Tensor, Tensor]:
+    x = x.contiguous()
+    value, slope = torch.empty_like(x), torch.empty_like(x)
+    numbers = x.view(-1).numpy()
+    real = numbers.dtype.type
+    factors = real(1 / temperature), real(height(temperature)), real(deviation)
+    one, two = (np.uint32(key) for key in keys(seed, step))
+    out, slopes = value.view(-1).numpy(), slope.view(-1).numpy()
+    begin, end = first // BLOCK, -(-(first + len(numbers)) // BLOCK)
+    kernel: Any = rounded
 
-    def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The value, and the slope by x."""
-        temperature, deviation, seed, step, first = self.given
-        x = x.detach().contiguous()
-        value, slope = torch.empty_like(x), torch.empty_like(x)
-        numbers = x.view(-1).numpy()
-        real = numbers.dtype.type
-        factors = real(1 / temperature), real(1 / (2 * math.tanh(1 / (2 * temperature)))), real(deviation)
-        one, two = (np.uint32(key) for key in keys(seed, step))
-        out, slopes = value.view(-1).numpy(), slope.view(-1).numpy()
-        begin, end = first // BLOCK, -(-(first + len(numbers)) // BLOCK)
-        kernel: Any = rounded
+    def work(part: int, parts: int) -> None:
+        start, stop = (begin + (end - begin) * k // parts for k in (part, part + 1))
+        kernel(numbers, *factors, one, two, first, start, stop, out, slopes)
 
-        def work(part: int, parts: int) -> None:
-            start, stop = (begin + (end - begin) * k // parts for k in (part, part + 1))
-            kernel(numbers, *factors, one, two, first, start, stop, out, slopes)
-
-        in_parts(work, end - begin, least=LEAST_BLOCKS_PER_THREAD)
-        return value, slope
-
-
-class _Rounded(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, settings: _Settings) -> Tensor:
-        ctx.settings = settings
-        value, slope = settings.evaluate(x)
-        ctx.save_for_backward(x, slope)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,), (x, slope) = grads, ctx.saved_tensors
-        if not (torch.is_grad_enabled() or is_functional(g)):
-            return g * slope, None
-        with torch.enable_grad():
-            source = tracked(x)
-            value = reference.noisy_round(source, *ctx.settings.given)
-            return torch.autograd.grad(value, source, g, create_graph=True)[0], None
+    in_parts(work, end - begin, least=LEAST_BLOCKS_PER_THREAD)
+    return value, slope
 
 
 def noisy_round(x: Tensor, temperature: float, deviation: float, seed: int, step: int, first: int) -> Tensor:
     """See `inr.kernels.noisy_round.noisy_round`."""
-    value: Tensor = _Rounded.apply(x, _Settings(temperature, deviation, seed, step, first))  # type: ignore[no-untyped-call]
-    return value
+    return differentiable(x, (temperature, deviation, seed, step, first), _evaluate)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from inr.kernels.noisy_round import keys
+from inr.kernels.noisy_round import height, keys
 
 WORD = 2**32 - 1
 
@@ -21,8 +21,7 @@ def noisy_round(x: Tensor, temperature: float, deviation: float, seed: int, step
 def staircase(x: Tensor, temperature: float) -> Tensor:
     """s_T."""
     below = x.detach().floor()
-    height = 1 / (2 * math.tanh(1 / (2 * temperature)))
-    return below + 0.5 + height * torch.tanh((x - below - 0.5) / temperature)
+    return below + 0.5 + height(temperature) * torch.tanh((x - below - 0.5) / temperature)
 
 
 def noise(count: int, seed: int, step: int, first: int, device: torch.device) -> Tensor:  # [count]

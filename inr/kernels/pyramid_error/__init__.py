@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
+from inr.kernels._mlp_shape import MlpShape
 
 __all__ = ["OP", "pyramid_error"]
 
@@ -25,6 +26,16 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=1,
+        ),
+        Backend(
+            "cuda",
+            priority=20,
+            target="inr.kernels.pyramid_error.cuda:pyramid_error",
+            package="triton",
+            devices=frozenset({"cuda"}),
+            dtypes=frozenset({torch.float32}),
+            max_order=1,
+            refuses="inr.kernels._mlp_shape:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},
@@ -51,6 +62,7 @@ def pyramid_error(
     skip: V. Value and gradients may be worked out together.
     Source: Ladune et al., COOL-CHIC, 2023, arXiv 2212.05458; Leguay et al. 2023, arXiv 2307.12706.
     """
-    need = Need.of(*grids, *kernels, *weights, *biases, skip, target, size=target.numel())
+    shape = MlpShape.of(weights[:2], biases[:2])
+    need = Need.of(*grids, *kernels, *weights, *biases, skip, target, size=target.numel(), shape=shape)
     result: Tensor = OP.choose(need).function(grids, kernels, weights, biases, skip, target)
     return result

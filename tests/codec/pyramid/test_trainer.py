@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,3 +141,42 @@ def test_soap_on_a_vector_is_adam() -> None:
         soap.step(0.1)
         adam.step()
     torch.testing.assert_close(ours, theirs)
+
+
+def test_all_that_is_trained_is_where_the_target_is() -> None:
+    """On a device that only knows shapes: an operation that met a tensor from elsewhere would fail."""
+    architecture = architecture_of(3, 40, 56, effort=1)
+    target = tensor(picture())
+    trainer = Trainer(architecture, target, Steering(1e-3), Generator().manual_seed(0))
+    trainer.target, trainer._networks = target.to("meta"), trainer._networks.to("meta")
+    trainer._latents = [x.detach().to("meta").requires_grad_() for x in trainer._latents]
+    grids = trainer._noisy(0.3, 0.2)
+    found = rate(architecture, trainer.values, grids) + error(architecture, trainer.values, grids, trainer.target)
+    assert found.device.type == "meta"
+    assert {by.device.type for by in torch.autograd.grad(found, [*trainer._latents, *trainer.values.values()])} == {
+        "meta"
+    }
+
+
+@pytest.mark.gpu
+def test_a_file_of_a_device_decodes_here() -> None:
+    signal = Image.of_pixels(picture())
+    made = inr.codec.compress(signal, effort=1, quality=40, device="cuda")
+    assert made.is_verified
+    again = inr.codec.compress(signal, effort=1, quality=40)
+    assert made.metrics["psnr_db"] == pytest.approx(again.metrics["psnr_db"], abs=0.5)
+    assert len(made.data) == pytest.approx(len(again.data), rel=0.05)
+
+
+def test_the_profile_gets_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def encode(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(self.device)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(PROFILES["pyramid"], "encode", encode)
+    for device in ("cuda:1", "mps", "cpu"):
+        with pytest.raises(UsageError, match="enough"):
+            inr.codec.compress(Image.of_pixels(picture()), device=device)
+    assert seen == ["cuda:1", "cpu", "cpu"]

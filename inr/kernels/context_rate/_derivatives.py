@@ -1,0 +1,63 @@
+"""The rate as autograd sees it, for backends that work out all gradients with the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inr.kernels._autograd import handed_over
+from inr.kernels.context_rate import reference
+
+Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
+"""(problem, inputs, whether there are gradients) -> the bits, and their gradients by every input."""
+
+
+class Problem:
+    """What the op was called with, but for the tensors."""
+
+    def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
+        self.n_grids, self.n_layers = n_grids, n_layers
+        self.offsets = tuple((int(dy), int(dx)) for dy, dx in offsets)
+
+    def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
+        """Grids, mixes, weights, biases and the skip."""
+        ends = [self.n_grids, 2 * self.n_grids, 2 * self.n_grids + self.n_layers]
+        return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]
+
+    def reference(self, inputs: Sequence[Any]) -> Tensor:
+        return reference.context_rate(*self.split(inputs), self.offsets)
+
+
+class _Rate(torch.autograd.Function):
+    """Of the grids, mixes, weights, biases and the skip."""
+
+    @staticmethod
+    def forward(ctx: Any, problem: Problem, evaluate: Evaluate, *inputs: Tensor) -> Tensor:
+        ctx.problem = problem
+        ctx.save_for_backward(*inputs)
+        ctx.set_materialize_grads(False)
+        has_grad = any(ctx.needs_input_grad[2:])
+        value, ctx.found = evaluate(problem, [tensor.detach().contiguous() for tensor in inputs], has_grad)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return None, None, *handed_over(ctx, grads[0], ctx.problem.reference, 2)
+
+
+def differentiable(
+    grids: Sequence[Tensor],
+    mixes: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    skip: Tensor,
+    offsets: Sequence[tuple[int, int]],
+    evaluate: Evaluate,
+) -> Tensor:
+    """The bits; gradients past the first are the reference's."""
+    problem = Problem(len(grids), len(weights), offsets)
+    value: Tensor = _Rate.apply(problem, evaluate, *grids, *mixes, *weights, *biases, skip)  # type: ignore[no-untyped-call]
+    return value

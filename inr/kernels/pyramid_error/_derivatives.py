@@ -1,0 +1,64 @@
+"""The error as autograd sees it, for backends that work out all gradients with the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inr.kernels._autograd import handed_over
+from inr.kernels.pyramid_error import reference
+
+Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
+"""(problem, inputs, whether there are gradients) -> the error, and its gradients by all inputs but the target."""
+
+
+class Problem:
+    """How many tensors there are of each kind; they come in the order of the op, the target first."""
+
+    def __init__(self, n_grids: int, n_layers: int) -> None:
+        self.n_grids, self.n_layers = n_grids, n_layers
+
+    def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
+        """Grids, kernels, weights, biases and the skip, of the inputs without the target."""
+        ends = [self.n_grids, 2 * self.n_grids - 1, 2 * self.n_grids - 1 + self.n_layers]
+        return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]
+
+    def reference(self, inputs: Sequence[Tensor]) -> Tensor:
+        return reference.pyramid_error(*self.split(inputs[1:]), inputs[0])
+
+
+class _Error(torch.autograd.Function):
+    """Of the target, grids, kernels, weights, biases and the skip."""
+
+    @staticmethod
+    def forward(ctx: Any, problem: Problem, evaluate: Evaluate, *inputs: Tensor) -> Tensor:
+        ctx.problem = problem
+        ctx.save_for_backward(*inputs)
+        ctx.set_materialize_grads(False)
+        has_grad = any(ctx.needs_input_grad[3:])
+        value, found = evaluate(problem, [tensor.detach().contiguous() for tensor in inputs], has_grad)
+        ctx.found = [None, *found]
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return None, None, *handed_over(ctx, grads[0], ctx.problem.reference, 2)
+
+
+def differentiable(
+    grids: Sequence[Tensor],
+    kernels: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    skip: Tensor,
+    target: Tensor,
+    evaluate: Evaluate,
+) -> Tensor:
+    """The error; the gradient by the target and higher ones are the reference's."""
+    problem = Problem(len(grids), len(weights))
+    inputs = target, *grids, *kernels, *weights, *biases, skip
+    value: Tensor = _Error.apply(problem, evaluate, *inputs)  # type: ignore[no-untyped-call]
+    return value
