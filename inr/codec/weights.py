@@ -31,7 +31,7 @@ BITS_PER_PARAMETER = 4.5
 """What the width is chosen for."""
 
 DEPTH = 4
-STEPS = 2500
+STEPS = 5000
 BATCH = 8192
 LR = 1e-3
 
@@ -58,7 +58,7 @@ class Weights(Profile):
     def encode(
         self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
     ) -> Payload:
-        """Trains 2500 steps of 8192 samples at effort 5, twice as many with each step of effort."""
+        """Trains 5000 steps of 8192 samples at effort 5, twice as many with each step of effort."""
         n_steps = steps_of(effort, STEPS)
 
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:

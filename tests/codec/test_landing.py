@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from inr._config import parse
-from inr.codec._header import Header
 from inr.codec._limits import Limits
 from inr.codec.field_coding import decode_plain, payload_of
 from inr.codec.landing import Outcome
@@ -15,7 +14,6 @@ from inr.codec.pieces import pieces
 from inr.codec.profile import Payload
 from inr.codec.quantise import Integers, Step
 from inr.codec.training import Budget, Plan, Trained
-from inr.codec.weights import Weights
 from inr.fields import FieldConfig
 from inr.signals.array import Array
 
@@ -93,14 +91,3 @@ def test_a_budget_is_one_of_the_coder(has_soap: bool) -> None:
         made = Outcome.of(signal, field, plan, Budget(bits=8 * 500), 0, lambda *_: None, pack)
         sizes.append(len(made.at(1.0).data) / price)
     assert sizes[1] < 0.6 * sizes[0]
-
-
-def test_a_seed_decides_every_byte_of_a_field_trained_by_soap(monkeypatch: pytest.MonkeyPatch) -> None:
-    from inr.codec.profile import Aim
-
-    monkeypatch.setattr("inr.codec.weights.STEPS", 1600)
-    signal = waves()
-    first, again = (Weights().encode(signal, Aim(size_bytes=700), effort=1, seed=1) for _ in range(2))
-    assert first == again
-    found = Weights().decode(Header.of(signal), first, Limits()).fit()
-    assert signal.metrics(found)["psnr_db"] > 15
