@@ -34,6 +34,8 @@ DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
+FEWEST_STEPS_SOAP = 500
+"""SOAP's bases take some hundred steps to pay: below this Adam is ahead."""
 
 
 @PROFILES.register("weights")
@@ -70,7 +72,7 @@ class Weights(Profile):
 
     def _design(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, Plan]:
         if self._config is None:
-            return architecture(spec, bits), Plan(n_steps, BATCH, LR, has_soap=True)
+            return architecture(spec, bits), Plan(n_steps, BATCH, LR, has_soap=n_steps >= FEWEST_STEPS_SOAP)
         config = self._config.resolve(spec)
         if not self._has_width and any(s.name == "width" for s in settings_of(type(config))):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
