@@ -3,6 +3,7 @@
 Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and what `inr
 decompress` (a process of its own) makes of the file is compared with the picture, in 8 bits. Rows that the record has
 already are not made again, so a run that was stopped goes on. Anchors are files of image,codec,quality,bpp,psnr_db.
+`--bpp 0.3,0.6` aims at rates instead of qualities, `--profile weights` at another profile than the default.
 
 Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
 Bjontegaard difference in rate to each anchor, by picture and its mean.
@@ -12,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
 import math
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,27 +25,56 @@ from typing import Any
 
 import numpy as np
 from _bd import Curve, NoOverlapError, bd_rate, rate_at
+from _inr import inr
 from _record import newest_rows, save
 
 LEVELS_DB = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0)
 Curves = dict[str, dict[str, Curve]]
 
 
-def measure(picture: Path, quality: float, effort: int, threads: int | None, folder: Path) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How pictures are compressed: a quality or a rate, and what else `inr compress` is told."""
+
+    aim: str
+    value: float
+    effort: int
+    profile: str | None = None
+
+    @property
+    def words(self) -> list[object]:
+        profile = [] if self.profile is None else ["--profile", self.profile]
+        return [f"--{self.aim}", self.value, "--effort", self.effort, *profile]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What a row says of it; without a profile where that was the default one."""
+        return {
+            ("quality" if self.aim == "quality" else "bpp_aim"): self.value,
+            "effort": self.effort,
+            **({} if self.profile is None else {"profile": self.profile}),
+        }
+
+    def made(self, row: dict[str, Any]) -> bool:
+        """Whether a row was made so."""
+        keys = ("quality", "bpp_aim", "effort", "profile")
+        return {key: row[key] for key in keys if key in row} == self.row
+
+
+def measure(picture: Path, setting: Setting, threads: int | None, folder: Path) -> dict[str, Any]:
     """One row: bytes on disk, and the error of what a fresh process decodes."""
     import imageio.v3 as iio
 
     packed, shown = folder / "packed.inrz", folder / "shown.png"
     flags = [] if threads is None else ["--threads", str(threads)]
-    encode_s = _run("compress", picture, "-o", packed, "--quality", quality, "--effort", effort, "--force", *flags)
-    decode_s = _run("decompress", packed, "-o", shown, "--force", *flags)
+    encode_s = inr("compress", picture, "-o", packed, *setting.words, "--force", *flags)
+    decode_s = inr("decompress", packed, "-o", shown, "--force", *flags)
     original, decoded = (np.asarray(iio.imread(path), np.float64) for path in (picture, shown))
     mse = float(np.mean((original - decoded) ** 2)) / 255**2
     size = packed.stat().st_size
     return {
         "file": picture.name,
-        "quality": quality,
-        "effort": effort,
+        **setting.row,
         "size_bytes": size,
         "bpp": 8 * size / (original.shape[0] * original.shape[1]),
         "psnr_db": -10 * math.log10(mse),
@@ -54,12 +82,6 @@ def measure(picture: Path, quality: float, effort: int, threads: int | None, fol
         "encode_s": encode_s,
         "decode_s": decode_s,
     }
-
-
-def _run(*words: object) -> float:
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "inr_cli", *map(str, words), "--quiet"], check=True)
-    return time.perf_counter() - start
 
 
 def anchors_of(paths: Iterable[Path]) -> Curves:
@@ -90,14 +112,14 @@ def summary(rows: Sequence[dict[str, Any]], anchors: Curves) -> list[dict[str, A
     return lines
 
 
-def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
-    """By quality setting, over pictures: rate, mean of PSNR, PSNR of the mean error."""
-    by_quality = defaultdict(list)
+def means(rows: Sequence[dict[str, Any]], aim: str = "quality") -> list[dict[str, float]]:
+    """By setting ("quality", "bpp_aim"), over pictures: rate, mean of PSNR, PSNR of the mean error."""
+    by_value = defaultdict(list)
     for row in rows:
-        by_quality[row["quality"]].append(row)
+        by_value[row[aim]].append(row)
     return [
         {
-            "quality": quality,
+            aim: value,
             "files": len(group),
             "bpp": statistics.fmean(row["bpp"] for row in group),
             "mean_psnr_db": statistics.fmean(row["psnr_db"] for row in group),
@@ -105,7 +127,7 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
             "encode_s": statistics.median(row["encode_s"] for row in group),
             "decode_s": statistics.median(row["decode_s"] for row in group),
         }
-        for quality, group in sorted(by_quality.items())
+        for value, group in sorted(by_value.items())
     ]
 
 
@@ -140,36 +162,39 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--anchors", nargs="*", type=Path, default=[])
     parser.add_argument("--qualities", default="10,30,50,65,80", help="with commas")
+    parser.add_argument("--bpp", help="rates instead of qualities, with commas")
+    parser.add_argument("--profile", help="of `inr compress`, instead of the default one")
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--record", help="keep the rows under this name, and go on with those it has")
     parser.add_argument("--plot", type=Path, help="draw the curves into this file")
     given = parser.parse_args()
     rows = newest_rows(given.record) if given.record else []
-    done = {(row["file"], row["quality"], row["effort"]) for row in rows if "quality" in row}
-    rows = [row for row in rows if "quality" in row]
+    aim, values = ("quality", given.qualities) if given.bpp is None else ("bpp", given.bpp)
+    settings = [Setting(aim, value, given.effort, given.profile) for value in map(float, values.split(","))]
     with tempfile.TemporaryDirectory() as folder:
-        for picture in given.files:
-            for quality in map(float, given.qualities.split(",")):
-                if (picture.name, quality, given.effort) in done:
+        for setting in settings:
+            for picture in given.files:
+                if any(row["file"] == picture.name and setting.made(row) for row in rows):
                     continue
-                row = measure(picture, quality, given.effort, given.threads, Path(folder))
+                row = measure(picture, setting, given.threads, Path(folder))
                 print(json.dumps(row), flush=True)
                 rows.append(row)
                 if given.record:
                     save(given.record, rows)
-    rows = [row for row in rows if row["effort"] == given.effort]
+    rows = [row for row in rows if any(setting.made(row) for setting in settings)]
     anchors = anchors_of(given.anchors)
-    for line in means(rows):
+    table = means(rows, "quality" if given.bpp is None else "bpp_aim")
+    for line in table:
         print(json.dumps(line))
     for found in summary(rows, anchors):
         print(
             f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  "
             + "  ".join(f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items())
         )
-    curves = {"inr": [(line["bpp"], line["mean_psnr_db"]) for line in means(rows)]}
+    curve = [(line["bpp"], line["mean_psnr_db"]) for line in table]
     for level in LEVELS_DB:
-        at = rate_at(curves["inr"], level) if len(curves["inr"]) > 3 else None
+        at = rate_at(curve, level) if len(curve) > 3 else None
         if at is not None:
             print(f"{level:g} dB at {at:.3f} bits per pixel (through the means)")
     if given.plot is not None:

@@ -152,6 +152,48 @@ def rd_table() -> str:
     return "\n".join([conditions_line(record), "", *lines])
 
 
+def rd_weights_table() -> str:
+    """The weights profile: by rate aimed at, pictures and their mean."""
+    record = newest("rd-weights")
+    groups: dict[tuple[float, int], list[dict[str, Any]]] = {}
+    for row in sorted(record["rows"], key=lambda row: row["file"]):
+        groups.setdefault((row["bpp_aim"], row["effort"]), []).append(row)
+    lines = ["| aim | effort | picture | bits per pixel | PSNR |", "|---|---|---|---|---|"]
+    for (aim, effort), rows in sorted(groups.items()):
+        mean = {key: sum(row[key] for row in rows) / len(rows) for key in ("bpp", "psnr_db")}
+        for name, row in [*((row["file"], row) for row in rows), (f"mean of {len(rows)}", mean)]:
+            lines.append(f"| {aim:g} | {effort} | {name} | {row['bpp']:.3f} | {row['psnr_db']:.2f} dB |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def rd_sound_table() -> str:
+    """SNR of a sound by codec and rate."""
+    record = newest("rd-sound")
+    lines = ["| codec | setting | size | kbit/s | SNR |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['codec']} | {_setting(row)} | {row['size_bytes']:,} B | {row['kbit_per_s']:.1f} "
+        f"| {row['snr_db']:.1f} dB |"
+        for row in sorted(record["rows"], key=lambda row: (row["codec"], row["kbit_per_s"]))
+    ]
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def rd_shape_table() -> str:
+    """Chamfer distance and IoU of a shape by codec and size."""
+    record = newest("rd-shape")
+    lines = ["| codec | setting | size | Chamfer / diagonal | IoU | faces |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {row['codec']} | {_setting(row)} | {row['size_bytes']:,} B | {row['chamfer']:.2e} | {row['iou']:.4f} "
+        f"| {row['n_faces']:,} |"
+        for row in sorted(record["rows"], key=lambda row: (row["codec"], row["size_bytes"]))
+    ]
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def _setting(row: dict[str, Any]) -> str:
+    return f"{row['setting']}, effort {row['effort']}" if "effort" in row else str(row["setting"])
+
+
 def quality_table(budget: str) -> str:
     """Families by files, in dB or IoU, best on the first file first; what could not take part, and why."""
     every, conditions = together("quality")
@@ -311,6 +353,14 @@ def results() -> str:
         ]
     if newest("ntk-speed")["rows"]:
         parts += ["## The tangent kernel's speed", "`ntk_speed.py` says how.", ntk_speed_table()]
+    compressed = {
+        "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
+        "rd-sound": ("A sound against other codecs", "`rd_sound.py` says how; SNR is of the waveform.", rd_sound_table),
+        "rd-shape": ("A shape against other codecs", "`rd_shape.py` says how.", rd_shape_table),
+    }
+    for name, (title, how, table) in compressed.items():
+        if newest(name)["rows"]:
+            parts += [f"## {title}", how, table()]
     if newest("kernels")["rows"]:
         parts += [
             "## Every kernel op against its reference and the machine",

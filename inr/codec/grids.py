@@ -32,7 +32,7 @@ from inr.codec.quantise import (
     quantise,
 )
 from inr.codec.tensors import TensorSpec
-from inr.codec.training import Budget, Plan, distortion_weight, train
+from inr.codec.training import Budget, Plan, distortion_weight
 from inr.codec.weights import steps_of
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.encodings.local_cosine import LocalCosineConfig
@@ -89,8 +89,7 @@ class Grids(Profile):
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
             config = architecture(signal.spec, bits)
             field = config.build(signal.spec, Generator().manual_seed(seed))
-            trained = train(signal, field, plan, budget, seed, share)
-            return Outcome(signal, trained, lambda coded: pack(config, trained.pieces, coded))
+            return Outcome.of(signal, field, plan, budget, seed, share, lambda parts, coded: pack(config, parts, coded))
 
         return land(Goal.of(aim, signal), fit, on_progress)
 

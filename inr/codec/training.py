@@ -6,7 +6,8 @@ sum_i H_ii Delta^2 / 24: the gradient by Delta balances it against the bits, whi
 sensitivities. In the end it sees Delta round(u), straight through, with fixed steps (Balle et al. 2017,
 arXiv:1611.01704, for the noise; Esser et al. 2020, LSQ, arXiv:1902.08153, for learned steps). Bits are those of a
 Laplace distribution of scale b on the integers; the gradient by theta is sgn(theta) / (Delta b ln 2) bits, the L1
-penalty of Struempler et al. 2022 (arXiv:2112.04267) in units of bits.
+penalty of Struempler et al. 2022 (arXiv:2112.04267) in units of bits. What the coder then really takes is another
+number; where it can be asked, it is asked on the way, and the estimate is scaled by what it says.
 
 The field itself is not changed: surrogates are written into its parameters before each step, and the gradients that
 arrive there go on to theta and Delta. So every kernel runs as it does in a plain fit.
@@ -23,6 +24,7 @@ from torch import Generator, Tensor
 
 from inr._samples import Samples
 from inr.codec.pieces import Piece, pieces
+from inr.codec.pyramid.soap import Soap
 from inr.codec.quantise import ONE, Quantised, Step
 from inr.fields import Field
 from inr.fitting import LOSSES, LossConfig
@@ -36,14 +38,20 @@ _SMOOTHING = 0.98
 _LEAST_P = 2.0**-16
 _LEAST_MEAN = 2.0**-6
 _LR_STEP, _LR_SCALE = 0.02, 0.05
+_WARM = 0.25
+_MEASURES = 20
+"""Times in a run that the coder is asked."""
+
+Size = Callable[[Sequence[Piece], Sequence[Quantised]], int]
+"""Bytes that a file's payload takes for these symbols."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
     """What the bits are worth. Exactly one is given.
 
-    lambda_: weight of bits per sample beside the distortion. bits: of all symbols; the weight that leads there is
-    found while training.
+    lambda_: weight of bits per sample beside the distortion. bits: of the payload, or where its size is not known while
+    training, of all symbols; the weight that leads there is found while training.
     """
 
     lambda_: float | None = None
@@ -54,7 +62,8 @@ class Budget:
 class Plan:
     """How long and how fast. lr: of networks, lr_table: of grids' entries, in steps of their quantiser.
 
-    first_step: of a grid's quantiser, in training values. is_start: whether the field still has to look at the signal.
+    first_step: of a grid's quantiser, in training values. is_fresh: whether the field still has to look at the signal.
+    has_soap: whether networks are trained by SOAP instead of Adam.
     """
 
     steps: int
@@ -64,6 +73,7 @@ class Plan:
     first_step: float = 1.0 / 16
     hard_share: float = HARD_SHARE
     is_fresh: bool = True
+    has_soap: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +102,8 @@ class _Bank:
         self.log_step = torch.tensor([math.log2(step) for step in steps], requires_grad=not self.is_table)
         scales = [math.log2(max(mean / step, 1.0)) for mean, step in zip(means, steps, strict=True)]
         self.log_b = torch.tensor(scales, requires_grad=True)
+        self._matrices = self._views(self.theta.detach())
+        self.soap = Soap(self._matrices) if plan.has_soap and not self.is_table else None
         self._owner = torch.repeat_interleave(torch.arange(len(members)), torch.tensor(self.sizes))
 
     def surrogate(self, noise: Generator | None) -> tuple[Tensor, Tensor]:
@@ -104,12 +116,24 @@ class _Bank:
     def show(self, values: Tensor) -> None:
         """Put values into the field."""
         with torch.no_grad():
-            for piece, part in zip(self.pieces, torch.split(values, self.sizes), strict=True):
-                piece.values.copy_(part.reshape(piece.values.shape))
+            for piece, part in zip(self.pieces, self._views(values), strict=True):
+                piece.values.copy_(part)
 
     def gradient(self) -> Tensor:
         """What arrived at the field's parameters."""
         return torch.cat([_gradient(*member).flatten() for member in zip(self.pieces, self.parameters, strict=True)])
+
+    def step(self, learning_rate: float) -> None:
+        """A step of SOAP along the gradient of theta."""
+        assert self.soap is not None
+        assert self.theta.grad is not None
+        for matrix, gradient in zip(self._matrices, self._views(self.theta.grad), strict=True):
+            matrix.grad = gradient
+        self.soap.step(learning_rate)
+
+    def _views(self, values: Tensor) -> list[Tensor]:
+        parts = torch.split(values, self.sizes)
+        return [part.view(piece.values.shape) for piece, part in zip(self.pieces, parts, strict=True)]
 
     def fix_steps(self) -> None:
         """From here on the steps are ones that a file can hold."""
@@ -138,16 +162,18 @@ def train(
     budget: Budget,
     seed: int,
     on_progress: Callable[[float, float], None] | None = None,
+    size: Size | None = None,
 ) -> Trained:
     """Train a field for its bytes.
 
-    on_progress: hears the share of the steps done, and PSNR or loss as it stands.
+    on_progress: hears the share of the steps done, and PSNR or loss as it stands. size: of the payload; without it a
+    budget of bits is one of the estimate.
     """
     generators = [Generator().manual_seed(seed * 8 + k) for k in range(4)]
     pool = signal.pool(generators[0])
     if plan.is_fresh:
         field.start(Samples(signal.spec, pool.size, lambda i: _values(pool, i), pool.order), generators[1])
-    run = _Run(signal, field, pool, plan, budget, generators[2], generators[3])
+    run = _Run(signal, field, pool, plan, budget, size, generators[2], generators[3])
     for step in range(plan.steps):
         loss = run.advance(step)
         if on_progress is not None:
@@ -168,6 +194,7 @@ class _Run:
         pool: Pool,
         plan: Plan,
         budget: Budget,
+        size: Size | None,
         order: Generator,
         noise: Generator,
     ) -> None:
@@ -175,7 +202,8 @@ class _Run:
         self.loss: LossConfig = LOSSES[signal.loss]()
         self.samples = math.prod(signal.spec.shape) if signal.spec.shape is not None else pool.size
         self.weight = distortion_weight(signal)
-        self.budget = budget
+        self.budget, self.size = budget, size if budget.bits is not None else None
+        self.bits_per_estimate = 1.0
         self.lambda_ = budget.lambda_ or 0.0
         own = {name: p for name, p in field.named_parameters() if p.requires_grad}
         self.pieces = pieces(field)
@@ -193,7 +221,8 @@ class _Run:
         self.banks = [_Bank(members, plan) for members in kinds if members]
         groups = []
         for bank in self.banks:
-            groups.append({"params": [bank.theta], "lr": plan.lr_table if bank.is_table else plan.lr})
+            if bank.soap is None:
+                groups.append({"params": [bank.theta], "lr": plan.lr_table if bank.is_table else plan.lr})
             groups.append({"params": [bank.log_b], "lr": _LR_SCALE})
             if not bank.is_table:
                 groups.append({"params": [bank.log_step], "lr": _LR_STEP})
@@ -214,6 +243,8 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.optimizer.zero_grad(set_to_none=True)
+        for bank in self.banks:
+            bank.theta.grad = None
         seen = [bank.surrogate(None if self.is_hard else self.noise) for bank in self.banks]
         for bank, (values, _) in zip(self.banks, seen, strict=True):
             bank.show(values.detach())
@@ -230,6 +261,9 @@ class _Run:
             [*(bank.gradient() for bank in self.banks), None],
         )
         self.optimizer.step()
+        for bank in self.banks:
+            if bank.soap is not None:
+                bank.step(self.plan.lr * factor)
         return self._mean_loss / self._n_seen
 
     def _draw(self) -> Tensor:
@@ -249,18 +283,25 @@ class _Run:
         if self.budget.bits is None:
             return
         natural = 0.15 * (self._mean_loss / self._n_seen) * self.samples / self.budget.bits
-        warm = self.plan.steps // 4
+        warm = int(self.plan.steps * _WARM)
         if step < warm:
             self.lambda_ = natural * (step + 1) / warm
             return
-        excess = math.log(max(bits, 1.0) / self.budget.bits)
+        if self.size is not None and (step - warm) % max(1, self.plan.steps // _MEASURES) == 0:
+            self.bits_per_estimate = 8 * self.size(self.pieces, self._rounded()) / max(bits, 1.0)
+        excess = math.log(max(bits, 1.0) * self.bits_per_estimate / self.budget.bits)
         self.lambda_ *= math.exp(max(-0.6, min(0.6, 8 * excess)) * 40 / self.plan.steps)
 
-    def result(self) -> Trained:
+    def _rounded(self) -> list[Quantised]:
+        """The symbols as they stand; the field then holds the values before rounding."""
+        steps = dict(self.steps)
         for bank in self.banks:
             bank.show(bank.theta.detach() * bank.unit)
-            self.steps |= {piece.name: step for piece, step in zip(bank.pieces, bank.steps, strict=True)}
-        coded = [piece.quantise(self.steps[piece.name]) for piece in self.pieces]
+            steps |= {piece.name: step for piece, step in zip(bank.pieces, bank.steps, strict=True)}
+        return [piece.quantise(steps[piece.name]) for piece in self.pieces]
+
+    def result(self) -> Trained:
+        coded = self._rounded()
         latent = [piece.values.detach().clone() for piece in self.pieces]
         for piece, symbols in zip(self.pieces, coded, strict=True):
             piece.assign(symbols)

@@ -19,7 +19,7 @@ from inr.codec.landing import Goal, Outcome, land
 from inr.codec.pieces import pieces, specs
 from inr.codec.profile import PROFILES, Aim, Decoded, OnProgress, Payload, Profile
 from inr.codec.tensors import TensorSpec
-from inr.codec.training import Budget, Plan, train
+from inr.codec.training import Budget, Plan
 from inr.encodings.frequency import Frequency
 from inr.fields import FieldConfig
 from inr.fields.siren import Siren
@@ -27,13 +27,15 @@ from inr.fitting import Fit
 from inr.fitting.teacher import teacher_of
 from inr.signals import Signal
 
-BITS_PER_PARAMETER = 5.5
-"""What the width is chosen for; not swept."""
+BITS_PER_PARAMETER = 4.5
+"""What the width is chosen for."""
 
 DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
+FEWEST_STEPS_SOAP = 500
+"""SOAP's bases take some hundred steps to pay: below this Adam is ahead."""
 
 
 @PROFILES.register("weights")
@@ -64,14 +66,13 @@ class Weights(Profile):
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
             config, plan = self._design(signal.spec, bits, n_steps)
             field = config.build(signal.spec, Generator().manual_seed(seed))
-            trained = train(signal, field, plan, budget, seed, share)
-            return Outcome(signal, trained, lambda coded: payload_of(config, coded))
+            return Outcome.of(signal, field, plan, budget, seed, share, lambda _, coded: payload_of(config, coded))
 
         return land(Goal.of(aim, signal), fit, on_progress)
 
     def _design(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, Plan]:
         if self._config is None:
-            return architecture(spec, bits), Plan(n_steps, BATCH, LR)
+            return architecture(spec, bits), Plan(n_steps, BATCH, LR, has_soap=n_steps >= FEWEST_STEPS_SOAP)
         config = self._config.resolve(spec)
         if not self._has_width and any(s.name == "width" for s in settings_of(type(config))):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
@@ -95,8 +96,8 @@ class Weights(Profile):
         n = sum(part.values.numel() for part in pieces(model.field))
 
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
-            trained = train(teacher, copy.deepcopy(model.field), plan, budget, seed, share)
-            return Outcome(teacher, trained, lambda coded: payload_of(config, coded))
+            field = copy.deepcopy(model.field)
+            return Outcome.of(teacher, field, plan, budget, seed, share, lambda _, coded: payload_of(config, coded))
 
         return land(Goal.of_model(aim, teacher, n), fit, on_progress)
 
