@@ -26,9 +26,9 @@ FLOORS = {
     "codec": 6,
     "mesh": 6,
     "batch": 7,
-    "report": 7,
-    "export": 8,
-    "_api": 9,
+    "report": 8,
+    "export": 9,
+    "_api": 10,
 }
 MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "batch", "report", "export", "_api")
 

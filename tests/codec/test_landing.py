@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,9 @@ from inr._config import parse
 from inr.codec._limits import Limits
 from inr.codec.field_coding import decode_plain, payload_of
 from inr.codec.landing import Outcome
-from inr.codec.pieces import pieces
+from inr.codec.pieces import Piece, pieces
 from inr.codec.profile import Payload
-from inr.codec.quantise import Integers, Step
+from inr.codec.quantise import Integers, Quantised, Step
 from inr.codec.training import Budget, Plan, Trained
 from inr.fields import FieldConfig
 from inr.signals.array import Array
@@ -83,7 +85,7 @@ def test_a_budget_is_one_of_the_coder(has_soap: bool) -> None:
     sizes = []
     for price in (1, 4):
 
-        def pack(_: object, coded: list, price: int = price) -> Payload:  # type: ignore[type-arg]
+        def pack(_: Sequence[Piece], coded: Sequence[Quantised], price: int = price) -> Payload:
             own = payload_of(config, coded)
             return Payload(own.arch, own.table, own.data * price, own.symbols_sha256)
 
