@@ -213,7 +213,9 @@ class _Builder:
         some = torch.randperm(len(self.x), generator=generator)[:CHECKED]
         rows = (some.unsqueeze(1) * self.s + torch.arange(self.s)).reshape(-1)
         signs = torch.randint(2, (len(rows),), generator=generator).to(matrix) * 2 - 1
-        operator = TangentOperator(self.field, self.x[some], channels=self.channels, dtype=self.x.dtype)
+        operator = TangentOperator(
+            self.field, self.x[some], channels=self.channels, dtype=self.x.dtype, is_copied=False
+        )
         expected = operator.quadratic(signs)
         got = float(signs @ (matrix[rows][:, rows] @ signs))
         if not abs(got - expected) <= TOLERANCE.get(matrix.dtype, 1e-3) * expected:

@@ -50,6 +50,8 @@ class TangentOperator:
     channels that are differentiated. weights: W, a number per parameter by the parameter's name, all 1 where it is None
     (see `adam_weights`). dtype: float32 halves the time; what is below about 1e-6 of the largest eigenvalue is noise.
 
+    is_copied: False where field and points are the caller's own, of `dtype` and in eval mode.
+
     Raises UsageError for points of another dimension, and for a field without trained parameters.
     """
 
@@ -61,8 +63,9 @@ class TangentOperator:
         channels: Channels = "full",
         weights: Mapping[str, Tensor] | None = None,
         dtype: torch.dtype = torch.float64,
+        is_copied: bool = True,
     ) -> None:
-        self.field, self.x = prepared(field, x, dtype)
+        self.field, self.x = prepared(field, x, dtype) if is_copied else (field, x)
         self.channels: Channels = channels
         self.dtype = dtype
         self.seeds = seeds_of(field, channels, dtype).to(self.x.device)
