@@ -130,7 +130,7 @@ def sines(omega: float, **other: Any) -> Document:
 
 FIGURES = {
     "pi_net": Figure(
-        "Polynomial nets have more of their kernel at high frequencies than the MLP of equal size",
+        "Polynomial nets learn from 0.06 to 0.25 cycles faster than the MLP of equal size",
         "Fresh fields behind the same 32 random frequencies (sigma 2), about 16,600 parameters each",
         (
             ("ReLU MLP", {"type": "mlp", **WIDE, **FEATURES}, 0),

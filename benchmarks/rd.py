@@ -6,7 +6,7 @@ already are not made again, so a run that was stopped goes on. Anchors are files
 `--bpp 0.3,0.6` aims at rates instead of qualities, `--profile weights` at another profile than the default.
 
 Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
-Bjontegaard difference in rate to each anchor, by picture and its mean.
+Bjontegaard difference in rate to each anchor, by picture and its mean, which a record `NAME-bd` keeps.
 """
 
 from __future__ import annotations
@@ -187,7 +187,10 @@ def main() -> None:
     table = means(rows, "quality" if given.bpp is None else "bpp_aim")
     for line in table:
         print(json.dumps(line))
-    for found in summary(rows, anchors):
+    differences = summary(rows, anchors)
+    if given.record and differences:
+        save(f"{given.record}-bd", differences)
+    for found in differences:
         print(
             f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  "
             + "  ".join(f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items())

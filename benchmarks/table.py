@@ -149,7 +149,20 @@ def rd_table() -> str:
         f"| {row['psnr_db']:.2f} dB |"
         for row in sorted(record["rows"], key=lambda row: (row["file"], row["effort"], row["quality"]))
     ]
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([conditions_line(record), "", *_differences(), *lines])
+
+
+def _differences() -> list[str]:
+    """How much more or less rate than other codecs' at equal PSNR (Bjontegaard), by picture."""
+    rows = newest("rd-bd")["rows"]
+    if not rows:
+        return []
+    names = sorted({name for row in rows for name in row["bd_rate"]})
+    lines = [f"| rate against | mean | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for row in rows:
+        cells = [f"{100 * row['bd_rate'][name]:+.0f} %" if name in row["bd_rate"] else "" for name in names]
+        lines.append(f"| {row['anchor']} | {100 * row['mean']:+.1f} % | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def rd_weights_table() -> str:
