@@ -52,9 +52,10 @@ def steps_table() -> str:
 
 
 def time_to_quality_table() -> str:
-    rows, conditions = together("time-to-quality")
+    found, conditions = together("time-to-quality")
+    rows = {(row["file"], tuple(arm for arm in ("ours", "siren") if arm in row)): row for row in found}
     lines = ["| file | target | fast kernels | torch reference | ratio | SIREN 3x256 |", "|---|---|---|---|---|---|"]
-    for row in rows:
+    for row in rows.values():
         cells = [_time(row, "ours"), _time(row, "reference"), f"{row['ratio']:.1f}" if "ratio" in row else ""]
         target = _with_unit(row["target"], row["metric"])
         lines.append(f"| {row['file']} | {target} | {' | '.join(cells)} | {_time(row, 'siren')} |")
@@ -124,20 +125,18 @@ def _ceiling(row: dict[str, Any]) -> str:
 
 
 def peers_table() -> str:
-    record = newest("peers")
+    found, conditions = together("peers")
+    rows = {
+        (row["peer"], row.get("file", "a step")): row for row in found if "peer" in row and "not_available" not in row
+    }
     lines = ["| against | what | ours | theirs | ratio |", "|---|---|---|---|---|"]
-    for row in record["rows"]:
-        if row["what"] == "versions":
-            continue
-        what = row.get("file", "a step")
-        if "not_available" in row:
-            cells = ["", f"not available: {row['not_available']}", ""]
-        elif row["what"] == "step":
+    for (peer, what), row in rows.items():
+        if row["what"] == "step":
             cells = [f"{row['ours_ms']:.1f} ms", f"{row['theirs_ms']:.1f} ms", f"{row['ratio']:.1f}"]
         else:
             cells = [*(f"{row[k][-1][2]:.1f} dB after {row[k][-1][1]:.0f} s" for k in ("ours", "theirs")), ""]
-        lines.append(f"| {row['peer']} | {what} | {' | '.join(cells)} |")
-    return "\n".join([conditions_line(record), "", *lines])
+        lines.append(f"| {peer} | {what} | {' | '.join(cells)} |")
+    return "\n".join([*conditions, "", *lines])
 
 
 def rd_table() -> str:
