@@ -46,7 +46,7 @@ def _compile(function: F, fastmath: set[str] | bool, *, forceinline: bool = Fals
 
 
 def forgo_blas() -> None:
-    """Spares this process the import of scipy's BLAS, about 0.25 s, when its first function is made ready.
+    """Spares this process the import of scipy's BLAS when its first function is made ready.
 
     Compiled functions can not multiply matrices by np.dot afterwards. None of ours does; a process that may run
     other people's is not ours to take it from.

@@ -52,7 +52,7 @@ class FusedAdam(Eager, torch.optim.Adam):
     def step(self, closure: Any = None) -> Any:
         return self._step(closure)
 
-    # Else torch wraps it in marks for its profiler, a fifth of a millisecond a step.
+    # Else torch wraps it in marks for its profiler; the attribute is torch's own sign, which no type knows.
     step.hooked = True  # type: ignore[attr-defined]
 
 

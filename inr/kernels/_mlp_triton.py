@@ -395,5 +395,5 @@ def mlp(
     """
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    value: Tensor = _Value.apply(omegas, precision, reference, *views)  # type: ignore[no-untyped-call]
+    value: Tensor = _Value.apply(omegas, precision, reference, *views)  # type: ignore[no-untyped-call]  # torch's
     return value

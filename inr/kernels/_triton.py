@@ -21,7 +21,7 @@ def start(kernel: Any, programs: tuple[int, ...], device: Tensor, *inputs: Any, 
     """
     if 0 in programs:
         return
-    with torch.cuda.device_of(device):  # type: ignore[no-untyped-call]
+    with torch.cuda.device_of(device):  # type: ignore[no-untyped-call]  # unlike device(), for CPU tensors too
         kernel[programs](*inputs, **{"enable_fp_fusion": False} | constants)
 
 
