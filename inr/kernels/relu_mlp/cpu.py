@@ -31,8 +31,8 @@ from inr.kernels.relu_mlp import reference
 Array = NDArray[Any]
 
 TILE = 4
-VECTORS = 4  # per row of a block, a multiple of TILE
-BLOCKS_PER_SLICE = 16
+VECTORS = 8  # per row of a block, a multiple of TILE
+BLOCKS_PER_SLICE = 8
 MAX_SLICES = 16
 MAX_WIDTH = 128
 
