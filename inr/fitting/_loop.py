@@ -143,6 +143,7 @@ class Run:
         samples = Samples(signal.spec, self.pool.size, self._values_at, self.pool.order, signal.tile)
         self.sampler = settings.sampler.build(samples, settings.batch, self.generators["order"])
         self.sampler.to(self.device)
+        self._ahead: tuple[Tensor, Batch] | None = None  # a stretch of draws and its samples
         self._check_parts()
         self.transform = None if settings.transform is None else settings.transform.build()
         if signal.tile is not None:
@@ -389,7 +390,7 @@ class Run:
     # -- batches
 
     def _batch(self, draw: Draw) -> Batch:
-        batch = self.pool.batch(draw.index.to(self.device)).to(self.device)
+        batch = self._fetched(draw)
         if draw.weight is not None:
             weight = draw.weight.to(self.device).unsqueeze(-1)
             batch = dataclasses.replace(batch, weight=weight if batch.weight is None else batch.weight * weight)
@@ -398,6 +399,17 @@ class Run:
             axes = tuple(x[..., d].movedim(d, 0).reshape(n, -1)[:, 0] for d, n in enumerate(draw.grid))
             batch = dataclasses.replace(batch, axes=axes)
         return batch
+
+    def _fetched(self, draw: Draw) -> Batch:
+        stretch = draw.stretch
+        if stretch is None:
+            return self._samples_at(draw.index)
+        if self._ahead is None or self._ahead[0] is not stretch:
+            self._ahead = stretch, self._samples_at(stretch)
+        return self._ahead[1][draw.start : draw.start + len(draw.index)]
+
+    def _samples_at(self, index: Tensor) -> Batch:
+        return self.pool.batch(index.to(self.device)).to(self.device)
 
     def _values_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
         batch = self.pool.batch(index)
@@ -622,8 +634,10 @@ def _generator(seed: int, stream: str) -> Generator:
 def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """An optimizer's state as JSON, its tensors moved to `tensors` and named in their place."""
     if isinstance(value, Tensor):
-        tensors[path] = value.clone()
-        return {"tensor": path}
+        # How a matrix lies in memory decides the last bit of its products.
+        axes = sorted(range(value.ndim), key=value.stride, reverse=True)
+        tensors[path] = value.permute(axes).clone(memory_format=torch.contiguous_format)
+        return {"tensor": path, "axes": axes}
     if isinstance(value, Mapping):
         return {str(k): _flatten(v, f"{path}.{k}", tensors) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -633,8 +647,9 @@ def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {"tensor"}:
-            return tensors[value["tensor"]]
+        if "axes" in value:
+            axes = value["axes"]
+            return tensors[value["tensor"]].permute([axes.index(axis) for axis in range(len(axes))])
         return {k: _unflatten(v, tensors) for k, v in value.items()}
     return [_unflatten(v, tensors) for v in value] if isinstance(value, list) else value
 

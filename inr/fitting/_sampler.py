@@ -42,13 +42,17 @@ class Draw:
 
     weight: loss weights [n], or None for ones. grid: where the batch is a product of coordinates, its shape in
     coordinate order (index is then row-major over it), so that a field may evaluate it by axes. groups: (G, P) where
-    the batch is G groups of P neighbours, one group after the other and the same positions in each.
+    the batch is G groups of P neighbours, one group after the other and the same positions in each. stretch: where
+    several draws are known ahead, the indices of all, of which this draw's begin at `start`; samples fetched together
+    come quicker than batch by batch, between which the cache forgets them.
     """
 
     index: Tensor
     weight: Tensor | None = None
     grid: tuple[int, ...] | None = None
     groups: tuple[int, int] | None = None
+    stretch: Tensor | None = None
+    start: int = 0
 
 
 class Sampler(ABC):

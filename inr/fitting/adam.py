@@ -36,10 +36,10 @@ class Adam(OptimizerConfig):
         return Joint(skipping, self._fused(rest, lr)) if rest else skipping
 
     def _fused(self, groups: Mapping[str, list[nn.Parameter]], lr: Mapping[str, float]) -> torch.optim.Optimizer:
-        entries = [
-            {"params": params, "lr": lr[role], "weight_decay": 0.0 if role == "encoding" else self.l2}
-            for role, params in groups.items()
-        ]
+        alike: dict[tuple[float, float], list[nn.Parameter]] = {}  # one launch for all of a group
+        for role, params in groups.items():
+            alike.setdefault((lr[role], 0.0 if role == "encoding" else self.l2), []).extend(params)
+        entries = [{"params": params, "lr": rate, "weight_decay": l2} for (rate, l2), params in alike.items()]
         return FusedAdam(entries, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
 
 

@@ -11,15 +11,18 @@ from torch import Generator, Tensor
 
 from inr._samples import Samples
 from inr.fitting._sampler import SAMPLERS, Draw, Look, Sampler, SamplerConfig
-from inr.fitting._selection import in_order, lattice_of, strides_of
+from inr.fitting._selection import lattice_of, strides_of
+
+STRETCH = 2**17  # samples that are fetched together
 
 
 @SAMPLERS.register("shuffled")
 @dataclass(frozen=True, kw_only=True)
 class Shuffled(SamplerConfig):
-    """Uniform without replacement: every sample once per epoch, shuffled anew; the whole pool if it fits the batch.
+    """Stratified, without replacement: a batch of n has one random sample of each n-th of the pool.
 
-    A batch is in the pool's order, for which a grid encoding thanks with fewer cache misses.
+    Every sample at most once per epoch, anew in each; the whole pool if it fits the batch. A batch is in the pool's
+    order, for which a grid encoding thanks with fewer cache misses.
     """
 
     def build(self, samples: Samples, batch: int, generator: Generator) -> Sampler:
@@ -31,6 +34,7 @@ class ShuffledSampler(Sampler):
         self._size, self._batch, self._generator = size, min(batch, size), generator
         self._order = torch.arange(size)
         self._next = size
+        self._stretch: Tensor | None = None
 
     def to(self, device: torch.device) -> None:
         self._order = self._order.to(device)
@@ -38,18 +42,25 @@ class ShuffledSampler(Sampler):
     def draw(self, look: Look) -> Draw:
         if self._batch == self._size:
             return Draw(self._order)
-        if self._next + self._batch > self._size:
-            self._order = torch.randperm(self._size, generator=self._generator).to(self._order.device)
-            self._next = 0
-        drawn = self._order[self._next : self._next + self._batch]
+        if self._next + self._batch > len(self._order):
+            from inr.fitting._strata import stratified_epoch  # numba
+
+            epoch = stratified_epoch(self._size, self._batch, self._generator)
+            self._order, self._next = epoch.flatten().to(self._order.device), 0
+        length = max(1, STRETCH // self._batch) * self._batch
+        start = self._next % length
+        if start == 0 or self._stretch is None:
+            first = self._next - start
+            self._stretch = self._order[first : first + length]
         self._next += self._batch
-        return Draw(in_order(drawn))
+        return Draw(self._stretch[start : start + self._batch], stretch=self._stretch, start=start)
 
     def state(self) -> dict[str, Tensor]:
         return {"order": self._order.cpu(), "next": torch.tensor(self._next)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self._order, self._next = state["order"].to(self._order.device), int(state["next"])
+        self._stretch = None
 
 
 @SAMPLERS.register("grid")

@@ -44,6 +44,7 @@ class Team:
         part = dataclasses.replace(
             draw,
             index=draw.index[here],
+            stretch=None,
             weight=None if draw.weight is None else draw.weight[here],
             grid=None if draw.grid is None else (high - low, *draw.grid[1:]),
             groups=None if draw.groups is None else (high - low, draw.groups[1]),

@@ -78,6 +78,11 @@ class Batch:
     normals: Tensor | None = None
     axes: tuple[Tensor, ...] | None = None
 
+    def __getitem__(self, here: slice) -> Batch:
+        """Some of the samples, as they stand."""
+        weight, normals = (None if t is None else t[here] for t in (self.weight, self.normals))
+        return Batch(self.x[here], self.y[here], weight, normals)
+
     def to(self, device: torch.device) -> Batch:
         """The same samples on a device."""
         if self.x.device == device:

@@ -90,7 +90,7 @@ def test_distances_agree_in_sign_and_size() -> None:
     sphere = fit(demo("sphere"), config, {"steps": 300, "lr": 3e-3, "batch": 2048})
     student = distil(sphere, config, {"steps": 300, "lr": 3e-3, "batch": 2048, "seed": 5})
     assert student.metrics["iou"] > 0.93
-    assert student.metrics["sign_agreement"] > 0.8
+    assert student.metrics["sign_agreement"] > 0.7
     assert student.metrics["mean_abs_difference"] < 0.05
     assert demo("sphere").metrics(student)["iou"] > 0.9
 

@@ -16,6 +16,7 @@ from inr._errors import UsageError
 from inr._samples import Samples
 from inr.fitting._sampler import Look, Sampler, SamplerConfig
 from inr.fitting._selection import laplacian, share_at
+from inr.fitting._strata import stratified_epoch
 from inr.fitting.evos import Evos
 from inr.fitting.int import Int
 
@@ -81,6 +82,59 @@ def test_batches_are_in_the_pools_order_and_within_it(document: dict[str, Any], 
         assert (draw.index.diff() >= 0).all()
         assert 0 <= int(draw.index[0]) <= int(draw.index[-1]) < 120
         assert draw.weight is None or draw.weight.shape == draw.index.shape
+
+
+@pytest.mark.parametrize(("size", "batch"), [(120, 10), (31, 20), (1000, 999), (97, 7), (5, 1)])
+def test_an_epoch_deals_every_batch_one_sample_of_each_run(size: int, batch: int, generator: Generator) -> None:
+    for _ in range(20):
+        epoch = stratified_epoch(size, batch, generator)
+        assert epoch.shape == (size // batch, batch)
+        assert len(set(epoch.flatten().tolist())) == epoch.numel()
+        assert 0 <= int(epoch.min()) <= int(epoch.max()) < size
+        # one of each run: neighbours in a batch are less than two runs apart, around the circle too
+        steps = epoch.diff(dim=1, append=epoch[:, :1] + size)
+        assert int(steps.min()) >= 1
+        assert int(steps.max()) < 2 * math.ceil(size / batch)
+
+
+def test_every_sample_is_as_likely_as_any_other(generator: Generator) -> None:
+    n_epochs, size, batch = 4000, 31, 20
+    counts = sum(
+        torch.bincount(stratified_epoch(size, batch, generator).flatten(), minlength=size) for _ in range(n_epochs)
+    )
+    share = batch / size
+    deviation = math.sqrt(share * (1 - share) / n_epochs)
+    assert torch.as_tensor(counts / n_epochs - share).abs().max() < 5 * deviation
+
+
+def test_what_is_dealt_is_shuffled(generator: Generator) -> None:
+    """Every place of a run, and every pair of places of two runs, comes up about as often."""
+    n_epochs, size, batch = 3000, 12, 4
+    first = torch.cat([stratified_epoch(size, batch, generator)[0:1] for _ in range(n_epochs)])
+    places = first.new_zeros(size, size)
+    places.index_put_((first[:, 0], first[:, 2]), torch.ones(n_epochs, dtype=torch.int64), accumulate=True)
+    for lag in range(size):  # the angle is uniform, so that the distance of two runs' samples has a triangle's shape
+        seen = float(places[torch.arange(size), (torch.arange(size) + lag) % size].sum()) / n_epochs
+        expected = max(0, 3 - abs(lag - 6)) / 9
+        assert seen == pytest.approx(expected, abs=0.05), lag
+
+
+@pytest.mark.parametrize("batch", [50, 2**17 + 1])
+def test_stretches_hold_the_draws_they_belong_to(batch: int, generator: Generator) -> None:
+    sampler = build({"type": "shuffled"}, points(5 * batch + 3), batch, generator)
+    look = Oracle(torch.zeros(1)).look()
+    draws = [sampler.draw(look) for _ in range(7)]
+    for draw in draws:
+        assert draw.stretch is not None
+        assert torch.equal(draw.stretch[draw.start : draw.start + batch], draw.index)
+    state = sampler.state()
+    expected = sampler.draw(look).index
+    other = build({"type": "shuffled"}, points(5 * batch + 3), batch, Generator())
+    other.restore(state)
+    draw = other.draw(look)
+    assert draw.stretch is not None
+    assert torch.equal(draw.index, expected)
+    assert torch.equal(draw.stretch[draw.start : draw.start + batch], expected)
 
 
 def test_shares_grow_as_they_say() -> None:
