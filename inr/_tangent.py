@@ -18,6 +18,9 @@ class SparseRows:
     weights: Tensor
     size: int
 
+    def __getitem__(self, points: slice) -> SparseRows:
+        return SparseRows(self.indices[points], self.weights[points], self.size)
+
 
 Rows = Tensor | SparseRows
 """One vector per point: [n, p], or sparse."""
@@ -33,6 +36,9 @@ class Part:
     rows: tuple[Rows, ...]
     cotangent: Tensor
 
+    def __getitem__(self, points: slice) -> Part:
+        return Part(tuple(r[points] for r in self.rows), self.cotangent[:, points])
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -46,6 +52,9 @@ class Factor:
 
     parts: tuple[Part, ...]
     weight: Tensor | None = None
+
+    def __getitem__(self, points: slice) -> Factor:
+        return Factor(tuple(part[points] for part in self.parts), self.weight)
 
 
 def factor(*rows: Rows, cotangent: Tensor, weight: Tensor | None = None) -> Factor:

@@ -107,10 +107,14 @@ class MlpField(Field):
         return folded
 
     def penalty(self) -> Tensor | None:
-        return self.config.linear.penalty(list(linears_of(self)))
+        is_plain = type(self.config.linear).penalty is LinearConfig.penalty
+        return None if is_plain else self.config.linear.penalty(list(linears_of(self)))
 
     @contextlib.contextmanager
     def at_step(self, step: int) -> Iterator[None]:
+        if not self.varies_by_step:
+            yield
+            return
         layers = list(linears_of(self))
         self.config.linear.at_step(layers, step)
         try:

@@ -29,7 +29,7 @@ def squared_norms(factors: Sequence[Factor]) -> Tensor:
     for f in factors:
         for part in f.parts:
             for other in f.parts:
-                term = _weighted(part.cotangent, f.weight).mul(other.cotangent).sum(-1)
+                term = _row_products(_weighted(part.cotangent, f.weight), other.cotangent)
                 for a, b in zip(part.rows, other.rows, strict=True):
                     term = term * _row_products(a, b)
                 total = term if total is None else total + term
@@ -72,7 +72,8 @@ def _rows_gram(a: Rows, b: Rows) -> Tensor:
 
 def _row_products(a: Rows, b: Rows) -> Tensor:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return (a * b).sum(-1)
+        products: Tensor = torch.linalg.vecdot(a, b)
+        return products
     assert isinstance(a, SparseRows)
     assert isinstance(b, SparseRows)
     same = a.indices.unsqueeze(-1) == b.indices.unsqueeze(-2)

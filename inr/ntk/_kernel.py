@@ -21,6 +21,7 @@ from inr.ntk._units import PROBES, ROWS, Unit, Use, capture, factors_of, units_o
 Method = Literal["layerwise", "contraction"]
 
 BLOCK = 256
+PANEL = 4 * BLOCK
 JACOBIAN_BYTES = 2**28
 CHECKED = 128
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
@@ -137,20 +138,24 @@ class _Builder:
             raise UsageError("the field has no trained parameters, so it has no tangent kernel")
         flat = None if weights is None else flat_weights(trained, weights).to(self.x)
         self.units = units_of(self.field, self.x) if method == "layerwise" else [whole(self.field, flat)]
-        self._require(memory)
-        self.uses, self.values = capture(self.field, self.x, self.units, self.seeds)
+        few = self.x if len(self.x) <= ROWS else self.x[: PROBES[0]]
+        found = capture(self.field, few, self.units, self.seeds)
+        self._require(memory, found[0], len(few))
+        self.uses, self.values = found if few is self.x else capture(self.field, self.x, self.units, self.seeds)
         self.other_uses = self.uses if self.z is None else capture(self.field, self.z, self.units, self.seeds)[0]
 
-    def _require(self, memory: int) -> None:
-        few = self.x[:1].expand(PROBES[0], -1)
-        uses, _ = capture(self.field, few, self.units, self.seeds)
+    def _require(self, memory: int, uses: list[list[Use]], n_used: int) -> None:
+        """Raises UsageError where the matrix needs more than `memory`, told from the uses at some points."""
         item = self.x.element_size()
-        per_point = sum(u.numbers for of_unit in uses for u in of_unit) / PROBES[0] * item
-        self.widths = [width(factors_of(unit, of_unit)) for unit, of_unit in zip(self.units, uses, strict=True)]
+        per_point = sum(u.numbers for of_unit in uses for u in of_unit) / n_used * item
+        first = slice(0, PROBES[0])
+        self.widths = [
+            width(factors_of(unit, [u[first] for u in of_unit])) for unit, of_unit in zip(self.units, uses, strict=True)
+        ]
         n = len(self.x)
         m = n if self.z is None else len(self.z)
         n_captured = n if self.z is None else n + m
-        scratch = per_point * 4 * min(n, ROWS) + 3 * item * (self.s * min(n, 4 * BLOCK)) ** 2
+        scratch = per_point * 4 * min(n, ROWS) + 3 * item * (self.s * min(n, PANEL)) ** 2
         self.jacobian = max(JACOBIAN_BYTES, memory // 8)
         most_jacobian = max(min(4 * w * item * max(n, m), 2 * self.jacobian) for w in self.widths)
         needed = self.s**2 * n * m * item + per_point * n_captured + scratch + most_jacobian
@@ -168,13 +173,13 @@ class _Builder:
         """The factors of a unit at blocks of points: all held where they fit, else made whenever they are needed."""
         n = uses[0].cotangent.shape[1]
         each = 2 * self.widths[which] * self.x.element_size()
-        rows = BLOCK if each * n <= self.jacobian else max(1, min(4 * BLOCK, self.jacobian // (2 * each)))
+        rows = PANEL if each * n <= self.jacobian else max(1, min(PANEL, self.jacobian // (2 * each)))
 
         def made(block: slice) -> list[Factor]:
             found = factors_of(self.units[which], [use[block] for use in uses])
             return [_mean_of_channels(f) for f in found] if self.channels == "mean" else found
 
-        blocks = [slice(i, min(i + rows, n)) for i in range(0, n, rows)]
+        blocks = _slices(n, rows)
         held = [made(block) for block in blocks] if each * n <= self.jacobian else None
         return _Parts(blocks, held.__getitem__ if held is not None else lambda i: made(blocks[i]))
 
@@ -189,7 +194,7 @@ class _Builder:
                 traces[self.units[u].name] += float(squared_norms(left).sum(dtype=torch.float64))
                 for j, columns in enumerate(parts.blocks[i:], start=i):
                     right = left if j == i else parts.at(j)
-                    _block(theta, rows, columns).add_(gram(left, right))
+                    _add_grams(_block(theta, rows, columns), left, right, is_upper=j == i)
         size = n * s
         matrix = theta.view(size, size)
         _mirror(matrix)
@@ -204,7 +209,7 @@ class _Builder:
             for i, rows in enumerate(over.blocks):
                 left = over.at(i)
                 for j, columns in enumerate(across.blocks):
-                    _block(theta, rows, columns).add_(gram(left, across.at(j)))
+                    _add_grams(_block(theta, rows, columns), left, across.at(j))
         return theta.view(n * s, m * s)
 
     def check(self, matrix: Tensor) -> None:
@@ -238,10 +243,20 @@ def _block(theta: Tensor, rows: slice, columns: slice) -> Tensor:
     return theta[rows, :, columns, :].permute(1, 3, 0, 2)
 
 
+def _add_grams(block: Tensor, left: list[Factor], right: list[Factor], *, is_upper: bool = False) -> None:
+    """Add the inner products to a block, strip by strip of rows. is_upper: what is left of the diagonal strip stays."""
+    for rows in _slices(block.shape[2], BLOCK):
+        columns = slice(rows.start if is_upper else 0, block.shape[3])
+        block[:, :, rows, columns].add_(gram([f[rows] for f in left], [f[columns] for f in right]))
+
+
+def _slices(n: int, length: int) -> list[slice]:
+    return [slice(i, min(i + length, n)) for i in range(0, n, length)]
+
+
 def _mirror(matrix: Tensor) -> None:
     """Make the lower triangle the upper one's mirror image, in place."""
-    for start in range(0, len(matrix), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(matrix)))
+    for rows in _slices(len(matrix), BLOCK):
         own = matrix[rows, rows]
         own.copy_(own.triu() + own.triu(1).T)
         matrix[rows.stop :, rows] = matrix[rows, rows.stop :].T

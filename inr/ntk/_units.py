@@ -126,6 +126,8 @@ def capture(field: Field, x: Tensor, units: Sequence[Unit], seeds: Tensor) -> tu
 
 
 def _joined(parts: tuple[Use, ...]) -> Use:
+    if len(parts) == 1:
+        return parts[0]
     inputs = tuple(torch.cat(same) for same in zip(*(p.inputs for p in parts), strict=True))
     return Use(inputs, torch.cat([p.cotangent for p in parts], dim=1))
 
@@ -141,7 +143,7 @@ def _capture(field: Field, x: Tensor, units: Sequence[Unit], seeds: Tensor) -> t
             y, outs, seed.expand_as(y), retain_graph=i + 1 < len(seeds), allow_unused=True, materialize_grads=True
         )
         slopes.append(grads)
-    by_call = iter([torch.stack(of_call) for of_call in zip(*slopes, strict=True)])
+    by_call = iter([of[0].unsqueeze(0) if len(of) == 1 else torch.stack(of) for of in zip(*slopes, strict=True)])
     uses = [[Use(inputs, next(by_call)) for inputs, _ in unit_calls] for unit_calls in calls]
     return uses, y.detach()
 
