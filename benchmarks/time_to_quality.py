@@ -34,7 +34,7 @@ from inr.signals import Signal, load_signal
 TARGETS = {"psnr_db": 40.0, "snr_db": 40.0, "iou": 0.995}
 LOWER = {"psnr_db": (25.0, 30.0, 35.0), "snr_db": (20.0, 30.0), "iou": (0.97, 0.98, 0.99)}
 ARMS = ("ours", "reference", "siren")
-REST = 3  # the reference's seconds for each of ours
+REST = 5  # the reference's seconds for each of ours
 
 
 def curve_of(arm: str, signal: Signal, step_ratio: float) -> Curve:

@@ -23,7 +23,7 @@ LATTICE: Mapping[str, Any] = {
 }
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "audio": {**LATTICE, "steps": 2000, "batch": 8192},
-    "shape": {"steps": 1000, "batch": 16384, "lr": 0.01, "schedule": {"type": "cosine", "end": 0.01}},
+    "shape": {"steps": 500, "batch": 32768, "lr": 0.005, "schedule": {"type": "cosine", "end": 0.01}},
 }
 
 

@@ -22,7 +22,8 @@ def stratified_epoch(size: int, batch: int, generator: Generator) -> Tensor:
 
     The samples, as a circle, are cut at an angle drawn for the epoch into `batch` runs whose lengths differ by one at
     most. Every run is shuffled and gives each batch one sample, in its turn; what is left of the longer runs waits for
-    another epoch. So every sample is as likely as any other. Batches are sorted.
+    another epoch. So every sample is as likely as any other. Batches are
+    sorted, but for a last sample from beyond the point where the circle closes.
     """
     count = size // batch
     out = torch.empty((count, batch), dtype=torch.int64)
@@ -32,8 +33,6 @@ def stratified_epoch(size: int, batch: int, generator: Generator) -> Tensor:
     for first in range(0, batch, rows):
         uniform = random.random((min(rows, batch - first), count), dtype=np.float32)
         _deal(uniform, angle, size, first, out.numpy())
-    is_past_the_end = out[:, -1] < out[:, 0]  # where the circle closes, within the last run
-    out[is_past_the_end] = out[is_past_the_end].roll(1, 1)
     return out
 
 

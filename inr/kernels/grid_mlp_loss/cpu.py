@@ -198,9 +198,9 @@ class _Problem:
         weight_grads = np.zeros((len(slices), network.n_grad), network.dtype)
         bias_grads = np.zeros((len(slices), len(network.biases)), network.dtype)
         feature_grad = torch.empty((network.widths[0], len(x) if has_grad else 0), dtype=x.dtype)
-        columns = x.t().contiguous()
+        columns = np.ascontiguousarray(x.detach().numpy().T)  # quicker than torch's
         given = [
-            _rows(columns),
+            columns,
             _rows(y),
             _rows(x.new_empty(0, 0) if weight is None else weight),
             self.power,
@@ -217,10 +217,10 @@ class _Problem:
             totals[i] = kernel(*given, *settings, *operands, *slices[i], by_features, *sums)
 
         in_turn(len(slices), work)
-        loss = torch.tensor(sum(totals), dtype=x.dtype)
+        loss = x.new_full((), sum(totals))
         if not has_grad:
             return loss, []
-        by_table = grid.scatter(columns.t(), None, feature_grad.t())
+        by_table = grid.scatter(torch.from_numpy(columns).t(), None, feature_grad.t())
         return loss, [by_table, *network.unpack(weight_grads.sum(0), bias_grads.sum(0))]
 
 

@@ -113,9 +113,9 @@ def _index(cell: Array, count: int, stride: Array, entries: int, is_dense: bool,
 
 @compiled
 def _ask_for(table: Array, offset: int, index: Array, count: int) -> None:
-    """Has the cache fetch the rows of a block's corners."""
+    """Has the cache fetch the rows of a block's corners; neighbours along the first axis are mostly of one line."""
     flat, n_features = table.reshape(-1), table.shape[1]
-    for m in range(len(index)):
+    for m in range(0, len(index), 2):
         for i in range(count):
             prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
 
