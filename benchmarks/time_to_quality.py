@@ -8,8 +8,9 @@ Every file is fitted with the defaults by three arms in one process, which advan
 
 until the target (pictures 40 dB, sounds 40 dB SNR, shapes IoU 0.995), the run's end or `--limit` seconds of training.
 Machines change their speed, so ours, which is over first, is made again while the reference goes on, and the median of
-its times counts. Kept are the curves, at steps that grow by a factor, so that the time to a lower quality can be read too; looking is not
-on the clock, nor are compiling and loading kernels. The time to a quality lies on the line between two looks.
+its times counts. Kept are the curves, at steps that grow by a factor, so that the time to a lower quality can be read
+too; looking is not on the clock, nor are compiling and loading kernels. The time to a quality lies on the line between
+two looks.
 """
 
 from __future__ import annotations
