@@ -96,7 +96,7 @@ class Backend:
     """One implementation of an op, with its limits as data; None means no limit.
 
     target: "module:function", imported when the backend is first used.
-    least_size, least_width: below them runs, but no faster than the backends after it.
+    least_size, widths: below the one and outside the others it runs, but no faster than the backends after it.
     precisions: what it may round the factors of matrix products to.
     refuses: "module:function" from the need's `shape` (never None) to reasons against it; the module imports lightly.
     """
@@ -111,7 +111,7 @@ class Backend:
     is_deterministic: bool = True
     is_functional: bool = False
     least_size: int = 0
-    least_width: int = 0
+    widths: tuple[int, int] | None = None
     precisions: frozenset[str] = frozenset({"float32"})
     refuses: str | None = None
 
@@ -120,32 +120,35 @@ class Backend:
 
         Its package is imported only where the device is one of its own, or if `is_thorough`.
         """
-        reasons = []
+        return list(self._reasons_against(need, is_thorough))
+
+    def _reasons_against(self, need: Need, is_thorough: bool) -> Iterator[str]:
         is_at_home = self.devices is None or need.device in self.devices or self._is_interpreted(need)
         found = probe(self.package) if self.package and (is_at_home or is_thorough) else None
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
-            reasons.append(f"the package {self.package!r} can not be imported ({cause})")
+            yield f"the package {self.package!r} can not be imported ({cause})"
         elif self.package == "triton" and need.device == "cuda" and (reason := _compiler.reason_against()):
-            reasons.append(reason)
+            yield reason
         if self.devices is not None and not is_at_home:
-            reasons.append(f"it runs on {_words(self.devices)}, and the tensors are on {need.device}")
+            yield f"it runs on {_words(self.devices)}, and the tensors are on {need.device}"
         if self.dtypes is not None and need.dtype not in self.dtypes:
-            reasons.append(f"it computes in {_words(map(str, self.dtypes))}, and the tensors are {need.dtype}")
+            yield f"it computes in {_words(map(str, self.dtypes))}, and the tensors are {need.dtype}"
         if self.max_order is not None and need.order > self.max_order:
-            reasons.append(f"it has derivatives up to order {self.max_order}, and order {need.order} is needed")
+            yield f"it has derivatives up to order {self.max_order}, and order {need.order} is needed"
         if need.deterministic and not self.is_deterministic:
-            reasons.append("its sums depend on the order in which threads finish, and determinism is asked for")
+            yield "its sums depend on the order in which threads finish, and determinism is asked for"
         if need.functional and not self.is_functional:
-            reasons.append("it can not run under torch.func, forward-mode AD, torch.export or torch.compile")
+            yield "it can not run under torch.func, forward-mode AD, torch.export or torch.compile"
         if need.precision not in self.precisions:
-            reasons.append(f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for")
+            yield f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for"
         asked = self.precisions & {need.precision} or self.precisions
         device = "cuda" if self._is_interpreted(need) else need.device
-        reasons += [reason for name in sorted(asked) if (reason := reason_against(name, device)) is not None]
+        for name in sorted(asked):
+            if (reason := reason_against(name, device)) is not None:
+                yield reason
         if self.refuses is not None and need.shape is not None and is_at_home:
-            reasons += _resolve(self.refuses)(need.shape)
-        return reasons
+            yield from _resolve(self.refuses)(need.shape)
 
     def _is_interpreted(self, need: Need) -> bool:
         return self.package == "triton" and need.device == "cpu" and is_interpreted()
@@ -154,9 +157,15 @@ class Backend:
         """Sentences that say why another backend is as fast; they do not count where this one is forced."""
         if need.size is not None and need.size < self.least_size:
             return [f"it gains nothing below a size of {self.least_size}"]
+        if need.width is not None and self.widths is not None and not self.widths[0] <= need.width <= self.widths[1]:
+            return [f"it gains nothing outside widths of {self.widths[0]} to {self.widths[1]}"]
         if self._is_interpreted(need):
             return ["it would run in Triton's interpreter, which is for tests"]
         return []
+
+    def is_for(self, need: Need) -> bool:
+        """Whether nothing speaks against it; asked at every call, so that it stops at the first reason."""
+        return next(self._reasons_against(need, False), None) is None and not self.reasons_to_pass(need)
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
@@ -193,18 +202,20 @@ class Op:
         Raises UnavailableError with every reason when the forced backend does not fit, or none does.
         """
         named = forced() or os.environ.get("INR_BACKEND")
-        ranked = sorted(self.backends, key=lambda backend: -backend.priority)
         if named:
             return self._forced_backend(named, need)
-        against: dict[str, list[str]] = {}
-        for backend in ranked:
-            reasons = backend.reasons_against(need) or backend.reasons_to_pass(need)
-            if not reasons:
-                if against:
-                    self._say(f"{self.name} runs on backend {backend.name!r}: {_listed(against)}")
+        passed: list[Backend] = []
+        for backend in self._ranked:
+            if backend.is_for(need):
+                if passed and _log.isEnabledFor(logging.INFO):
+                    self._say(f"{self.name} runs on backend {backend.name!r}: {_listed(passed, need)}")
                 return backend
-            against[backend.name] = reasons
-        raise UnavailableError(f"no backend of {self.name} fits the call: {_listed(against)}")
+            passed.append(backend)
+        raise UnavailableError(f"no backend of {self.name} fits the call: {_listed(passed, need)}")
+
+    @functools.cached_property
+    def _ranked(self) -> list[Backend]:
+        return sorted(self.backends, key=lambda backend: -backend.priority)
 
     def _say(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -231,8 +242,9 @@ def forced() -> str | None:
     return _forced.get()
 
 
-def _listed(against: Mapping[str, list[str]]) -> str:
-    return "; ".join(f"not {name!r} because {' and '.join(reasons)}" for name, reasons in against.items())
+def _listed(passed: list[Backend], need: Need) -> str:
+    reasons = {b.name: b.reasons_against(need) or b.reasons_to_pass(need) for b in passed}
+    return "; ".join(f"not {name!r} because {' and '.join(found)}" for name, found in reasons.items())
 
 
 @contextmanager

@@ -27,6 +27,7 @@ OP = Op(
             package="numba",
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
+            least_size=4096,
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -60,5 +61,5 @@ def neighbour_sum(
         raise UsageError("phi, weight and factors differ in dtype or device", "all must be the same")
     if factors is not None:
         factors = factors.detach()
-    result: Tensor = OP.choose(Need.of(phi, *others)).function(phi, index, weight, factors)
+    result: Tensor = OP.choose(Need.of(phi, *others, size=len(phi))).function(phi, index, weight, factors)
     return result

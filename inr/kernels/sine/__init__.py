@@ -23,7 +23,7 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32}),
             max_order=2,
-            least_size=2**18,
+            least_size=2**19,
         ),
         Backend(
             "cuda",
