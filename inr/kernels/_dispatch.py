@@ -164,8 +164,10 @@ class Backend:
         return []
 
     def is_for(self, need: Need) -> bool:
-        """Whether nothing speaks against it; asked at every call, so that it stops at the first reason."""
-        return next(self._reasons_against(need, False), None) is None and not self.reasons_to_pass(need)
+        """Whether nothing speaks against it; asked at every call, so the cheapest first, and no further than needed."""
+        if self.devices is not None and need.device not in self.devices and not self._is_interpreted(need):
+            return False
+        return not self.reasons_to_pass(need) and next(self._reasons_against(need, False), None) is None
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
