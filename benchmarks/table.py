@@ -78,45 +78,44 @@ def _with_unit(value: float, metric: str) -> str:
 
 def kernels_summary() -> str:
     """Per op and pass: how many times the reference takes, over the sizes; the nearest ceiling at the largest."""
-    record = newest("kernels")
+    rows, made_by = _kernel_rows()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in _kernel_rows(record):
+    for row in rows:
         groups.setdefault((row["op"], row["pass"]), []).append(row)
     lines = ["| op | pass | reference / ours | at the largest size | of its ceiling |", "|---|---|---|---|---|"]
-    for (op, name), rows in groups.items():
-        ratios = [row["ratio"] for row in rows]
-        largest = max(rows, key=lambda row: row["ms"]["reference"])
+    for (op, name), group in groups.items():
+        ratios = [row["ratio"] for row in group]
+        largest = max(group, key=lambda row: row["ms"]["reference"])
         lines.append(
             f"| {op} | {name} | {min(ratios):.1f} to {max(ratios):.1f} | {largest['size']}: "
             f"{largest['ms']['chosen']:.1f} ms | {_ceiling(largest)} |"
         )
-    return "\n".join([conditions_line(record), _peaks(record), "", *lines])
+    return "\n".join([*made_by, "", *lines])
 
 
 def kernels_table() -> str:
-    record = newest("kernels")
+    rows, made_by = _kernel_rows()
     lines = ["| op | size | pass | ours | reference | ratio | memory | compute |", "|---|---|---|---|---|---|---|---|"]
     lines += [
         f"| {row['op']} | {row['size']} | {row['pass']} | {row['ms']['chosen']:.2f} ms "
         f"| {row['ms']['reference']:.2f} ms | {row['ratio']:.1f} | {row['memory_share']:.0%} "
         f"| {row['compute_share']:.0%} |"
-        for row in _kernel_rows(record)
+        for row in rows
     ]
-    return "\n".join([conditions_line(record), _peaks(record), "", *lines])
+    return "\n".join([*made_by, "", *lines])
 
 
-def _kernel_rows(record: dict[str, Any]) -> list[dict[str, Any]]:
-    return [row for row in record["rows"] if row["op"] != "machine"]
-
-
-def _peaks(record: dict[str, Any]) -> str:
-    machine = next((row for row in record["rows"] if row["op"] == "machine"), None)
-    if machine is None:
-        return ""
-    return (
-        f"Ceilings, measured in the same run: {machine['bytes_per_s'] / 1e9:.1f} GB/s (triad), "
-        f"{machine['flops_per_s'] / 1e9:.0f} Gflop/s (float32 matrix product)."
-    )
+def _kernel_rows() -> tuple[list[dict[str, Any]], list[str]]:
+    """The newest row of every op, size and pass, and what the rows were made by, with the ceilings of each run."""
+    every, made_by = together("kernels")
+    ceilings = [
+        f"Ceilings, measured in the same run: {row['bytes_per_s'] / 1e9:.1f} GB/s (triad), "
+        f"{row['flops_per_s'] / 1e9:.0f} Gflop/s (float32 matrix product)."
+        for row in every
+        if row["op"] == "machine"
+    ]
+    rows = {(row["op"], row["size"], row["pass"]): row for row in every if row["op"] != "machine"}
+    return list(rows.values()), [line for pair in zip(made_by, ceilings, strict=True) for line in pair]
 
 
 def _ceiling(row: dict[str, Any]) -> str:

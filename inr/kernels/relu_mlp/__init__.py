@@ -37,8 +37,8 @@ OP = Op(
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32, torch.float64}),
             max_order=1,
-            least_size=2**16,
-            widths=(48, 96),  # torch's products are as fast for wider ones, and its small ones for narrower
+            least_size=2**17,  # below, torch's products are as fast
+            widths=(48, 128),
             precisions=PRECISIONS,
         ),
         Backend(
