@@ -21,8 +21,12 @@ def newest(name: str) -> dict[str, Any]:
 
 def together(name: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of all records whose name begins so, later ones over earlier ones, and what they were made by."""
-    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"))]
+    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"), key=_age)]
     return [row for record in records for row in record["rows"]], [conditions_line(record) for record in records]
+
+
+def _age(path: Path) -> str:
+    return path.stem  # of one date, `name` before `name-2`
 
 
 def fit_table() -> str:
