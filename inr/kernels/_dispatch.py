@@ -167,6 +167,8 @@ class Backend:
         """Whether nothing speaks against it; asked at every call, so the cheapest first, and no further than needed."""
         if self.devices is not None and need.device not in self.devices and not self._is_interpreted(need):
             return False
+        if need.functional and not self.is_functional:  # before sizes are compared: a traced one would be nailed down
+            return False
         return not self.reasons_to_pass(need) and next(self._reasons_against(need, False), None) is None
 
     @functools.cached_property

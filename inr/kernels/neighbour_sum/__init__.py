@@ -61,5 +61,5 @@ def neighbour_sum(
         raise UsageError("phi, weight and factors differ in dtype or device", "all must be the same")
     if factors is not None:
         factors = factors.detach()
-    result: Tensor = OP.choose(Need.of(phi, *others, size=len(phi))).function(phi, index, weight, factors)
+    result: Tensor = OP.choose(Need.of(phi, *others, size=phi.shape[0])).function(phi, index, weight, factors)
     return result
