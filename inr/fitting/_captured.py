@@ -49,7 +49,7 @@ class CapturedStep:
         return self._loss
 
     def _try_to_capture(self, batch: Batch) -> None:
-        place = Batch(**{name: value.clone() for name, value in _named(batch).items()})  # type: ignore[arg-type]  # only tensors are named, and such fields take them
+        place = batch.each(Tensor.clone)
         try:
             self._replay, self._loss = self._capture(lambda: self._step(place))
         except RuntimeError as error:

@@ -22,12 +22,12 @@ def stratified_epoch(size: int, batch: int, generator: Generator) -> Tensor:
 
     The samples, as a circle, are cut at an angle drawn for the epoch into `batch` runs whose lengths differ by one at
     most. Every run is shuffled and gives each batch one sample, in its turn; what is left of the longer runs waits for
-    another epoch. So every sample is as likely as any other. Batches are
-    sorted, but for a last sample from beyond the point where the circle closes.
+    another epoch. So every sample is as likely as any other. Batches are sorted, but for a last sample from beyond
+    the point where the circle closes.
     """
     count = size // batch
     out = torch.empty((count, batch), dtype=torch.int64)
-    random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))  # several times torch's speed
+    random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     angle = int(random.integers(size))
     rows = max(1, CHUNK // count)
     for first in range(0, batch, rows):

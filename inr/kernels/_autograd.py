@@ -11,6 +11,12 @@ from torch import Tensor
 from inr.kernels._dispatch import is_functional
 
 
+def applied(function: Any, *inputs: Any) -> Tensor:
+    """function.apply(*inputs) of an autograd function with one result: torch gives `apply` no types."""
+    result: Tensor = function.apply(*inputs)
+    return result
+
+
 def asked(ctx: Any, n_inputs: int) -> tuple[bool, ...]:
     """Which of the first inputs the running backward pass asks a gradient for.
 

@@ -27,7 +27,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._sine_triton import sine_cosine
 from inr.kernels._triton import block, power_of_two, start
@@ -395,5 +395,4 @@ def mlp(
     """
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    value: Tensor = _Value.apply(omegas, precision, reference, *views)  # type: ignore[no-untyped-call]  # torch's
-    return value
+    return applied(_Value, omegas, precision, reference, *views)

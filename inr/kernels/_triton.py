@@ -21,7 +21,8 @@ def start(kernel: Any, programs: tuple[int, ...], device: Tensor, *inputs: Any, 
     """
     if 0 in programs:
         return
-    with torch.cuda.device_of(device):  # type: ignore[no-untyped-call]  # unlike device(), for CPU tensors too
+    device_of: Any = torch.cuda.device_of  # unlike device(), for CPU tensors too; torch gives it no types
+    with device_of(device):
         kernel[programs](*inputs, **{"enable_fp_fusion": False} | constants)
 
 

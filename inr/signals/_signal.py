@@ -80,16 +80,19 @@ class Batch:
 
     def __getitem__(self, here: slice) -> Batch:
         """Some of the samples, as they stand."""
-        weight, normals = (None if t is None else t[here] for t in (self.weight, self.normals))
-        return Batch(self.x[here], self.y[here], weight, normals)
+        return dataclasses.replace(self, axes=None).each(lambda t: t[here])
 
     def to(self, device: torch.device) -> Batch:
         """The same samples on a device."""
         if self.x.device == device:
             return self
-        weight, normals = (None if t is None else t.to(device) for t in (self.weight, self.normals))
-        axes = None if self.axes is None else tuple(axis.to(device) for axis in self.axes)
-        return Batch(self.x.to(device), self.y.to(device), weight, normals, axes)
+        return self.each(lambda t: t.to(device))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with `change` made to all its tensors."""
+        weight, normals = (None if t is None else change(t) for t in (self.weight, self.normals))
+        axes = None if self.axes is None else tuple(change(axis) for axis in self.axes)
+        return Batch(change(self.x), change(self.y), weight, normals, axes)
 
 
 class Pool(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import handed_over
+from inr.kernels._autograd import applied, handed_over
 from inr.kernels.context_rate import reference
 
 Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
@@ -59,5 +59,4 @@ def differentiable(
 ) -> Tensor:
     """The bits; gradients past the first are the reference's."""
     problem = Problem(len(grids), len(weights), offsets)
-    value: Tensor = _Rate.apply(problem, evaluate, *grids, *mixes, *weights, *biases, skip)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Rate, problem, evaluate, *grids, *mixes, *weights, *biases, skip)

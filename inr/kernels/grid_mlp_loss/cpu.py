@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import tracked
+from inr.kernels._autograd import applied, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, in_turn
 from inr.kernels._vectors import VECTOR_BYTES
@@ -198,7 +198,7 @@ class _Problem:
         weight_grads = np.zeros((len(slices), network.n_grad), network.dtype)
         bias_grads = np.zeros((len(slices), len(network.biases)), network.dtype)
         feature_grad = torch.empty((network.widths[0], len(x) if has_grad else 0), dtype=x.dtype)
-        columns = np.ascontiguousarray(x.detach().numpy().T)  # quicker than torch's
+        columns = np.ascontiguousarray(x.detach().numpy().T)
         given = [
             columns,
             _rows(y),
@@ -280,5 +280,4 @@ def grid_mlp_loss(
     """See `inr.kernels.grid_mlp_loss.grid_mlp_loss`."""
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     problem = _Problem(power, geometry, interpolation)
-    loss: Tensor = _Loss.apply(problem, x, y, weight, table, *layers)  # type: ignore[no-untyped-call]
-    return loss
+    return applied(_Loss, problem, x, y, weight, table, *layers)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation
@@ -36,8 +36,7 @@ class Sums(Protocol):
 
 def differentiable(x: Tensor, table: Tensor, sums: Sums) -> Tensor:
     """The features, with derivatives of every order by x and table."""
-    value: Tensor = _Value.apply(x.view_as(x), table.view_as(table), sums)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, x.view_as(x), table.view_as(table), sums)
 
 
 def _reference(x: Tensor, table: Tensor, sums: Sums) -> Tensor:
@@ -58,7 +57,7 @@ class _Value(torch.autograd.Function):
         wanted = asked(ctx, 2)
         if is_functional(g):
             return *_reference_gradients(g, x, table, ctx.sums, wanted), None
-        return *_Gradients.apply(g.view_as(g), x, table, ctx.sums, wanted), None  # type: ignore[no-untyped-call]
+        return *_Gradients.apply(g.view_as(g), x, table, ctx.sums, wanted), None  # type: ignore[no-untyped-call]  # torch gives `apply` no types; two results
 
 
 class _Gradients(torch.autograd.Function):

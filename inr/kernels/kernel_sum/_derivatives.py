@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels.kernel_sum import reference
 from inr.kernels.radial import Kernel
@@ -28,8 +28,7 @@ class Sums(Protocol):
 def differentiable(inputs: tuple[Tensor, ...], kernel: Kernel, sums: Sums) -> Tensor:
     """The values, with first derivatives by the sums and higher ones in plain torch."""
     views = (tensor.view_as(tensor) for tensor in inputs)
-    value: Tensor = _Value.apply(*views, kernel, sums)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, *views, kernel, sums)
 
 
 class _Value(torch.autograd.Function):

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._elementary import MOST_SINE, sine_cosine
 from inr.kernels._numba import compiled, in_parts
@@ -152,5 +152,4 @@ def _reference_gradients(
 
 def neighbour_sum(phi: Tensor, index: Tensor, weight: Tensor, factors: Tensor | None) -> Tensor:
     """See `inr.kernels.neighbour_sum.neighbour_sum`."""
-    value: Tensor = _Value.apply(phi.view_as(phi), weight.view_as(weight), index, factors)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, phi.view_as(phi), weight.view_as(weight), index, factors)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import tracked
+from inr.kernels._autograd import applied, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels.noisy_round import reference
 
@@ -39,5 +39,4 @@ class _Rounded(torch.autograd.Function):
 
 def differentiable(x: Tensor, settings: Settings, evaluate: Evaluate) -> Tensor:
     """The value; gradients past the first are the reference's."""
-    value: Tensor = _Rounded.apply(x, settings, evaluate)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Rounded, x, settings, evaluate)

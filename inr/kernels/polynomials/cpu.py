@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import tracked
+from inr.kernels._autograd import applied, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, in_parts
 from inr.kernels.polynomials import Basis, reference
@@ -121,5 +121,4 @@ class _Value(torch.autograd.Function):
 
 def polynomials(u: Tensor, degree: int, basis: Basis) -> Tensor:
     """See `inr.kernels.polynomials.polynomials`."""
-    result: Tensor = _Value.apply(u, degree, basis)  # type: ignore[no-untyped-call]
-    return result
+    return applied(_Value, u, degree, basis)

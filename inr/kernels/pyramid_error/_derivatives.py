@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import handed_over
+from inr.kernels._autograd import applied, handed_over
 from inr.kernels.pyramid_error import reference
 
 Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
@@ -60,5 +60,4 @@ def differentiable(
     """The error; the gradient by the target and higher ones are the reference's."""
     problem = Problem(len(grids), len(weights))
     inputs = target, *grids, *kernels, *weights, *biases, skip
-    value: Tensor = _Error.apply(problem, evaluate, *inputs)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Error, problem, evaluate, *inputs)

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._numba import compiled, in_parts, in_turn
 from inr.kernels._vectors import VECTOR_BYTES, fma, load, load_each, store, zero_below
@@ -410,5 +410,4 @@ def relu_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | Non
     """See `inr.kernels.relu_mlp.relu_mlp`."""
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    value: Tensor = _Value.apply(*views)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, *views)

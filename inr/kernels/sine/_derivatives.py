@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from inr.kernels._autograd import applied
 from inr.kernels._dispatch import is_functional
 from inr.kernels.sine import reference
 
@@ -24,8 +25,7 @@ class Passes(Protocol):
 
 def differentiable(z: Tensor, omega: float, passes: Passes) -> Tensor:
     """sin(omega z), with derivatives of every order."""
-    result: Tensor = _Value.apply(z, omega, passes)  # type: ignore[no-untyped-call]
-    return result
+    return applied(_Value, z, omega, passes)
 
 
 class _Value(torch.autograd.Function):
@@ -65,5 +65,4 @@ def _derivative(h: Tensor, z: Tensor, omega: float, passes: Passes) -> Tensor:
     """omega h cos(omega z), differentiably."""
     if is_functional(h):
         return h * (omega * torch.cos(omega * z))
-    result: Tensor = _Slope.apply(h, z, omega, passes)  # type: ignore[no-untyped-call]
-    return result
+    return applied(_Slope, h, z, omega, passes)

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._lanes import plus, times, zeros
 from inr.kernels._numba import compiled, in_parts
@@ -378,5 +378,4 @@ def sine_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | Non
     """See `inr.kernels.sine_mlp.sine_mlp`."""
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    value: Tensor = _Value.apply(tuple(omegas), *views)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, tuple(omegas), *views)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from inr.kernels._autograd import applied
 from inr.kernels.sine import sine
 
 
@@ -40,7 +41,7 @@ def sine_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | Non
         if i == 0:
             z = linear(h, weight, bias)
         else:
-            z = _Product.apply(h, weight)  # type: ignore[no-untyped-call]
+            z = applied(_Product, h, weight)
             z = z if bias is None else z + bias
         h = sine(z, omega)
     return linear(h, weights[-1], biases[-1])

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import asked, tracked
+from inr.kernels._autograd import applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels._elementary import exp
 from inr.kernels._numba import compiled, in_parts
@@ -389,5 +389,4 @@ def _reference_gradients(
 def splat(p: Tensor, centres: Tensor, factors: Tensor, values: Tensor, size: tuple[float, ...], reach: float) -> Tensor:
     """See `inr.kernels.splat.splat`."""
     views = (tensor.view_as(tensor) for tensor in (p, centres, factors, values))
-    value: Tensor = _Value.apply(*views, size, reach)  # type: ignore[no-untyped-call]
-    return value
+    return applied(_Value, *views, size, reach)
