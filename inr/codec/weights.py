@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -25,15 +24,17 @@ from inr.fields import FieldConfig
 from inr.fields.siren import Siren
 from inr.fitting import Fit
 from inr.fitting.teacher import teacher_of
+from inr.layers.sine import Sine
 from inr.signals import Signal
 
-BITS_PER_PARAMETER = 4.5
+BITS_PER_PARAMETER = 5.0
 """What the width is chosen for."""
 
 DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
+HARD_SHARE = 0.1
 FEWEST_STEPS_SOAP = 500
 """SOAP's bases take some hundred steps to pay: below this Adam is ahead."""
 
@@ -49,13 +50,14 @@ class Weights(Profile):
 
     number: ClassVar[int] = 1
 
-    def __init__(self, config: FieldConfig | None = None, *, has_width: bool = False) -> None:
-        self._config, self._has_width = config, has_width
+    def __init__(self, family: FieldConfig | None = None, settings: Sequence[str] = ()) -> None:
+        self._family, self._settings = family, tuple(settings)
 
     def with_settings(self, field: str | None, settings: Sequence[str]) -> Weights:
         """Any family; its width follows from the aim unless it is among the settings, or there is none."""
-        config = override(parse(FieldConfig, field or "siren", "field"), settings, "field")
-        return Weights(config, has_width=any(setting.startswith("width=") for setting in settings))
+        family = None if field is None else parse(FieldConfig, field, "field")
+        override(family or Siren(), settings, "field")  # says what is wrong with them
+        return Weights(family, settings)
 
     def encode(
         self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
@@ -71,14 +73,18 @@ class Weights(Profile):
         return land(Goal.of(aim, signal), fit, on_progress)
 
     def _design(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, Plan]:
-        if self._config is None:
-            return architecture(spec, bits), Plan(n_steps, BATCH, LR, has_soap=n_steps >= FEWEST_STEPS_SOAP)
-        config = self._config.resolve(spec)
-        if not self._has_width and any(s.name == "width" for s in settings_of(type(config))):
+        config = self._config(spec)
+        has_width = any(setting.startswith("width=") for setting in self._settings)
+        if not has_width and any(s.name == "width" for s in settings_of(type(config))):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
+        if self._family is None:
+            return config, Plan(n_steps, BATCH, LR, hard_share=HARD_SHARE, has_soap=n_steps >= FEWEST_STEPS_SOAP)
         recipe = config.recipe(spec)
         lr = float(recipe.get("lr", LR))
         return config, Plan(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)
+
+    def _config(self, spec: Spec) -> FieldConfig:
+        return override(self._family or default(spec), self._settings, "field").resolve(spec)
 
     def encode_model(
         self, model: Fit, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
@@ -132,14 +138,12 @@ def steps_of(effort: int, at_five: int) -> int:
     return max(1, round(at_five * 2.0 ** (effort - 5)))
 
 
-def architecture(spec: Spec, bits: float) -> FieldConfig:
-    """A sine network whose weights take about so many bits."""
-    octaves = 6 if spec.shape is None else Frequency().resolve(spec).octaves
-    assert octaves is not None
-    d_e = spec.d_in * (1 + 2 * octaves)
-    n = max(bits / BITS_PER_PARAMETER, 1.0)
-    # (DEPTH - 1) w^2 + (d_e + DEPTH + C) w + C = n
-    a, b, c = DEPTH - 1, d_e + DEPTH + spec.d_out, spec.d_out - n
-    width = (-b + math.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
-    config = Siren(encoding=Frequency(octaves=octaves), width=max(4, round(width / 4) * 4), depth=DEPTH)
-    return config.resolve(spec)
+def default(spec: Spec) -> FieldConfig:
+    """A sine network behind sines and cosines of the coordinates, whose frequencies pictures have at 1.4^k."""
+    if spec.shape is None:
+        encoding = Frequency(octaves=6)
+    elif spec.d_in == 1:
+        encoding = Frequency()
+    else:
+        encoding = Frequency(base=1.4)
+    return Siren(encoding=encoding, depth=DEPTH, activation=Sine(omega_first=30.0))

@@ -14,24 +14,27 @@ from inr._config import param
 from inr._domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
+MAX_OCTAVES = 24
+
 
 @ENCODINGS.register("frequency")
 @dataclass(frozen=True, kw_only=True)
 class Frequency(EncodingConfig):
-    """e = [u, sin(2^k pi u_d), cos(2^k pi u_d)] for k < K and every axis d, with u = 2 x - 1.
+    """e = [u, sin(b^k pi u_d), cos(b^k pi u_d)] for k < K and every axis d, with u = 2 x - 1 and base b = 2.
 
-    K left to auto follows Nyquist: floor(log2(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020), 10
-    where there is no grid.
+    K left to auto follows Nyquist: floor(log_b(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020), and
+    where there is no grid what reaches as high as 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4.
     """
 
-    octaves: int | None = param(None, "octaves K; none: the Nyquist rule", ge=1, le=24)
+    octaves: int | None = param(None, "frequencies K; none: the Nyquist rule", ge=1, le=MAX_OCTAVES)
     has_raw: bool = param(True, "also pass the raw coordinates")
+    base: float = param(2.0, "factor b from one frequency to the next", gt=1, le=4)
 
     def resolve(self, spec: Spec) -> Self:
         if self.octaves is not None:
             return self
-        octaves = 10 if spec.shape is None else max(1, int(math.log2(max(8, min(spec.shape)) / 4)))
-        return dataclasses.replace(self, octaves=octaves)
+        highest = 10.0 if spec.shape is None else math.log2(max(8, min(spec.shape)) / 4)
+        return dataclasses.replace(self, octaves=min(MAX_OCTAVES, max(1, int(highest / math.log2(self.base)))))
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         return FrequencyEncoding(self, d_in)
@@ -47,8 +50,8 @@ class FrequencyEncoding(Encoding):
         n = config.octaves or 10
         self.has_raw = config.has_raw
         self.d_out = d_in * 2 * n + (d_in if config.has_raw else 0)
-        self.lipschitz = 2 * math.sqrt(config.has_raw + sum((math.pi * 2**k) ** 2 for k in range(n)))
-        self.register_buffer("factor", math.pi * 2.0 ** torch.arange(n), persistent=False)
+        self.lipschitz = 2 * math.sqrt(config.has_raw + sum((math.pi * config.base**k) ** 2 for k in range(n)))
+        self.register_buffer("factor", math.pi * config.base ** torch.arange(n), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         u = 2.0 * x - 1.0

@@ -14,13 +14,17 @@ from inr._errors import FormatError
 from inr.codec import tensors
 from inr.codec._header import Header
 from inr.codec._limits import Limits
+from inr.codec.decode import decode
+from inr.codec.encode import compress
 from inr.codec.field_coding import payload_of, read_arch, write_arch
 from inr.codec.pieces import pieces, specs
 from inr.codec.profile import Aim
 from inr.codec.quantise import Step
 from inr.codec.training import Budget, Plan, train
 from inr.codec.weights import Weights
+from inr.encodings.frequency import Frequency
 from inr.fields import FIELDS, FieldConfig
+from inr.fields.siren import Siren
 from inr.fitting import fit
 from inr.signals.array import Array
 from tests.assertions import assert_same_bytes
@@ -85,9 +89,9 @@ def test_every_family_trains_for_its_bytes(name: str) -> None:
 
 def test_a_size_is_met_from_below_in_one_fit(brief: None) -> None:
     signal = small_array(32)
-    payload = Weights().encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    payload = Weights().encode(signal, Aim(size_bytes=1500), effort=2, seed=0)
     assert 0.9 * 1500 <= payload.size <= 1500
-    again = Weights().encode(signal, Aim(size_bytes=1500), effort=1, seed=0)
+    again = Weights().encode(signal, Aim(size_bytes=1500), effort=2, seed=0)
     assert again == payload, "a seed decides every byte"
     found = Weights().decode(Header.of(signal), payload, Limits()).fit()
     assert signal.metrics(found)["psnr_db"] > 12
@@ -107,6 +111,17 @@ def test_a_family_and_its_width_can_be_chosen(brief: None) -> None:
     assert free.size <= 1500
     config = Weights().decode(Header.of(signal), fixed, Limits()).fit().field.config
     assert (config.type_name, config.width) == ("finer", 12)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("settings", "depth"), [((), 4), (("depth=2",), 2)])
+def test_what_is_not_chosen_is_as_designed(brief: None, settings: tuple[str, ...], depth: int) -> None:
+    """Through the door that users take."""
+    made = compress(small_array(), profile="weights", settings=settings, size_bytes=1500, effort=1, verify=False)
+    config = decode(made.data).fit().field.config
+    assert isinstance(config, Siren)
+    assert config.depth == depth
+    assert isinstance(config.encoding, Frequency)
+    assert config.encoding.base == 1.4
 
 
 def test_a_model_keeps_its_architecture(brief: None) -> None:

@@ -31,6 +31,15 @@ def test_frequency_is_the_nerf_formula_and_its_octaves_follow_nyquist(generator:
     assert encoding.d_out == e.shape[-1] == 14
 
 
+def test_frequencies_of_another_base_reach_as_high(generator: torch.Generator) -> None:
+    spec = Spec("image", 2, 3, (768, 512))
+    assert Frequency(base=1.4).resolve(spec).octaves == int(math.log(128, 1.4)) == 14
+    assert Frequency(base=1.01).resolve(spec).octaves == 24
+    e = Frequency(octaves=3, base=1.4, has_raw=False).build(1, generator)(torch.tensor([[0.8]]))
+    angles = [1.4**k * math.pi * 0.6 for k in range(3)]
+    assert_near(e[0], torch.tensor([math.sin(a) for a in angles] + [math.cos(a) for a in angles]), 1e-5)
+
+
 def test_random_fourier_features_give_the_gaussian_kernel(generator: torch.Generator) -> None:
     """<e(x), e(y)> / Q tends to exp(-2 pi^2 sigma^2 |x - y|^2): Bochner's theorem."""
     n, sigma = 200_000, 0.7
