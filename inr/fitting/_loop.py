@@ -40,7 +40,7 @@ from inr.fitting.samplers import Shuffled
 from inr.fitting.team import Team
 from inr.fitting.tiles import TilesConfig
 from inr.fitting.tracking import NtkTracker
-from inr.kernels import use_precision
+from inr.kernels import Precision, use_precision
 from inr.signals import Batch, Signal, Source
 
 CHECKPOINT_FORMAT = "inr-checkpoint"
@@ -53,6 +53,8 @@ _LAST_GOOD_EVERY = 100
 _START_TILES = 64  # of a signal on disk, which a start that looks at the signal sees
 _START_SAMPLES = 2**18
 _TARGET_SLACK_DB = 0.5  # the smoothed loss lags behind the field
+_FINE_FROM = 0.8  # share of a run from which on no product is rounded on the CPU
+_FINE_LOSS = 1e-3  # mean squared error below which none is: 36 dB of a picture
 _CAPTURED_LOSSES = ("mse", "l1", "mape")  # they draw nothing
 _LOOK_EVERY = 50  # steps between looks at the whole signal where the loss tells nothing of its PSNR
 
@@ -217,9 +219,9 @@ class Run:
         bodies = [part for part in self.field.modules() if isinstance(part, Body)]
         if self.device.type == "cuda" and self.loss.order == 0:
             return  # the kernels of networks refuse what they can not do
-        if self.device.type != "cpu" or self.loss.order > 0 or not any(body.can_be_reduced for body in bodies):
+        if self.device.type != "cpu" or not self.loss.is_mse or not any(body.can_be_reduced for body in bodies):
             raise UsageError(
-                f"precision {chosen!r} is for networks of sines (siren) on the CPU, and losses without derivatives",
+                f"precision {chosen!r} is for networks of sines (siren) on the CPU, and loss 'mse'",
                 "use --set fit.precision=float32",
             )
 
@@ -359,10 +361,15 @@ class Run:
         return {k: v.detach().clone() for k, v in self.field.state_dict().items()}
 
     def _objective(self, batch: Batch, groups: tuple[int, int] | None) -> Tensor:
-        with self.field.at_step(self.step), use_precision(self.settings.precision, self.device.type):
+        with self.field.at_step(self.step), use_precision(self._precision(), self.device.type):
             if self.transform is not None:
                 return self.transform.objective(self.field, batch, groups, self.step)
             return self.loss.value(self.field, batch, self.generators["loss"])
+
+    def _precision(self) -> Precision:
+        """The chosen one, but float32 where rounding would show on the CPU: in a run's last part, and in good fits."""
+        is_coarse = self.fraction_done() < _FINE_FROM and not self._mean_loss < _FINE_LOSS
+        return self.settings.precision if self.device.type == "cuda" or is_coarse else "float32"
 
     def _penalised(self, loss: Tensor) -> Tensor:
         penalty = self.field.penalty()

@@ -38,6 +38,7 @@ class FitConfig(Config):
         None, "look at the tangent kernel now and then, within this share of the fit's time; none: never", gt=0
     )
     precision: Precision = param(
-        "float32", "of matrix products in training; bfloat16: with bf16 units in the CPU, for fits of moderate quality"
+        "float32",
+        "of matrix products in training; bfloat16: on CPUs with bf16 units, in the first 80 % of a run and below 36 dB",
     )
     seed: int = param(0, "seed of everything random", ge=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from inr._errors import ConfigError, UnavailableError, UsageError
-from inr.fitting import Run, fit, resolve
+from inr.fitting import Run, _loop, fit, resolve
 from inr.kernels import _precision, use_backend, use_precision
 from inr.kernels.sine_mlp import sine_mlp
 from inr.signals.image import Image
@@ -49,6 +51,8 @@ def test_what_it_does_not_serve_is_refused(units: None) -> None:
     for field in ("hash_grid", {"type": "finer", "width": 16}):
         with pytest.raises(UsageError, match="siren"):
             run_of(field, precision="bfloat16")
+    with pytest.raises(UsageError, match="loss 'mse'"):
+        run_of(SIREN, precision="bfloat16", loss="l1")
 
 
 def test_values_and_gradients_are_those_of_float32_within_rounding(units: None, generator: torch.Generator) -> None:
@@ -71,8 +75,27 @@ def test_values_and_gradients_are_those_of_float32_within_rounding(units: None, 
         assert_near(a.detach(), b.detach(), 0.02)
 
 
+def test_the_last_part_of_a_run_and_good_fits_round_nothing(units: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    @contextmanager
+    def recorded(name: Any, device: str = "cpu") -> Iterator[None]:
+        asked.append(name)
+        yield
+
+    def precisions(**settings: Any) -> list[str]:
+        run = run_of(SIREN, precision="bfloat16", **settings)
+        asked.clear()
+        run.advance()
+        return list(asked)
+
+    monkeypatch.setattr(_loop, "use_precision", recorded)
+    assert precisions(steps=10) == 8 * ["bfloat16"] + 2 * ["float32"]
+    monkeypatch.setattr(_loop, "_FINE_LOSS", 1e9)
+    assert precisions(steps=10) == ["bfloat16"] + 9 * ["float32"]  # nothing is known of the first
+
+
 def test_at_moderate_quality_the_fit_is_within_a_tenth_of_a_decibel(units: None) -> None:
-    """From about 35 dB on it is not: what the products are rounded to is then as large as the error of the fit."""
     psnr = {}
     for name in ("float32", "bfloat16"):
         made = fit(picture(), SIREN, {"precision": name, "steps": 60, "batch": 24 * 24, "lr": 1e-3})
