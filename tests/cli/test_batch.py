@@ -33,10 +33,17 @@ def n_done() -> int:
     return MANIFEST.read_bytes().count(b'{"done"') if MANIFEST.exists() else 0
 
 
+def _heed_interrupts() -> None:
+    """A test run in a shell's background has SIGINT ignored, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     command = ("batch", "in", "-o", "out", *TINY, "--steps", "150", "-j", "2")
     for least, number in ((1, signal.SIGKILL), (9, signal.SIGINT)):
-        process = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts
+        )
         deadline = time.monotonic() + 600
         while n_done() < least and time.monotonic() < deadline:
             time.sleep(0.01)
