@@ -34,14 +34,15 @@ DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
-HARD_SHARE = 0.1
+LR_SOAP = 3e-4
+"""At three times that, wide networks get worse with every step."""
 FEWEST_STEPS_SOAP = 500
-"""SOAP's bases take some hundred steps to pay: below this Adam is ahead."""
+"""SOAP's bases take some hundred steps to pay: below this Adam is ahead on lattices."""
 
 
 @PROFILES.register("weights")
 class Weights(Profile):
-    """The weights of a network of sines behind octaves of coordinates, or those of any model.
+    """The weights of a network of sines, or those of any model.
 
     After Struempler et al. 2022 (arXiv:2112.04267): a sine network with positional encoding, quantisation-aware
     training and an entropy coder. Here the steps of the quantisers are learned with the weights, and the width of the
@@ -78,7 +79,8 @@ class Weights(Profile):
         if not has_width and any(s.name == "width" for s in settings_of(type(config))):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
         if self._family is None:
-            return config, Plan(n_steps, BATCH, LR, hard_share=HARD_SHARE, has_soap=n_steps >= FEWEST_STEPS_SOAP)
+            has_soap = n_steps >= FEWEST_STEPS_SOAP or spec.shape is None
+            return config, Plan(n_steps, BATCH, LR_SOAP if has_soap else LR, has_soap=has_soap)
         recipe = config.recipe(spec)
         lr = float(recipe.get("lr", LR))
         return config, Plan(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)
@@ -139,11 +141,8 @@ def steps_of(effort: int, at_five: int) -> int:
 
 
 def default(spec: Spec) -> FieldConfig:
-    """A sine network behind sines and cosines of the coordinates, whose frequencies pictures have at 1.4^k."""
+    """A network of sines; behind sines and cosines of the coordinates for lattices, those of pictures at 1.4^k."""
     if spec.shape is None:
-        encoding = Frequency(octaves=6)
-    elif spec.d_in == 1:
-        encoding = Frequency()
-    else:
-        encoding = Frequency(base=1.4)
+        return Siren(depth=DEPTH)
+    encoding = Frequency() if spec.d_in == 1 else Frequency(base=1.4)
     return Siren(encoding=encoding, depth=DEPTH, activation=Sine(omega_first=30.0))
