@@ -169,16 +169,16 @@ def _differences() -> list[str]:
 
 def rd_weights_table() -> str:
     """The weights profile: by rate aimed at, pictures and their mean."""
-    record = newest("rd-weights")
+    found, conditions = together("rd-weights")
     groups: dict[tuple[float, int], list[dict[str, Any]]] = {}
-    for row in sorted(record["rows"], key=lambda row: row["file"]):
+    for row in sorted(found, key=lambda row: row["file"]):
         groups.setdefault((row["bpp_aim"], row["effort"]), []).append(row)
     lines = ["| aim | effort | picture | bits per pixel | PSNR |", "|---|---|---|---|---|"]
     for (aim, effort), rows in sorted(groups.items()):
         mean = {key: sum(row[key] for row in rows) / len(rows) for key in ("bpp", "psnr_db")}
         for name, row in [*((row["file"], row) for row in rows), (f"mean of {len(rows)}", mean)]:
             lines.append(f"| {aim:g} | {effort} | {name} | {row['bpp']:.3f} | {row['psnr_db']:.2f} dB |")
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([*conditions, "", *lines])
 
 
 def rd_sound_table() -> str:
