@@ -35,7 +35,6 @@ STEPS = 5000
 BATCH = 8192
 LR = 1e-3
 LR_SOAP = 3e-4
-"""At three times that, wide networks get worse with every step."""
 FEWEST_STEPS_SOAP = 500
 """SOAP's bases take some hundred steps to pay: below this Adam is ahead on lattices."""
 

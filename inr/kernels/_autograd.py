@@ -17,6 +17,12 @@ def applied(function: Any, *inputs: Any) -> Tensor:
     return result
 
 
+def all_applied(function: Any, *inputs: Any) -> tuple[Tensor, ...]:
+    """The same of one with several results."""
+    results: tuple[Tensor, ...] = function.apply(*inputs)
+    return results
+
+
 def asked(ctx: Any, n_inputs: int) -> tuple[bool, ...]:
     """Which of the first inputs the running backward pass asks a gradient for.
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, tracked
+from inr.kernels._autograd import all_applied, applied, asked, tracked
 from inr.kernels._dispatch import is_functional
 from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation
@@ -57,7 +57,7 @@ class _Value(torch.autograd.Function):
         wanted = asked(ctx, 2)
         if is_functional(g):
             return *_reference_gradients(g, x, table, ctx.sums, wanted), None
-        return *_Gradients.apply(g.view_as(g), x, table, ctx.sums, wanted), None  # type: ignore[no-untyped-call]  # torch gives `apply` no types; two results
+        return *all_applied(_Gradients, g.view_as(g), x, table, ctx.sums, wanted), None
 
 
 class _Gradients(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 The first layer, whose frequencies need exact coordinates, and the narrow last one stay in float32, and so do the
 sines, the weights that are trained, and the sums of their gradients over steps. torch rounds each product's result
-to bf16 as well. A fit is finished in float32 (`Run`), which keeps it within the rounding of its last part.
+to bf16 as well. A fit is finished in float32 (`Run`).
 """
 
 from __future__ import annotations
