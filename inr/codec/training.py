@@ -24,8 +24,8 @@ from torch import Generator, Tensor
 
 from inr._samples import Samples
 from inr.codec.pieces import Piece, pieces
-from inr.codec.pyramid.soap import Soap
 from inr.codec.quantise import ONE, Quantised, Step
+from inr.codec.soap import Soap
 from inr.fields import Field
 from inr.fitting import LOSSES, LossConfig
 from inr.signals import Pool, Signal
@@ -63,7 +63,7 @@ class Plan:
     """How long and how fast. lr: of networks, lr_table: of grids' entries, in steps of their quantiser.
 
     first_step: of a grid's quantiser, in training values. is_fresh: whether the field still has to look at the signal.
-    has_soap: whether networks are trained by SOAP instead of Adam.
+    has_soap: whether networks are trained by SOAP instead of Adam; weight_decay: of it.
     """
 
     steps: int
@@ -74,6 +74,7 @@ class Plan:
     hard_share: float = HARD_SHARE
     is_fresh: bool = True
     has_soap: bool = False
+    weight_decay: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +104,7 @@ class _Bank:
         scales = [math.log2(max(mean / step, 1.0)) for mean, step in zip(means, steps, strict=True)]
         self.log_b = torch.tensor(scales, requires_grad=True)
         self._matrices = self._views(self.theta.detach())
-        self.soap = Soap(self._matrices) if plan.has_soap and not self.is_table else None
+        self.soap = Soap(self._matrices, plan.weight_decay) if plan.has_soap and not self.is_table else None
         self._owner = torch.repeat_interleave(torch.arange(len(members)), torch.tensor(self.sizes))
 
     def surrogate(self, noise: Generator | None) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,12 @@ DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
-LR_SOAP = 3e-4
+LR_SOAP = 1e-3
+LR_SOAP_SHAPE = 1e-4
+DECAY = 1.0
+"""Of SOAP on lattices: at its rate and small batches the weights of a network of sines grow without it, and what they
+learn is lost to ever higher frequencies. Shapes are not the better for it."""
+
 FEWEST_STEPS_SOAP = 500
 """SOAP's bases take some hundred steps to pay: below this Adam is ahead on lattices."""
 
@@ -78,8 +83,11 @@ class Weights(Profile):
         if not has_width and any(s.name == "width" for s in settings_of(type(config))):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
         if self._family is None:
-            has_soap = n_steps >= FEWEST_STEPS_SOAP or spec.shape is None
-            return config, Plan(n_steps, BATCH, LR_SOAP if has_soap else LR, has_soap=has_soap)
+            if spec.shape is None:
+                return config, Plan(n_steps, BATCH, LR_SOAP_SHAPE, has_soap=True)
+            if n_steps < FEWEST_STEPS_SOAP:
+                return config, Plan(n_steps, BATCH, LR)
+            return config, Plan(n_steps, BATCH, LR_SOAP, has_soap=True, weight_decay=DECAY)
         recipe = config.recipe(spec)
         lr = float(recipe.get("lr", LR))
         return config, Plan(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)

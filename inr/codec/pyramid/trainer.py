@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from inr.codec.pyramid.architecture import Architecture
 from inr.codec.pyramid.network import Networks, error, rate
-from inr.codec.pyramid.soap import Soap
+from inr.codec.soap import Soap
 from inr.kernels.noisy_round import noisy_round
 
 GAIN = 16.0

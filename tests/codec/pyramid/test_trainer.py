@@ -18,8 +18,8 @@ from inr.codec.pyramid import stream
 from inr.codec.pyramid.network import error, rate
 from inr.codec.pyramid.profile import architecture_of, dequantised
 from inr.codec.pyramid.quantise import quantise
-from inr.codec.pyramid.soap import Soap
 from inr.codec.pyramid.trainer import Steering, Trainer
+from inr.codec.soap import Soap
 from inr.signals.image import Image
 
 

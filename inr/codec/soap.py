@@ -16,11 +16,13 @@ class Soap:
     """L <- b L + (1 - b) G G^T, R <- b R + (1 - b) G^T G; Adam with decays b on Q_L^T G Q_R, taken back by Q_L . Q_R^T.
 
     Q_L, Q_R are the eigenvectors of L and R, followed by a QR power iteration every 10 steps. Filters are matrices with
-    a row per output; vectors have no basis. The first step only builds the statistics. b = 0.95.
+    a row per output; vectors have no basis. The first step only builds the statistics. b = 0.95. A step also takes
+    away weight_decay times the learning rate of every matrix.
     """
 
-    def __init__(self, parameters: Iterable[Tensor]) -> None:
+    def __init__(self, parameters: Iterable[Tensor], weight_decay: float = 0.0) -> None:
         self._states = [_State(parameter) for parameter in parameters]
+        self._weight_decay = weight_decay
 
     def zero_grad(self) -> None:
         for state in self._states:
@@ -30,6 +32,8 @@ class Soap:
     def step(self, learning_rate: float) -> None:
         """One step along the gradients that the parameters hold."""
         for state in self._states:
+            if self._weight_decay and state.parameter.dim() > 1:
+                state.parameter.mul_(1 - learning_rate * self._weight_decay)
             state.step(learning_rate)
 
 
