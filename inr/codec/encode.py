@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inr.fitting import Fit
     from inr.signals import Signal, Source
 
-PREFERRED = {"image": ("pyramid", "grids", "weights")}
+PREFERRED = {"image": ("pyramid", "grids", "weights"), "shape": ("weights", "grids")}
 OTHERWISE = ("grids", "weights")
 """Profiles by kind of signal, the default first."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -36,6 +37,8 @@ BATCH = 8192
 LR = 1e-3
 LR_SOAP = 1e-3
 LR_SOAP_SHAPE = 1e-4
+"""Of 5000 steps; of n steps sqrt(5000 / n) times as much, up to three times."""
+
 DECAY = 1.0
 """Of SOAP on lattices: at its rate and small batches the weights of a network of sines grow without it, and what they
 learn is lost to ever higher frequencies. Shapes are not the better for it."""
@@ -84,7 +87,8 @@ class Weights(Profile):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
         if self._family is None:
             if spec.shape is None:
-                return config, Plan(n_steps, BATCH, LR_SOAP_SHAPE, has_soap=True)
+                lr = LR_SOAP_SHAPE * min(3.0, math.sqrt(STEPS / n_steps))
+                return config, Plan(n_steps, BATCH, lr, has_soap=True)
             if n_steps < FEWEST_STEPS_SOAP:
                 return config, Plan(n_steps, BATCH, LR)
             return config, Plan(n_steps, BATCH, LR_SOAP, has_soap=True, weight_decay=DECAY)

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 
 import inr
 from inr._errors import FormatError, UnreadableError, UsageError
 from inr.codec import Aim, Limits, _verify, inspect
+from inr.codec.pyramid.profile import STEPS
 from inr.signals import Signal, load_signal
 from inr.signals.array import Array
 from inr.signals.audio import Audio
 from inr.signals.image import Image
+from inr.signals.shape import Shape
 from tests.codec.minimal import Minimal
 
 RANDOM = np.random.default_rng(0)
@@ -157,3 +160,20 @@ def test_decoding_needs_no_torch(tmp_path: Path) -> None:
 
 def test_the_default_aim_is_a_quality() -> None:
     assert Aim().quality == 50
+
+
+@pytest.mark.parametrize(
+    ("kind", "profile"), [("image", "pyramid"), ("audio", "grids"), ("array", "grids"), ("shape", "weights")]
+)
+def test_every_kind_has_a_default_profile(kind: str, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inr.codec.weights.STEPS", 32)
+    monkeypatch.setattr("inr.codec.grids.STEPS", 32)
+    monkeypatch.setitem(STEPS, 1, 20)
+    cube = trimesh.creation.box((1, 1, 1))
+    signals = {
+        "image": SIGNALS["picture"],
+        "audio": SIGNALS["sound"],
+        "array": SIGNALS["array"],
+        "shape": Shape.of_mesh(cube.vertices, cube.faces, n_points=1000),
+    }
+    assert inr.compress(signals[kind], quality=30, effort=1, verify=False).profile == profile

@@ -143,6 +143,16 @@ def test_soap_on_a_vector_is_adam() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
+def test_weight_decay_takes_its_share_of_matrices_alone() -> None:
+    matrix, vector = torch.full((2, 3), 2.0, requires_grad=True), torch.full((3,), 2.0, requires_grad=True)
+    soap = Soap([matrix, vector], weight_decay=0.5)
+    matrix.grad, vector.grad = torch.zeros_like(matrix), torch.zeros_like(vector)
+    for _ in range(3):
+        soap.step(0.1)
+    torch.testing.assert_close(matrix.detach(), torch.full((2, 3), 2.0 * 0.95**3))
+    torch.testing.assert_close(vector.detach(), torch.full((3,), 2.0))
+
+
 def test_all_that_is_trained_is_where_the_target_is() -> None:
     """On a device that only knows shapes: an operation that met a tensor from elsewhere would fail."""
     architecture = architecture_of(3, 40, 56, effort=1)
