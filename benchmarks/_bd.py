@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Curve = Sequence[tuple[float, float]]
-"""(bits per pixel, PSNR in dB) points."""
+"""(rate, quality in dB) points."""
 
 
 class NoOverlapError(ValueError):
@@ -36,14 +36,14 @@ def bd_rate(curve: Curve, anchor: Curve, *, least_overlap_db: float = 2.0) -> fl
     return float(2 ** (rates[0] - rates[1]) - 1)
 
 
-def rate_at(curve: Curve, psnr_db: float) -> float | None:
-    """Bits per pixel that the curve needs for a quality, or None where it does not reach."""
+def rate_at(curve: Curve, quality_db: float) -> float | None:
+    """The rate that the curve needs for a quality, or None where it does not reach."""
     from scipy.interpolate import PchipInterpolator
 
     rate, quality = rising(curve)
-    if not quality[0] <= psnr_db <= quality[-1]:
+    if not quality[0] <= quality_db <= quality[-1]:
         return None
-    return float(2 ** PchipInterpolator(quality, np.log2(rate))(psnr_db))
+    return float(2 ** PchipInterpolator(quality, np.log2(rate))(quality_db))
 
 
 def rising(curve: Curve) -> tuple[np.ndarray, np.ndarray]:

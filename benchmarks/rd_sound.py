@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _bd import rate_at
 from _inr import inr
 from _record import newest_rows, save
 
@@ -185,18 +186,6 @@ def _run(words: str, given: Path, made: Path, setting: str, rate_hz: int) -> flo
     return time.perf_counter() - start
 
 
-def rate_at(rows: Sequence[dict[str, Any]], level_db: float) -> float | None:
-    """kbit/s that a codec needs for an SNR, on the lines between its points in log rate; None where it has none."""
-    points: list[tuple[float, float]] = []
-    for row in sorted(rows, key=lambda row: row["kbit_per_s"]):
-        if not points or row["snr_db"] > points[-1][0]:
-            points.append((row["snr_db"], math.log(row["kbit_per_s"])))
-    if not points or not points[0][0] <= level_db <= points[-1][0]:
-        return None
-    qualities, rates = zip(*points, strict=True)
-    return math.exp(float(np.interp(level_db, qualities, rates)))
-
-
 def by_codec(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of each codec, by rising rate."""
     for name in dict.fromkeys(row["codec"] for row in rows):
@@ -258,7 +247,8 @@ def main() -> None:
         for quality in map(float, given.qualities.split(",")):
             keep(of_inr(given.sound, quality, given.effort, given.profile, original, rate_hz, Path(folder)))
     for name, own in by_codec(rows):
-        found = {level: rate_at(own, level) for level in LEVELS_DB}
+        curve = [(row["kbit_per_s"], row["snr_db"]) for row in own]
+        found = {level: rate_at(curve, level) for level in LEVELS_DB}
         print(f"{name:>12}  " + "  ".join(f"{k:g} dB {v:.1f}" for k, v in found.items() if v is not None) + " kbit/s")
     if given.plot is not None:
         plot(rows, given.plot)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from _bd import rate_at
 from _record import RECORDS
 
 README = Path(__file__).parent.parent / "README.md"
@@ -165,6 +166,25 @@ def _differences() -> list[str]:
         cells = [f"{100 * row['bd_rate'][name]:+.0f} %" if name in row["bd_rate"] else "" for name in names]
         lines.append(f"| {row['anchor']} | {100 * row['mean']:+.1f} % | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+SNR_LEVELS_DB = (20.0, 30.0, 40.0, 50.0)
+
+
+def compression_table() -> str:
+    """What other codecs' files weigh beside ours at equal quality: pictures' mean differences, a sound's rates."""
+    parts = [conditions_line(newest("rd")), "", *_differences()]
+    sound = newest("rd-sound")
+    if sound["rows"]:
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for row in sound["rows"]:
+            curves.setdefault(row["codec"], []).append((row["kbit_per_s"], row["snr_db"]))
+        levels = " | ".join(f"{level:g} dB SNR" for level in SNR_LEVELS_DB)
+        parts += [conditions_line(sound), "", f"| kbit/s for | {levels} |", "|---" * (len(SNR_LEVELS_DB) + 1) + "|"]
+        for name, curve in sorted(curves.items()):
+            found = [rate_at(curve, level) for level in SNR_LEVELS_DB]
+            parts.append(f"| {name} | {' | '.join('' if kbit is None else f'{kbit:.1f}' for kbit in found)} |")
+    return "\n".join(parts)
 
 
 def rd_weights_table() -> str:
@@ -369,6 +389,7 @@ def results() -> str:
     if newest("ntk-speed")["rows"]:
         parts += ["## The tangent kernel's speed", "`ntk_speed.py` says how.", ntk_speed_table()]
     compressed = {
+        "rd": ("Pictures against other codecs", "`rd.py` says how.", rd_table),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
         "rd-sound": ("A sound against other codecs", "`rd_sound.py` says how; SNR is of the waveform.", rd_sound_table),
         "rd-shape": ("A shape against other codecs", "`rd_shape.py` says how.", rd_shape_table),
@@ -400,7 +421,7 @@ def main() -> None:
         "steps": steps_table,
         "kernels": kernels_summary,
         "peers": peers_table,
-        "rd": rd_table,
+        "rd": compression_table,
     }
     body = "\n\n".join(table() for name, table in tables.items() if newest(name)["rows"])
     between = re.compile(r"(<!-- records:begin -->\n).*?(<!-- records:end -->)", re.DOTALL)
