@@ -35,13 +35,11 @@ DEPTH = 4
 STEPS = 5000
 BATCH = 8192
 LR = 1e-3
-LR_SOAP = 1e-3
-LR_SOAP_SHAPE = 1e-4
+LR_SHAPE = 1e-4
 """Of 5000 steps; of n steps sqrt(5000 / n) times as much, up to three times."""
 
 DECAY = 1.0
-"""Of SOAP on lattices: at its rate and small batches the weights of a network of sines grow without it, and what they
-learn is lost to ever higher frequencies. Shapes are not the better for it."""
+"""Of SOAP on lattices, where the weights of a network of sines otherwise keep growing at this rate."""
 
 FEWEST_STEPS_SOAP = 500
 """SOAP's bases take some hundred steps to pay: below this Adam is ahead on lattices."""
@@ -87,11 +85,10 @@ class Weights(Profile):
             config = of_size(config, spec, bits / BITS_PER_PARAMETER)
         if self._family is None:
             if spec.shape is None:
-                lr = LR_SOAP_SHAPE * min(3.0, math.sqrt(STEPS / n_steps))
+                lr = LR_SHAPE * min(3.0, math.sqrt(STEPS / n_steps))
                 return config, Plan(n_steps, BATCH, lr, has_soap=True)
-            if n_steps < FEWEST_STEPS_SOAP:
-                return config, Plan(n_steps, BATCH, LR)
-            return config, Plan(n_steps, BATCH, LR_SOAP, has_soap=True, weight_decay=DECAY)
+            has_soap = n_steps >= FEWEST_STEPS_SOAP
+            return config, Plan(n_steps, BATCH, LR, has_soap=has_soap, weight_decay=DECAY)
         recipe = config.recipe(spec)
         lr = float(recipe.get("lr", LR))
         return config, Plan(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)
@@ -109,9 +106,7 @@ class Weights(Profile):
         teacher = teacher_of(model, model.source)
         config = model.field.config
         recipe = config.recipe(model.spec)
-        plan = Plan(
-            steps_of(effort, STEPS // 4), BATCH, float(recipe.get("lr", 1e-3)) / 2, lr_table=0.02, is_fresh=False
-        )
+        plan = Plan(steps_of(effort, STEPS // 4), BATCH, float(recipe.get("lr", LR)) / 2, lr_table=0.02, is_fresh=False)
         n = sum(part.values.numel() for part in pieces(model.field))
 
         def fit(budget: Budget, bits: float, share: Callable[[float, float], None]) -> Outcome:
