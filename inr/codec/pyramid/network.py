@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from inr.codec.pyramid.architecture import Architecture
 from inr.codec.pyramid.profile import synthesis_of
@@ -13,15 +14,22 @@ from inr.codec.pyramid.stream import BICUBIC
 from inr.kernels.context_rate import context_rate
 from inr.kernels.pyramid_error import pyramid_error
 
+CONTEXT_GAIN, SYNTHESIS_GAIN = 0.1, 0.35
+"""Weights start in so much of +-1/sqrt(fan-in)."""
+RICH, PLAIN = (0, 1, 2, 0, 1, 2, 0), (0, 0, 1, 0, 2, 0, 1)
+"""Which principal component of the colours each grid starts with, for pictures rich in fine colour and for others."""
+RICHNESS = 0.1
+"""Energy of the second component at half the resolution, as a part of the rate weight, from which colour is rich."""
+
 
 class Networks(nn.Module):
     """Named tensors of the context model and of the synthesis, and the two numbers that they are fitted for.
 
-    Weights start uniform in +-1/sqrt(fan-in) (context: a tenth of that), kernels as bicubic interpolation, the bias of
-    the colours at `middle`, everything else at zero.
+    Weights start uniform in a part of +-1/sqrt(fan-in), kernels as bicubic interpolation, the colours at their mean,
+    the skip at `first_skip`, everything else at zero.
     """
 
-    def __init__(self, architecture: Architecture, middle: Tensor, generator: Generator) -> None:
+    def __init__(self, architecture: Architecture, target: Tensor, rate_weight: float, generator: Generator) -> None:
         super().__init__()
         self.architecture = architecture
         self.tensors = nn.ParameterDict()
@@ -29,18 +37,38 @@ class Networks(nn.Module):
             value = torch.zeros(shape)
             if name.endswith("weight"):
                 bound = _fan_in(shape) ** -0.5
-                gain = 0.1 if name.startswith("context") else 0.0 if len(shape) == 4 else 1.0
+                gain = CONTEXT_GAIN if name.startswith("context") else 0.0 if len(shape) == 4 else SYNTHESIS_GAIN
                 value.uniform_(-gain * bound, gain * bound, generator=generator)
             elif name.startswith("kernel"):
                 value = torch.tensor(BICUBIC)
             elif name == "synthesis1.bias":
-                value = middle.clone()
+                value = target.mean((1, 2))
+            elif name == "synthesis.skip":
+                value = first_skip(target, architecture.n_grids, rate_weight)
             self.tensors[name.replace(".", "_")] = nn.Parameter(value)
 
     def values(self) -> dict[str, Tensor]:
         """The tensors by their names."""
         names = self.architecture.context | self.architecture.synthesis
         return {name: self.tensors[name.replace(".", "_")] for name in names}
+
+
+def first_skip(target: Tensor, n_grids: int, rate_weight: float) -> Tensor:  # [C, L]
+    """A colour for each grid to begin with: a principal component of the picture's colours.
+
+    Left to chance, two grids may come to tell the same, and a colour nearly nothing: luck decides several percent of a
+    file. A latent of 1 is 0.1 (rate_weight / 1e-3)^(1/4) at first. target: [C, H, W] in [0, 1].
+    """
+    colours = target - target.mean((1, 2), keepdim=True)
+    components = torch.linalg.eigh(torch.einsum("cyx,dyx->cd", colours, colours)).eigenvectors.flip(1)  # in columns
+    half = avg_pool2d(torch.einsum("cd,cyx->dyx", components, colours), 2, ceil_mode=True)
+    quarter = avg_pool2d(half, 2, ceil_mode=True).repeat_interleave(2, 1).repeat_interleave(2, 2)
+    fine = (half - quarter[:, : half.shape[1], : half.shape[2]]).square().mean((1, 2)) / len(target)
+    is_rich = len(target) > 1 and float(fine[1]) > RICHNESS * rate_weight
+    order = (RICH if is_rich else PLAIN) * n_grids
+    size = 0.1 * (rate_weight / 1e-3) ** 0.25 * len(target) ** 0.5
+    skip: Tensor = size * components[:, [component % len(target) for component in order[:n_grids]]]
+    return skip
 
 
 def _fan_in(shape: Sequence[int]) -> int:

@@ -42,8 +42,10 @@ WEIGHT_BYTES = 0.6
 """What a weight of the networks takes, about."""
 FAR = 0.06
 """How much better than asked for a run may end before it is corrected."""
-SMALL_PICTURE = 64 * 64
-"""Pixels below which networks are kept as small as can be: they cost 0.3 to 1 kB."""
+LAW = 4e-4, 1.5
+"""rate weight = 4e-4 / (bits per pixel)^1.5, about."""
+TINY, SMALL = 2500, 15000
+"""Bytes of a file below which its networks are of 0.3 or of 0.8 kB; others take 1.5 to 2 kB."""
 
 
 @PROFILES.register("pyramid")
@@ -77,9 +79,9 @@ class Pyramid(Profile):
         target = (signal.frame.to_field(signal.values) + 1) / 2
         target = target.movedim(-1, 0).contiguous().to(self.device)
         channels, height, width = target.shape
-        architecture = architecture_of(channels, height, width, effort)
-        goal = Goal(aim, signal.frame, architecture)
-        trainer = Trainer(architecture, target, goal.steering(), torch.Generator().manual_seed(seed))
+        goal = Goal(aim, signal.frame, height * width)
+        architecture = architecture_of(channels, height, width, effort, goal.expected_bytes)
+        trainer = Trainer(architecture, target, goal.steering(architecture), torch.Generator().manual_seed(seed))
         return _encode(trainer, goal, STEPS[effort], on_progress)
 
     def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
@@ -135,16 +137,16 @@ class Picture(Decoded):
         return values if self.header.meta["dtype"] == "float32" else values.clip(0, 1)
 
 
-def architecture_of(channels: int, height: int, width: int, effort: int) -> Architecture:
-    """Small networks up to effort 2 and for pictures that could not pay for others, larger ones from 7 on."""
-    if height * width < SMALL_PICTURE:
+def architecture_of(channels: int, height: int, width: int, effort: int, expected_bytes: float) -> Architecture:
+    """Networks that a file of about so many bytes can pay for; the largest from effort 7 on, none large up to 2."""
+    if expected_bytes < TINY:
         counts = (6, 2, 1, 8, 1)
-    elif effort < 3:
-        counts = (8, 4, 2, 16, 2)
+    elif expected_bytes < SMALL or effort < 3:
+        counts = (12, 4, 1, 16, 2)
     elif effort < 7:
-        counts = (16, 4, 2, 16, 2)
+        counts = (16, 4, 2, 48, 2)
     else:
-        counts = (20, 4, 2, 32, 2)
+        counts = (20, 4, 2, 64, 2)
     return Architecture(height, width, channels, N_GRIDS, *counts)
 
 
@@ -197,29 +199,43 @@ def _digest(integers: Mapping[str, Array], grids: Sequence[Array]) -> bytes:
 class Goal:
     """An aim, as the trainer is steered to it and as a payload is judged."""
 
-    def __init__(self, aim: Aim, frame: Any, architecture: Architecture) -> None:
+    def __init__(self, aim: Aim, frame: Any, n_pixels: int) -> None:
         self.aim = aim
-        self._architecture = architecture
-        self._n_pixels = architecture.height * architecture.width
+        self._n_pixels = n_pixels
         peak = float(np.mean(np.square(frame.scale))) * 4
         """Mean squared errors of values in [0, 1] become those of the signal by this factor."""
         self._mse = None if aim.target_psnr_db is None else 10 ** (-aim.target_psnr_db / 10) * max(peak, 1e-30) / peak
 
-    def steering(self) -> Any:
-        from inr.codec.pyramid.trainer import Steering
-
+    @property
+    def _weight(self) -> float:
+        """The rate weight to begin with, where no size is asked for."""
         aim = self.aim
         if aim.quality is not None:
-            return Steering(10 ** (-3 - DECADES * (aim.quality - MIDDLE_QUALITY) / 100))
+            return math.pow(10, -3 - DECADES * (aim.quality - MIDDLE_QUALITY) / 100)
         if aim.lambda_ is not None:
-            return Steering(aim.lambda_)
-        if self._mse is not None:
-            return Steering(1.7 * self._mse, mse=self._mse * 10 ** (-0.6 * SURPLUS))
-        assert aim.size_bytes is not None
-        n_weights = sum(math.prod(shape) for shape in stream.shapes_of(self._architecture).values())
-        left = max(aim.size_bytes * (1 - SURPLUS) - WEIGHT_BYTES * n_weights, aim.size_bytes / 4)
+            return aim.lambda_
+        assert self._mse is not None
+        return 1.7 * self._mse
+
+    @property
+    def expected_bytes(self) -> float:
+        if self.aim.size_bytes is not None:
+            return self.aim.size_bytes
+        at_one, power = LAW
+        return self._n_pixels / 8 * math.pow(at_one / self._weight, 1 / power)
+
+    def steering(self, architecture: Architecture) -> Any:
+        from inr.codec.pyramid.trainer import Steering
+
+        size = self.aim.size_bytes
+        if size is None:
+            mse = None if self._mse is None else self._mse * 10 ** (-0.6 * SURPLUS)
+            return Steering(self._weight, mse=mse)
+        n_weights = sum(math.prod(shape) for shape in stream.shapes_of(architecture).values())
+        left = max(size * (1 - SURPLUS) - WEIGHT_BYTES * n_weights, size / 4)
         bpp = 8 * left / self._n_pixels
-        return Steering(4e-4 / bpp**1.5, bpp=bpp)
+        at_one, power = LAW
+        return Steering(at_one / bpp**power, bpp=bpp)
 
     def cost(self, payload: Payload, mse: float) -> tuple[bool, float]:
         """Payloads of one run in order: first those that meet the goal, the best of them first."""

@@ -19,7 +19,9 @@ GAIN = 16.0
 LATENT_RATE, NETWORK_RATE = 1e-2, 2e-2
 LAST = 1e-3
 """What the rates fall to."""
-TEMPERATURE, DEVIATION = (0.4, 0.08), (0.22, 0.15)
+WARM_UP = 100, 1 / 6
+"""Steps, and at most what part of a run, until networks have their full rate: at once it kills units for good."""
+TEMPERATURE, DEVIATION = (0.4, 0.05), (0.22, 0.15)
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
 SETTLING = 0.1
 """The part of the steps before the rate weight is steered."""
@@ -67,7 +69,7 @@ class Trainer:
         self.architecture, self.target, self.steering = architecture, target, steering
         self._seed = int(torch.randint(2**62, (), generator=generator))
         self._step = 0
-        self._networks = Networks(architecture, target.mean((1, 2)).cpu(), generator).to(target.device)
+        self._networks = Networks(architecture, target.cpu(), steering.weight, generator).to(target.device)
         self._latents = [torch.zeros(shape, device=target.device, requires_grad=True) for shape in architecture.grids]
         self._latent_optimizer = torch.optim.Adam(self._latents, fused=True)
         self._network_optimizer = Soap(self._networks.parameters())
@@ -88,6 +90,7 @@ class Trainer:
         Temperature and deviation go linearly from their first value to their second, learning rates by a cosine from
         `first` of theirs to nearly nothing. Source: Cool-chic 5.0 (Orange, 2026) for the schedule.
         """
+        warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
         for step in range(steps):
             progress = step / steps
             at = 1 - first + first * progress
@@ -98,7 +101,7 @@ class Trainer:
             bpp, mse = self._descend(grids)
             self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
             self._latent_optimizer.step()
-            self._network_optimizer.step(NETWORK_RATE * factor)
+            self._network_optimizer.step(NETWORK_RATE * factor * min(1.0, self._step / warm_up))
             if progress > SETTLING:
                 self.steering.turn(bpp, mse, first / steps)
             if on_step is not None:

@@ -15,7 +15,7 @@ import inr.signals
 from inr._errors import UsageError
 from inr.codec.profile import PROFILES, Aim
 from inr.codec.pyramid import stream
-from inr.codec.pyramid.network import error, rate
+from inr.codec.pyramid.network import error, first_skip, rate
 from inr.codec.pyramid.profile import architecture_of, dequantised
 from inr.codec.pyramid.quantise import quantise
 from inr.codec.pyramid.trainer import Steering, Trainer
@@ -37,7 +37,7 @@ def tensor(pixels: np.ndarray) -> Tensor:
 @pytest.fixture(scope="module")
 def trained() -> Trainer:
     target = tensor(picture())
-    architecture = architecture_of(3, 40, 56, effort=1)
+    architecture = architecture_of(3, 40, 56, effort=1, expected_bytes=500)
     trainer = Trainer(architecture, target, Steering(1e-3), Generator().manual_seed(0))
     trainer.soft(150)
     trainer.hard(15)
@@ -65,7 +65,7 @@ def test_quantised_networks_are_nearly_as_good(trained: Trainer) -> None:
             bpp = rate(architecture, of, grids) / (40 * 56)
             return float(error(architecture, of, grids, trained.target) + 1e-3 * bpp)
 
-    assert loss(values) < 1.15 * loss(trained.values)
+    assert loss(values) < 1.3 * loss(trained.values)
 
 
 def test_training_finds_a_better_picture_for_fewer_bits_than_a_flat_one(trained: Trainer) -> None:
@@ -155,7 +155,7 @@ def test_weight_decay_takes_its_share_of_matrices_alone() -> None:
 
 def test_all_that_is_trained_is_where_the_target_is() -> None:
     """On a device that only knows shapes: an operation that met a tensor from elsewhere would fail."""
-    architecture = architecture_of(3, 40, 56, effort=1)
+    architecture = architecture_of(3, 40, 56, effort=1, expected_bytes=500)
     target = tensor(picture())
     trainer = Trainer(architecture, target, Steering(1e-3), Generator().manual_seed(0))
     trainer.target, trainer._networks = target.to("meta"), trainer._networks.to("meta")
@@ -166,6 +166,23 @@ def test_all_that_is_trained_is_where_the_target_is() -> None:
     assert {by.device.type for by in torch.autograd.grad(found, [*trainer._latents, *trainer.values.values()])} == {
         "meta"
     }
+
+
+@pytest.mark.parametrize(("fine", "first"), [(0.0, [0, 0, 1, 0, 2, 0, 1]), (0.3, [0, 1, 2, 0, 1, 2, 0])])
+def test_grids_begin_with_principal_colours(fine: float, first: list[int]) -> None:
+    """Grey of large contrast, blue against red below it, green below that: of few pixels or of many."""
+    n = 32
+    x = torch.arange(n, dtype=torch.float32)
+    checks = ((x[:, None] // 2 + x // 2) % 2 - 0.5).expand(n, n)
+    slope = (x / n - 0.5).expand(n, n)
+    grey, blue = torch.tensor([1.0, 1, 1]) / 3**0.5, torch.tensor([1.0, 0, -1]) / 2**0.5
+    target = 0.5 + grey[:, None, None] * slope.T + blue[:, None, None] * (fine * checks + 0.3 * slope)
+    skip = first_skip(target, 7, rate_weight=1e-3)
+    assert skip.shape == (3, 7)
+    torch.testing.assert_close(skip.norm(dim=0), torch.full((7,), 0.1 * 3**0.5))
+    along = torch.stack([grey, blue, torch.linalg.cross(grey, blue)]) @ skip
+    assert along.abs().argmax(0).tolist() == first
+    assert first_skip(target[:1], 7, 1e-3).abs().tolist() == [pytest.approx([0.1] * 7)]
 
 
 @pytest.mark.gpu
