@@ -19,9 +19,9 @@ GAIN = 16.0
 LATENT_RATE, NETWORK_RATE = 1e-2, 2e-2
 LAST = 1e-3
 """What the rates fall to."""
-WARM_UP = 100, 1 / 6
+WARM_UP = 40, 1 / 6
 """Steps, and at most what part of a run, until networks have their full rate: at once it kills units for good."""
-TEMPERATURE, DEVIATION = (0.4, 0.05), (0.22, 0.15)
+TEMPERATURE, DEVIATION = (0.4, 0.06), (0.22, 0.15)
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
 SETTLING = 0.1
 """The part of the steps before the rate weight is steered."""
