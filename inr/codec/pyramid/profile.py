@@ -219,6 +219,7 @@ class Goal:
 
     @property
     def expected_bytes(self) -> float:
+        """Of the file: what was asked for, or what such a rate weight leads to on the mean of photographs."""
         if self.aim.size_bytes is not None:
             return self.aim.size_bytes
         at_one, power = LAW

@@ -16,7 +16,7 @@ from inr._errors import UsageError
 from inr.codec.profile import PROFILES, Aim
 from inr.codec.pyramid import stream
 from inr.codec.pyramid.network import error, first_skip, rate
-from inr.codec.pyramid.profile import architecture_of, dequantised
+from inr.codec.pyramid.profile import Goal, architecture_of, dequantised
 from inr.codec.pyramid.quantise import quantise
 from inr.codec.pyramid.trainer import Steering, Trainer
 from inr.codec.soap import Soap
@@ -183,6 +183,19 @@ def test_grids_begin_with_principal_colours(fine: float, first: list[int]) -> No
     along = torch.stack([grey, blue, torch.linalg.cross(grey, blue)]) @ skip
     assert along.abs().argmax(0).tolist() == first
     assert first_skip(target[:1], 7, 1e-3).abs().tolist() == [pytest.approx([0.1] * 7)]
+
+
+def test_networks_grow_with_the_file_that_pays_for_them() -> None:
+    def n_weights(aim: Aim, effort: int = 5) -> int:
+        goal = Goal(aim, Image.of_pixels(picture()).frame, 768 * 512)
+        architecture = architecture_of(3, 512, 768, effort, goal.expected_bytes)
+        return sum(np.prod(shape, dtype=int) for shape in stream.shapes_of(architecture).values())
+
+    by_quality = [n_weights(Aim(quality=quality)) for quality in (0, 20, 50, 100)]
+    assert by_quality == sorted(by_quality)
+    assert n_weights(Aim(quality=50)) > n_weights(Aim(quality=20)) > n_weights(Aim(size_bytes=2000))
+    assert n_weights(Aim(target_psnr_db=40.0)) == n_weights(Aim(size_bytes=50000))
+    assert n_weights(Aim(quality=50), effort=2) < n_weights(Aim(quality=50)) < n_weights(Aim(quality=50), effort=7)
 
 
 @pytest.mark.gpu
