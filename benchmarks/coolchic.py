@@ -89,9 +89,7 @@ def trainer_of(picture: Path, small: bool) -> Trainer:
     target = ((values.frame.to_field(values.values) + 1) / 2).movedim(-1, 0).contiguous()
     channels, height, width = target.shape
     sizes = (
-        Architecture(height, width, channels, N_GRIDS, *SMALL)
-        if small
-        else architecture_of(channels, height, width, 5, expected_bytes=50000)
+        Architecture(height, width, channels, N_GRIDS, *SMALL) if small else architecture_of(channels, height, width, 5)
     )
     return Trainer(sizes, target, Steering(RATE_WEIGHT), torch.Generator().manual_seed(0))
 

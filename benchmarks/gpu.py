@@ -140,7 +140,7 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
 def codec_cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]]:
     """The loops of the pyramid of a picture of 768 x 512, as at effort 5."""
     target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
-    a = architecture_of(*target.shape, effort=5, expected_bytes=50000)
+    a = architecture_of(*target.shape, effort=5)
     grids = [torch.randn(shape, generator=generator).to(DEVICE).requires_grad_() for shape in a.grids]
     values = Networks(a, target.cpu(), 1e-3, generator).to(DEVICE).values()
     of_rate, of_error = ({name: values[name] for name in names} for names in (a.context, a.synthesis))
@@ -261,7 +261,7 @@ def measure_codec_step() -> Iterator[dict[str, Any]]:
     """A soft step of the pyramid, and by plain torch."""
     row: dict[str, Any] = {"step": "pyramid of a picture 768x512", "ms": {}, "not_run": {}}
     target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
-    architecture = architecture_of(*target.shape, effort=5, expected_bytes=50000)
+    architecture = architecture_of(*target.shape, effort=5)
     for arm, backend in (("triton", "cuda"), ("torch eager", "reference")):
         trainer = Trainer(architecture, target, Steering(1e-3), torch.Generator().manual_seed(0))
         try:

@@ -30,7 +30,7 @@ from _record import newest_rows, save
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 MAX_LAG = 4096
-LEVELS_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 40.0)
+LEVELS_DB = (20.0, 30.0, 40.0, 50.0)
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from _bd import rate_at
 from _record import RECORDS
+from rd_sound import LEVELS_DB, by_codec
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -168,21 +169,16 @@ def _differences() -> list[str]:
     return [*lines, ""]
 
 
-SNR_LEVELS_DB = (20.0, 30.0, 40.0, 50.0)
-
-
 def compression_table() -> str:
     """What other codecs' files weigh beside ours at equal quality: pictures' mean differences, a sound's rates."""
     parts = [conditions_line(newest("rd")), "", *_differences()]
     sound = newest("rd-sound")
     if sound["rows"]:
-        curves: dict[str, list[tuple[float, float]]] = {}
-        for row in sound["rows"]:
-            curves.setdefault(row["codec"], []).append((row["kbit_per_s"], row["snr_db"]))
-        levels = " | ".join(f"{level:g} dB SNR" for level in SNR_LEVELS_DB)
-        parts += [conditions_line(sound), "", f"| kbit/s for | {levels} |", "|---" * (len(SNR_LEVELS_DB) + 1) + "|"]
-        for name, curve in sorted(curves.items()):
-            found = [rate_at(curve, level) for level in SNR_LEVELS_DB]
+        levels = " | ".join(f"{level:g} dB SNR" for level in LEVELS_DB)
+        parts += [conditions_line(sound), "", f"| kbit/s for | {levels} |", "|---" * (len(LEVELS_DB) + 1) + "|"]
+        for name, rows in sorted(by_codec(sound["rows"])):
+            curve = [(row["kbit_per_s"], row["snr_db"]) for row in rows]
+            found = [rate_at(curve, level) for level in LEVELS_DB]
             parts.append(f"| {name} | {' | '.join('' if kbit is None else f'{kbit:.1f}' for kbit in found)} |")
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -36,7 +37,7 @@ class Networks(nn.Module):
         for name, shape in (architecture.context | architecture.synthesis).items():
             value = torch.zeros(shape)
             if name.endswith("weight"):
-                bound = _fan_in(shape) ** -0.5
+                bound = math.prod(shape[1:]) ** -0.5
                 gain = CONTEXT_GAIN if name.startswith("context") else 0.0 if len(shape) == 4 else SYNTHESIS_GAIN
                 value.uniform_(-gain * bound, gain * bound, generator=generator)
             elif name.startswith("kernel"):
@@ -56,8 +57,8 @@ class Networks(nn.Module):
 def first_skip(target: Tensor, n_grids: int, rate_weight: float) -> Tensor:  # [C, L]
     """A colour for each grid to begin with: a principal component of the picture's colours.
 
-    Left to chance, two grids may come to tell the same, and a colour nearly nothing: luck decides several percent of a
-    file. A latent of 1 is 0.1 (rate_weight / 1e-3)^(1/4) at first. target: [C, H, W] in [0, 1].
+    Left to chance, two grids may come to tell the same, and a colour nearly nothing. A latent of 1 is 0.1
+    (rate_weight / 1e-3)^(1/4) at first. target: [C, H, W] in [0, 1].
     """
     colours = target - target.mean((1, 2), keepdim=True)
     components = torch.linalg.eigh(torch.einsum("cyx,dyx->cd", colours, colours)).eigenvectors.flip(1)  # in columns
@@ -69,13 +70,6 @@ def first_skip(target: Tensor, n_grids: int, rate_weight: float) -> Tensor:  # [
     size = 0.1 * (rate_weight / 1e-3) ** 0.25 * len(target) ** 0.5
     skip: Tensor = size * components[:, [component % len(target) for component in order[:n_grids]]]
     return skip
-
-
-def _fan_in(shape: Sequence[int]) -> int:
-    n = 1
-    for side in shape[1:]:
-        n *= side
-    return n
 
 
 def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor]) -> Tensor:

@@ -137,7 +137,9 @@ class Picture(Decoded):
         return values if self.header.meta["dtype"] == "float32" else values.clip(0, 1)
 
 
-def architecture_of(channels: int, height: int, width: int, effort: int, expected_bytes: float) -> Architecture:
+def architecture_of(
+    channels: int, height: int, width: int, effort: int, expected_bytes: float = math.inf
+) -> Architecture:
     """Networks that a file of about so many bytes can pay for; the largest from effort 7 on, none large up to 2."""
     if expected_bytes < TINY:
         counts = (6, 2, 1, 8, 1)

@@ -20,7 +20,7 @@ LATENT_RATE, NETWORK_RATE = 1e-2, 2e-2
 LAST = 1e-3
 """What the rates fall to."""
 WARM_UP = 40, 1 / 6
-"""Steps, and at most what part of a run, until networks have their full rate: at once it kills units for good."""
+"""Steps, and at most what part of a run, until networks have their full rate: at once it may kill a colour."""
 TEMPERATURE, DEVIATION = (0.4, 0.06), (0.22, 0.15)
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
 SETTLING = 0.1
@@ -88,7 +88,8 @@ class Trainer:
         """Gradient descent with latents that are rounded softly, twice, with Gaussian noise between.
 
         Temperature and deviation go linearly from their first value to their second, learning rates by a cosine from
-        `first` of theirs to nearly nothing. Source: Cool-chic 5.0 (Orange, 2026) for the schedule.
+        `first` of theirs to nearly nothing, that of the networks after a warm-up. Source: the schedule of Cool-chic 5.0
+        (Orange, 2026), but for its last temperature and the warm-up.
         """
         warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
         for step in range(steps):
