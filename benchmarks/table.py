@@ -146,19 +146,28 @@ def peers_table() -> str:
 
 def rd_table() -> str:
     """Bits per pixel against PSNR of compressed pictures, as they were measured."""
-    record = newest("rd")
     lines = ["| picture | effort | quality | size | bits per pixel | PSNR |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {row['file']} | {row['effort']} | {row['quality']:g} | {row['size_bytes']:,} B | {row['bpp']:.3f} "
         f"| {row['psnr_db']:.2f} dB |"
-        for row in sorted(record["rows"], key=lambda row: (row["file"], row["effort"], row["quality"]))
+        for name in _efforts()
+        for row in sorted(newest(name)["rows"], key=lambda row: (row["file"], row["quality"]))
     ]
-    return "\n".join([conditions_line(record), "", *_differences(), *lines])
+    return "\n".join([*_differences(), *lines])
+
+
+def _efforts() -> list[str]:
+    """The records of pictures: of the default effort, and of others."""
+    return ["rd", *sorted({path.stem[len(DATE) + 1 :] for path in RECORDS.glob(f"{DATE}-rd-effort?.json")})]
 
 
 def _differences() -> list[str]:
-    """How much more or less rate than other codecs' at equal PSNR (Bjontegaard), by picture."""
-    rows = newest("rd-bd")["rows"]
+    """How much more or less rate than other codecs' at equal PSNR (Bjontegaard), by effort and picture."""
+    return [line for name in _efforts() for line in _differences_of(name)]
+
+
+def _differences_of(record: str) -> list[str]:
+    rows = newest(f"{record}-bd")["rows"]
     if not rows:
         return []
     names = sorted({name for row in rows for name in row["bd_rate"]})
@@ -166,12 +175,12 @@ def _differences() -> list[str]:
     for row in rows:
         cells = [f"{100 * row['bd_rate'][name]:+.0f} %" if name in row["bd_rate"] else "" for name in names]
         lines.append(f"| {row['anchor']} | {100 * row['mean']:+.1f} % | {' | '.join(cells)} |")
-    return [*lines, ""]
+    return [conditions_line(newest(record)), "", *lines, ""]
 
 
 def compression_table() -> str:
     """What other codecs' files weigh beside ours at equal quality: pictures' mean differences, a sound's rates."""
-    parts = [conditions_line(newest("rd")), "", *_differences()]
+    parts = _differences()
     sound = newest("rd-sound")
     if sound["rows"]:
         levels = " | ".join(f"{level:g} dB SNR" for level in LEVELS_DB)
