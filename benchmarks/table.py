@@ -153,7 +153,8 @@ def rd_table() -> str:
         for name in _efforts()
         for row in sorted(newest(name)["rows"], key=lambda row: (row["file"], row["quality"]))
     ]
-    return "\n".join([*_differences(), *lines])
+    others = [conditions_line(newest(name)) for name in _efforts() if not newest(f"{name}-bd")["rows"]]
+    return "\n\n".join(["\n".join(_differences()).rstrip(), *others, "\n".join(lines)])
 
 
 def _efforts() -> list[str]:
