@@ -1,12 +1,16 @@
-"""Write docs/: a page for every command and every field family, from the code's own help, docstrings and settings.
+"""Write the generated pages of docs/: commands, field families, parts, training, and the index of the Python reference.
+
+They are made from help texts, docstrings and settings. Pages without the first line `MADE` are written by hand and are
+left alone.
 
     python assets/make_docs.py
 
-`tests/test_docs.py` fails where the committed pages are not what this makes.
+`tests/test_docs.py` fails if a committed page differs from what this makes.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
@@ -20,10 +24,11 @@ from inr_cli._app import Command
 from inr_cli.fields import default_text, flat_settings, summary
 from inr_cli.main import app
 
-from inr._config import Config, settings_of
-from inr._domain import Domain, Frame, Spec
-from inr._errors import InrError
-from inr.export import EXPORTERS, lower
+from inr.core.config import Config, settings_of
+from inr.core.domain import Domain, Frame, Spec
+from inr.core.errors import InrError
+from inr.core.registry import Registry
+from inr.exporters import EXPORTERS, lower
 from inr.fields import FIELDS, FieldConfig
 from inr.fields.mlp import Mlp
 from inr.fitting import Fit, FitConfig
@@ -37,6 +42,10 @@ SPECS = {
 }
 PLAIN = {type(value) for key, value in vars(Mlp()).items() if key != "encoding"}
 """Parts that need no words on every page."""
+PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting", "workflows", "ntk")
+PACKAGES += ("codec", "mesh", "batch", "report", "exporters", "kernels", "core", "inspection", "testing")
+REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
+"""Page below docs/reference/ -> the package whose public names it lists."""
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -49,29 +58,66 @@ def pages() -> dict[str, str]:
     commands = {name: command for name, command in group.commands.items() if isinstance(command, Command)}
     made = {f"commands/{name}.md": command_page(name, command, top) for name, command in commands.items()}
     made |= {f"fields/{name}.md": field_page(name, FIELDS[name]) for name in FIELDS}
+    made["commands/README.md"] = commands_index(group, commands)
+    made["fields/README.md"] = fields_index()
     made["parts.md"] = parts_page()
     made["training.md"] = training_page()
-    made["README.md"] = index(group, commands)
+    made |= {f"reference/{name}.md": reference_page(package) for name, package in REFERENCE.items()}
     return {path: f"{MADE}\n\n{text.rstrip()}\n" for path, text in made.items()}
 
 
-def index(group: Any, commands: Mapping[str, Command]) -> str:
-    rows = [(f"[inr {name}](commands/{name}.md)", first_line(command.help)) for name, command in commands.items()]
-    families = [(f"[{name}](fields/{name}.md)", summary(FIELDS[name]), FIELDS[name].paper) for name in FIELDS]
+def commands_index(group: Any, commands: Mapping[str, Command]) -> str:
+    rows = [(f"[inr {name}]({name}.md)", first_line(command.help)) for name, command in commands.items()]
     codes = group.epilog.split("Results go")[0].replace("\b\n", "").replace("Exit codes:\n", "").strip("\n")
     return "\n\n".join(
         [
-            "# inr",
-            "How to begin is in [README](../README.md), how the code is built in [ARCHITECTURE](../ARCHITECTURE.md).",
-            "## Commands",
+            "# Commands",
             table(("command", "what it does"), rows),
-            "Every command takes `-h`. Results go to stdout, the rest to stderr; `-` is stdin or stdout. Exit codes:",
+            "Every command takes `-h`. Results go to stdout, everything else to stderr; `-` is stdin or stdout. No "
+            "file is replaced without `--force`. Exit codes:",
             f"```\n{codes}\n```",
-            "## Fields",
-            table(("`--field`", "what it is", "source"), families),
-            "Families are made of [parts](parts.md), and are trained by [settings](training.md) of their own.",
         ]
     )
+
+
+def fields_index() -> str:
+    families = [(f"[{name}]({name}.md)", summary(FIELDS[name]), FIELDS[name].paper) for name in FIELDS]
+    return "\n\n".join(
+        [
+            "# Field families",
+            "[Choosing a field](../guide/choosing-a-field.md) says which to take. A family is built from "
+            "[parts](../parts.md) and has its own defaults for [training](../training.md).",
+            table(("`--field`", "what it is", "source"), families),
+        ]
+    )
+
+
+def reference_page(package: str) -> str:
+    """Directives for the site's generator: every public name of a package."""
+    module = importlib.import_module(package)
+    names = [name for name in module.__all__ if not name.startswith("__")]
+    names.sort(key=lambda name: kind_of(module, name))
+    rows = [(f"`{name}`", summary_of(getattr(module, name))) for name in names]
+    directives = (f"::: {package}.{name}" for name in names)
+    return "\n\n".join(
+        [f"# {package}", *prose(inspect.getdoc(module) or ""), table(("name", "what it is"), rows), *directives]
+    )
+
+
+def summary_of(value: Any) -> str:
+    """The first sentence of the docstring of a function or class; of data, what it is."""
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        if isinstance(value, Registry):
+            return f"The registry of variants of the slot {value.what}."
+        return "A type." if hasattr(value, "__origin__") else "A constant."
+    text = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.) ", text.replace("[*", "[\\*"))[0]
+
+
+def kind_of(module: Any, name: str) -> tuple[int, str]:
+    """Functions first, then classes, then data."""
+    value = getattr(module, name)
+    return (1 if inspect.isclass(value) else 0 if inspect.isroutine(value) else 2), name
 
 
 def command_page(name: str, command: Command, top: Any) -> str:
@@ -80,7 +126,7 @@ def command_page(name: str, command: Command, top: Any) -> str:
     parts.append(f"```\ninr {name} {' '.join(command.collect_usage_pieces(context))}\n```")
     for group, rows in command.options_by_group(context).items():
         parts += [f"## {group}", table(("option", "meaning"), [(f"`{names}`", text) for names, text in rows])]
-    return "\n\n".join([*parts, "[All commands](../README.md)"])
+    return "\n\n".join([*parts, "[All commands](README.md)"])
 
 
 def field_page(name: str, cls: type[FieldConfig]) -> str:
@@ -98,7 +144,7 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
     parts += ["## Recipe", "What it is trained with unless told otherwise; [all settings](../training.md)."]
     parts += [table(("signal", "settings"), list(recipes(config)))]
     parts += ["## Export", table(("format", "this field"), list(exports(config)))]
-    return "\n\n".join([*parts, "[All fields](../README.md)"])
+    return "\n\n".join([*parts, "[All fields](README.md)"])
 
 
 def recipes(config: FieldConfig) -> Iterator[tuple[str, str]]:
@@ -197,7 +243,12 @@ def settings_table(cls: type[Config], prefix: str, parts: str) -> str:
 def prose(text: str) -> list[str]:
     """Paragraphs of a docstring or of a command's help, in which examples stand behind a backspace."""
     blocks = [block for block in re.split(r"\n\s*\n", inspect.cleandoc(text)) if block.strip()]
-    return [f"```sh\n{b.strip(chr(8)).strip(chr(10))}\n```" if b.lstrip().startswith("\b") else b for b in blocks]
+    return [
+        f"```sh\n{block.strip(chr(8)).strip(chr(10))}\n```"
+        if block.lstrip().startswith("\b")
+        else block.replace("[*", "[\\*")  # a shape, not emphasis
+        for block in blocks
+    ]
 
 
 def first_line(text: str | None) -> str:
@@ -212,10 +263,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def write() -> None:
-    """Write every page, and remove those that are no more."""
+    """Write every page, and remove generated ones that are not made any more."""
     made = pages()
     for path in DOCS.rglob("*.md"):
-        if path.relative_to(DOCS).as_posix() not in made:
+        if path.read_text("utf-8").startswith(MADE) and path.relative_to(DOCS).as_posix() not in made:
             path.unlink()
     for name, text in made.items():
         path = DOCS / name

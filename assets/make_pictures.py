@@ -1,4 +1,6 @@
-"""Make the pictures of README: run its tour in a folder of its own, and shrink what comes out to assets/tour/.
+"""Make the pictures of README and the guides: run their commands in a new folder, and shrink what they write.
+
+Those of README's tour go to assets/tour/, those of the guides to docs/guide/images/.
 
     python assets/make_pictures.py
 
@@ -7,6 +9,7 @@ Takes some minutes. The picture of the page needs a Chromium; without one the la
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +21,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "assets" / "tour"
+GUIDES = ROOT / "docs" / "guide"
 SIDE = 256
 EYE = (212, 88, 276, 152)
 BROWSER = ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--hide-scrollbars")
@@ -41,9 +45,9 @@ def run(place: Path) -> None:
         subprocess.run(["bash", "-c", script], cwd=place, check=True)
 
 
-def save(picture: Image.Image, name: str) -> None:
-    TOUR.mkdir(exist_ok=True)
-    picture.convert("RGB").save(TOUR / f"{name}.webp", quality=80, method=6)
+def save(picture: Image.Image, name: str, folder: Path = TOUR) -> None:
+    folder.mkdir(exist_ok=True)
+    picture.convert("RGB").save(folder / f"{name}.webp", quality=80, method=6)
 
 
 def shrunk(picture: Image.Image, width: int) -> Image.Image:
@@ -71,6 +75,26 @@ def page(place: Path) -> None:
     save(shrunk(Image.open(place / "page.png"), 720), "page")
 
 
+def guide(name: str, place: Path) -> None:
+    """Run the blocks of a guide in a folder."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-P", str(ROOT / "tests" / "guide_runner.py"), str(GUIDES / f"{name}.md")]
+    subprocess.run(command, cwd=place, env={**os.environ, "PATH": path}, check=True)
+
+
+def guide_pictures() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        guide("pictures", Path(folder))
+        photo, large = (Image.open(Path(folder) / name).convert("RGB") for name in ("photo.png", "large.png"))
+        whole = Image.new("RGB", (2 * SIDE + 8, SIDE), "white")
+        whole.paste(photo.resize((SIDE, SIDE), Image.Resampling.NEAREST))
+        whole.paste(shrunk(large, SIDE), (SIDE + 8, 0))
+        save(whole, "picture", GUIDES / "images")
+    with tempfile.TemporaryDirectory() as folder:
+        guide("shapes", Path(folder))
+        save(shrunk(Image.open(Path(folder) / "part.png"), 320), "shape", GUIDES / "images")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -79,6 +103,7 @@ def main() -> None:
         save(shrunk(Image.open(place / "torus.png"), 320), "torus")
         save(shrunk(Image.open(place / "ntk.png"), 800), "ntk")
         page(place)
+    guide_pictures()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class NoOverlapError(ValueError):
 
 
 def bd_rate(curve: Curve, anchor: Curve, *, least_overlap_db: float = 2.0) -> float:
-    """How much more the curve needs than the anchor at equal quality: -0.1 is a tenth less.
+    """The relative rate of the curve against the anchor at equal quality: -0.1 is 10 % less.
 
     exp2 of the mean, over the PSNR that both reach, of the difference of log2(bits per pixel), each a monotone
     piecewise cubic (PCHIP) of PSNR. Source: Bjontegaard 2001 (VCEG-M33), with PCHIP instead of one cubic.
@@ -37,7 +37,7 @@ def bd_rate(curve: Curve, anchor: Curve, *, least_overlap_db: float = 2.0) -> fl
 
 
 def rate_at(curve: Curve, quality_db: float) -> float | None:
-    """The rate that the curve needs for a quality, or None where it does not reach."""
+    """The rate of the curve at a quality, or None beyond its range."""
     from scipy.interpolate import PchipInterpolator
 
     rate, quality = rising(curve)

@@ -1,11 +1,11 @@
-"""What each kernel op is timed on, with how many bytes it must move and operations it must do there.
+"""Timing cases of the kernel ops, with their minimal memory traffic and number of operations.
 
 A new op needs one function here, marked `@cases("its name")`: the number of points to the cases.
 
-Bytes are the least that any implementation moves through memory: each array once per pass that needs it, and of a
-table as many rows as are read, but no more than it has. Operations are those of the formula in the op's docstring; a
-sine or an exponential counts as TRANSCENDENTAL. Backwards costs what it must too: twice the products of a network, once
-more the sum over corners for a table. A call that fits into a cache may pass 100 % of memory.
+Bytes are the least that any implementation moves through memory: each array once per pass that needs it, and of a table
+as many rows as are read, but no more than it has. Operations are those of the formula in the op's docstring; a sine or
+an exponential counts as TRANSCENDENTAL. The backward pass counts what it needs: twice the products of a network, once
+more the sum over corners for a table. A call that fits into a cache may exceed 100 % of memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REAL, INDEX = 4, 8  # bytes
 
 @dataclass(frozen=True)
 class Case:
-    """One size of an op and one pass over it. call: runs it with whatever backend is asked for."""
+    """One size of an op and one pass over it. call: runs it on the chosen backend."""
 
     size: str
     name: str
@@ -52,7 +52,7 @@ def _generator() -> Generator:
 def _both(
     size: str, call: Callable[[], Tensor], by: tuple[Tensor, ...], n_bytes: float, n_flops: float, backwards: float
 ) -> Iterator[Case]:
-    """Forward, and forward with the gradients by some tensors. n_bytes: of the forward pass, its result left out.
+    """Forward, and forward with the gradients by some tensors. n_bytes: of the forward pass, without its result.
 
     backwards: operations of the backward pass, as a multiple of the forward one's.
     """
@@ -117,7 +117,7 @@ def _knn(n: int) -> Iterator[Case]:
     for d, centres, k in ((2, 4096, 8), (3, 4096, 8)):
         x = torch.rand(n, d, generator=_generator())
         c = torch.rand(centres, d, generator=_generator())
-        # A tree looks at the order of k log2 M centres, not at all of them.
+        # A tree visits about k log2 M centres, not all of them.
         yield Case(
             f"{d}-D, {n} points, {centres} centres, k {k}",
             "forward",
@@ -367,5 +367,5 @@ def _polynomials(n: int) -> Iterator[Case]:
         def call(u: Tensor = u, degree: int = degree) -> Tensor:
             return polynomials(u, degree, "chebyshev")
 
-        # In float64, whose results weigh twice what `_both` takes for them.
+        # In float64, whose results have twice the bytes that `_both` assumes.
         yield from _both(size, call, (u,), 2 * REAL * n + REAL * terms, 3 * terms, 2)

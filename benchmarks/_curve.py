@@ -1,4 +1,4 @@
-"""Quality over seconds of training, looked at in log-spaced steps; looking is not on the clock."""
+"""Quality over training time, evaluated at log-spaced steps; evaluation time is excluded."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from inr.signals import Signal
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class Evaluation:
     step: int
     seconds: float
     quality: float
 
 
 class Curve:
-    """The looks at a run (of `inr.fitting`, or alike), which goes on by one more with every call of `advance`.
+    """The evaluations of a run (of `inr.fitting`, or a similar one). Each call of `advance` adds one.
 
-    quality is the signal's headline metric of what would be written. context: entered while it trains, for a backend.
+    quality is the signal's headline metric of the written result. context: entered during training, to choose a
+    backend.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Curve:
         context: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     ) -> None:
         self.run, self.signal, self.step_ratio, self.context = run, signal, step_ratio, context
-        self.looks: list[Look] = []
+        self.evaluations: list[Evaluation] = []
         self.is_over = False
 
     @property
@@ -40,30 +41,30 @@ class Curve:
         seconds: float = self.run.seconds
         return seconds
 
-    def advance(self, limit_s: float = math.inf) -> Look:
-        """Train until the next look, or the run's end, or `limit_s` seconds of training in all."""
+    def advance(self, limit_s: float = math.inf) -> Evaluation:
+        """Train until the next evaluation, the run's end, or `limit_s` seconds of training in all."""
         run = self.run
         due = max(run.step + 1, math.floor(run.step * self.step_ratio))
         with self.context():
             outcome = run.advance(should_stop=lambda: run.step >= due or run.seconds >= limit_s)
         fit = run.result("done", with_metrics=False)
-        self.looks.append(Look(run.step, run.seconds, self.signal.metrics(fit)[self.signal.headline]))
+        self.evaluations.append(Evaluation(run.step, run.seconds, self.signal.metrics(fit)[self.signal.headline]))
         self.is_over = outcome != "interrupted" or run.seconds >= limit_s
-        return self.looks[-1]
+        return self.evaluations[-1]
 
-    def until(self, limit_s: float) -> list[Look]:
+    def until(self, limit_s: float) -> list[Evaluation]:
         while not self.is_over:
             self.advance(limit_s)
-        return self.looks
+        return self.evaluations
 
     def seconds_to(self, target: float) -> float | None:
-        """When the target was reached: on the line between the looks before and after, None where it was not."""
-        before: Look | None = None
-        for look in self.looks:
-            if look.quality >= target:
-                if before is None or look.quality == before.quality:
-                    return look.seconds
-                part = (target - before.quality) / (look.quality - before.quality)
-                return before.seconds + part * (look.seconds - before.seconds)
-            before = look
+        """When the target was reached, by linear interpolation between evaluations; None if it was not."""
+        before: Evaluation | None = None
+        for one in self.evaluations:
+            if one.quality >= target:
+                if before is None or one.quality == before.quality:
+                    return one.seconds
+                part = (target - before.quality) / (one.quality - before.quality)
+                return before.seconds + part * (one.seconds - before.seconds)
+            before = one
         return None

@@ -1,4 +1,4 @@
-"""The figure of kernels side by side: how fast each learns which frequency, and its eigenvalues."""
+"""Figure comparing kernels: learning speed by frequency, and eigenvalues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from inr import ntk
-from inr.report._style import INK, SOFT, STYLE, colour, to_bytes
+from inr.report.style import INK, SOFT, STYLE, colour, to_bytes
 
 LEAST_DB = -60.0
 ROLL_OFF_DB = 20.0

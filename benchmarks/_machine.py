@@ -1,4 +1,4 @@
-"""The two ceilings of a machine, measured: what memory delivers, and what matrix products reach."""
+"""Measured peak memory bandwidth and matrix product throughput of a machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from _timing import interleaved
 
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels.threads import compiled, in_parts
 
 TRIAD = 2**25  # numbers in each of three arrays: far beyond any cache
 MATRIX = 2048
@@ -22,7 +22,7 @@ class Peaks:
     flops_per_s: float
 
     def share(self, ms: float, n_bytes: float, n_flops: float) -> dict[str, float]:
-        """The part of each ceiling that a call reaches which must move and do so much; the larger is the roofline's."""
+        """The share of each ceiling that these bytes and operations reach; the larger is that of the roofline."""
         return {
             "memory_share": n_bytes / (1e-3 * ms * self.bytes_per_s),
             "compute_share": n_flops / (1e-3 * ms * self.flops_per_s),
@@ -37,7 +37,7 @@ def _triad(a: np.ndarray, b: np.ndarray, c: np.ndarray, s: np.float32, start: in
 
 
 def peaks(seconds: float = 2.0) -> Peaks:
-    """Measured with as many threads as torch uses now; the best of turns, as a ceiling is."""
+    """Measured with as many threads as torch uses now; the best of several turns, as it is a ceiling."""
     a, b, c = (np.ones(TRIAD, np.float32) for _ in range(3))
 
     def triad() -> None:

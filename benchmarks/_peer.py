@@ -1,4 +1,4 @@
-"""The other side of `peers.py`: runs where the peers are installed, and needs nothing of inr.
+"""The child process of `peers.py`: runs in the environment of the peers, without inr.
 
 Reads one JSON document per line, {"call": name, ...arguments}, and answers with one: {"result": ...} or {"error": ...}.
 """
@@ -54,9 +54,9 @@ def fast_ngp_step(points: int, levels: int, log2_table: int, features: int, base
 
 
 def _siren_net(checkout: str, hidden: int, layers: int) -> Callable[[Tensor], Tensor]:
-    """The network in SingleBVPNet of vsitzmann/siren; what that wraps around it needs a GPU."""
+    """The network in SingleBVPNet of vsitzmann/siren; the code around it needs a GPU."""
     if checkout not in sys.path:
-        # Its copy of torchmeta imports data sets, and those more packages, in an __init__ that nothing here needs.
+        # Its copy of torchmeta imports data sets and further packages in an __init__ that is not needed here.
         package = types.ModuleType("torchmeta")
         package.__path__ = [f"{checkout}/torchmeta"]
         sys.modules["torchmeta"] = package
@@ -89,7 +89,7 @@ def siren_step(checkout: str, points: int, hidden: int, layers: int) -> float:
 
 
 class _Curve:
-    """Looks at the picture's PSNR at log-spaced steps, outside of the clock; raises StopIteration when time is up."""
+    """Measures the picture's PSNR at log-spaced steps, with the clock stopped; raises StopIteration at the limit."""
 
     def __init__(self, predict: Callable[[Tensor], Tensor], x: Tensor, pixels: Tensor, seconds: float) -> None:
         self.predict, self.x, self.pixels, self.limit = predict, x, pixels, seconds
@@ -155,15 +155,15 @@ def implicitlab_picture(pixels: str, seconds: float, log2_table: int, finest: in
     )
     model: nn.Module = ImplicitSequential(encoding, MultiLayerPerceptron(encoding.output_dim, 64, 2, 3))
     trainer = SimpleRegressionTrainer(TrainingConfig(N_EPOCHS=10**6))
-    order = torch.randperm(len(x))  # its loader takes the samples as they come
+    order = torch.randperm(len(x))  # its loader takes the samples in order
     trainer.set_training_data(TensorDataset(x[order], y[order]))
     curve = _Curve(model, x, values, seconds)
 
-    class Look(Callback):
+    class Measure(Callback):
         def callOnEndForward(self, trainer: Any, model: Any) -> None:  # noqa: N802  its name is theirs
             curve.after_step()
 
-    trainer.add_callbacks(Look())
+    trainer.add_callbacks(Measure())
     with contextlib.suppress(StopIteration):
         trainer.train(model)
     return curve.points
@@ -181,7 +181,7 @@ def main() -> None:
         document = json.loads(line)
         try:
             answer = {"result": CALLS[document.pop("call")](**document)}
-        except Exception as error:  # noqa: BLE001  whatever a peer raises is what there is to say of it
+        except Exception as error:  # noqa: BLE001  any exception of a peer is its result
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
         print(json.dumps(answer), file=answers, flush=True)
 

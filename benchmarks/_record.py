@@ -1,4 +1,4 @@
-"""What every record says of the conditions it was made under."""
+"""Conditions stated in every record."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def conditions() -> dict[str, Any]:
     import torch
 
     cpu = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    flags = next((line.split(":")[1].split() for line in _lines("/proc/cpuinfo") if line.startswith("flags")), [])
     return {
         "date": date.today().isoformat(),
         "commit": git("rev-parse", "--short", "HEAD"),
@@ -31,6 +32,7 @@ def conditions() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "scikit-image", "libigl")},
         "cpu": cpu[0] if cpu else platform.processor(),
+        "cpu_features": [flag for flag in flags if flag.startswith(("avx", "amx", "fma", "f16c"))],
         "threads": torch.get_num_threads(),
         "seed": 0,
     }
@@ -51,6 +53,6 @@ def _lines(path: str) -> list[str]:
 
 
 def newest_rows(name: str) -> list[dict[str, Any]]:
-    """The rows of the newest record of a name, none when there is none."""
+    """The rows of the newest record of a name, empty if there is none."""
     paths = sorted(RECORDS.glob(f"????-??-??-{name}.json"))
     return json.loads(paths[-1].read_text())["rows"] if paths else []

@@ -1,4 +1,4 @@
-"""SIREN in plain torch, as its paper has it: what the fast paths are measured against."""
+"""SIREN in plain torch, as in the paper: the baseline for the fast paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OMEGA = 30.0
 
 
 class PlainSiren(nn.Module):
-    """sin(30 (W x + b)) thrice 256 wide, then linear; coordinates of the unit box are taken to [-1, 1]."""
+    """sin(30 (W x + b)) three times, 256 wide, then linear; coordinates of the unit box are mapped to [-1, 1]."""
 
     def __init__(self, d_in: int, d_out: int, width: int = 256, depth: int = 3) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class PlainSiren(nn.Module):
 
 
 class PlainRun:
-    """Adam at 1e-4 on random batches; the same face as a `Run` for `time_to_quality.py`."""
+    """Adam at 1e-4 on random batches; the interface of a `Run` for `time_to_quality.py`."""
 
     def __init__(self, signal: Signal, batch: int = 2**14) -> None:
         self.signal, self.batch = signal, batch

@@ -1,4 +1,4 @@
-"""Times that can be compared on a noisy machine: calls take turns, and ratios are of neighbours in time."""
+"""Comparable timings on a noisy machine: interleaved calls, and ratios of adjacent measurements."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def interleaved(
 ) -> Times:
     """Milliseconds of every call by name, each once per round; a first round, which compiles, is not counted.
 
-    Rounds go on for `seconds`, but are never fewer than `least`. Each has an order of its own: what comes second finds
-    the cache warm.
+    Rounds continue for `seconds`, with at least `least` of them. Each round has a different order, as later calls find
+    a warm cache.
     """
     for call in calls.values():
         call()

@@ -1,8 +1,8 @@
-"""What papers claim, tested at a scale that fits a laptop: `python benchmarks/claims.py PICTURE SOUND [--only NAME]`.
+"""Claims of papers, tested at laptop scale: `python benchmarks/claims.py PICTURE SOUND [--only NAME]`.
 
 Each claim is a set of arms (a field and settings) fitted to one signal under equal steps or equal time, with the same
-seeds. The record says for every arm the quality in dB and for every claim whether the order holds here, whichever way
-it goes. PICTURE is cut to a 64 x 64 patch, SOUND to half a second; the others are made here.
+seeds. The record states the quality of every arm in dB, and for every claim whether the order is confirmed. PICTURE is
+cut to a 64 x 64 patch, SOUND to half a second; the other signals are synthetic.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import torch
 from _record import save
 
 from inr.fitting import Fit, Run, resolve
-from inr.fitting.meta import learn
-from inr.fitting.warm import warm_start
+from inr.fitting.warm_start import warm_start
 from inr.signals import Signal, load_signal
 from inr.signals.array import Array
+from inr.workflows.meta_learning import learn
 
 SEEDS = (0, 1)
 Document = Mapping[str, Any]
@@ -34,7 +34,7 @@ Document = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One contestant: a field, and the settings in which its fit differs from the claim's."""
+    """One arm: a field, and the settings that differ from those of the claim."""
 
     name: str
     field: Document
@@ -43,7 +43,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """`arms[0]` is the method, `arms[1]` what the paper sets it against; more arms are shown beside them."""
+    """`arms[0]` is the method, `arms[1]` the paper's baseline; further arms are shown for comparison."""
 
     name: str
     says: str
@@ -138,9 +138,9 @@ CLAIMS = (
           (Arm("CAM", small("cam")), Arm("base", small("rff")))),
     Claim("iga_toy", "inductive gradient adjustment above its base, 1-D toy (Shi et al. 2025)", "toy",
           {**FULL, "batch": 256, "lr": 1e-3},
-          (Arm("IGA", RELU, {"transform": {"type": "iga", "k": 3, "groups": 256}}), Arm("base", RELU))),
+          (Arm("IGA", RELU, {"residual_transform": {"type": "iga", "k": 3, "groups": 256}}), Arm("base", RELU))),
     Claim("iga_picture", "inductive gradient adjustment above its base, picture", "patch", {**FULL, "steps": 300},
-          (Arm("IGA", PE, {"transform": "iga", "sampler": {"type": "patches", "side": 8}}), Arm("base", PE))),
+          (Arm("IGA", PE, {"residual_transform": "iga", "sampler": {"type": "patches", "side": 8}}), Arm("base", PE))),
     Claim("row_equilibration", "row equilibration above plain, ReLU with encoding (Saratchandran et al. 2024)",
           "patch", FULL, (Arm("row equilibrated", {**PE, **ROWS}), Arm("plain", PE))),
     Claim("row_equilibration_siren", "row equilibration above plain, SIREN", "patch", FULL,

@@ -1,11 +1,11 @@
-"""A step of our pyramid against an iteration of Cool-chic's encoder, in turns, on one picture.
+"""Time of a step of our pyramid against an iteration of Cool-chic's encoder, interleaved, on one picture.
 
     python benchmarks/coolchic.py PICTURE --checkout DIR [--python VENV/bin/python] [--config lop] [--record coolchic]
 
 `--checkout` is a working copy of Orange-OpenSource/Cool-Chic, whose requirements are installed in the interpreter that
-`--python` names. Its encoder runs as it is, in a process that is stopped while it is our turn; an iteration is the time
+`--python` names. Its encoder runs unchanged, in a process that is stopped while ours runs; an iteration is the time
 between two backward passes. Ours: a step with soft rounding, of the default model and of one as small as theirs. Both
-with as many threads. Said with it: multiplications per pixel of either decoder.
+use the same number of threads. Also printed: multiplications per pixel of both decoders.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ from typing import Any
 import torch
 from _record import save
 
-from inr.codec.pyramid.architecture import Architecture
-from inr.codec.pyramid.profile import N_GRIDS, architecture_of
-from inr.codec.pyramid.trainer import Steering, Trainer
-from inr.signals import load_signal
-from inr.signals._lattice import Lattice
+from inr.codec.profiles.pyramid.architecture import N_GRIDS, Architecture, architecture_of
+from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
+from inr.signals import Lattice, load_signal
 
 RATE_WEIGHT = 1e-3
 SMALL = (6, 2, 2, 8, 1)
@@ -53,7 +51,7 @@ runpy.run_path(folder + "/cc_encode.py", run_name="__main__")
 
 
 class Theirs:
-    """Their encoder, which goes on only while `times` waits for it."""
+    """Their encoder, which runs only while `times` waits for it."""
 
     def __init__(self, python: str, checkout: Path, config: str, picture: Path, threads: int, folder: str) -> None:
         words = ["-i", picture.resolve(), "-o", f"{folder}/out.cool", "--workdir", folder, "--n_itr", 2000]
@@ -63,7 +61,7 @@ class Theirs:
         self.work: dict[str, float] = {}  # multiplications per pixel by part of the decoder
 
     def times(self, count: int) -> list[float]:
-        """Seconds of the next iterations; that in which it was stopped is left out."""
+        """Seconds of the next iterations; without the one in which it was stopped."""
         os.kill(self._process.pid, signal.SIGCONT)
         found: list[float] = []
         assert self._process.stdout is not None
@@ -91,7 +89,7 @@ def trainer_of(picture: Path, small: bool) -> Trainer:
     sizes = (
         Architecture(height, width, channels, N_GRIDS, *SMALL) if small else architecture_of(channels, height, width, 5)
     )
-    return Trainer(sizes, target, Steering(RATE_WEIGHT), torch.Generator().manual_seed(0))
+    return Trainer(sizes, target, RateController(RATE_WEIGHT), torch.Generator().manual_seed(0))
 
 
 def step_times(trainer: Trainer, count: int) -> list[float]:

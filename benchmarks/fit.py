@@ -1,4 +1,4 @@
-"""What the defaults reach: `python benchmarks/fit.py FILE... [--record NAME]`.
+"""Quality reached with the defaults: `python benchmarks/fit.py FILE... [--record NAME]`.
 
 Fits every file with `inr fit` as a user would (quality of the written file, seconds of fitting, of starting and of the
 whole command), and meshes the shapes at 512 cells per side. With --record the rows are kept in benchmarks/records/.
@@ -15,23 +15,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from _inr import inr_json
 from _record import save
 
 INR = str(Path(sys.executable).parent / "inr")
 
 
-def inr(*words: str) -> tuple[dict[str, Any], float]:
-    """The JSON document of a command, and its wall time in seconds."""
-    start = time.perf_counter()
-    done = subprocess.run([INR, *words, "--json", "--no-progress"], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"inr {' '.join(words)} failed:\n{done.stderr}")
-    return json.loads(done.stdout), time.perf_counter() - start
-
-
 def measure(path: Path, folder: Path, threads: list[str]) -> dict[str, Any]:
     model = str(folder / f"{path.stem}.safetensors")
-    fitted, wall_s = inr("fit", str(path), "-o", model, *threads)
+    fitted, wall_s = inr_json("fit", str(path), "-o", model, *threads)
     row = {
         "file": path.name,
         "n_params": fitted["n_params"],

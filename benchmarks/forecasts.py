@@ -1,16 +1,16 @@
 """Forecasts of `inr ntk` against fits: `python benchmarks/forecasts.py FOLDER [--only kodim05] [--steps 100,400]`.
 
-FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 48 x 48; the sound is a clip of 2048
-samples. Per signal, family and number of steps: the report says what is left of every band after the run; then the
-field is fitted for exactly these steps with the same settings, and what is left of the same bands is measured.
+FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and reduced to 48 x 48; the sound is a clip of 2048
+samples. Per signal, family and number of steps: the report forecasts the residual of every band after the run; then the
+field is fitted for exactly these steps with the same settings, and the residual of the same bands is measured.
 
     left       energy of the residual over the target's, all bands but the constant, in dB: forecast and fitted
     unlearned  share of the target's energy in bands of which more than half is left: forecast and fitted
     bands      (low, target's energy, left by forecast, left by fit) each
     cka        alignment of the kernel after the rehearsal with the one at the start
 
-With --advice also the settings that the report tries are fitted, for the same steps, and inductive gradient adjustment,
-which changes no setting of the field: what they gain in dB, and how long they take.
+With --advice the settings that the report tries are also fitted for the same steps, and so is inductive gradient
+adjustment, which changes no setting of the field: their gain in dB, and their time.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ import torch
 from _record import save
 from torch import Generator, Tensor
 
-from inr._config import override, parse
+from inr.core.config import override, parse
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig, Run, resolve
-from inr.ntk._survey import QUICK
-from inr.ntk._windows import energies, windows_of
-from inr.ntk.report import LEARNED, Report
-from inr.ntk.verdict import BASE, BETTER
-from inr.report import ntk_report
-from inr.report.ntk import candidates, samples_of
+from inr.ntk import ntk_report
+from inr.ntk.forecast.bands import QUICK
+from inr.ntk.rehearsal import samples_of
+from inr.ntk.report import LEARNED, UNCHANGED, Report
+from inr.ntk.spectra.windows import energies, windows_of
+from inr.ntk.trials import candidates
+from inr.ntk.verdict import BETTER
 from inr.signals import Signal, load_signal
 
 SIDE, CLIP = 48, 2048
@@ -76,7 +77,7 @@ def signals(folder: Path, work: Path, only: str) -> Iterator[tuple[str, Signal]]
 
 
 def happened(signal: Signal, config: FieldConfig, fit: FitConfig) -> tuple[list[float], float, float]:
-    """(what is left by band, the signal's headline metric, seconds)."""
+    """(residual by band, the signal's headline metric, seconds)."""
     run = Run(signal, config, fit)
     result = run.result(run.advance())
     samples = samples_of(signal, run)
@@ -101,13 +102,13 @@ def unlearned(target: Tensor, left: Sequence[float]) -> float:
 
 def compared(r: Report, left: list[float], seconds: float, report_seconds: float) -> dict[str, Any]:
     target = torch.tensor([b.target_energy for b in r.bands], dtype=torch.float64)
-    said = [b.left_adam for b in r.bands]
+    forecast = [b.left_adam for b in r.bands]
     return {
         "rehearsed": r.rehearsed,
         "is_followed": r.is_followed,
         "cka": r.cka_init if math.isfinite(r.cka_init) else None,
-        "left_db": [total_db(target, said), total_db(target, left)],
-        "unlearned": [unlearned(target, said), unlearned(target, left)],
+        "left_db": [total_db(target, forecast), total_db(target, left)],
+        "unlearned": [unlearned(target, forecast), unlearned(target, left)],
         "bands": [
             [b.low, b.target_energy / float(target.sum()), b.left_adam, x] for b, x in zip(r.bands, left, strict=True)
         ],
@@ -117,35 +118,41 @@ def compared(r: Report, left: list[float], seconds: float, report_seconds: float
 
 
 def advice(signal: Signal, config: FieldConfig, fit: FitConfig, r: Report, db: float) -> list[dict[str, Any]]:
-    """Every trial of a report, fitted: the share that it said would be unlearned, and the dB gained."""
+    """Every trial of a report, fitted: the forecast unlearned share, and the gain in dB."""
     known: dict[str, tuple[FieldConfig, dict[str, Any]]] = {
         what: (changed, {"lr": lr}) for what, changed, lr in candidates(config, fit.lr)
     }
-    trials = {t.setting: t.unlearned for t in r.trials if t.setting != BASE}
+    trials = {t.setting: t.unlearned for t in r.trials if t.setting != UNCHANGED}
     if config.type_name in ADJUSTED and signal.kind == "image":
         for k in (5, 20):
             patches = {"type": "patches", "side": 8}
-            known[f"fit.transform=iga, k={k}"] = config, {"transform": {"type": "iga", "k": k}, "sampler": patches}
-            trials[f"fit.transform=iga, k={k}"] = math.nan
-    base = next((t.unlearned for t in r.trials if t.setting == BASE), r.verdict.unlearned)
+            known[f"fit.residual_transform=iga, k={k}"] = (
+                config,
+                {"residual_transform": {"type": "iga", "k": k}, "sampler": patches},
+            )
+            trials[f"fit.residual_transform=iga, k={k}"] = math.nan
+    base = next((t.unlearned for t in r.trials if t.setting == UNCHANGED), r.verdict.unlearned)
     found = []
-    for setting, said in trials.items():
+    for setting, forecast in trials.items():
         changed, settings = known[setting]
         chosen = parse(FitConfig, {"steps": fit.steps, **settings}, "fit", fit)
         _, reached, seconds = happened(signal, *resolve(signal, changed, chosen))
-        is_advised = said <= BETTER * base
+        is_advised = forecast <= BETTER * base
         found.append({
-            "setting": setting, "said": [base, said if math.isfinite(said) else None], "advised": is_advised,
+            "setting": setting, "said": [base, forecast if math.isfinite(forecast) else None], "advised": is_advised,
             "db": reached - db, "seconds": seconds,
         })  # fmt: skip
-        print(f"    {setting:36} said {base:.3f} -> {said:.3f}  {reached - db:+.2f} dB, {seconds:.1f} s", flush=True)
+        print(
+            f"    {setting:36} forecast {base:.3f} -> {forecast:.3f}  {reached - db:+.2f} dB, {seconds:.1f} s",
+            flush=True,
+        )
     return found
 
 
 def line(row: dict[str, Any]) -> str:
     return (
-        f"{row['signal']:8} {row['field']:10}{row['steps']:5} steps  left {row['left_db'][0]:6.1f} said, "
-        f"{row['left_db'][1]:6.1f} dB  unlearned {row['unlearned'][0]:.2f} said, {row['unlearned'][1]:.2f}  "
+        f"{row['signal']:8} {row['field']:10}{row['steps']:5} steps  left {row['left_db'][0]:6.1f} forecast, "
+        f"{row['left_db'][1]:6.1f} dB  unlearned {row['unlearned'][0]:.2f} forecast, {row['unlearned'][1]:.2f}  "
         f"cka {row['cka'] or 1:.2f}  ({row['report_seconds']:.1f} s, fit {row['fit_seconds']:.1f} s)"
     )
 

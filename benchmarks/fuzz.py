@@ -1,190 +1,166 @@
-"""Fuzz the decoder: python benchmarks/fuzz.py --runs 100000 [--seed 1] [--folder /tmp/inr-fuzz]
+"""Fuzz all readers of files: python benchmarks/fuzz.py --runs 1000000 --record [--targets png glb] [--jobs 2]
 
-Coverage-guided by atheris (libFuzzer; pip install atheris) in all functions of inr.codec that are Python; those that
-numba compiles can not be followed, and are reached through them. Mutations are libFuzzer's and those of
-tests/codec/damage.py; of three quarters the checksums are made right again, and in half of the cases any digest of the
-symbols is taken, so that what stands behind them is reached. It starts from the golden files and the corpus. A case is
-decoded without the net that turns faults into format errors, and what decodes is also evaluated and written. Reported:
-faults (any error but FormatError), the longest case, growth of memory.
+Targets (`_fuzz/`): .inrz files, model files, checkpoints, manifests of batches, settings, tiny-cuda-nn's JSON, and the
+reader of every format of pictures, sounds, meshes, point clouds and arrays. Each makes small valid files and changes
+their structure (JSON values, chunks, lengths, checksums, numbers) and single bytes. Readers in Python are guided by
+coverage (atheris; pip install atheris), the others by new kinds of refusal.
+
+A case may succeed or raise the errors that its target names. Faults are: any other exception, a crash, more CPU time or
+memory than the limits of a case, a message of several lines, and lines that a library writes to stderr. Every target
+runs in a separate process; if it crashes or hangs, the parent keeps the input and starts the next one. Inputs of faults
+are in --folder, where --continue continues a run. Prints a table; exits with 1 if there are faults.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib
-import io
+import concurrent.futures
+import json
 import os
-import random
-import resource
+import shutil
+import signal
+import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-import atheris  # noqa: E402
+from _fuzz._child import State, load_targets, run  # noqa: E402
+from _fuzz._target import TARGETS, shares  # noqa: E402
 
-SMALL = {"samples": 2**18, "symbols": 2**18, "parameters": 2**18, "table": 2**16, "work": 2**28}
-EVALUATED = 2**24
-"""Multiplications up to which a decoded signal is evaluated and written."""
-
-
-def instrument() -> int:
-    """Follow every function of the codec that is Python; returns how many."""
-    n = 0
-    for path in sorted((ROOT / "inr" / "codec").rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        module = importlib.import_module(name)
-        for function in functions(vars(module), name):
-            atheris.instrument_func(function)
-            n += 1
-    return n
+HANG_S = 120.0
+START_S = 900.0
+"""Imports, seeds, and kernels that are compiled for them."""
+MOST_PROCESSES = 30
+CPU_BUDGET_S = 4500.0
+"""What a run of a million cases may take: 40 minutes of two cores, less the starts of processes."""
 
 
-def functions(names: Mapping[str, Any], module: str) -> Iterator[FunctionType]:
-    """The functions and methods among these names that were written in the module."""
-    for value in names.values():
-        value = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
-        if getattr(value, "__module__", None) != module:
-            continue
-        if isinstance(value, FunctionType):
-            yield value
-        elif isinstance(value, type):
-            yield from functions(vars(value), module)
+def fuzz(name: str, runs: int, seed: int, folder: Path, *, is_guided: bool) -> dict[str, Any]:
+    """All cases of one target, in as many processes as needed. Returns the result of the last one."""
+    result_file = folder / f"{name}.json"
+    while True:
+        words = ["--child", name, "--runs", str(runs), "--seed", str(seed), "--folder", str(folder)]
+        words += [] if is_guided else ["--plain"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+        child = subprocess.Popen([sys.executable, __file__, *words], env=environment, stderr=subprocess.DEVNULL)
+        is_hung = not _watched(child, State(folder / f"{name}.state"))
+        found: dict[str, Any] = (
+            json.loads(result_file.read_text("utf-8")) if result_file.exists() else {"target": name, "faults": []}
+        )
+        if child.returncode == 0 and not is_hung:
+            return found
+        n, data = State(folder / f"{name}.state").read()
+        what = "hang" if is_hung else f"process ended with {child.returncode}"
+        place = f"{name}-crash-{n}"
+        (folder / place).write_bytes(data)
+        trace = folder / f"{name}.trace"
+        if trace.exists():
+            trace.replace(folder / f"{place}.txt")
+        print(f"FAULT {name}: {what} at case {n} ({place})", flush=True)
+        found["faults"].append({"key": what, "what": what, "input": place, "times": "1"})
+        found["cases"] = max(int(found.get("cases", 0)), n)
+        found["processes"] = int(found.get("processes", 0)) + 1
+        result_file.write_text(json.dumps(found), "utf-8")
+        if found["processes"] >= MOST_PROCESSES or found["cases"] >= runs:
+            return found
 
 
-class Fuzzer:
-    """Counts cases and what came of them."""
+def _watched(child: subprocess.Popen[bytes], state: State) -> bool:
+    """Wait for a process; False if one case took too long and the process was ended.
 
-    def __init__(self, runs: int, seeds: list[bytes], folder: Path) -> None:
-        from inr.codec import Limits
-
-        self.runs, self.seeds, self.folder = runs, seeds, folder
-        self.limits = Limits(**SMALL)
-        self.n = self.n_decoded = self.n_written = 0
-        self.reasons: dict[str, int] = {}
-        self.faults: list[str] = []
-        self.longest_s, self.is_lenient = 0.0, False
-        self.started = time.perf_counter()
-        self.rss_mb = rss_mb()
-
-    def mutate(self, data: bytes, max_size: int, seed: int) -> bytes:
-        from tests.codec.damage import mutated, resealed
-
-        draw = random.Random(seed)
-        is_ours = draw.random() < 0.5
-        data = mutated(bytes(data), draw, self.seeds) if is_ours else atheris.Mutate(bytes(data), max_size)
-        return (resealed(data) if draw.random() < 0.75 else data)[:max_size]
-
-    def case(self, data: bytes) -> None:
-        from inr._errors import FormatError, UsageError
-        from inr.codec import decode
-
-        self.n += 1
-        self.is_lenient = self.n % 2 == 0
-        before = time.perf_counter()
-        try:
-            found = decode.understand(data, self.limits)
-            decoded = found.profile.decode(found.header, found.payload, self.limits)
-            self.n_decoded += 1
-            if found.work <= EVALUATED and found.header.is_lattice:
-                decode.write(decoded, io.BytesIO(), decode.formats_of(found.header)[0])
-                self.n_written += 1
-        except FormatError as error:
-            reason = " ".join(word for word in error.message.split() if word.isalpha())[:60]
-            self.reasons[reason] = self.reasons.get(reason, 0) + 1
-        except UsageError:  # the format of the written file can not hold it
-            pass
-        except Exception as error:  # noqa: BLE001  that is what is looked for
-            self._keep(data, error)
-        self.longest_s = max(self.longest_s, time.perf_counter() - before)
-        if self.n % 10_000 == 0 or self.n == self.runs:
-            print(self.summary(), flush=True)
-        if self.n == self.runs:
-            self.finish()
-
-    def take_any_digest(self) -> None:
-        """In every other case, go on where the symbols are not those that the file says."""
-        from inr.codec.profile import check_symbols
-
-        def lenient(found: bytes, payload: Any) -> bytes:
-            return found if self.is_lenient else check_symbols(found, payload)
-
-        for name, module in list(sys.modules.items()):
-            if name.startswith("inr.codec.") and hasattr(module, "check_symbols"):
-                module.check_symbols = lenient  # type: ignore[attr-defined]
-
-    def warm_up(self) -> None:
-        """Compile what the good files need, so that it is no part of a case."""
-        from inr.codec import decode
-
-        for data in self.seeds:
-            with contextlib.suppress(Exception):
-                decode.write(decode.decode(data), io.BytesIO(), ".png")
-        self.rss_mb, self.started = rss_mb(), time.perf_counter()
-
-    def _keep(self, data: bytes, error: Exception) -> None:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}: {str(error)[:120]}"
-        if what not in self.faults:
-            self.faults.append(what)
-            (self.folder / f"fault-{len(self.faults)}.inrz").write_bytes(data)
-            print("FAULT", what, flush=True)
-
-    def summary(self) -> dict[str, Any]:
-        return {
-            "cases": self.n,
-            "decoded": self.n_decoded,
-            "written": self.n_written,
-            "kinds_of_refusal": len(self.reasons),
-            "faults": self.faults,
-            "longest_case_s": round(self.longest_s, 3),
-            "rss_growth_mb": round(rss_mb() - self.rss_mb),
-            "seconds": round(time.perf_counter() - self.started),
-            "seeds": len(self.seeds),
-        }
-
-    def finish(self) -> None:
-        import _record
-
-        refusals = dict(sorted(self.reasons.items(), key=lambda item: -item[1])[:40])
-        path = _record.save("fuzz", [self.summary() | {"guided_by": "atheris", "limits": SMALL, "refusals": refusals}])
-        print(path)
-        sys.stdout.flush()
-        os._exit(bool(self.faults))  # libFuzzer would go on to merge its corpus
+    Too long is HANG_S of CPU time, as the machine may be busy with other work, or START_S by the clock.
+    """
+    first, at, since, cpu_since = state.read()[0], -1, time.monotonic(), 0.0
+    while child.poll() is None:
+        time.sleep(0.5)
+        n, _ = state.read()
+        if n != at:
+            at, since, cpu_since = n, time.monotonic(), _cpu_s(child.pid)
+        elif time.monotonic() - since > START_S or (n > first and _cpu_s(child.pid) - cpu_since > HANG_S):
+            child.send_signal(signal.SIGUSR1)  # it reports its case
+            time.sleep(2)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            return False
+    return True
 
 
-def rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _cpu_s(pid: int) -> float:
+    """CPU seconds of a process, with those of the system for it; 0 once it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """One line per target."""
+    columns = ("target", "cases", "accepted", "refusals", "longest", "memory", "CPU", "faults")
+    keys = ("cases", "accepted", "kinds_of_refusal", "longest_case_s", "rss_growth_mb", "cpu_s")
+    lines = ["".join(f"{name:>12}" for name in columns)]
+    for row in rows:
+        cells = [row["target"], *(f"{row.get(key, 0):,}" for key in keys), str(len(row["faults"]))]
+        lines += ["".join(f"{cell:>12}" for cell in cells)]
+    total = sum(row.get("cases", 0) for row in rows)
+    lines.append(f"{total:,} cases, {sum(len(row['faults']) for row in rows)} faults")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fuzz the decoder of .inrz files.")
-    parser.add_argument("--runs", type=int, default=100_000)
+    parser = argparse.ArgumentParser(description="Fuzz whatever reads a file.")
+    parser.add_argument("--runs", type=int, default=100_000, help="cases in all")
+    parser.add_argument("--targets", nargs="*", metavar="NAME", help="some targets alone; --list names them")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/inr-fuzz"))
+    parser.add_argument("--continue", action="store_true", dest="goes_on", help="go on with what is in the folder")
+    parser.add_argument("--plain", action="store_true", help="without atheris")
+    parser.add_argument("--record", action="store_true", help="write benchmarks/records/DATE-fuzz.json")
+    parser.add_argument("--case", type=Path, metavar="FILE", help="try one input of one target, and show what comes")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    load_targets()
+    if arguments.child:
+        run(arguments.child, arguments.runs, arguments.seed, arguments.folder, is_guided=not arguments.plain)
+    if arguments.list:
+        print("\n".join(TARGETS))
+        return
+    unknown = [name for name in arguments.targets or () if name not in TARGETS]
+    if unknown:
+        parser.error(f"unknown targets {', '.join(unknown)}, expected some of {', '.join(TARGETS)}")
+    if arguments.case is not None:
+        if len(arguments.targets or ()) != 1:
+            parser.error("--case needs one --targets")
+        TARGETS[arguments.targets[0]].call(arguments.case.read_bytes())
+        print("accepted")
+        return
+    chosen = [TARGETS[name] for name in arguments.targets or TARGETS]
+    if not arguments.goes_on:
+        shutil.rmtree(arguments.folder, ignore_errors=True)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{instrument()} functions are followed")
-    found = sorted([*(ROOT / "tests/codec/golden").glob("*.inrz"), *(ROOT / "tests/codec/corpus").glob("*.inrz")])
-    seeds = [path.read_bytes() for path in found]
-    start = arguments.folder / "seeds"
-    start.mkdir(exist_ok=True)
-    for path in found:
-        (start / path.name).write_bytes(path.read_bytes())
-    fuzzer = Fuzzer(arguments.runs, seeds, arguments.folder)
-    fuzzer.warm_up()
-    fuzzer.take_any_digest()
-    options = [f"-runs={arguments.runs + 10}", f"-seed={arguments.seed}", "-rss_limit_mb=4096", "-timeout=60"]
-    options += ["-max_len=4096", "-verbosity=0", f"-artifact_prefix={arguments.folder}/", str(start)]
-    atheris.Setup([sys.argv[0], *options], fuzzer.case, custom_mutator=fuzzer.mutate)
-    atheris.Fuzz()
+    runs = shares(chosen, arguments.runs, CPU_BUDGET_S * arguments.runs / 1e6)
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+
+        def one(name: str) -> dict[str, Any]:
+            return fuzz(name, runs[name], arguments.seed, arguments.folder, is_guided=not arguments.plain)
+
+        dear_first = sorted(chosen, key=lambda t: -t.cost_ms * runs[t.name])
+        rows = list(pool.map(one, [target.name for target in dear_first]))
+    print(table(rows))
+    print(f"{time.monotonic() - started:.0f} s")
+    if arguments.record:
+        import _record
+
+        short = [row | {"refusals": dict(list(row.get("refusals", {}).items())[:20])} for row in rows]
+        print(_record.save("fuzz", short))
+    sys.exit(any(row["faults"] for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everything on a CUDA device in one call: `python benchmarks/gpu.py [--record NAME] [--limit SECONDS]`.
+"""All benchmarks and tests on a CUDA device in one call: `python benchmarks/gpu.py [--record NAME] [--limit SECONDS]`.
 
     ops      hash grid, networks, sine, sums of kernels, the codec's loops, forward and with gradients: milliseconds of
              each backend, of torch eager (`reference`) and of torch.compile on it, and the share of the device's memory
@@ -9,8 +9,8 @@
              the codec's pyramid
     quality  seconds to 40 dB of a 768x512 picture, and to IoU 0.995 of a shape, after warm-up
 
-When the time is over, a timer ends whatever runs: what was measured by then is kept, and what was not is named in the
-record. Without a device it says so and ends with exit code 2: nothing is recorded that was not measured.
+When the time is over, a timer ends the run: the record keeps all measurements so far and names the missing ones.
+Without a device it prints an error and ends with exit code 2, without a record.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ import torch
 from _record import save
 from torch import Tensor
 
-from inr._errors import UnavailableError
-from inr._optional import has
-from inr.codec.pyramid.network import Networks, error, rate
-from inr.codec.pyramid.profile import architecture_of
-from inr.codec.pyramid.trainer import Steering, Trainer
+from inr.codec.profiles.pyramid.architecture import architecture_of
+from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
+from inr.codec.profiles.pyramid.network import Networks, error, rate
+from inr.core.errors import UnavailableError
+from inr.core.optional import has
 from inr.fitting import Run, resolve
-from inr.kernels import ops, use_backend, use_precision
-from inr.kernels._dispatch import Need
+from inr.kernels import Need, ops, use_backend, use_precision
 from inr.kernels.hash_grid import grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
 from inr.kernels.noisy_round import noisy_round
@@ -54,7 +53,7 @@ WARM_UP, ROUNDS, STEPS = 5, 30, 200
 
 
 class Over(BaseException):
-    """The time is over. No Exception: those of a compiler's inner parts are caught by its outer ones."""
+    """The time is over. Not an Exception, which a compiler might catch."""
 
 
 def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -90,7 +89,7 @@ def ceilings() -> dict[str, float]:
 
 
 def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]]:
-    """Op, size, call, its inputs, and bytes and operations that its forward pass must move and do."""
+    """Op, size, call, its inputs, and the bytes and operations of its forward pass."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator).to(DEVICE).requires_grad_()
@@ -217,7 +216,7 @@ def time_op(
 
 
 def picture() -> Image:
-    """768 x 512 pixels with edges and fine detail, the same in every run: no file is needed."""
+    """768 x 512 pixels with edges and fine detail, the same in every run, without a file."""
     y, x = np.mgrid[:512, :768] / 512
     waves = [
         np.sin(40 * x * x + 9 * y) * np.cos(23 * y * x),
@@ -240,7 +239,7 @@ def measure_step(name: str, signal: Signal) -> Iterator[dict[str, Any]]:
         try:
             run = run_of(signal, steps=STEPS, precision=precision)
             if not arm.startswith("captured"):
-                run._captured = None
+                run.train_step.capture_with(None)
             row["batch"] = min(run.settings.batch, run.pool.size)
             if backend:
                 with use_backend(backend):
@@ -252,7 +251,7 @@ def measure_step(name: str, signal: Signal) -> Iterator[dict[str, Any]]:
     if has("tinycudann"):
         row["ms"]["tinycudann"] = of_tinycudann(signal.spec.d_in, signal.spec.d_out, row["batch"])
     else:
-        row["not_run"]["tinycudann"] = "the package can not be imported"
+        row["not_run"]["tinycudann"] = "the package cannot be imported"
     print("step of", name, {arm: round(ms, 3) for arm, ms in row["ms"].items()}, flush=True)
     yield row
 
@@ -263,7 +262,7 @@ def measure_codec_step() -> Iterator[dict[str, Any]]:
     target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
     architecture = architecture_of(*target.shape, effort=5)
     for arm, backend in (("triton", "cuda"), ("torch eager", "reference")):
-        trainer = Trainer(architecture, target, Steering(1e-3), torch.Generator().manual_seed(0))
+        trainer = Trainer(architecture, target, RateController(1e-3), torch.Generator().manual_seed(0))
         try:
             with use_backend(backend):
                 trainer.soft(WARM_UP)
@@ -279,13 +278,13 @@ def measure_codec_step() -> Iterator[dict[str, Any]]:
 
 
 def of_steps(run: Run) -> float:
-    """Milliseconds of a step, batches and the look at the loss included."""
+    """Milliseconds of a step, with batches and the reading of the loss."""
     for _ in range(20):
-        run._train_step()
+        run.take_step()
     torch.cuda.synchronize()
     start = time.perf_counter()
     for _ in range(STEPS - 20):
-        run._train_step()
+        run.take_step()
     torch.cuda.synchronize()
     return 1e3 * (time.perf_counter() - start) / (STEPS - 20)
 
@@ -309,7 +308,7 @@ def of_tinycudann(d_in: int, d_out: int, batch: int) -> float:
 
 
 def measure_quality(name: str, signal: Signal, target: float, limit_s: float) -> Iterator[dict[str, Any]]:
-    """Seconds of training until the written signal has the quality; looks every 20 steps are not on the clock.
+    """Seconds of training until the written signal has the quality; evaluations every 20 steps are not counted.
 
     limit_s: of both.
     """
@@ -319,7 +318,7 @@ def measure_quality(name: str, signal: Signal, target: float, limit_s: float) ->
     while time.perf_counter() - begin < limit_s and quality < target and run.step < 20_000:
         start = time.perf_counter()
         for _ in range(20):
-            run._train_step()
+            run.take_step()
         torch.cuda.synchronize()
         seconds += time.perf_counter() - start
         quality = signal.metrics(run.result("done", with_metrics=False))[metric]
@@ -347,7 +346,7 @@ def main() -> int:
 
 
 def measure(rows: list[dict[str, Any]], limit_s: float) -> bool:
-    """Adds every row as it comes, and whether the time ended it."""
+    """Adds every row once it is measured, and whether the time ended the run."""
     shape = load_signal("analytic:torus")
     peaks: dict[str, float] = {}
     parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
@@ -369,7 +368,7 @@ def measure(rows: list[dict[str, Any]], limit_s: float) -> bool:
     try:
         for name, part in parts.items():
             try:
-                rows.extend(part())  # what came before the end stays
+                rows.extend(part())  # keep the rows so far
             except (UnavailableError, RuntimeError) as problem:
                 rows.append({"left out": name, "because": str(problem).splitlines()[0]})
             left.remove(name)
@@ -382,7 +381,7 @@ def measure(rows: list[dict[str, Any]], limit_s: float) -> bool:
 
 
 def describe(peaks: dict[str, float]) -> Iterator[dict[str, Any]]:
-    """The device, what is installed, which backends are usable; and its ceilings, which go to `peaks` as well."""
+    """The device, installed packages, usable backends, and its ceilings, which are also added to `peaks`."""
     versions = {name: has(name) for name in ("triton", "tinycudann")}
     usable = {op.name: [b.name for b in op.backends if not b.reasons_against(NEED)] for op in ops().values()}
     peaks |= ceilings()

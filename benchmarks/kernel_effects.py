@@ -1,4 +1,4 @@
-"""What acts on the tangent kernel, before and after: `python benchmarks/kernel_effects.py [--figure NAME -o FILE]`.
+"""Effects of methods on the tangent kernel: `python benchmarks/kernel_effects.py [--figure NAME -o FILE]`.
 
 Without --figure: the table, saved as a record. Kernels of fresh fields (width 32, 3 layers) on a 16 x 16 lattice, in
 float64; medians over seeds. high: share of the trace at frequencies beyond a quarter of a cycle per sample. condition:
@@ -7,7 +7,7 @@ two tones and an edge. rank: exp of the entropy of the eigenvalues. For row equi
 target.
 
 With --figure: kernels on a 32 x 32 lattice, width 64, 4 layers, by frequency and by mode, bands between the seeds:
-pi_net (polynomial nets and the MLP of equal size), fr_iga (a ReLU network as it is, Fourier-reparameterised, and under
+pi_net (polynomial nets and the MLP of equal size), fr_iga (a plain ReLU network, Fourier-reparameterised, and under
 IGA), omega (SIREN's), winner (SIREN's noise at the start), or all of them into a folder.
 """
 
@@ -26,10 +26,10 @@ from _record import save
 from torch import Tensor
 
 from inr import ntk
-from inr._config import parse
+from inr.core.config import parse
 from inr.fields import Field, FieldConfig
 from inr.fitting import Run, resolve
-from inr.fitting.iga import lowering
+from inr.fitting.residual_transforms.iga import lowering
 from inr.signals.array import Array
 
 SHAPE = (16, 16)
@@ -88,7 +88,7 @@ def numbers(matrix: Tensor) -> dict[str, float]:
 
 
 def lowered(matrix: Tensor, k: int) -> Tensor:
-    """K S, made symmetric: what gradient descent sees under IGA when every point is its own representative."""
+    """K S, made symmetric: the kernel of gradient descent under IGA if every point is its own representative."""
     product = matrix @ lowering(matrix, k)
     return (product + product.T) / 2
 
@@ -139,7 +139,7 @@ FIGURES = {
         ),
     ),
     "fr_iga": Figure(
-        "FR and IGA raise what a ReLU network is slow at",
+        "FR and IGA speed up what a ReLU network learns slowly",
         "Fresh ReLU network on coordinates; hidden layers reparameterised (FR, 8 times the trained numbers); residuals "
         "adjusted (IGA)",
         (

@@ -1,9 +1,9 @@
-"""Times each kernel op on each backend: `python benchmarks/kernels.py [--record NAME] [--only hash_grid]`.
+"""Time each kernel op on each backend: `python benchmarks/kernels.py [--record NAME] [--only hash_grid]`.
 
-Ops are found by themselves; `_cases.py` says on what each is timed. One row per op, size and pass: backends take turns
-with the op's own choice; median milliseconds of each, the median of the rounds' ratios, and the parts of the machine's
-memory and compute ceilings (measured in the same run) that the choice reaches. At the end: where an op chooses what is
-slower than its reference, after a second and longer look. That ends with exit code 1.
+Ops are found automatically; `_cases.py` has their cases. One row per op, size and pass: backends take turns with the
+op's own choice; median milliseconds of each, the median of the rounds' ratios, and the shares of the machine's memory
+and compute ceilings (measured in the same run) that the choice reaches. At the end: cases in which an op chooses a
+backend slower than its reference, confirmed by a second, longer measurement. These end with exit code 1.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from _machine import Peaks, peaks
 from _record import save
 from _timing import interleaved, ratio
 
-from inr._errors import UnavailableError
+from inr.core.errors import UnavailableError
 from inr.kernels import Op, ops, use_backend
 
-SLACK = 0.95  # of the reference's speed: what noise can do to two equal calls
+SLACK = 0.95  # of the reference's speed: the noise between two equal calls
 CHOSEN = "chosen"
 
 

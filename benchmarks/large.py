@@ -4,7 +4,7 @@
     python benchmarks/large.py --columns 8000 --rows 6000 --form tif --steps 100 --save
 
 The picture is smooth waves, edges and fine texture by a formula. Peak memory is the process's (VmHWM), reset before
-each stage; that after imports alone is given first, and parameters with their moments take 16 bytes each.
+each stage; the value after imports is given first, and parameters with their moments take 16 bytes each.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ import torch
 from _record import save
 
 from inr.fitting import Run, resolve
-from inr.signals import load_signal
-from inr.signals._parts import parts_writer
-from inr.signals._tiled import Tiled
+from inr.signals import SIGNALS, load_signal
+from inr.signals.tiled.signal import Tiled
 
 BAND = 256
 
@@ -48,7 +47,7 @@ def memory(field: str) -> int:
 
 def measured(rows: list[dict[str, Any]], stage: str, work: Callable[[], Any]) -> Any:
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again at what is used now
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM restarts at the current use
     start = time.perf_counter()
     result = work()
     row = {"stage": stage, "seconds": time.perf_counter() - start, "peak_bytes": memory("VmHWM")}
@@ -67,33 +66,33 @@ def main() -> None:
     parser.add_argument("--measure", type=int, default=64, help="tiles that metrics are of")
     parser.add_argument("--render", action="store_true", help="also render it whole to disk")
     parser.add_argument("--save", action="store_true", help="write a record")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     found: list[dict[str, Any]] = [{"stage": "imports", "peak_bytes": memory("VmHWM")}]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"large.{asked.form}"
-        shape = (asked.rows, asked.columns, 3)
-        writer = parts_writer("image", path.suffix)
+        path = Path(folder) / f"large.{args.form}"
+        shape = (args.rows, args.columns, 3)
+        writer = SIGNALS["image"].part_writers.get(path.suffix)
         assert writer is not None
         meta = {"dtype": "uint8", "channels": 3, "icc": None}
-        measured(found, "make", lambda: writer(bands(asked.rows, asked.columns), shape, meta, path))
-        options = {"read": "tiles", "measure": str(asked.measure)}
+        measured(found, "make", lambda: writer(bands(args.rows, args.columns), shape, meta, path))
+        options = {"read": "tiles", "measure": str(args.measure)}
         signal = measured(found, "open", lambda: load_signal(path, "image", options))
         assert isinstance(signal, Tiled)
-        run = measured(found, "start", lambda: Run(signal, *resolve(signal, asked.field, {"steps": asked.steps})))
+        run = measured(found, "start", lambda: Run(signal, *resolve(signal, args.field, {"steps": args.steps})))
         measured(found, "fit", run.advance)
         fit = measured(found, "measure", lambda: run.result("done"))
-        if asked.render:
+        if args.render:
             parts, _, meta = fit.parts()
-            measured(found, "render", lambda: writer(parts, shape, meta, path.with_name(f"rendered.{asked.form}")))
+            measured(found, "render", lambda: writer(parts, shape, meta, path.with_name(f"rendered.{args.form}")))
         found[-1] |= {
-            "columns": asked.columns,
-            "rows": asked.rows,
-            "form": asked.form,
+            "columns": args.columns,
+            "rows": args.rows,
+            "form": args.form,
             "file_bytes": path.stat().st_size,
             "stated_peak_bytes": signal.peak_bytes,
             "tiles": len(signal.tiles),
             "tile_reads": signal.tiles.n_reads,
-            "field": asked.field,
+            "field": args.field,
             "n_params": fit.field.n_params,
             "steps": fit.steps,
             "batch": fit.settings.batch,
@@ -101,7 +100,7 @@ def main() -> None:
             "metrics": dict(fit.metrics),
         }
     print(found[-1])
-    if asked.save:
+    if args.save:
         print(save("large", found))
 
 

@@ -1,10 +1,10 @@
-"""How fast the tangent kernel and its report are: `python benchmarks/ntk_speed.py [--only kernel,full,quick]`.
+"""Timings of the tangent kernel and its report: `python benchmarks/ntk_speed.py [--only kernel,full,quick]`.
 
 kernel: the exact matrix of a SIREN of 3 layers of 256, 2 inputs and 1 output, at N = 1024 and 2048 points, layer by
-layer and as torch.func has it (vmap of jacrev, one parameter tensor after the other), both in float32 and in turns; the
-ratio is the median of the rounds'. full: the whole report in mode full with N = 4096 points in the matrix, on a grey
-64 x 64 picture. quick: the report in mode quick on a 768 x 512 picture. Both with that SIREN, a run of 2000 steps, and
-with nothing left out: rehearsal, trials of settings and all; seconds by part.
+layer and by torch.func (vmap of jacrev, one parameter tensor after the other), both in float32 and in turns; the ratio
+is the median over the rounds. full: the whole report in mode full with N = 4096 points in the matrix, on a grey 64 x 64
+picture. quick: the report in mode quick on a 768 x 512 picture. Both with that SIREN, a run of 2000 steps, and with all
+parts, also the rehearsal and trials of settings; seconds by part.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from _timing import interleaved, ratio
 from torch import Generator, Tensor
 
 from inr import ntk
-from inr._config import parse
-from inr._domain import Spec
+from inr.core.config import parse
+from inr.core.domain import Spec
 from inr.fields import Field, FieldConfig
-from inr.report import ntk_report
 from inr.signals import Signal
 from inr.signals.image import Image
 
@@ -71,7 +70,7 @@ def kernels(sizes: tuple[int, ...], seconds: float) -> list[dict[str, Any]]:
 
 
 def picture(width: int, height: int, channels: int) -> Signal:
-    """Waves of all lengths with an edge: nothing that anyone could have been tuned to."""
+    """Waves of all lengths with an edge."""
     from skimage import data
     from skimage.transform import resize
 
@@ -83,7 +82,7 @@ def picture(width: int, height: int, channels: int) -> Signal:
 def report(what: str, signal: Signal, **settings: Any) -> dict[str, Any]:
     parts: list[tuple[str, float]] = []
     begin = time.perf_counter()
-    found = ntk_report(
+    found = ntk.ntk_report(
         signal, SIREN, {"steps": 2000}, say=lambda part: parts.append((part, time.perf_counter())), **settings
     )
     end = time.perf_counter()

@@ -1,14 +1,13 @@
-"""Ours against packages installed beside: `python benchmarks/peers.py --peers-python VENV/bin/python [PICTURE...]`.
+"""inr against other packages: `python benchmarks/peers.py --peers-python VENV/bin/python [PICTURE...]`.
 
     python3 -m venv peers && peers/bin/pip install torch==2.13.0 fast-ngp==0.1.0 implicitlab==0.5
 
-Peers run in that interpreter, in a process of their own that waits while it is our turn; steps take turns, and so do
-whole fits. `--siren-checkout` is a working copy of vsitzmann/siren. A peer that is not there, or fails, is a row that
-says so.
+Peers run in that interpreter, in a separate process that waits while ours runs; steps take turns, and so do whole fits.
+`--siren-checkout` is a working copy of vsitzmann/siren. A missing or failing peer is a row with the reason.
 
 Steps: forward and backward of a hash-grid encoding in 3-D (65,536 points, 16 levels of 2 features, 2^19 entries, 16 to
-512; fast-ngp hashes every level, ours keeps the coarse ones dense as tiny-cuda-nn does), and a step of Adam of a SIREN.
-Pictures: PSNR of the 8-bit picture over seconds of training, ours with its defaults, every one for the same time.
+512; fast-ngp hashes every level, ours keeps the coarse ones dense, like tiny-cuda-nn), and a step of Adam of a SIREN.
+Pictures: PSNR of the 8-bit picture over seconds of training, ours with its defaults, all for the same time.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ LOOK_RATIO = 1.3
 
 
 class PeerError(Exception):
-    """What a peer said instead of a result."""
+    """The error of a peer."""
 
 
 class Peer:
@@ -82,7 +81,7 @@ def grid_step() -> Callable[[], object]:
 def siren_step(signal: Signal) -> Callable[[], object]:
     settings = {"batch": 2**14, "lr": 1e-4}
     run = Run(signal, *resolve(signal, {"type": "siren", "width": 256, "depth": 3}, settings))
-    return run._train_step
+    return run.take_step
 
 
 def compare_steps(
@@ -121,8 +120,7 @@ def compare_pictures(path: Path, peer: Peer, checkout: Path | None, seconds: flo
                 continue
             ours = Curve(Run(signal, *resolve(signal)), signal, LOOK_RATIO)
             rows.append(
-                row
-                | {"ours": [(look.step, look.seconds, look.quality) for look in ours.until(seconds)], "theirs": theirs}
+                row | {"ours": [(one.step, one.seconds, one.quality) for one in ours.until(seconds)], "theirs": theirs}
             )
     return rows
 

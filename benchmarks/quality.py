@@ -1,10 +1,9 @@
-"""Every family on real signals under one budget: `python benchmarks/quality.py FILE... [--record quality]`.
+"""All families on real signals with one budget: `python benchmarks/quality.py FILE... [--record quality]`.
 
-Pictures are brought to 256 pixels along their longer side, sounds cut to their first two seconds; shapes are as they
-are. Each family is fitted twice: at equal time with the size that its paper gives it, and at equal time and equal
-parameters, its width (or table) set to come as near as it can from below. Steps take 2048 samples, so that slow
-families take enough of them; those that work by axes keep the whole lattice. The seconds are those of the steps on one
-thread; closed forms take what they take.
+Pictures are reduced to 256 pixels along their longer side, sounds to their first two seconds; shapes are unchanged.
+Each family is fitted twice: at equal time with the size of its paper, and at equal time and equal parameters, with the
+largest width (or table) within them. Steps take 2048 samples, so that slow families make enough of them; those that
+work by axes keep the whole lattice. The seconds are those of the steps on one thread; closed forms have no time limit.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from typing import Any
 import torch
 from _record import save
 
-from inr._config import parse
+from inr.core.config import parse
 from inr.fields import FIELDS, FieldConfig
-from inr.fitting.compare import Budget, compare
 from inr.signals import Signal, load_signal
+from inr.workflows.compare import FitBudget, compare
 
 LONGEST = 256
 CLIP_S = 2
@@ -46,11 +45,11 @@ def reduced(path: Path, folder: Path) -> Signal:
     return signal
 
 
-def measure(signal: Signal, name: str, budget: Budget) -> dict[str, Any]:
+def measure(signal: Signal, name: str, budget: FitBudget) -> dict[str, Any]:
     """One family: its row, or the reason why it has none."""
     config = parse(FieldConfig, name, "field")
     by_axes = config.recipe(signal.spec).get("sampler") == "grid"
-    result = compare(signal, [config], budget, {"seed": 0} if by_axes else {"seed": 0, "batch": BATCH}, looks=1)
+    result = compare(signal, [config], budget, {"seed": 0} if by_axes else {"seed": 0, "batch": BATCH}, measurements=1)
     row: dict[str, Any] = {"file": signal.name, "field": name, "metric": result.headline}
     if not result.entries:
         return row | {"refused": next(iter(result.refused.values()))}
@@ -76,8 +75,8 @@ def main() -> None:
     torch.set_num_threads(1)
     families = words.fields.split(",") if words.fields else list(FIELDS)
     budgets = {
-        "own size": Budget(time_s=words.seconds),
-        "equal parameters": Budget(params=words.params, time_s=words.seconds),
+        "own size": FitBudget(time_s=words.seconds),
+        "equal parameters": FitBudget(params=words.params, time_s=words.seconds),
     }
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
 """Rate against distortion of compressed pictures: `python benchmarks/rd.py PICTURE... --anchors CSV [--record rd]`.
 
-Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and what `inr
-decompress` (a process of its own) makes of the file is compared with the picture, in 8 bits. Rows that the record has
-already are not made again, so a run that was stopped goes on. Anchors are files of image,codec,quality,bpp,psnr_db.
-`--bpp 0.3,0.6` aims at rates instead of qualities, `--profile weights` at another profile than the default.
+Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and the result of `inr
+decompress` (a separate process) is compared with the picture, in 8 bits. Rows in the record are not measured again, so
+a stopped run can continue. Anchors are files of image,codec,quality,bpp,psnr_db. `--bpp 0.3,0.6` sets rates instead of
+qualities, `--profile weights` another profile than the default.
 
 Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
 Bjontegaard difference in rate to each anchor, by picture and its mean, which a record `NAME-bd` keeps.
@@ -34,7 +34,7 @@ Curves = dict[str, dict[str, Curve]]
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """How pictures are compressed: a quality or a rate, and what else `inr compress` is told."""
+    """Settings of a compression: a quality or rate, and further options of `inr compress`."""
 
     aim: str
     value: float
@@ -48,7 +48,7 @@ class Setting:
 
     @property
     def row(self) -> dict[str, Any]:
-        """What a row says of it; without a profile where that was the default one."""
+        """Its part of a row; without a profile if that is the default."""
         return {
             ("quality" if self.aim == "quality" else "bpp_aim"): self.value,
             "effort": self.effort,
@@ -56,13 +56,13 @@ class Setting:
         }
 
     def made(self, row: dict[str, Any]) -> bool:
-        """Whether a row was made so."""
+        """Whether a row was made with it."""
         keys = ("quality", "bpp_aim", "effort", "profile")
         return {key: row[key] for key in keys if key in row} == self.row
 
 
 def measure(picture: Path, setting: Setting, threads: int | None, folder: Path) -> dict[str, Any]:
-    """One row: bytes on disk, and the error of what a fresh process decodes."""
+    """One row: bytes on disk, and the error of the picture decoded in a new process."""
     import imageio.v3 as iio
 
     packed, shown = folder / "packed.inrz", folder / "shown.png"

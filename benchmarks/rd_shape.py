@@ -2,11 +2,11 @@
 
     pip install DracoPy==2.2.0
 
-The mesh is compressed by `inr compress` to every size, decompressed to a mesh by a process of its own, and compared
-with the original; next to it the mesh itself, its vertices rounded, as gzipped PLY and by Draco (where DracoPy is
-installed), with all its faces and decimated (quadric error) to fewer. Sizes are read from the disk.
+The mesh is compressed by `inr compress` to every size, decompressed to a mesh by a separate process, and compared with
+the original; beside it the mesh itself, its vertices rounded, as gzipped PLY and by Draco (where DracoPy is installed),
+with all its faces and decimated (quadric error) to fewer. Sizes are read from the disk.
 
-Chamfer: half of the two mean distances, from 2^15 points of either surface to the other's triangles, over the diagonal
+Chamfer: half of the two mean distances, from 2^15 points of each surface to the other's triangles, over the diagonal
 of the bounding box. IoU: of the insides, on 2^16 uniform points in the bounding box x 1.05.
 """
 
@@ -28,9 +28,9 @@ from _inr import inr
 from _record import newest_rows, save
 
 from inr.signals import Source
-from inr.signals._solid import MeshSolid, clean
+from inr.signals.files.meshes import read_mesh
 from inr.signals.metrics import iou, point_to_mesh
-from inr.signals.shape import read_mesh
+from inr.signals.shape import Shape
 
 N_SURFACE, N_INSIDE = 2**15, 2**16
 SIZES = (8000, 16000, 32000, 64000)
@@ -43,39 +43,47 @@ Faces = np.ndarray[Any, np.dtype[np.int64]]
 Mesh = tuple[Vertices, Faces]
 
 
+def arrays(path: str | Path) -> Mesh:
+    """Vertices and faces of a mesh file."""
+    found = read_mesh(Source.of(path))
+    return found.vertices, found.faces
+
+
 class Yardstick:
-    """The original, and what decoded meshes are held against."""
+    """The original mesh, and the measures of decoded ones against it."""
 
     def __init__(self, vertices: Vertices, faces: Faces) -> None:
-        self.mesh = self._cleaned(vertices, faces)
-        self.solid = MeshSolid(*self.mesh)
-        low, high = self.solid.low, self.solid.high
+        self.shape = Shape.of_mesh(vertices, faces)
+        self.mesh = self.shape.mesh
+        low, high = self.mesh[0].min(axis=0), self.mesh[0].max(axis=0)
         self.diagonal = float(np.linalg.norm(high - low))
         random = np.random.default_rng(0)
         self.points = (low + high) / 2 + (high - low) * 1.05 * (random.random((N_INSIDE, 3)) - 0.5)
-        self.is_inside = self.solid.distance(self.points) < 0
-        self.surface = self.solid.surface(N_SURFACE, torch.Generator().manual_seed(0))
+        self.is_inside = self._inside(self.shape)
+        self.surface = self._surface(self.shape, 0)
 
     def quality(self, vertices: Vertices, faces: Faces) -> dict[str, float]:
         """chamfer, in diagonals, and iou."""
-        own = self._cleaned(vertices, faces)
-        solid = MeshSolid(*own, sign="winding")
-        there = point_to_mesh(solid.surface(N_SURFACE, torch.Generator().manual_seed(1)), *self.mesh)
-        back = point_to_mesh(self.surface, *own)
+        other = Shape.of_mesh(vertices, faces, sign="winding")
+        there = point_to_mesh(self._surface(other, 1), *self.mesh)
+        back = point_to_mesh(self.surface, *other.mesh)
         return {
             "chamfer": 0.5 * float(there.mean() + back.mean()) / self.diagonal,
-            "iou": iou(solid.distance(self.points) < 0, self.is_inside),
-            "n_faces": len(own[1]),
+            "iou": iou(self._inside(other), self.is_inside),
+            "n_faces": len(other.mesh[1]),
         }
 
+    def _inside(self, shape: Shape) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        return np.asarray(shape.distance(shape.frame.domain.to_unit(torch.from_numpy(self.points)))[:, 0] < 0)
+
     @staticmethod
-    def _cleaned(vertices: Vertices, faces: Faces) -> Mesh:
-        found = clean(np.asarray(vertices, np.float64), np.asarray(faces, np.int64))
-        return found.vertices, found.faces
+    def _surface(shape: Shape, seed: int) -> Vertices:
+        points = shape.solid.surface(N_SURFACE, torch.Generator().manual_seed(seed))
+        return shape.frame.domain.from_unit(torch.from_numpy(points)).numpy()
 
 
 def of_inr(path: Path, size: int, profile: str, effort: int, yard: Yardstick, folder: Path) -> dict[str, Any]:
-    """The row of a size aimed at, by a profile."""
+    """The row of a target size, by a profile."""
     packed, shown = folder / "packed.inrz", folder / "shown.ply"
     words = ["--size", size, "--profile", profile, "--effort", effort, "--force"]
     encode_s = inr("compress", path, "-o", packed, *words)
@@ -85,7 +93,7 @@ def of_inr(path: Path, size: int, profile: str, effort: int, yard: Yardstick, fo
         "setting": f"{size} B",
         "effort": effort,
         "size_bytes": packed.stat().st_size,
-        **yard.quality(*read_mesh(Source.of(shown))),
+        **yard.quality(*arrays(shown)),
         "encode_s": encode_s,
         "decode_s": decode_s,
     }
@@ -99,7 +107,7 @@ def of_mesh(
     yard: Yardstick,
     folder: Path,
 ) -> dict[str, Any]:
-    """The row of a mesh codec: `decode` has only what is on the disk."""
+    """The row of a mesh codec: `decode` reads only the file on the disk."""
     start = time.perf_counter()
     packed = folder / "packed"
     packed.write_bytes(encode())
@@ -137,7 +145,7 @@ def to_ply(mesh: Mesh, bits: int | None) -> bytes:
 
 
 def from_ply(data: bytes) -> Mesh:
-    """The mesh of `to_ply`, its comment understood."""
+    """The mesh of `to_ply`, with the scale from its comment."""
     import io
 
     import trimesh
@@ -218,7 +226,7 @@ def main() -> None:
     parser.add_argument("--record", help="keep the rows under this name, and go on with those it has")
     parser.add_argument("--plot", type=Path, help="draw the curves into this file")
     given = parser.parse_args()
-    mesh = read_mesh(Source.of(given.mesh))
+    mesh = arrays(given.mesh)
     yard = Yardstick(*mesh)
     rows = newest_rows(given.record) if given.record else []
 

@@ -1,12 +1,12 @@
 """Rate against distortion of compressed sounds: `python benchmarks/rd_sound.py SOUND [--record rd-sound] [--plot PNG]`.
 
 The sound is compressed by `inr compress` at every quality, and by FLAC, MP3 (LAME), Vorbis (oggenc) and Opus (opusenc)
-where their encoders are installed; every file is decoded by a process of its own, its size is read from the disk, and
+if their encoders are installed; every file is decoded by a separate process, its size is read from the disk, and
 the error is against all samples of the original. FLAC takes the sound rounded to 8, 12, 16 and 24 bits.
 
-Codecs get the sound in 24 bits, and may be late: before the error is taken, what they decode is moved to where it fits
-best, by the peak of the cross-correlation and then by a part of a sample. SNR is what `inr` aims at and what
-perceptual codecs do not, so it says how near the waveform is, not how it sounds.
+Codecs get the sound in 24 bits, and may add a delay: before the error is measured, the decoded sound is aligned by the
+peak of the cross-correlation, and then by a part of a sample. `inr` optimises SNR and perceptual codecs do not, so SNR
+measures the distance of waveforms, not how they sound.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """A codec's programs. encode, decode: words, where IN, OUT, SETTING and RATE stand for what they name."""
+    """A codec's programs. encode, decode: words, in which IN, OUT, SETTING and RATE are replaced."""
 
     name: str
     suffix: str
@@ -92,8 +92,8 @@ def of_codec(codec: Codec, setting: str, original: Floats, rate_hz: int, folder:
     decode_s = _run(codec.decode, packed, shown, setting, rate_hz)
     decoded, _ = soundfile.read(shown, dtype="float64", always_2d=True)
     aligned, lag = align(decoded, original)
-    said = subprocess.run(codec.version.split(), capture_output=True, text=True, check=False)
-    version = (said.stdout + said.stderr).strip().splitlines()[0]
+    printed = subprocess.run(codec.version.split(), capture_output=True, text=True, check=False)
+    version = (printed.stdout + printed.stderr).strip().splitlines()[0]
     return {
         **_row(codec.name, setting, packed, aligned, original, rate_hz),
         "lag_samples": lag,
@@ -106,7 +106,7 @@ def of_codec(codec: Codec, setting: str, original: Floats, rate_hz: int, folder:
 def of_inr(
     sound: Path, quality: float, effort: int, profile: str | None, original: Floats, rate_hz: int, folder: Path
 ) -> dict[str, Any]:
-    """Our row at a quality; nothing is moved."""
+    """Our row at a quality, without alignment."""
     import soundfile
 
     packed, shown = folder / "packed.inrz", folder / "shown.wav"
@@ -123,7 +123,7 @@ def of_inr(
 
 
 def align(decoded: Floats, original: Floats, max_lag: int = MAX_LAG) -> tuple[Floats, float]:
-    """(decoded [n, C] moved to where it fits the original [n, C] best, by how many samples it was late).
+    """(decoded [n, C] aligned with the original [n, C], its delay in samples).
 
     First by the whole lag of the largest cross-correlation, then by the part of a sample of the least squared error;
     outside of what was decoded are zeros. A part that gains less than 0.01 dB is left out.

@@ -2,7 +2,7 @@
 
 Both take turns in one process, on three configurations: the hash grid as published for pictures (16 levels of 2
 features, 2^16 entries, finest resolution 768, 64x2 ReLU, 2^14 pixels a step), this project's default, and a SIREN of
-3x256 at 2^14 pixels a step (`peers.py` has it against a plain loop of torch, and against its authors' code).
+3x256 at 2^14 pixels a step (`peers.py` compares it with a plain loop of torch, and with its authors' code).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ROUNDS, STEPS = 7, {"cpu": 20, "reference": 4}
 def step_ms(run: Run, n: int) -> float:
     start = time.perf_counter()
     for _ in range(n):
-        run._train_step()
+        run.take_step()
     return 1e3 * (time.perf_counter() - start) / n
 
 

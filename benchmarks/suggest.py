@@ -1,9 +1,9 @@
 """Proposals of `inr suggest` against the defaults: `python benchmarks/suggest.py FOLDER [--steps N] [--only NAME]`.
 
-FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and taken down to 96 x 96, or with --crop N cut to
-N x N at their own resolution (record suggest-crop); sounds are clips of 8192 and 16384 samples, and whole. Both arms
-are the same network (width 64) for the same number of steps, one after the other, so that time is equal too; a rule is
-kept where it wins in the mean. The row of the kind's default field shows what any of them is up against.
+FOLDER holds `images` and `audio`. Pictures are cut to 512 x 512 and reduced to 96 x 96, or with --crop N cut to N x N
+at their own resolution (record suggest-crop); sounds are clips of 8192 and 16384 samples, and whole. Both arms are the
+same network (width 64) for the same number of steps, one after the other, so that time is equal too; a rule is kept if
+it wins in the mean. The row of the kind's default field is for comparison.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 from _record import save
 
-from inr._config import override, parse
+from inr.core.config import override, parse
 from inr.fields import FieldConfig
 from inr.fitting import Run, resolve
-from inr.fitting.suggest import suggest
+from inr.ntk.suggest import suggest
 from inr.signals import Signal, load_signal
 
 SIZE = ("width=64",)
@@ -78,7 +78,7 @@ def main() -> None:
         for name, signal in signals(given.folder, Path(work), given.crop, given.only):
             start = time.perf_counter()
             found = suggest(signal, settings=SIZE)
-            asked = time.perf_counter() - start
+            suggest_seconds = time.perf_counter() - start
             db, seconds = fitted(signal, found.field, (), given.steps)
             rows.append({"signal": name, "field": found.field, "arm": "default field", "db": db, "seconds": seconds})
             print(rows[-1], flush=True)
@@ -89,7 +89,7 @@ def main() -> None:
                     db, seconds = fitted(signal, p.field, (*SIZE, f"{p.setting}={value:g}"), given.steps)
                     row = {"signal": name, "field": p.field, "setting": p.setting, "arm": arm, "value": value}
                     slow = p.slow if arm == "proposed" else p.slow_default
-                    rows.append(row | {"slow": slow, "db": db, "seconds": seconds, "suggest_seconds": asked})
+                    rows.append(row | {"slow": slow, "db": db, "seconds": seconds, "suggest_seconds": suggest_seconds})
                     print(rows[-1], flush=True)
             print(save("-".join(filter(None, ("suggest", given.only, "crop" if given.crop else ""))), rows), flush=True)
     print_gains(rows)

@@ -1,10 +1,12 @@
-"""Writes README's tables and RESULTS.md from the newest records: `python benchmarks/table.py`."""
+"""Writes RESULTS.md and README's table of results from the newest records: `python benchmarks/table.py`."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from _bd import rate_at
@@ -22,7 +24,7 @@ def newest(name: str) -> dict[str, Any]:
 
 
 def together(name: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows of all records whose name begins so, later ones over earlier ones, and what they were made by."""
+    """The rows of all records whose names have this beginning, older ones first, and their conditions."""
     records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"), key=_age)]
     return [row for record in records for row in record["rows"]], [conditions_line(record) for record in records]
 
@@ -31,10 +33,17 @@ def _age(path: Path) -> str:
     return path.stem  # of one date, `name` before `name-2`
 
 
+def default_fits() -> tuple[list[dict[str, Any]], list[str]]:
+    """The rows of default fits, those of shapes from a separate record, and their conditions."""
+    records = [record for record in (newest("fit"), newest("fit-shapes")) if record["rows"]]
+    rows = {row["file"]: row for record in records for row in record["rows"]}
+    return list(rows.values()), [conditions_line(record) for record in records]
+
+
 def fit_table() -> str:
-    record = newest("fit")
+    rows, conditions = default_fits()
     lines = ["| file | quality | fitting | parameters | mesh at 512³ |", "|---|---|---|---|---|"]
-    for row in record["rows"]:
+    for row in rows:
         if "iou" in row:
             quality = f"IoU {row['iou']:.4f}"
             closed = "closed" if row["mesh_is_closed"] else "open"
@@ -43,7 +52,7 @@ def fit_table() -> str:
             value = row.get("snr_db", row["psnr_db"])
             quality, mesh = f"{value:.2f} dB {'SNR' if 'snr_db' in row else 'PSNR'}", ""
         lines.append(f"| {row['file']} | {quality} | {row['fit_s']:.1f} s | {row['n_params']:,} | {mesh} |")
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([*conditions, "", *lines])
 
 
 def steps_table() -> str:
@@ -68,8 +77,25 @@ def time_to_quality_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
+def scaling_table() -> str:
+    record = newest("scaling")
+    lines = [
+        "| pixels | way | time to the target | start | all steps | PSNR | parameters per value | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        reached = row["seconds_to_target"]
+        to_target = f"{row['target_db']:g} dB not reached" if reached is None else f"{reached:.2f} s"
+        lines.append(
+            f"| {row['pixels']:,} | {row['way']} | {to_target} | {row['start_db']:.1f} dB after {row['start_s']:.2f} s "
+            f"| {row['seconds']:.1f} s | {row['psnr_db']:.1f} dB | {row['parameters_per_value']:.2f} "
+            f"| {row['peak_gb']:.2f} GB |"
+        )
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def _time(row: dict[str, Any], arm: str) -> str:
-    """`3.2 s`, or how far it came."""
+    """`3.2 s`, or the quality that it reached."""
     if arm not in row:
         return ""
     found = row[arm]
@@ -83,7 +109,7 @@ def _with_unit(value: float, metric: str) -> str:
 
 
 def kernels_summary() -> str:
-    """Per op and pass: how many times the reference takes, over the sizes; the nearest ceiling at the largest."""
+    """Per op and pass: the ratio to the reference over the sizes; the nearest ceiling at the largest."""
     rows, made_by = _kernel_rows()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
@@ -112,7 +138,7 @@ def kernels_table() -> str:
 
 
 def _kernel_rows() -> tuple[list[dict[str, Any]], list[str]]:
-    """The newest row of every op, size and pass, and what the rows were made by, with the ceilings of each run."""
+    """The newest row of every op, size and pass, and the conditions of the rows, with the ceilings of each run."""
     every, made_by = together("kernels")
     ceilings = [
         f"Ceilings, measured in the same run: {row['bytes_per_s'] / 1e9:.1f} GB/s (triad), "
@@ -145,7 +171,7 @@ def peers_table() -> str:
 
 
 def rd_table() -> str:
-    """Bits per pixel against PSNR of compressed pictures, as they were measured."""
+    """Bits per pixel against PSNR of compressed pictures, as measured."""
     lines = ["| picture | effort | quality | size | bits per pixel | PSNR |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {row['file']} | {row['effort']} | {row['quality']:g} | {row['size_bytes']:,} B | {row['bpp']:.3f} "
@@ -163,7 +189,7 @@ def _efforts() -> list[str]:
 
 
 def _differences() -> list[str]:
-    """How much more or less rate than other codecs' at equal PSNR (Bjontegaard), by effort and picture."""
+    """The rate relative to other codecs at equal PSNR (Bjontegaard), by effort and picture."""
     return [line for name in _efforts() for line in _differences_of(name)]
 
 
@@ -179,22 +205,19 @@ def _differences_of(record: str) -> list[str]:
     return [conditions_line(newest(record)), "", *lines, ""]
 
 
-def compression_table() -> str:
-    """What other codecs' files weigh beside ours at equal quality: pictures' mean differences, a sound's rates."""
-    parts = _differences()
-    sound = newest("rd-sound")
-    if sound["rows"]:
-        levels = " | ".join(f"{level:g} dB SNR" for level in LEVELS_DB)
-        parts += [conditions_line(sound), "", f"| kbit/s for | {levels} |", "|---" * (len(LEVELS_DB) + 1) + "|"]
-        for name, rows in sorted(by_codec(sound["rows"])):
-            curve = [(row["kbit_per_s"], row["snr_db"]) for row in rows]
-            found = [rate_at(curve, level) for level in LEVELS_DB]
-            parts.append(f"| {name} | {' | '.join('' if kbit is None else f'{kbit:.1f}' for kbit in found)} |")
-    return "\n".join(parts)
+def sound_rates_table() -> str:
+    """The rate of each codec at some qualities of a sound."""
+    levels = " | ".join(f"{level:g} dB SNR" for level in LEVELS_DB)
+    lines = [f"| kbit/s for | {levels} |", "|---" * (len(LEVELS_DB) + 1) + "|"]
+    for name, rows in sorted(by_codec(newest("rd-sound")["rows"])):
+        curve = [(row["kbit_per_s"], row["snr_db"]) for row in rows]
+        found = [rate_at(curve, level) for level in LEVELS_DB]
+        lines.append(f"| {name} | {' | '.join('' if kbit is None else f'{kbit:.1f}' for kbit in found)} |")
+    return "\n".join(lines)
 
 
 def rd_weights_table() -> str:
-    """The weights profile: by rate aimed at, pictures and their mean."""
+    """The weights profile: by target rate, pictures and their mean."""
     found, conditions = together("rd-weights")
     groups: dict[tuple[float, int], list[dict[str, Any]]] = {}
     for row in sorted(found, key=lambda row: row["file"]):
@@ -216,7 +239,7 @@ def rd_sound_table() -> str:
         f"| {row['snr_db']:.1f} dB |"
         for row in sorted(record["rows"], key=lambda row: (row["codec"], row["kbit_per_s"]))
     ]
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([conditions_line(record), "", sound_rates_table(), "", *lines])
 
 
 def rd_shape_table() -> str:
@@ -236,7 +259,7 @@ def _setting(row: dict[str, Any]) -> str:
 
 
 def quality_table(budget: str) -> str:
-    """Families by files, in dB or IoU, best on the first file first; what could not take part, and why."""
+    """Families by files, in dB or IoU, best on the first file first; families that could not be fitted, and why."""
     every, conditions = together("quality")
     rows = [row for row in every if row["budget"] == budget]
     files = list(dict.fromkeys(row["file"] for row in rows))
@@ -282,62 +305,62 @@ LEARNED, WORTH = 0.5, 1e-3
 
 
 def forecasts_table() -> str:
-    """What `inr ntk` said before a run against what was left after it."""
+    """The forecasts of `inr ntk` before a run against the residual after it."""
     every, conditions = together("forecasts")
     rows = list({(row["signal"], row["field"], row["steps"]): row for row in every}.values())
     lines = [
-        "| signal | family | steps | left, dB: said | fitted | unlearned energy: said | fitted "
-        "| bands not learned: said | fitted | both | kernel's likeness to its start |",
+        "| signal | family | steps | left, dB: forecast | fitted | unlearned energy: forecast | fitted "
+        "| bands not learned: forecast | fitted | both | kernel's similarity to its start |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        said, fitted, both = (len(found) for found in _unlearned_bands(row))
-        (left_said, left), (share_said, share) = row["left_db"], row["unlearned"]
+        forecast, fitted, both = (len(found) for found in _unlearned_bands(row))
+        (left_ahead, left), (share_ahead, share) = row["left_db"], row["unlearned"]
         lines.append(
-            f"| {row['signal']} | {row['field']} | {row['steps']} | {left_said:.1f} | {left:.1f} | {share_said:.0%} "
-            f"| {share:.0%} | {said} | {fitted} | {both} | {row['cka'] or 1:.2f} |"
+            f"| {row['signal']} | {row['field']} | {row['steps']} | {left_ahead:.1f} | {left:.1f} | {share_ahead:.0%} "
+            f"| {share:.0%} | {forecast} | {fitted} | {both} | {row['cka'] or 1:.2f} |"
         )
-    return "\n".join([*conditions, "", *lines, "", *map(_forecasts_summary, _by_likeness(rows))])
+    return "\n".join([*conditions, "", *lines, "", *map(_forecasts_summary, _by_similarity(rows))])
 
 
 def _unlearned_bands(row: dict[str, Any]) -> tuple[set[int], set[int], set[int]]:
-    """Bands that were said to be left unlearned, that were, and both."""
+    """The numbers of bands that were forecast as unlearned, that were unlearned, and of both."""
     bands = [band for band in row["bands"][1:] if band[1] > WORTH]
-    said = {i for i, (_, _, left, _) in enumerate(bands) if left > LEARNED}
+    forecast = {i for i, (_, _, left, _) in enumerate(bands) if left > LEARNED}
     fitted = {i for i, (_, _, _, left) in enumerate(bands) if left > LEARNED}
-    return said, fitted, said & fitted
+    return forecast, fitted, forecast & fitted
 
 
-def _by_likeness(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _by_similarity(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     def is_lazy(row: dict[str, Any]) -> bool:
         return (row["cka"] or 1) >= 0.9
 
     return [
-        ("Likeness 0.9 or more", [row for row in rows if is_lazy(row)]),
-        ("Likeness below 0.9", [row for row in rows if not is_lazy(row)]),
+        ("Similarity 0.9 or more", [row for row in rows if is_lazy(row)]),
+        ("Similarity below 0.9", [row for row in rows if not is_lazy(row)]),
     ]
 
 
 def _forecasts_summary(group: tuple[str, list[dict[str, Any]]]) -> str:
-    """Over all bands of some rows: how often "not learned" was right, and how much of it was said."""
+    """Over all bands of some rows: the precision and recall of "not learned"."""
     name, rows = group
     if not rows:
         return f"{name}: no runs."
     counts = [[len(found) for found in _unlearned_bands(row)] for row in rows]
-    said, fitted, both = (sum(column) for column in zip(*counts, strict=True))
+    forecast, fitted, both = (sum(column) for column in zip(*counts, strict=True))
     off = sorted(abs(row["left_db"][0] - row["left_db"][1]) for row in rows)
     n_bands = sum(sum(band[1] > WORTH for band in row["bands"][1:]) for row in rows)
-    right = n_bands - (said - both) - (fitted - both)
+    right = n_bands - (forecast - both) - (fitted - both)
     return (
-        f"{name} ({len(rows)} runs): of {said} bands said to be left unlearned {both} were (precision "
-        f"{both / max(said, 1):.0%}), of {fitted} that were {both} were said (recall {both / max(fitted, 1):.0%}); "
-        f"{right / max(n_bands, 1):.0%} of {n_bands} bands right; energy left off by "
+        f"{name} ({len(rows)} runs): of {forecast} bands forecast as unlearned {both} were (precision "
+        f"{both / max(forecast, 1):.0%}), of {fitted} that were {both} were forecast (recall "
+        f"{both / max(fitted, 1):.0%}); {right / max(n_bands, 1):.0%} of {n_bands} bands right; energy left off by "
         f"{off[len(off) // 2]:.1f} dB in the median, {off[-1]:.1f} at most.\n"
     )
 
 
 def advice_table() -> str:
-    """What the settings that `inr ntk` tried gained when they were fitted."""
+    """The gains of fits with the settings that `inr ntk` tried."""
     every, conditions = together("advice")
     lines = ["| setting | advised | fits | gain in the mean | worst |", "|---|---|---|---|---|"]
     found: dict[tuple[str, bool], list[float]] = {}
@@ -368,16 +391,87 @@ def ntk_speed_table() -> str:
     return "\n".join([conditions_line(record), "", *lines])
 
 
+def headline_table() -> str:
+    """README's table: measurements and comparisons, at most ten lines."""
+    lines = ["| task | inr | compared with |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in _headlines())])
+
+
+def _headlines() -> Iterator[tuple[str, str, str]]:
+    fits, _ = default_fits()
+    photographs = [row for row in fits if row["file"].startswith("kodim")]
+    if photographs:
+        yield (
+            f"Fit a photograph of 768 × 512, default: 0.77 parameters per value (median of {len(photographs)})",
+            f"{_middle(photographs, 'psnr_db'):.1f} dB PSNR in {_middle(photographs, 'fit_s'):.0f} s",
+            "",
+        )
+    scaled = {(row["size"], row["way"]): row for row in newest("scaling")["rows"]}
+    for size in ("0.4M", "24M"):
+        ours, before = scaled.get((size, "default")), scaled.get((size, "hashed"))
+        if ours and before:
+            reached, end = before["seconds_to_target"], f"{before['psnr_db']:.1f} dB after {before['seconds']:.0f} s"
+            yield (
+                f"Reach {ours['target_db']:g} dB on {ours['pixels'] / 1e6:.1f} million pixels",
+                f"{ours['seconds_to_target']:.2g} s",
+                f"10 hashed levels from a random table: {end if reached is None else f'{reached:.1f} s'}",
+            )
+    for row in fits:
+        if "snr_db" in row:
+            yield f"Fit 7 s of cello ({row['file']})", f"{row['snr_db']:.1f} dB SNR in {row['fit_s']:.0f} s", ""
+        if "iou" in row and row["mesh_is_closed"]:
+            found = f"IoU {row['iou']:.4f} in {row['fit_s']:.0f} s; closed mesh at 512³ in {row['mesh_s']:.0f} s"
+            yield f"Fit a shape ({row['file']})", found, ""
+    bd = {row["anchor"]: row["mean"] for row in newest("rd-bd")["rows"]}
+    if bd:
+        found = ", ".join(f"{100 * mean:+.0f} % ({name})" for name, mean in bd.items())
+        yield "Compress eight photographs", "bytes at equal PSNR, against each codec", found
+    sound = newest("rd-sound")["rows"]
+    if sound:
+        curves = {n: [(r["kbit_per_s"], r["snr_db"]) for r in rows] for n, rows in by_codec(sound)}
+        rates = {name: rate_at(curve, 40.0) for name, curve in curves.items()}
+        others = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items() if rate is not None and name != "inr")
+        yield "Compress the cello to 40 dB SNR, kbit/s", f"{rates['inr']:.0f}", others
+    kernels = [row for row in newest("ntk-speed")["rows"] if row["what"] == "kernel"]
+    if kernels:
+        row = max(kernels, key=lambda row: row["n"])
+        against = f"`vmap(jacrev)`: {row['seconds']['contraction']:.0f} s"
+        yield f"Exact tangent kernel of {row['n']} points", f"{row['seconds']['layerwise']:.2f} s", against
+
+
+def _middle(rows: list[dict[str, Any]], key: str) -> float:
+    return median(row[key] for row in rows)
+
+
 def results() -> str:
     parts = [
         "# Results",
-        "Made by `python benchmarks/table.py` from the newest records; `quality.py` and `claims.py` say how. "
-        "Quality is PSNR in dB (sound: SNR), or IoU; parameters and steps are those on the first file.",
-        "## Every family at equal time, with its own size",
+        "Made by `python benchmarks/table.py` from the newest records in `benchmarks/records/`. The script of a record "
+        "says how it was made. No GPU has been measured yet.",
+    ]
+    fitting = {
+        "fit": ("Default fits", "`fit.py` says how.", fit_table),
+        "scaling": (
+            "Time to 40 dB against the number of pixels",
+            "`scaling.py` says how. Memory is the peak of the whole process.",
+            scaling_table,
+        ),
+        "time-to-quality": ("Time to a quality", "`time_to_quality.py` says how.", time_to_quality_table),
+        "steps": ("A training step", "`steps.py` says how.", steps_table),
+        "peers": ("Other implementations", "`peers.py` says how.", peers_table),
+    }
+    for name, (title, how, table) in fitting.items():
+        if newest(name)["rows"]:
+            parts += [f"## {title}", how, table()]
+    parts += [
+        "## Families and claims",
+        "`quality.py` and `claims.py` say how. Quality is PSNR in dB (sound: SNR), or IoU; parameters and steps are "
+        "those on the first file.",
+        "### Every family at equal time, with its own size",
         quality_table("own size"),
-        "## Every family at equal time and equal parameters",
+        "### Every family at equal time and equal parameters",
         quality_table("equal parameters"),
-        "## What papers claim, at a scale that fits a laptop",
+        "### What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]
     if newest("forecasts")["rows"]:
@@ -404,8 +498,10 @@ def results() -> str:
         if newest(name)["rows"]:
             parts += [f"## {title}", how, table()]
     if newest("kernels")["rows"]:
+        parts += ["## Every kernel op, over its sizes", "`kernels.py` says how.", kernels_summary()]
+    if newest("kernels")["rows"]:
         parts += [
-            "## Every kernel op against its reference and the machine",
+            "## Every kernel op and size, against its reference and the machine",
             "`kernels.py` says how; shares are of bytes and operations that any implementation needs.",
             kernels_table(),
         ]
@@ -421,17 +517,8 @@ def conditions_line(record: dict[str, Any]) -> str:
 
 def main() -> None:
     text = README.read_text("utf-8")
-    tables = {
-        "fit": fit_table,
-        "time-to-quality": time_to_quality_table,
-        "steps": steps_table,
-        "kernels": kernels_summary,
-        "peers": peers_table,
-        "rd": compression_table,
-    }
-    body = "\n\n".join(table() for name, table in tables.items() if newest(name)["rows"])
     between = re.compile(r"(<!-- records:begin -->\n).*?(<!-- records:end -->)", re.DOTALL)
-    README.write_text(between.sub(lambda m: f"{m[1]}{body}\n{m[2]}", text), "utf-8")
+    README.write_text(between.sub(lambda m: f"{m[1]}{headline_table()}\n{m[2]}", text), "utf-8")
     RESULTS.write_text(results(), "utf-8")
 
 

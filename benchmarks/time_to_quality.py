@@ -1,16 +1,16 @@
 """Time to quality: `python benchmarks/time_to_quality.py FILE... [--record NAME] [--only ours,reference]`.
 
-Every file is fitted with the defaults by three arms in one process, which advance so that none is ahead in time:
+Every file is fitted with the defaults by three arms in one process, which advance in turns of equal time:
 
     ours       the fast kernels
     reference  the same fit with every kernel forced to plain torch (INR_BACKEND=reference)
     siren      pictures and sounds: SIREN 3x256 in plain torch, Adam 1e-4, random batches of 2^14
 
 until the target (pictures 40 dB, sounds 40 dB SNR, shapes IoU 0.995), the run's end or `--limit` seconds of training.
-Machines change their speed, so ours, which is over first, is made again while the reference goes on, and the median of
-its times counts. Kept are the curves, at steps that grow by a factor, so that the time to a lower quality can be read
-too; looking is not on the clock, nor are compiling and loading kernels. The time to a quality lies on the line between
-two looks.
+Machines change their speed, so ours, which ends first, is repeated while the reference continues, and the median of its
+times counts. The record keeps the curves, at steps that grow by a factor, which also give the time to a lower quality;
+evaluation, compilation and loading of kernels are not counted. The time to a quality is interpolated between two
+evaluations.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def measure(path: Path, arms: list[str], target: float | None, limit_s: float, s
     for arm, of_arm in curves.items():
         times = [math.inf if (s := curve.seconds_to(target)) is None else s for curve in of_arm]
         curve = of_arm[times.index(statistics.median_low(times))]
-        last = curve.looks[-1]
+        last = curve.evaluations[-1]
         row[arm] = {
             "seconds_to_target": curve.seconds_to(target),
             "runs": len(times),
@@ -74,7 +74,7 @@ def measure(path: Path, arms: list[str], target: float | None, limit_s: float, s
             "steps": last.step,
             "seconds": last.seconds,
             "quality": last.quality,
-            "curve": [dataclasses.astuple(look) for look in curve.looks],
+            "curve": [dataclasses.astuple(one) for one in curve.evaluations],
         }
     both = [row[arm]["seconds_to_target"] for arm in ("ours", "reference") if arm in row]
     if len(both) == 2 and None not in both:
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(ARMS), help="arms, with commas")
     parser.add_argument("--target", type=float, help="another quality to reach")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds of training per arm, at most")
-    parser.add_argument("--step-ratio", type=float, default=1.15, help="between looks")
+    parser.add_argument("--step-ratio", type=float, default=1.15, help="between evaluations")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()

@@ -3,4 +3,4 @@
 import time
 
 STARTED = time.perf_counter()
-"""When the program began, but for the interpreter's own start."""
+"""When the program began, without the start of the interpreter."""

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inr._errors import InrError, UnavailableError, did_you_mean
+import inr
+from inr.core.errors import InrError, UnavailableError, UnreadableError, UsageError, did_you_mean
 
-from ._options import GROUPS, INPUT, OTHER
-from ._output import report, to_json
+from . import _interrupts
+from ._interrupts import Interrupted
+from ._options import GROUPS, INPUT, LARGEST, MOST, OTHER
+from ._output import report, say, say_json
+from ._streams import flush, leave_stdout
 
 INTERNAL_ERROR = 1
-INTERRUPTED = 130
 _NUMBERS = {"integer": "expected a whole number", "number": "expected a number"}
 
 
 class Command(TyperCommand):
     """A command whose help starts with its usage and examples, and lists options by group, for 80 columns."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed, _, _ = self.make_parser(ctx).parse_args(list(args))
+        if not ctx.resilient_parsing and "help" not in typed:
+            _check_texts(self.get_params(ctx), typed)
+        rest = super().parse_args(ctx, args)
+        for param in self.get_params(ctx):
+            _check_number(_name(param), ctx.params.get(param.name))
+        return rest
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Arguments first: the order in which people type."""
         options, *arguments = super().collect_usage_pieces(ctx)
-        return [piece.replace("{", "").replace("}", "") for piece in arguments] + [options]
+        plain = [piece.replace("{", "").replace("}", "") for piece in arguments]
+        return [re.sub(r"\.{4,}$", "...", piece) for piece in plain] + [options]  # click adds dots to those of ours
 
     def options_by_group(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
         """(names, help) of every argument and option, by purpose; groups without any are left out."""
@@ -60,36 +76,78 @@ class Commands(TyperGroup):
                 param.default = False
         return params
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Any error that follows a signal, from whatever library, is an interruption."""
+        _interrupts.begin()
+        try:
+            return super().invoke(ctx)
+        except (InrError, typer.Exit):
+            raise
+        except KeyboardInterrupt as error:  # where Python's own handler is installed; Typer would say nothing
+            raise Interrupted from error
+        except Exception as error:
+            number = _interrupts.number()
+            if number is None:
+                raise
+            raise Interrupted(number) from error
+
     def main(self, args: Any = None, prog_name: Any = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         given = list(sys.argv[1:] if args is None else args)
         as_json = "--json" in given
         extra["standalone_mode"] = False
         try:
             code = super().main(given, "inr", **extra)
-            sys.stdout.flush()
+            flush()
         except InrError as error:
             report(error, as_json=as_json)
             code = error.exit_code
         except typer.TyperException as error:
             report(_usage(error), as_json=as_json)
             code = InrError.exit_code
-        except (KeyboardInterrupt, typer.Abort):
-            typer.echo("interrupted", err=True)
-            code = INTERRUPTED
+        except (Interrupted, KeyboardInterrupt, typer.Abort) as error:
+            code = error.exit_code if isinstance(error, Interrupted) else Interrupted().exit_code
+            _say_interrupted(code, as_json=as_json)
         except BrokenPipeError:
-            # The reader has enough. Python would complain once more when it flushes at exit: give it a place to.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_stdout()  # the reader closed the pipe
             code = INTERNAL_ERROR
+        except OSError as error:
+            refusal = _of_system(error)
+            code = _unexpected(error, as_json=as_json) if refusal is None else refusal.exit_code
+            if refusal is not None:
+                report(refusal, as_json=as_json)
         except MemoryError as error:
-            report(UnavailableError(f"not enough memory: {error}", "ask for less"), as_json=as_json)
+            report(UnavailableError(f"not enough memory: {error}", "request a smaller size"), as_json=as_json)
             code = UnavailableError.exit_code
-        except Exception as error:  # noqa: BLE001  a bug: one line for the user, all of it for whoever asks
+        except Exception as error:  # noqa: BLE001  the last handler: a user must not see a traceback; -vv prints it
             code = _unexpected(error, as_json=as_json)
+        _interrupts.end()
         sys.exit(code if isinstance(code, int) else 0)
 
 
+def _name(param: Any) -> str:
+    if param.param_type_name == "option":
+        return str(max(param.opts, key=len))
+    return str(param.metavar or param.name).strip("[].")
+
+
+def _check_texts(params: Iterable[Any], typed: Mapping[str, Any]) -> None:
+    """UsageError for an empty text, before it becomes a path: Path("") is the current folder."""
+    for param in params:
+        value = typed.get(param.name)
+        if "" in (value if isinstance(value, list | tuple) else [value]):
+            raise UsageError(f"{_name(param)} is empty, expected a value")
+
+
+def _check_number(option: str, value: Any) -> None:
+    """UsageError for numbers that no option can use."""
+    if isinstance(value, float) and not abs(value) <= LARGEST:
+        raise UsageError(f"{option} is {value}, expected a finite number of at most {LARGEST:g}")
+    if isinstance(value, int) and abs(value) > MOST:
+        raise UsageError(f"{option} is {value}, expected a whole number of at most {MOST}")
+
+
 def _usage(error: typer.TyperException) -> InrError:
-    """What the parser has to say, in our words: one line, and where the help is."""
+    """The parser's error in our wording: one line, and the command for help."""
     possible = getattr(error, "possibilities", None)
     if possible:
         name = str(getattr(error, "option_name", ""))
@@ -102,17 +160,51 @@ def _usage(error: typer.TyperException) -> InrError:
     return InrError(text[:1].lower() + text[1:], None if context is None else f"{context.command_path} --help")
 
 
+_TOO_LARGE = re.compile("Storage size calculation overflowed|integer multiplication overflow")
+"""torch's messages for tensors whose size in bytes overflows."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENFILE, errno.EMFILE}
+
+
+def _of_system(error: OSError) -> InrError | None:
+    """The error for a refusal of the system: a full disk, a limit, or a file that the user named."""
+    reason = (error.strerror or str(error)).lower()
+    name = error.filename
+    if name is not None and Path(os.fsdecode(name)).resolve().is_relative_to(Path(inr.__file__).parent):
+        return None
+    where = "" if name is None else f" {os.fsdecode(name)!r}"
+    if error.errno in _FULL:
+        return UnavailableError(f"cannot use{where or ' the disk'}: {reason}", "make room, or choose another place")
+    return None if name is None else UnreadableError(f"cannot use{where}: {reason}")
+
+
+def _say_interrupted(code: int, *, as_json: bool) -> None:
+    if as_json:
+        error = InrError("interrupted")
+        error.exit_code = code
+        report(error, as_json=True)
+    else:
+        say("interrupted", err=True)
+
+
 def _unexpected(error: Exception, *, as_json: bool) -> int:
     text = " ".join(str(error).split())
     if "memory" in text and isinstance(error, RuntimeError):  # torch's allocators
-        report(UnavailableError(f"not enough memory: {text[:200]}", "ask for less"), as_json=as_json)
+        report(UnavailableError(f"not enough memory: {text[:200]}", "request a smaller size"), as_json=as_json)
+        return UnavailableError.exit_code
+    if isinstance(error, RuntimeError) and _TOO_LARGE.search(text):
+        report(
+            UnavailableError("the requested size does not fit into memory", "request a smaller size"), as_json=as_json
+        )
+        return UnavailableError.exit_code
+    if isinstance(error, RuntimeError) and "can't start new thread" in text:
+        report(UnavailableError("no more threads can be started", "give a smaller --threads or -j"), as_json=as_json)
         return UnavailableError.exit_code
     hint = "this is a bug in inr; -vv shows where, inr doctor --json what a report needs"
     if as_json:
         document = {"message": f"{type(error).__name__}: {text}", "hint": hint, "exit_code": INTERNAL_ERROR}
-        typer.echo(to_json("inr.error", document), err=True)
+        say_json("error", document, err=True)
     else:
-        typer.echo(f"error: {type(error).__name__}: {text[:500]}\nhint: {hint}", err=True)
+        say(f"error: {type(error).__name__}: {text[:500]}\nhint: {hint}", err=True)
     import logging
     import traceback
 

@@ -8,43 +8,69 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from inr._errors import UnavailableError, UsageError, unknown_name
+from inr.core.errors import UnavailableError, UsageError, unknown_name
 
+from ._interrupts import nothing_to_lose
 from ._output import human_bytes
 
 if TYPE_CHECKING:
     import torch
 
 
+MOST_THREADS = 1024
+"""More are refused unless there are that many CPUs: they would only wait for each other, and may fail to start."""
+
+
 @contextlib.contextmanager
 def machine(device: str = "auto", threads: int | None = None, backend: str | None = None) -> Iterator[torch.device]:
-    """The chosen device; within the block every kernel runs on `backend` where one is named."""
+    """The chosen device; within the block every kernel runs on `backend` if one is named."""
     import logging
 
-    with _without_collecting():
+    with _without_collecting(), nothing_to_lose():
         import torch
 
-        from inr import _device, kernels
+        from inr import kernels
+        from inr.core import device as _device
 
     if threads is not None:
-        if threads < 1:
-            raise UsageError(f"--threads is {threads}, expected a whole number >= 1")
+        most = max(MOST_THREADS, os.cpu_count() or 1)
+        if not 1 <= threads <= most:
+            raise UsageError(f"--threads is {threads}, expected a whole number from 1 to {most}")
         torch.set_num_threads(threads)
     chosen, reason = _device.pick(device)
     logging.getLogger("inr").info("device %s", reason)
+    named = backend or os.environ.get("INR_BACKEND")
+    if named:
+        known = {row.name for op in kernels.ops().values() for row in op.backends}
+        if named not in known:
+            raise unknown_name("backend", named, known)
     if backend is None:
         yield chosen
         return
-    known = {row.backend for row in kernels.table()}
-    if backend not in known:
-        raise unknown_name("backend", backend, known)
     with kernels.use_backend(backend):
         yield chosen
 
 
 @contextlib.contextmanager
+def codec_backend(name: str | None) -> Iterator[None]:
+    """Within the block INR_BACKEND is `name`, which the entropy coder reads, and the process that verifies a file."""
+    if name is None:
+        yield
+        return
+    before = os.environ.get("INR_BACKEND")
+    os.environ["INR_BACKEND"] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["INR_BACKEND"]
+        else:
+            os.environ["INR_BACKEND"] = before
+
+
+@contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """For large imports: what they make stays, and to look for garbage in it takes an eighth of their time."""
+    """For large imports: their objects stay, and garbage collection would take an eighth of their time."""
     gc.disable()
     try:
         yield

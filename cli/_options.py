@@ -8,18 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
+from inr.core.files import descriptor_of
 
-INPUT, VIEW, AIM, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
+INPUT, VIEW, RATE, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
     "Input",
     "What to evaluate",
-    "How small, how good",
+    "Rate and quality",
     "Model",
     "Training",
     "Output",
     "Machine",
     "Other",
 )
+MOST = 2**53 - 1
+"""The largest whole number of an option, as of a setting: JSON readers keep it exactly."""
+LARGEST = 3.4e38
+"""The same for other numbers: the largest float32."""
 
 
 def complete_field(incomplete: str) -> list[str]:
@@ -36,7 +41,7 @@ def complete_job(incomplete: str) -> list[str]:
 
 
 def complete_format(incomplete: str) -> list[str]:
-    return _registered("export", incomplete)
+    return _registered("exporters", incomplete)
 
 
 def complete_device(incomplete: str) -> list[str]:
@@ -45,10 +50,14 @@ def complete_device(incomplete: str) -> list[str]:
 
 def _registered(folder: str, incomplete: str) -> list[str]:
     import inr
-    from inr._registry import names_without_import
+    from inr.core.registry import names_without_import
 
     names = names_without_import(Path(inr.__file__).parent / folder)
     return [name for name in names if name.startswith(incomplete)]
+
+
+TRACK_SHARE = 0.1
+"""Seconds that measurements of the tangent kernel may take per second of a fit, if --track-ntk is given."""
 
 
 def assignments(help: str, panel: str = MODEL) -> Any:
@@ -72,6 +81,13 @@ SignalInput = Annotated[str, typer.Argument(metavar="IN", help="A file; - reads 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")]
 Settings = Annotated[list[str] | None, assignments("Any setting: field.*, fit.* or signal.*")]
 SignalSettings = Annotated[list[str] | None, assignments("Setting of the signal: signal.*", INPUT)]
+
+
+def output_name(name: str | None) -> str | None:
+    """`-o`, in which /dev/stdout and similar names are `-`: messages must not get into the result."""
+    return "-" if name is not None and descriptor_of(Path(name)) == 1 else name
+
+
 OutputPath = Annotated[
     str | None,
     typer.Option(
@@ -79,6 +95,7 @@ OutputPath = Annotated[
         "--output",
         metavar="FILE",
         help="Where to write; - is stdout. Default: a name made from the input's, in the current folder.",
+        callback=output_name,
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -95,7 +112,7 @@ Verbose = Annotated[
         "--verbose",
         count=True,
         show_default=False,
-        help="Say more; twice: also tracebacks of internal errors.",
+        help="Print more; twice: also tracebacks of internal errors.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -123,6 +140,50 @@ Init = Annotated[
         "--init",
         metavar="FILE",
         help="Start at the parameters of a model of the same family, or of inr learn.",
+        rich_help_panel=MODEL,
+    ),
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings as TOML, or a tiny-cuda-nn configuration (.json); options and --set win over it.",
+        rich_help_panel=MODEL,
+    ),
+]
+Fresh = Annotated[
+    str | None,
+    typer.Option(
+        "--fresh",
+        metavar="WHAT",
+        help="Choose a frequency setting by the signal's spectrum: auto, or activation.omega=30,60,90.",
+        rich_help_panel=MODEL,
+    ),
+]
+TrackNtk = Annotated[
+    bool,
+    typer.Option(
+        "--track-ntk",
+        help="Measure the tangent kernel during the fit, within 10 % of its time, and store that in the model file.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="TYPE",
+        help="Type of the stored numbers: float16, float32 or auto (float16 if it loses at most 0.05 dB; default).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Params = Annotated[
+    int | None,
+    typer.Option(
+        "--params",
+        metavar="N",
+        help="Parameters of the field, at most. Its size settings follow.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -168,7 +229,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         metavar="NAME",
-        help="Kernel backend to insist on; see inr doctor. Default: the best that fits, or INR_BACKEND.",
+        help="Force a kernel backend; see inr doctor. Default: the best that fits, or INR_BACKEND.",
         rich_help_panel=MACHINE,
     ),
 ]
@@ -177,7 +238,7 @@ Kind = Annotated[
     typer.Option(
         "--kind",
         metavar="NAME",
-        help="image, audio, shape, points or array. Default: told by the suffix, or the first bytes of -.",
+        help=f"{', '.join(complete_kind(''))}. Default: by the suffix, or by the first bytes of -.",
         autocompletion=complete_kind,
         rich_help_panel=INPUT,
     ),
@@ -190,7 +251,7 @@ Jobs = Annotated[
         "-j",
         "--jobs",
         metavar="N",
-        help="Inputs at a time, each in a process of its own. Default: 1.",
+        help="Inputs at a time, each in its own process. Default: 1.",
         show_default=False,
         rich_help_panel=MACHINE,
     ),
@@ -205,21 +266,21 @@ Bpp = Annotated[
     float | None,
     typer.Option(
         metavar="BITS",
-        help="As good as can be within so many bits per pixel, sample or element.",
-        rich_help_panel=AIM,
+        help="Best quality within this many bits per pixel, sample or element.",
+        rich_help_panel=RATE,
     ),
 ]
 Size = Annotated[
     str | None,
-    typer.Option(metavar="BYTES", help="As good as can be within a size: 20000, 20k, 1.5M.", rich_help_panel=AIM),
+    typer.Option(metavar="BYTES", help="Best quality within a file size: 20000, 20k, 1.5M.", rich_help_panel=RATE),
 ]
 Quality = Annotated[
     float | None,
-    typer.Option(metavar="0..100", help="A point between small and good. Default: 50.", rich_help_panel=AIM),
+    typer.Option(metavar="0..100", help="From 0 (small) to 100 (good). Default: 50.", rich_help_panel=RATE),
 ]
 Effort = Annotated[
     int | None,
-    typer.Option(metavar="1..9", help="How much time is spent to make it smaller. Default: 5.", rich_help_panel=AIM),
+    typer.Option(metavar="1..9", help="From 1 (fast) to 9 (small file). Default: 5.", rich_help_panel=RATE),
 ]
 Profile = Annotated[
     str | None,
@@ -234,34 +295,89 @@ NoVerify = Annotated[
     bool,
     typer.Option(
         "--no-verify",
-        help="Do not decode the file in a fresh process before it is written.",
+        help="Do not verify the file by decoding it in a separate process.",
         rich_help_panel=OUTPUT,
     ),
 ]
 
 
+def check_count(option: str, value: int | None, least: int = 1) -> None:
+    """UsageError for a number that is too small; None is allowed."""
+    if value is not None and value < least:
+        raise UsageError(f"{option} is {value}, expected a whole number >= {least}")
+
+
+def fit_flags(
+    steps: int | None,
+    time: str | None,
+    target_psnr: float | None,
+    lr: float | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    *,
+    track_ntk: bool = False,
+    dtype: str | None = None,
+) -> dict[str, Any]:
+    """The settings of a fit that have separate options, if they are given."""
+    flags = {
+        "steps": steps,
+        "time_s": None if time is None else seconds(time, "--time"),
+        "target_psnr_db": target_psnr,
+        "lr": lr,
+        "batch": batch,
+        "seed": seed,
+        "track_ntk": TRACK_SHARE if track_ntk else None,
+        "dtype": dtype,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def signal_options(settings: list[str] | None) -> dict[str, str]:
+    """`signal.KEY=VALUE` of a command whose --set has nothing else."""
+    found = {}
+    for text in settings or []:
+        key, sep, value = text.partition("=")
+        if not sep or not key.startswith("signal."):
+            raise UsageError(f"--set is {text!r}, expected signal.KEY=VALUE")
+        found[key.removeprefix("signal.")] = value
+    return found
+
+
+def names(text: str, option: str) -> list[str]:
+    """Names separated by commas, each once."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if len(set(found)) != len(found) or not found:
+        raise UsageError(f"{option} is {text!r}, expected different families, separated by commas")
+    return found
+
+
 def size_bytes(text: str, option: str) -> int:
     """`20000`, `20k`, `1.5M` in bytes, powers of 1000."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)[bB]?", text.strip())
-    if match is None or float(match[1]) <= 0:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmM]?)[bB]?", text.strip(), re.ASCII)
+    n_bytes = 0.0 if match is None else float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()]
+    if not 0 < n_bytes <= MOST:
         raise UsageError(f"{option} is {text!r}, expected a size such as 20000, 20k or 1.5M")
-    return round(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()])
+    return max(1, round(n_bytes))
 
 
 def seconds(text: str, option: str) -> float:
     """`30`, `30s`, `2m` or `1h` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if match is None or float(match[1]) <= 0:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip(), re.ASCII)
+    found = 0.0 if match is None else float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if not 0 < found <= MOST:
         raise UsageError(f"{option} is {text!r}, expected a time such as 30, 30s, 2m or 1h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return found
 
 
 def numbers(text: str, option: str, form: str) -> tuple[float, ...]:
     """Numbers separated by commas or x: `640x480`, `10,20,100,50`."""
     try:
-        return tuple(float(part) for part in re.split(r"[x,]", text))
+        values = tuple(float(part) for part in re.split(r"[x,]", text))
     except ValueError as error:
         raise UsageError(f"{option} is {text!r}, expected {form}") from error
+    if not all(abs(value) <= MOST for value in values):
+        raise UsageError(f"{option} is {text!r}, expected {form}")
+    return values
 
 
 def whole_numbers(text: str, option: str, form: str) -> tuple[int, ...]:

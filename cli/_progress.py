@@ -1,4 +1,4 @@
-"""Progress of a fit on stderr: a live line on a terminal, a plain line every so often elsewhere."""
+"""Progress of a fit on stderr: a live line on a terminal, plain lines at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import typer
-
-from inr._preparation import compilation
+from inr.core.stopwatch import compilation
 
 from . import STARTED
-from ._output import human_seconds
+from ._output import human_seconds, say
+from ._streams import is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -27,14 +26,15 @@ PLAIN_EVERY_S = 10.0
 LIVE_EVERY_S = 0.1
 RATE_WINDOW = 50
 COMPILING = "compiling kernels (once per machine)"
+COMPILING_AGAIN = "compiling kernels (again at each start: no cache folder can be written)"
 
 
 class FitProgress:
     """A callback for `Run.advance`, and a context that clears the live line at its end.
 
-    Within the context a compilation of kernels is shown as a stage of its own, with its time.
+    Within the context a compilation of kernels is shown as a separate stage, with its time.
     startup_s: seconds from the program's start to the run's first step, without those of compiling; None before it.
-    seconds: of the run so far, where it goes on from a checkpoint.
+    seconds: of the run so far, if it continues from a checkpoint.
     """
 
     startup_s: float | None = None
@@ -52,7 +52,7 @@ class FitProgress:
         self._context = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._context.enter_context(compilation.telling(self._on_compiling))
+        self._context.enter_context(compilation.notifying(self._on_compiling))
         if self._bar is not None:
             self._bar.add_task("fit", total=1.0, text="")
             self._bar.start()
@@ -85,7 +85,7 @@ class FitProgress:
         rate = rate_of(self._recent)
         text = describe(progress, rate, seconds_left(progress, rate, self._time_s))
         if self._bar is None:
-            typer.echo(text, err=True)
+            say(text, err=True)
         else:
             self._bar.update(self._bar.task_ids[0], completed=fraction_done(progress, self._time_s), text=text)
 
@@ -93,14 +93,17 @@ class FitProgress:
         if self._is_compiling or not self._is_shown:
             return
         self._is_compiling = True
+        from inr.core.jit import cache_folder  # imported before, by what compiles
+
+        text = COMPILING if cache_folder() is not None else COMPILING_AGAIN
         if self._bar is None:
-            self._say(COMPILING)
+            self._say(text)
         else:
-            self._bar.update(self._bar.task_ids[0], text=COMPILING)
+            self._bar.update(self._bar.task_ids[0], text=text)
 
     def _say(self, text: str) -> None:
         if self._bar is None:
-            typer.echo(text, err=True)
+            say(text, err=True)
         else:
             self._bar.console.print(text, markup=False, highlight=False)
 
@@ -135,18 +138,18 @@ class PartProgress:
         left = f"  {human_seconds(seconds * (1 - done) / done)} left" if 0.02 < done < 1 else ""
         words = f"{self._name}  {text}{left}"
         if self._bar is None:
-            typer.echo(f"{100 * done:3.0f}%  {words}", err=True)
+            say(f"{100 * done:3.0f}%  {words}", err=True)
         else:
             self._bar.update(self._bar.task_ids[0], completed=done, text=words)
 
 
 def is_live() -> bool:
     """Whether stderr is a terminal that can redraw a line."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def fraction_done(progress: Progress, time_s: float | None) -> float:
-    """How much of the run is over, by steps or by time, whichever is further; 0 where neither is limited."""
+    """How much of the run is over, by steps or by time, whichever is further; 0 if neither is limited."""
     by_steps = 0.0 if progress.steps is None else progress.step / progress.steps
     return min(1.0, max(by_steps, 0.0 if time_s is None else progress.seconds / time_s))
 
@@ -158,7 +161,7 @@ def rate_of(recent: Sequence[Progress]) -> float:
 
 
 def seconds_left(progress: Progress, rate: float, time_s: float | None) -> float | None:
-    """Until the run's limit of steps or time, whichever is nearer; None where neither is limited."""
+    """Until the run's limit of steps or time, whichever is nearer; None if neither is limited."""
     parts = [] if progress.steps is None else [(progress.steps - progress.step) / rate]
     if time_s is not None:
         parts.append(max(0.0, time_s - progress.seconds))

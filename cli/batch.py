@@ -1,26 +1,26 @@
-"""`inr batch`: fit or compress many signals, in a folder that remembers what is done."""
+"""`inr batch`: fit or compress many signals into a folder, and resume where an earlier call ended."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr._errors import InrError, UsageError, unknown_name
+from inr.core.errors import InrError, unknown_name
+from inr.core.text import printable
 
 from . import _options as options
-from ._app import INTERRUPTED
+from ._interrupts import Interrupted
 from ._io import read_settings
-from ._machine import machine
-from ._output import Output, human_bytes, human_metric, human_seconds
-from .compress import codec_backend
-from .fit import TRACK_SHARE
+from ._machine import codec_backend, machine
+from ._output import Output, human_bytes, human_metric, human_seconds, say, say_exactly
+from ._parameters import as_flags
 
 if TYPE_CHECKING:
-    from inr.batch import Batch, Result, Row
+    from inr.batch import BatchRow, BatchRun, Failure, Result
 
 
 def batch(
@@ -43,7 +43,7 @@ def batch(
         typer.Option(
             "--job",
             metavar="NAME",
-            help="What is done to each: fit, or compress (to .inrz files).",
+            help="What to do with each: fit, or compress (to .inrz files).",
             autocompletion=options.complete_job,
             rich_help_panel=options.MODEL,
         ),
@@ -53,42 +53,23 @@ def batch(
         options.family("Field family; see inr fields. Default: that of --init, or the kind's, as for inr fit."),
     ] = None,
     settings: options.Settings = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Settings as TOML; options and --set win over it.", rich_help_panel=options.MODEL
-        ),
-    ] = None,
+    config: options.ConfigFile = None,
     init: options.Init = None,
-    fresh: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT",
-            help="Choose a frequency setting by each signal's spectrum: auto, or activation.omega=30,60,90.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    fresh: options.Fresh = None,
     steps: options.Steps = None,
     time: options.Time = None,
     target_psnr: Annotated[
         float | None,
         typer.Option(
             metavar="DB",
-            help="Stop each at this PSNR, or make each file as small as reaches it; exit code 1 if one does not.",
+            help="Stop each at this PSNR, or write the smallest files that reach it; exit code 1 if one does not.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
     lr: options.Rate = None,
     samples: options.BatchSize = None,
     seed: options.Seed = None,
-    track_ntk: Annotated[
-        bool,
-        typer.Option(
-            "--track-ntk",
-            help="Follow the tangent kernels, within 10 % of the time; the model files hold what was seen.",
-            rich_help_panel=options.TRAINING,
-        ),
-    ] = False,
+    track_ntk: options.TrackNtk = False,
     bpp: options.Bpp = None,
     size: options.Size = None,
     quality: options.Quality = None,
@@ -116,12 +97,14 @@ def batch(
     ] = "local",
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Check everything, say what is left to do.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--dry-run", help="Validate the settings and print what is left to do.", rich_help_panel=options.OUTPUT
+        ),
     ] = False,
     force: Annotated[
         bool,
         typer.Option(
-            "-f", "--force", help="Do all again, and replace files that exist.", rich_help_panel=options.OUTPUT
+            "-f", "--force", help="Redo everything, and replace files that exist.", rich_help_panel=options.OUTPUT
         ),
     ] = False,
     as_json: options.Json = False,
@@ -132,10 +115,10 @@ def batch(
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
-    """Fit or compress many signals, in a folder that remembers what is done.
+    """Fit or compress many signals into a folder, and resume where an earlier call ended.
 
-    DIR/manifest.jsonl says what is done, however a call ended. The same call again does what is left: inputs that are
-    new, have changed, or failed. Failures are listed at the end; the exit code is the worst of them.
+    DIR/manifest.jsonl records what is done, also when a call is killed. The same call again does the rest: inputs that
+    are new, have changed, or failed. Failures are listed at the end; the exit code is the worst of them.
 
     \b
     inr batch photos -o models --steps 1000
@@ -144,18 +127,9 @@ def batch(
     inr batch photos -o small --job compress --bpp 0.5 --effort 3
     """
     out = Output(as_json, is_quiet, verbosity)
-    if workers is not None and workers < 1:
-        raise UsageError(f"-j is {workers}, expected a whole number >= 1")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--steps is {steps}, expected a whole number >= 1")
-    flags = {
-        "steps": steps,
-        "time_s": None if time is None else options.seconds(time, "--time"),
-        "target_psnr_db": target_psnr,
-        "lr": lr,
-        "batch": samples,
-        "seed": seed,
-        "track_ntk": TRACK_SHARE if track_ntk else None,
+    options.check_count("-j", workers)
+    options.check_count("--steps", steps)
+    codec_flags = {
         "bpp": bpp,
         "size_bytes": None if size is None else options.size_bytes(size, "--size"),
         "quality": quality,
@@ -163,55 +137,58 @@ def batch(
         "profile": profile,
         "verify": False if no_verify else None,
     }
-    flags = {key: value for key, value in flags.items() if value is not None}
+    flags = options.fit_flags(steps, time, target_psnr, lr, samples, seed, track_ntk=track_ntk)
+    flags |= {key: value for key, value in codec_flags.items() if value is not None}
     given = {"kind": kind, "field": field, "set": list(settings or []), "fresh": fresh, "flags": flags}
     with machine(device, threads, backend) as chosen:
         import torch
 
-        from inr.batch import EXECUTORS, JOBS, Batch, Manifest, check_settings, collect
-        from inr.batch._inputs import digest_of
-        from inr.signals import Source
+        from inr.batch import EXECUTORS, JOBS, BatchRun, Manifest, check_settings, collect, digest_of
+        from inr.fitting import Fit
 
         for what, name, known in (("job", job, JOBS), ("executor", executor, EXECUTORS)):
             if name not in known:
                 raise unknown_name(what, name, known)
         if init is not None:
-            Source.of(init)
+            Fit.load(init)
             given |= {"init": str(Path(init).resolve()), "init_sha256": digest_of(Path(init))}
         given["config"] = None if config is None else read_settings(config)
         document = {key: value for key, value in given.items() if value}
         items = collect(inputs, kind, output)
         check_settings(items, job, document)  # before the folder is made
+        place = EXECUTORS[executor](workers, on_gpu=chosen.type == "cuda")
+        place.check()
         if dry_run:
-            _say_plan(out, Batch(Manifest.seen(output), items, job, document, force=force), output)
+            plan = BatchRun(Manifest.read(output), items, job, document, force=force)
+            plan.rehearse(chosen)
+            _say_plan(out, plan, output)
+            _exit(row.failure.exit_code for row in plan.rows.values() if row.failure is not None)
             return
         n_workers = min(workers or 1, len(items))
         share = max(1, (threads or torch.get_num_threads()) // (n_workers if executor == "local" else 1))
         work = Work(job, document, device, share if executor == "local" or threads else 1, backend)
         with Manifest.opened(output) as manifest:
-            run = Batch(manifest, items, job, document, force=force)
+            run = BatchRun(manifest, items, job, document, force=force)
             out.notes(run.notes)
             n_kept = sum(row.state == "kept" for row in run.rows.values())
             if n_kept:
                 out.note(f"{n_kept} of {len(items)} were done before")
-            log = _Log(out, len(run.todo), is_shown=not (no_progress or is_quiet))
-            is_interrupted = False
+            log = _Log(out, len(run.pending), is_shown=not (no_progress or is_quiet))
+            interrupted = None
             try:
-                run.run(EXECUTORS[executor](workers, on_gpu=chosen.type == "cuda"), work, log)
-            except KeyboardInterrupt:
-                is_interrupted = True
+                run.run(place, work, log)
+            except (Interrupted, KeyboardInterrupt) as error:
+                interrupted = error if isinstance(error, Interrupted) else Interrupted()
     _report(out, run, output)
-    if is_interrupted:
-        out.note("interrupted; the same command goes on")
-        raise typer.Exit(INTERRUPTED)
-    code = max(_code(row) for row in run.rows.values())
-    if code:
-        raise typer.Exit(code)
+    if interrupted is not None:
+        say("interrupted; the same command continues", err=True)
+        raise typer.Exit(interrupted.exit_code)
+    _exit(_code(row) for row in run.rows.values())
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """A job with what the command line says of the machine; goes to every worker."""
+    """A job with the machine options of the command line; it is sent to every worker."""
 
     job: str
     settings: Mapping[str, Any]
@@ -232,40 +209,46 @@ class _Log:
     def __init__(self, out: Output, total: int, *, is_shown: bool) -> None:
         self._out, self._total, self._is_shown, self._n = out, total, is_shown, 0
 
-    def __call__(self, row: Row) -> None:
+    def __call__(self, row: BatchRow) -> None:
         self._n += 1
         if self._is_shown:
             said = "failed" if row.failure is not None else _said(row)
-            self._out.note(f"[{self._n}/{self._total}] {row.name}  {said}")
+            self._out.note(f"[{self._n}/{self._total}] {printable(row.name)}  {said}")
 
 
-def _said(row: Row) -> str:
+def _said(row: BatchRow) -> str:
     found = row.summary
     seconds = "" if "seconds" not in found else f"  {human_seconds(found['seconds'])}"
     return f"{_quality(row)}{seconds}" + ("" if _outcome(row) == "done" else f"  {_outcome(row)}")
 
 
-def _quality(row: Row) -> str:
+def _quality(row: BatchRow) -> str:
     name = row.summary.get("headline")
     return "" if name is None else human_metric(name, row.summary["metrics"].get(name))
 
 
-def _outcome(row: Row) -> str:
+def _outcome(row: BatchRow) -> str:
     if row.state in ("failed", "waiting"):
         return row.state
     return str(row.summary.get("outcome", "done")).replace("_", " ")
 
 
-def _code(row: Row) -> int:
+def _exit(codes: Iterable[int]) -> None:
+    """End the program with the worst of the exit codes, if that is not 0."""
+    code = max(codes, default=0)
+    if code:
+        raise typer.Exit(code)
+
+
+def _code(row: BatchRow) -> int:
     if row.failure is not None:
         return row.failure.exit_code
     return 0 if _outcome(row) == "done" else 1
 
 
-def _report(out: Output, run: Batch, folder: Path) -> None:
+def _report(out: Output, run: BatchRun, folder: Path) -> None:
     """The table, or the document; and a line for every failure."""
     rows = [run.rows[item.name] for item in run.items]
-    failures = [row for row in rows if row.failure is not None]
     counts = {state: sum(row.state == state for row in rows) for state in ("done", "kept", "failed", "waiting")}
     if out.as_json:
         jobs = [
@@ -273,7 +256,7 @@ def _report(out: Output, run: Batch, folder: Path) -> None:
                 "input": row.name,
                 "output": row.output,
                 "state": row.state,
-                "failure": None if row.failure is None else dataclasses.asdict(row.failure),
+                "failure": None if row.failure is None else _failure(row.failure),
                 **row.summary,
             }
             for row in rows
@@ -282,7 +265,7 @@ def _report(out: Output, run: Batch, folder: Path) -> None:
     elif out.is_quiet:
         for row in rows:
             if row.state in ("done", "kept"):
-                typer.echo(str(folder / row.output))
+                say_exactly(str(folder / row.output))
     else:
         own = [name for name, (key, _) in COLUMNS.items() if any(row.summary.get(key) is not None for row in rows)]
         out.table(
@@ -293,12 +276,22 @@ def _report(out: Output, run: Batch, folder: Path) -> None:
         parts = [f"{counts['done']} done"]
         parts += [f"{counts['kept']} done before"] * (counts["kept"] > 0)
         parts += [f"{counts[state]} {state}" for state in ("failed", "waiting") if counts[state]]
-        typer.echo(f"{folder}: {', '.join(parts)}")
-    for row in failures:
-        assert row.failure is not None
-        problem = InrError(f"{row.name}: {row.failure.message}", None)
+        say(f"{printable(str(folder))}: {', '.join(parts)}")
+    _say_failures(out, rows)
+
+
+def _say_failures(out: Output, rows: Sequence[BatchRow]) -> None:
+    for row in rows:
+        if row.failure is None:
+            continue
+        problem = InrError(f"{row.name}: {row.failure.message}", row.failure.hint)
         problem.exit_code = row.failure.exit_code
         out.error(problem)
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    hint = None if failure.hint is None else as_flags(failure.hint)
+    return {"message": as_flags(failure.message), "hint": hint, "exit_code": failure.exit_code}
 
 
 COLUMNS = {
@@ -307,14 +300,14 @@ COLUMNS = {
     "profile": ("profile", "{}"),
     "bits per sample": ("bits_per_sample", "{:.3f}"),
 }
-"""What a kind of job says of its own: the key in a summary, and how it is written."""
+"""The value that only this kind of job reports: its key in a summary, and how it is printed."""
 
 
-def _cells(row: Row, folder: Path, own: Sequence[str]) -> tuple[str, ...]:
+def _cells(row: BatchRow, folder: Path, own: Sequence[str]) -> tuple[str, ...]:
     found, path = row.summary, folder / row.output
     is_there = row.state in ("done", "kept") and path.exists()
     return (
-        row.name,
+        printable(row.name),
         _outcome(row),
         *("" if found.get(key) is None else form.format(found[key]) for key, form in (COLUMNS[name] for name in own)),
         _quality(row),
@@ -323,10 +316,11 @@ def _cells(row: Row, folder: Path, own: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _say_plan(out: Output, run: Batch, folder: Path) -> None:
+def _say_plan(out: Output, run: BatchRun, folder: Path) -> None:
     out.notes(run.notes)
-    todo = [item.name for item in run.todo]
+    pending = [item.name for item in run.pending]
     states = {name: row.state for name, row in run.rows.items()}
-    text = "\n".join(f"{name}  {run.rows[name].output}" for name in todo)
-    said = f"would do {len(todo)} of {len(states)} in {folder}"
-    out.result("batch-plan", {"output": str(folder), "jobs": states}, f"{text}\n{said}".strip(), str(len(todo)))
+    text = "\n".join(f"{printable(name)}  {printable(run.rows[name].output)}" for name in pending)
+    said = f"would do {len(pending)} of {len(states)} in {printable(str(folder))}"
+    out.result("batch-plan", {"output": str(folder), "jobs": states}, f"{text}\n{said}".strip(), str(len(pending)))
+    _say_failures(out, list(run.rows.values()))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
+from inr.core.text import printable
 
 from . import _options as options
-from ._io import Target, source
+from ._io import OutputTarget, figure_target, source
 from ._machine import machine
-from ._output import Output, human_bytes, human_seconds
+from ._output import Output, human_bytes, human_seconds, say
 from ._progress import FitProgress
-from .eval import signal_options
 
 if TYPE_CHECKING:
     from inr.fitting import Progress
-    from inr.fitting.compare import Budget, Comparison
+    from inr.workflows.compare import Comparison, FitBudget
 
 ALL = "all"
 FORM = "params=50000 or time=30s"
@@ -41,7 +40,7 @@ def compare(
         typer.Option(
             "--budget",
             metavar="WHAT=N",
-            help="Alike for all: params=50000 (at most), time=30s (each); repeatable.",
+            help="The same for all: params=50000 (at most), time=30s (each); repeatable.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
@@ -69,8 +68,8 @@ def compare(
 ) -> None:
     """Fit several families to one signal under one budget, and rank them.
 
-    The time that measuring takes does not count. With a budget of parameters, each family's width (or its table) is
-    set to come as near to it as it can from below.
+    The time of measuring does not count. With a budget of parameters, each family's width (or table) is as large as the
+    budget allows.
 
     \b
     inr compare photo.png --fields siren,hash_grid,mlp --budget time=20s -o figure.png
@@ -78,20 +77,19 @@ def compare(
     inr compare analytic:torus --fields siren,hash_grid --json
     """
     out = Output(as_json, is_quiet, verbosity)
+    options.check_count("--seed", seed, least=0)
     with machine(device, threads, backend) as chosen:
         from inr.fields import FIELDS
-        from inr.fitting.compare import compare as run
-        from inr.report import FIGURE_FORMATS, draw_comparison
+        from inr.report import draw_comparison
         from inr.signals import load_signal
+        from inr.workflows.compare import compare as run
 
-        families = list(FIELDS) if names == ALL else [name.strip() for name in names.split(",") if name.strip()]
+        families = list(FIELDS) if names == ALL else options.names(names, "--fields")
         for name in families:
             FIELDS[name]
-        if len(set(families)) != len(families) or not families:
-            raise UsageError(f"--fields is {names!r}, expected different families, separated by commas")
         budget = _budget(budgets or [], steps)
-        target = None if output is None else Target.of(output, "", force=force, suffixes=FIGURE_FORMATS)
-        signal = load_signal(source(input), kind, signal_options(settings or []))
+        target = figure_target(output, force=force)
+        signal = load_signal(source(input), kind, options.signal_options(settings))
         if not signal.name:
             signal.name = input
         out.notes(signal.notes)
@@ -100,15 +98,14 @@ def compare(
         with listener:
             result = run(signal, families, budget, {"seed": seed}, device=chosen, on_progress=listener)
         if target is not None and result.entries:
-            assert target.path is not None
-            target.write(draw_comparison(result, target.path.suffix.lower()))
-    _say(out, result, target)
+            target.write(draw_comparison(result, target.suffix(".png")))
+    _show(out, result, target)
     if not result.entries:
         raise typer.Exit(1)
 
 
-def _budget(texts: list[str], steps: int | None) -> Budget:
-    from inr.fitting.compare import Budget
+def _budget(texts: list[str], steps: int | None) -> FitBudget:
+    from inr.workflows.compare import FitBudget
 
     params, time_s = None, None
     for text in texts:
@@ -119,9 +116,8 @@ def _budget(texts: list[str], steps: int | None) -> Budget:
             time_s = options.seconds(value, "--budget time")
         else:
             raise UsageError(f"--budget is {text!r}, expected {FORM}")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--steps is {steps}, expected a whole number >= 1")
-    return Budget(params, time_s, steps)
+    options.check_count("--steps", steps)
+    return FitBudget(params, time_s, steps)
 
 
 class _Listener:
@@ -145,14 +141,14 @@ class _Listener:
         if name != self._name:
             self.__exit__()
             self._name = name
-            typer.echo(f"[{self._families.index(name) + 1}/{len(self._families)}] {name}", err=True)
+            say(f"[{self._families.index(name) + 1}/{len(self._families)}] {name}", err=True)
             self._shown = FitProgress(is_shown=True, time_s=self._time_s)
             self._shown.__enter__()
         assert self._shown is not None
         self._shown(progress)
 
 
-def _say(out: Output, result: Comparison, target: Target | None) -> None:
+def _show(out: Output, result: Comparison, target: OutputTarget | None) -> None:
     rows: list[dict[str, Any]] = [
         {
             "rank": rank,
@@ -184,14 +180,14 @@ def _say(out: Output, result: Comparison, target: Target | None) -> None:
         out.result("compare", document, "", "")
         return
     if out.is_quiet:
-        typer.echo("\n".join(row["field"] for row in rows))
+        say("\n".join(row["field"] for row in rows))
         return
     if rows:
         _table(out, rows, result.headline)
     for name, reason in result.refused.items():
-        out.note(f"{name} could not take part: {reason}")
+        out.note(f"{name} was not compared: {reason}")
     if target is not None and rows:
-        typer.echo(f"figure: {Path(target.name)}")
+        say(f"figure: {printable(target.name)}")
 
 
 def _table(out: Output, rows: list[dict[str, Any]], headline: str) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr._errors import ConfigError
+from inr.core.errors import ConfigError
+from inr.core.text import printable
 
 from . import _options as options
-from ._batch import Document, Failure, check_jobs, conclude, each, folder_for
-from ._io import PIPE, Target, source
-from ._machine import machine
+from ._batch import Document, check_jobs, folder_for, run_all
+from ._interrupts import nothing_to_lose
+from ._io import PIPE, OutputTarget, source
+from ._machine import codec_backend, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import PartProgress
 
 if TYPE_CHECKING:
-    from inr.codec.encode import Request
+    from inr.codec.compression_settings import CompressionSettings
 
 SUFFIX = ".inrz"
 
@@ -38,6 +38,7 @@ def compress(
             "--output",
             metavar="PATH",
             help="A file, or a folder for several; - is stdout. Default: the input's name with .inrz, here.",
+            callback=options.output_name,
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
@@ -45,8 +46,8 @@ def compress(
         float | None,
         typer.Option(
             metavar="DB",
-            help="As few bytes as reach this PSNR (sounds: SNR) of what is decoded; exit code 1 if they do not.",
-            rich_help_panel=options.AIM,
+            help="Smallest file that reaches this PSNR (sounds: SNR) when decoded; exit code 1 if none does.",
+            rich_help_panel=options.RATE,
         ),
     ] = None,
     bpp: options.Bpp = None,
@@ -73,54 +74,47 @@ def compress(
 ) -> None:
     """Compress pictures, sounds, shapes and arrays, or models of them, to .inrz files.
 
-    The file is decoded by a fresh process before it is let out, and the quality that is said is of what that wrote.
-    With --device cuda a pyramid is trained there; everything else is done on the CPU.
+    Each file is verified by decoding it in a separate process, and the reported quality is that of the decoded signal.
+    --device cuda trains pyramids on the GPU; all other work runs on the CPU.
 
     \b
     inr compress photo.png -o photo.inrz --bpp 0.5
     inr compress photo.png --target-psnr 36 --effort 8
     inr compress *.png -o small/ -j 4
     inr compress cello.wav --size 60k
-    inr compress photo.safetensors -o photo.inrz     a model that inr fit wrote
+    inr compress photo.safetensors -o photo.inrz     a model from inr fit
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
-    check_jobs(jobs)
-    from inr.codec.encode import Request
-    from inr.codec.profile import DEFAULT_EFFORT, Aim
+    check_jobs(jobs, inputs)
+    with nothing_to_lose():
+        from inr.codec.compression_settings import DEFAULT_EFFORT, CompressionSettings
+        from inr.codec.rate_target import RateTarget
 
-    aim = Aim(target_psnr, bpp, None if size is None else options.size_bytes(size, "--size"), quality)
+    target = RateTarget(target_psnr, bpp, None if size is None else options.size_bytes(size, "--size"), quality)
     field_settings, signal_options = _settings(settings or [])
     if effort is None:
         effort = DEFAULT_EFFORT
-    request = Request(aim, effort, profile, field, field_settings, seed or 0, not no_verify, device)
+    arguments = CompressionSettings(target, effort, profile, field, field_settings, seed or 0, not no_verify, device)
     folder = folder_for(inputs, output)
     is_single = folder is None
     if threads is None and jobs > 1 and not is_single:
         threads = max(1, (os.cpu_count() or 1) // jobs)
     is_shown = not (no_progress or is_quiet)
     tasks = [
-        Task(name, _target_name(name, output, folder), request, kind, signal_options, force, threads, backend,
+        CompressTask(name, _target_name(name, output, folder), arguments, kind, signal_options, force, threads, backend,
              is_shown and (is_single or jobs == 1))
         for name in inputs
     ]  # fmt: skip
-    results: list[Document | Failure] = []
-    for result in each(tasks, run, lambda task: task.name, jobs):
-        results.append(result)
-        if isinstance(result, Failure):
-            continue
-        out.notes(result.pop("notes"))
-        if not is_single and not as_json:
-            typer.echo(result["output"] if is_quiet else _line(result))
-    conclude(out, "compress", results, _line, is_single)
+    run_all(out, "compress", tasks, run, lambda task: task.name, _line, jobs, is_single=is_single)
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """One input, and all that a process of its own needs to know."""
+class CompressTask:
+    """One input with its settings, for a separate process."""
 
     name: str
     target: str | None
-    request: Request
+    settings: CompressionSettings
     kind: str | None
     signal_options: dict[str, str]
     force: bool
@@ -129,28 +123,30 @@ class Task:
     is_shown: bool
 
 
-def run(task: Task) -> Document:
-    """Compress one input; the document of what came out."""
-    with machine(task.request.device, task.threads, task.backend) as device, codec_backend(task.backend):
-        from inr.codec.encode import compress_subject, load
+def run(task: CompressTask) -> Document:
+    """Compress one input and return the JSON document of the result."""
+    with machine(task.settings.device, task.threads, task.backend) as device, codec_backend(task.backend):
+        from inr.codec.compression_input import load_input
+        from inr.codec.encode import compress_input
 
         given = source(task.name)
-        target = Target.of(task.target, f"{given.stem}{SUFFIX}", force=task.force, suffixes=(SUFFIX,))
-        subject = load(given, task.kind, task.signal_options)
-        with PartProgress(is_shown=task.is_shown, name=Path(given.name).name) as progress:
-            request = dataclasses.replace(task.request, device=str(device))
-            made = compress_subject(subject, target.path, request, progress)
-        if target.is_stdout:
-            target.write(made.data)
+        target = OutputTarget.of(task.target, f"{given.stem}{SUFFIX}", force=task.force, suffixes=(SUFFIX,))
+        loaded = load_input(given, task.kind, task.signal_options)
+        with PartProgress(is_shown=task.is_shown, name=printable(Path(given.name).name)) as progress:
+            arguments = dataclasses.replace(task.settings, device=str(device))
+            made = compress_input(loaded, arguments, progress)
+        target.write(made.data, keep=True)
     return {"input": task.name, "output": target.name, **made.summary()}
 
 
 def _line(document: Document) -> str:
     """`photo.inrz  33.51 dB PSNR  25.2 kB  0.512 bpp  pyramid  verified  42.1 s`."""
+    from inr.codec.kind import CODEC_KINDS
+
     rate = document["bits_per_sample"]
-    unit = "bpp" if document["kind"] == "image" else "bits/sample"
+    unit = CODEC_KINDS[document["kind"]].rate_unit
     parts = [
-        document["output"],
+        printable(document["output"]),
         human_metric(document["headline"], document["metrics"].get(document["headline"])),
         human_bytes(document["bytes"]),
         "" if rate is None else f"{rate:.3f} {unit}",
@@ -167,27 +163,10 @@ def _target_name(name: str, output: str | None, folder: Path | None) -> str | No
 
 
 def _settings(texts: list[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    from inr.fitting.request import by_section
+    from inr.workflows.request import by_section
 
     problems: list[str] = []
     sections = by_section(texts, problems, ("field", "signal"))
     if problems:
         raise ConfigError(problems, "for example --set field.width=64")
     return tuple(sections["field"]), dict(text.split("=", 1) for text in sections["signal"])
-
-
-@contextlib.contextmanager
-def codec_backend(name: str | None) -> Iterator[None]:
-    """The entropy coder looks at INR_BACKEND, as does the fresh process that verifies."""
-    if name is None:
-        yield
-        return
-    before = os.environ.get("INR_BACKEND")
-    os.environ["INR_BACKEND"] = name
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["INR_BACKEND"]
-        else:
-            os.environ["INR_BACKEND"] = before

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from inr.core.text import printable
+
 from . import _options as options
-from ._io import Target, source
-from ._machine import check_memory, machine
+from ._fit_plan import check_training_memory
+from ._io import OutputTarget, source
+from ._machine import machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
-from .fit import BYTES_PER_PARAMETER
 
 
 def convert(
@@ -34,7 +36,7 @@ def convert(
         int,
         typer.Option(
             metavar="N",
-            help="Equal parts of the run, from coarse targets to the model itself. Default: 1.",
+            help="Number of coarse-to-fine training stages. Default: 1.",
             show_default=False,
             rich_help_panel=options.TRAINING,
         ),
@@ -51,39 +53,32 @@ def convert(
 ) -> None:
     """Turn a fitted field into one of another family, without its signal.
 
-    The new field is fitted to the old one (distillation); what is said is how near it came to it, not to the signal.
+    The new field is fitted to the old one (distillation). The quality is measured against that.
 
     \b
     inr convert siren.safetensors --field hash_grid -o grid.safetensors
     inr convert grid.safetensors --field siren --set field.width=128 --time 1m
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
-    flags = {
-        "steps": steps,
-        "time_s": None if time is None else options.seconds(time, "--time"),
-        "target_psnr_db": target_psnr,
-        "seed": seed,
-    }
-    flags = {key: value for key, value in flags.items() if value is not None}
+    flags = options.fit_flags(steps, time, target_psnr, seed=seed)
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
-        from inr.fitting.distil import distil
-        from inr.fitting.request import Request
-        from inr.fitting.sizing import count_parameters
         from inr.fitting.teacher import teacher_of
+        from inr.ntk import observers_of
+        from inr.workflows.distillation import distil
+        from inr.workflows.fit import FitPlan
+        from inr.workflows.request import FitRequest
 
         given = source(model)
-        request = Request.of(lambda kind: field, None, field, settings or [], flags, None)
+        request = FitRequest.of(lambda kind, options: field, None, field, settings or [], flags, None)
         fit = Fit.load(given)
         fit.field.to(chosen)
         name = Path(given.name).name
-        target = Target.of(output, f"{given.stem}.{field}.safetensors", force=force, suffixes=(".safetensors",))
+        target = OutputTarget.of(output, f"{given.stem}.{field}.safetensors", force=force, suffixes=(".safetensors",))
         teacher = teacher_of(fit, name)
-        config, fit_config = request.resolve(teacher)
-        n_params = count_parameters(config, fit.spec)
-        check_memory(
-            n_params * BYTES_PER_PARAMETER, f"training {n_params:,} parameters", "use a smaller field: inr fields NAME"
-        )
+        plan = FitPlan.of(teacher, request.field, request, device=chosen)
+        config, fit_config, n_params = plan.field, plan.settings, plan.n_params
+        check_training_memory(n_params)
         old = fit.field.config.type_name
         out.note(
             f"{old} with {fit.field.n_params:,} parameters to {config.type_name} with {n_params:,}, "
@@ -91,9 +86,18 @@ def convert(
         )
         shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=fit_config.time_s)
         with shown as progress:
-            result = distil(fit, config, fit_config, stages=stages, name=name, device=chosen, on_progress=progress)
+            result = distil(
+                fit,
+                config,
+                fit_config,
+                stages=stages,
+                name=name,
+                device=chosen,
+                observers=observers_of,
+                on_progress=progress,
+            )
         data = result.to_bytes()
-        target.write(data)
+        target.write(data, keep=True)
     document = {
         "output": target.name,
         "bytes": len(data),
@@ -109,7 +113,7 @@ def convert(
     }
     quality = human_metric(teacher.headline, result.metrics[teacher.headline])
     text = (
-        f"{target.name}  {quality} to {name}  {n_params:,} parameters  {human_bytes(len(data))}  "
+        f"{printable(target.name)}  {quality} to {printable(name)}  {n_params:,} parameters  {human_bytes(len(data))}  "
         f"{human_seconds(result.seconds)}"
     )
     out.result("convert", document, text, target.name)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr._errors import UnreadableError, UsageError, unknown_name
+from inr.core.errors import UnreadableError, UsageError, unknown_name
+from inr.core.text import printable
 
 from . import _options as options
-from ._batch import Document, Failure, check_jobs, conclude, each, folder_for
-from ._io import PIPE, Target
+from ._batch import Document, check_jobs, folder_for, run_all
+from ._io import PIPE, OutputTarget
+from ._machine import codec_backend, machine
 from ._output import Output, human_bytes, human_seconds
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 MODEL = ".safetensors"
 MESHES = (".ply", ".obj", ".stl", ".glb")
 LARGE = 2**6
-"""What `--allow-large` multiplies the limits by."""
+"""The factor of `--allow-large` on the limits."""
 
 
 def decompress(
@@ -39,7 +41,8 @@ def decompress(
             "-o",
             "--output",
             metavar="PATH",
-            help="A file, whose suffix tells the format, or a folder; - is stdout. Default: the input's name, here.",
+            help="A file, whose suffix sets the format, or a folder; - is stdout. Default: the input's name, here.",
+            callback=options.output_name,
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
@@ -48,19 +51,19 @@ def decompress(
         typer.Option(
             "--to",
             metavar="NAME",
-            help="png, wav, npy, ply ..., or model. Default: by the suffix of -o, or the kind of signal.",
+            help="png, wav, npy, ply ..., or model. Default: from the suffix of -o, or the kind of signal.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     resolution: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
-            help="Of a mesh: cells along each side of the box. Default: 256.",
+            help="Cells of a mesh along each side of the box. Default: 256, more for thin shapes.",
             show_default=False,
             rich_help_panel=options.VIEW,
         ),
-    ] = 256,
+    ] = None,
     allow_large: Annotated[
         bool,
         typer.Option(
@@ -86,53 +89,48 @@ def decompress(
     inr decompress photo.inrz --to model -o photo.safetensors
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
-    check_jobs(jobs)
-    if resolution < 1:
-        raise UsageError(f"--resolution is {resolution}, expected a whole number >= 1")
+    check_jobs(jobs, inputs)
+    options.check_count("--resolution", resolution)
     folder = folder_for(inputs, output)
-    tasks = [Task(name, output, folder, to, resolution, allow_large, force, threads, backend) for name in inputs]
-    results: list[Document | Failure] = []
-    for result in each(tasks, run, lambda task: task.name, jobs):
-        results.append(result)
-        if isinstance(result, Failure):
-            continue
-        out.notes(result.pop("notes"))
-        if folder is not None and not as_json:
-            typer.echo(result["output"] if is_quiet else _line(result))
-    conclude(out, "decompress", results, _line, folder is None)
+    tasks = [
+        DecompressTask(name, output, folder, to, resolution, allow_large, force, threads, backend) for name in inputs
+    ]
+    run_all(out, "decompress", tasks, run, lambda task: task.name, _line, jobs, is_single=folder is None)
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """One input, and all that a process of its own needs to know."""
+class DecompressTask:
+    """One input with its settings, for a separate process."""
 
     name: str
     output: str | None
     folder: Path | None
     to: str | None
-    resolution: int
+    resolution: int | None
     allow_large: bool
     force: bool
     threads: int | None
     backend: str | None
 
 
-def run(task: Task) -> Document:
-    """Decompress one input; the document of what came out."""
+def run(task: DecompressTask) -> Document:
+    """Decompress one input and return the JSON document of the result."""
     import time
 
     from inr.codec import decode
+    from inr.codec.decoded import formats_of
+    from inr.codec.guards import naming
 
     limits = _limits(task.allow_large)
     data = _bytes(task.name, limits)
-    with decode.naming(task.name):
+    with naming(task.name):
         header = decode.inspect(data, limits=limits).header
-    suffixes = (*decode.formats_of(header), *(MESHES if not header.is_lattice else ()), MODEL)
+    suffixes = (*formats_of(header), *(MESHES if not header.is_lattice else ()), MODEL)
     default = MESHES[0] if not header.is_lattice else suffixes[0]
     target, suffix = _target(task, suffixes, default)
-    with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.kind != "image"):
+    with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.codec_kind.needs_torch):
         started = time.perf_counter()
-        with decode.naming(task.name):
+        with naming(task.name):
             decoded = decode.decompress(data, limits=limits)
         result, notes = _written(decoded, suffix, task.resolution)
         seconds = time.perf_counter() - started
@@ -154,7 +152,7 @@ def run(task: Task) -> Document:
     }
 
 
-def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes | None, tuple[str, ...]]:
+def _written(decoded: Decoded, suffix: str, resolution: int | None) -> tuple[bytes | None, tuple[str, ...]]:
     """The file's bytes, None for an empty mesh, and notes."""
     out = io.BytesIO()
     if suffix == MODEL:
@@ -166,26 +164,26 @@ def _written(decoded: Decoded, suffix: str, resolution: int) -> tuple[bytes | No
         mesh = inr.extract_mesh(decoded.fit(), resolution)
         if mesh.outcome == "empty":
             low, high = mesh.value_range
-            return None, (f"empty mesh: the field never crosses 0; its values go from {low:.4g} to {high:.4g}",)
+            return None, (f"empty mesh: the field never crosses 0; its values range from {low:.4g} to {high:.4g}",)
         notes = tuple(save_mesh(mesh, out, suffix))
-        return out.getvalue(), notes
-    from inr.codec.decode import write
+        return out.getvalue(), (*notes, *mesh.notes)
+    from inr.codec.decoded import write
 
     notes = write(decoded, out, suffix)
     return out.getvalue(), notes
 
 
-def _target(task: Task, suffixes: tuple[str, ...], default: str) -> tuple[Target, str]:
-    """Where the result goes, and in which format."""
+def _target(task: DecompressTask, suffixes: tuple[str, ...], default: str) -> tuple[OutputTarget, str]:
+    """The output and its format."""
     chosen = None if task.to is None else "." + task.to.lstrip(".").lower()
     chosen = {".model": MODEL, ".mesh": MESHES[0]}.get(chosen or "", chosen)
     if chosen is not None and chosen not in suffixes:
         raise unknown_name("format", str(task.to), [suffix[1:] for suffix in suffixes[:-1]] + ["model"])
     stem = Path(task.name).stem if task.name != PIPE else "stdin"
     name = task.output if task.folder is None else str(task.folder / (stem + (chosen or default)))
-    target = Target.of(name, stem + (chosen or default), force=task.force, suffixes=() if chosen else suffixes)
+    target = OutputTarget.of(name, stem + (chosen or default), force=task.force, suffixes=() if chosen else suffixes)
     if chosen is None:
-        chosen = default if target.path is None else target.path.suffix.lower()
+        chosen = target.suffix(default)
     return target, chosen
 
 
@@ -194,6 +192,8 @@ def _bytes(name: str, limits: Limits) -> bytes:
         from inr.codec.decode import read
 
         return read(name, limits)
+    if sys.stdin is None:
+        raise UsageError("input is -, but stdin is closed, expected a pipe", "inr decompress - < FILE")
     if sys.stdin.isatty():
         raise UsageError("input is -, but stdin is a terminal, expected a pipe", "inr decompress - < FILE")
     data = sys.stdin.buffer.read()
@@ -214,18 +214,14 @@ def _limits(is_large: bool) -> Limits:
 
 @contextlib.contextmanager
 def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> Iterator[None]:
-    """Threads and backend; torch is imported only where the result can not be had without it."""
-    from .compress import codec_backend
-
+    """Set threads and backend; import torch only if the result needs it."""
     if not needs_torch and threads is None and backend in (None, "reference"):
-        from inr._compiling import forgo_blas
+        from inr.core.jit import skip_scipy_blas_import
 
-        forgo_blas()
+        skip_scipy_blas_import()
         with codec_backend(backend):
             yield
         return
-    from ._machine import machine
-
     with machine("cpu", threads, backend), codec_backend(backend):
         yield
 
@@ -233,6 +229,8 @@ def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> 
 def _line(document: Document) -> str:
     """`photo.png  768x512  812.3 kB  0.6 s`."""
     if document["outcome"] == "empty":
-        return f"{document['input']}  nothing written"
+        return f"{printable(document['input'])}  nothing written"
     shape = "x".join(map(str, document["shape"])) if document["shape"] else document["kind"]
-    return "  ".join((document["output"], shape, human_bytes(document["bytes"]), human_seconds(document["seconds"])))
+    return "  ".join(
+        (printable(document["output"]), shape, human_bytes(document["bytes"]), human_seconds(document["seconds"]))
+    )

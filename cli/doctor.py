@@ -6,14 +6,24 @@ import os
 import platform
 from typing import Any
 
-import typer
-
 import inr
 
 from . import _options as options
-from ._output import Output
+from ._output import Output, say
 
-REQUIRED = ("torch", "numpy", "numba", "safetensors", "typer", "rich", "pillow", "soundfile", "trimesh", "libigl")
+REQUIRED = (
+    "torch",
+    "numpy",
+    "numba",
+    "safetensors",
+    "typer",
+    "rich",
+    "pillow",
+    "soundfile",
+    "trimesh",
+    "libigl",
+    "manifold3d",
+)
 OPTIONAL = ("triton", "tinycudann", "onnx", "onnxruntime")
 
 
@@ -23,7 +33,7 @@ def doctor(
     verbosity: options.Verbose = 0,
     device: options.Device = "auto",
 ) -> None:
-    """Say what is installed and which kernels would be used.
+    """Show what is installed and which kernels would be used.
 
     \b
     inr doctor
@@ -32,7 +42,8 @@ def doctor(
     out = Output(as_json, is_quiet, verbosity)
     import torch
 
-    from inr import _device, kernels
+    from inr import kernels
+    from inr.core import device as _device
 
     chosen, reason = _device.pick(device)
     document: dict[str, Any] = {
@@ -51,15 +62,15 @@ def doctor(
     if as_json or is_quiet:
         out.result("doctor", document, "", document["device"])
         return
-    typer.echo(f"inr {document['inr']}, Python {document['python']}, {document['platform']}")
-    typer.echo(f"device {reason}; {document['cpus']} CPUs")
+    say(f"inr {document['inr']}, Python {document['python']}, {document['platform']}")
+    say(f"device {reason}; {document['cpus']} CPUs")
     for gpu in document["cuda_devices"]:
-        typer.echo(f"CUDA {gpu}")
-    typer.echo()
+        say(f"CUDA {gpu}")
+    say()
     rows = [(name, version or "missing") for name, version in document["packages"].items()]
     rows += [(f"{name} (optional)", state) for name, state in document["optional"].items()]
     out.table(("package", "version"), rows)
-    typer.echo()
+    say()
     out.table(
         ("kernel", "backend", "usable", f"why not, for float32 on {chosen.type}"),
         [
@@ -80,7 +91,7 @@ def _version(distribution: str) -> str | None:
 
 def _optional(package: str) -> str:
     """The version of an optional package, `absent`, or why its import fails."""
-    from inr._optional import probe
+    from inr.core.optional import probe
 
     found = probe(package)
     if not isinstance(found, Exception):

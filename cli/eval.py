@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr._errors import InrError, UsageError
+from inr.core.errors import InrError, UsageError
+from inr.core.text import printable
 
 from . import _options as options
 from ._io import PIPE, source
 from ._machine import machine
-from ._output import Output
+from ._output import Output, say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ def evaluate(
 ) -> None:
     """Measure fitted fields against a reference.
 
-    What is measured is what inr render would write: clipped, and rounded to the reference's bits.
+    Measures the output of inr render: values are clipped, and rounded to the reference's bits.
 
     \b
     inr eval photo.safetensors photo.png
@@ -49,7 +50,7 @@ def evaluate(
         from inr.fitting import Fit
         from inr.signals import load_signal
 
-        signal = load_signal(source(reference), kind, signal_options(settings or []))
+        signal = load_signal(source(reference), kind, options.signal_options(settings))
         out.notes(signal.notes)
         for name in models:
             try:
@@ -64,7 +65,7 @@ def evaluate(
         out.result("eval", {"reference": reference, "models": rows}, "", "")
     elif is_quiet:
         for row in rows:
-            typer.echo(f"{row['metrics'][signal.headline]:.6g}")
+            say(f"{row['metrics'][signal.headline]:.6g}")
     elif rows:
         _print_table(out, rows)
     if worst:
@@ -72,6 +73,11 @@ def evaluate(
 
 
 def _row(name: str, fit: Fit, signal: Signal) -> dict[str, Any]:
+    if fit.spec.quantity != signal.spec.quantity:
+        raise UsageError(
+            f"{name!r} is a model of kind {fit.spec.kind!r}, the reference is of kind {signal.spec.kind!r}",
+            "compare a model with the kind of signal it was fitted to; --kind says what the reference is read as",
+        )
     if (fit.spec.d_in, fit.spec.d_out) != (signal.spec.d_in, signal.spec.d_out):
         raise UsageError(
             f"{name!r} goes from {fit.spec.d_in} coordinates to {fit.spec.d_out} channels, "
@@ -94,19 +100,10 @@ def _in_units_of(signal: Signal, fit: Fit) -> Any:
         return fit
 
     def evaluate(x: Tensor) -> Tensor:
-        return fit(fit.frame.domain.to_unit(signal.frame.domain.from_unit(x)))
+        # in double precision, since units may lie far from their origin
+        return fit(fit.frame.domain.to_unit(signal.frame.domain.from_unit(x.double())).to(x))
 
     return evaluate
-
-
-def signal_options(settings: list[str]) -> dict[str, str]:
-    found = {}
-    for text in settings:
-        key, sep, value = text.partition("=")
-        if not sep or not key.startswith("signal."):
-            raise UsageError(f"--set is {text!r}, expected signal.KEY=VALUE")
-        found[key.removeprefix("signal.")] = value
-    return found
 
 
 def _print_table(out: Output, rows: list[dict[str, Any]]) -> None:
@@ -115,7 +112,12 @@ def _print_table(out: Output, rows: list[dict[str, Any]]) -> None:
     out.table(
         columns,
         [
-            [row["model"], row["field"], f"{row['n_params']:,}", *(f"{row['metrics'][m]:.5g}" for m in metrics)]
+            [
+                printable(row["model"]),
+                row["field"],
+                f"{row['n_params']:,}",
+                *(f"{row['metrics'][m]:.5g}" for m in metrics),
+            ]
             for row in rows
         ],
         right=columns[2:],

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
+from inr.core.text import printable
 
 from . import _options as options
-from ._io import PIPE, Target, source
+from ._io import PIPE, OutputTarget, source
 from ._machine import machine
 from ._output import Output, human_bytes
 
@@ -59,7 +60,7 @@ def export(
 
     \b
     inr export photo.safetensors -o photo.onnx       any ONNX runtime
-    inr export photo.safetensors -o photo.py         a script that needs NumPy alone
+    inr export photo.safetensors -o photo.py         a script that needs only NumPy
     inr export bunny.safetensors -o bunny.glsl       a function for shaders; also .wgsl
     inr export bunny.safetensors -o bunny.glb        its surface
     inr export photo.safetensors -o photo.json       tiny-cuda-nn; and back:
@@ -68,19 +69,21 @@ def export(
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
     with machine("cpu", threads):
-        from inr._config import override
-        from inr.export import exporter_for
+        from inr.core.config import override
+        from inr.exporters import exporter_for
 
         named = form or (Path(output).suffix or str(output) if output not in (None, PIPE) else "onnx")
         kind, suffix = exporter_for(named)
         exporter = kind()
+        if colors is not None and not hasattr(exporter, "colors"):
+            raise UsageError(f"--colors does not apply to {exporter.type_name}", "it is for .ply, .obj and .glb")
         given = [*(settings or []), *([] if colors is None else [f"colors={colors}"])]
         if given:
             exporter = override(exporter, given, exporter.type_name)
         if output not in (None, PIPE) and Path(str(output)).suffix.lower() in kind.suffixes:
             suffix = Path(str(output)).suffix.lower()
         stem = Path(model).stem if model != PIPE else "stdin"
-        target = Target.of(output, stem + suffix, force=force)
+        target = OutputTarget.of(output, stem + suffix, force=force)
         fit = _load(model)
         made = exporter.encode(fit, suffix)
         if target.path is None:
@@ -96,7 +99,7 @@ def export(
     out.notes(made.notes)
     sizes = [len(data) for data in made.files.values()]
     files = [{"path": path, "bytes": size} for path, size in zip(paths, sizes, strict=True)]
-    text = "  ".join(f"{path}  {human_bytes(size)}" for path, size in zip(paths, sizes, strict=True))
+    text = "  ".join(f"{printable(path)}  {human_bytes(size)}" for path, size in zip(paths, sizes, strict=True))
     document = {"output": paths[0], "format": exporter.type_name, "settings": exporter.to_json(), "files": files}
     out.result("export", document, text, paths[0])
 
@@ -105,15 +108,15 @@ def _load(name: str) -> Fit:
     """A model file, or one of the other formats that a fit can be read from."""
     import inr
 
-    suffix = Path(name).suffix.lower()
-    if suffix == ".json":
-        from inr.export.tcnn import load_fit
+    given = source(name)
+    if given.suffix == ".json":
+        from inr.exporters.tcnn import load_fit
 
-        return load_fit(Path(name))
-    if suffix == ".inrz":
-        decompress: Callable[[str], Any] | None = getattr(inr, "decompress", None)
+        return load_fit(given)
+    if given.suffix == ".inrz":
+        decompress: Callable[[Path | bytes], Any] | None = getattr(inr, "decompress", None)
         if decompress is None:
-            raise UsageError(f"{name!r} is a compressed file, which this version can not read", "update inr")
-        fitted: Fit = decompress(name).fit()
+            raise UsageError(f"{name!r} is a compressed file, which this version cannot read", "update inr")
+        fitted: Fit = decompress(given.path or given.data or b"").fit()
         return fitted
-    return inr.load(source(name))
+    return inr.load(given)

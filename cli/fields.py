@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import _options as options
-from ._output import Output
+from ._output import Output, say
+from ._streams import is_terminal
 
 if TYPE_CHECKING:
-    from inr._config import Config, Setting
+    from inr.core.config import Config, Setting
     from inr.fields import FieldConfig
 
 
@@ -44,7 +45,7 @@ def fields(
     inr fields siren --json       JSON schema, with every variant of every slot
     """
     out = Output(as_json, is_quiet, verbosity)
-    from inr._config import json_schema
+    from inr.core.config import json_schema
     from inr.fields import FIELDS
 
     if name is None:
@@ -70,17 +71,18 @@ def fields(
         }
         out.result("field", document | {"slots": _slots(cls)}, "", "\n".join(keys))
         return
-    typer.echo(f"{name}: {summary(cls)}\n{cls.paper}\n")
+    say(f"{name}: {summary(cls)}\n{cls.paper}\n")
     out.table(
         ("setting", "default", "meaning"),
         [(key, default_text(s), _meaning(s)) for key, s in flat_settings(cls, "field.")],
     )
-    typer.echo(f"\nSet one with --set, for example: inr fit IN --field {name} --set field.depth=3")
+    say(f"\nSet one with --set, for example: inr fit IN --field {name} --set field.depth=3")
 
 
 def _list(out: Output, families: Mapping[str, Mapping[str, Any]], *, has_counts: bool) -> None:
-    """Three columns in a pipe, for grep; the paper under what it is on a terminal, where three would not fit."""
-    is_stacked = sys.stdout.isatty()
+    """Three columns in a pipe, for grep; on a terminal, where three would not fit, the paper is below the
+    description."""
+    is_stacked = is_terminal(sys.stdout)
     columns = ["field", "what it is"] if is_stacked else ["field", "what it is", "paper"]
     rows = []
     for name, entry in families.items():
@@ -96,10 +98,10 @@ def _list(out: Output, families: Mapping[str, Mapping[str, Any]], *, has_counts:
 
 
 def _count(cls: type[FieldConfig]) -> int | None:
-    """Parameters with the default settings for a picture of 768x512 RGB; none where it can not be that."""
-    from inr._domain import Spec
-    from inr._errors import InrError
-    from inr.fitting.sizing import count_parameters
+    """Parameters with the default settings for a picture of 768x512 RGB; none if the family does not take it."""
+    from inr.core.domain import Spec
+    from inr.core.errors import InrError
+    from inr.workflows.sizing import count_parameters
 
     spec = Spec("image", 2, 3, (768, 512))
     try:
@@ -114,7 +116,7 @@ def summary(cls: type[Config]) -> str:
 
 def flat_settings(cls: type[Config], prefix: str, base: Config | None = None) -> Iterator[tuple[str, Setting]]:
     """Every setting with its full key, those of a slot's default variant, as the default has them, after the slot."""
-    from inr._config import Config, settings_of
+    from inr.core.config import Config, settings_of
 
     for setting in settings_of(cls):
         if base is not None:
@@ -125,7 +127,7 @@ def flat_settings(cls: type[Config], prefix: str, base: Config | None = None) ->
 
 
 def default_text(setting: Setting) -> str:
-    from inr._config import Config
+    from inr.core.config import Config
 
     value = setting.default
     if isinstance(value, Config):
@@ -138,7 +140,7 @@ def default_text(setting: Setting) -> str:
 
 
 def _meaning(setting: Setting) -> str:
-    from inr._config import Config
+    from inr.core.config import Config
 
     bounds = setting.param.bounds()
     text = setting.param.help + (f" ({bounds})" if bounds else "")
@@ -149,7 +151,7 @@ def _meaning(setting: Setting) -> str:
 
 def _slots(cls: type[Config]) -> dict[str, Any]:
     """JSON schema of each variant of each slot that a config reaches."""
-    from inr._config import Config, json_schema, settings_of
+    from inr.core.config import Config, json_schema, settings_of
 
     found: dict[str, Any] = {}
     waiting = [cls]

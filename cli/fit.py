@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import io
-import signal as os_signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from inr._errors import UsageError
-from inr._preparation import compilation
+from inr.core.stopwatch import compilation
 
+from . import _interrupts
 from . import _options as options
-from ._app import INTERRUPTED
-from ._io import PIPE, Target, read_settings, source
-from ._machine import check_memory, machine
-from ._output import Output, human_bytes, human_metric, human_seconds
-from ._progress import FitProgress
-
-if TYPE_CHECKING:
-    import torch
-
-    from inr.fields import FieldConfig
-    from inr.fitting import Fit, FitConfig, Run
-    from inr.fitting.request import Request
-    from inr.fitting.team import Team
-    from inr.signals import Signal
-
-TRACK_SHARE = 0.1
-"""Seconds that looks at the tangent kernel may take per second of the fit, where --track-ntk is given."""
-
-BYTES_PER_PARAMETER = 16
-"""float32: the parameter, its gradient, and Adam's two moments."""
+from ._checkpoints import Checkpoints
+from ._fit_plan import check_training_memory, frequency_line, plan_document, plan_text, print_settings
+from ._fit_result import advice, fit_summary, rendering_target, tracking_line
+from ._io import PIPE, OutputTarget, read_settings, source
+from ._machine import machine
+from ._output import Output
+from ._training import Outputs, process_group, train
 
 
 def fit(
@@ -45,26 +27,13 @@ def fit(
     kind: options.Kind = None,
     field: Annotated[
         str | None,
-        options.family("Field family; see inr fields. Default: that of --init, or hash_grid; points: siren."),
+        options.family("Field family; see inr fields. Default: that of --init, or hash_grid; open clouds: siren."),
     ] = None,
+    params: options.Params = None,
     settings: options.Settings = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Settings as TOML, or a tiny-cuda-nn configuration (.json); options and --set win over it.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    config: options.ConfigFile = None,
     init: options.Init = None,
-    fresh: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHAT",
-            help="Choose a frequency setting by the signal's spectrum: auto, or activation.omega=30,60,90.",
-            rich_help_panel=options.MODEL,
-        ),
-    ] = None,
+    fresh: options.Fresh = None,
     steps: options.Steps = None,
     time: options.Time = None,
     target_psnr: Annotated[
@@ -78,14 +47,7 @@ def fit(
     lr: options.Rate = None,
     batch: options.BatchSize = None,
     seed: options.Seed = None,
-    track_ntk: Annotated[
-        bool,
-        typer.Option(
-            "--track-ntk",
-            help="Follow the tangent kernel, within 10 % of the time; the model file holds what was seen.",
-            rich_help_panel=options.TRAINING,
-        ),
-    ] = False,
+    track_ntk: options.TrackNtk = False,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -100,25 +62,30 @@ def fit(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Go on from a checkpoint, with its settings, as if never stopped.",
+            help="Resume from a checkpoint, with its settings.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
     render: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Also write what the field looks like.", rich_help_panel=options.OUTPUT),
+        typer.Option(metavar="FILE", help="Also write a rendering of the field.", rich_help_panel=options.OUTPUT),
     ] = None,
+    dtype: options.Dtype = None,
     print_config: Annotated[
         bool,
         typer.Option(
             "--print-config",
-            help="Print all settings as TOML for --config; fit nothing.",
+            help="Print all settings as TOML for --config, without fitting.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Check everything, say the plan; fit nothing.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--dry-run",
+            help="Validate the settings and print the plan, without fitting.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     force: options.Force = False,
     as_json: options.Json = False,
@@ -129,301 +96,110 @@ def fit(
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
-    """Fit a field to a picture, sound, shape, point cloud or array.
+    """Fit a field to a picture, video, sound, shape, point cloud or array.
 
-    Kernels are compiled once per machine. Neither that nor the start nor --track-ntk is part of the fit's time or of
-    --time; --json tells them apart: seconds, startup_seconds, compile_seconds, track_seconds.
+    Kernels are compiled once per machine. The fit's time and --time exclude that, the start-up and --track-ntk; --json
+    lists them all: seconds, startup_seconds, compile_seconds, track_seconds.
 
     \b
     inr fit photo.png -o photo.safetensors --render fitted.png
     inr fit photo.png --field siren --time 30s
-    inr fit cello.wav --target-psnr 45 --steps 20000
+    inr fit photo.png --params 50000
+    inr fit cello.wav --target-psnr 45
     inr fit photo.png --field siren --fresh auto
     inr fit photo.png --init learned.safetensors --steps 20
     inr fit bunny.obj --set field.encoding.levels=12 --set fit.batch=65536
     cat a.png | inr fit - -o - > a.safetensors
     torchrun --nproc-per-node 2 -m inr_cli fit photo.png
     """
-    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
-    if save_every is not None and save_every < 1:
-        raise UsageError(f"--save-every is {save_every}, expected a whole number >= 1")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--steps is {steps}, expected a whole number >= 1")
-    flags = {
-        "steps": steps,
-        "time_s": None if time is None else options.seconds(time, "--time"),
-        "target_psnr_db": target_psnr,
-        "lr": lr,
-        "batch": batch,
-        "seed": seed,
-        "track_ntk": TRACK_SHARE if track_ntk else None,
-    }
-    flags = {key: value for key, value in flags.items() if value is not None}
-    if resume is not None and (flags or field or settings or config or init or fresh):
-        raise UsageError("--resume takes its settings from the checkpoint, other settings can not be given with it")
-    if init is not None and fresh is not None:
-        raise UsageError("--init and --fresh are both given, expected one of them: --init brings its own settings")
-    is_real = not (print_config or dry_run)
-    with machine(device, threads, backend) as picked, _team(picked, input) as team:
-        from inr.fitting import Fit, Run
-        from inr.fitting.request import Request
-        from inr.fitting.warm import warm_start
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
+    options.check_count("--save-every", save_every)
+    options.check_count("--steps", steps)
+    options.check_count("--params", params)
+    flags = options.fit_flags(steps, time, target_psnr, lr, batch, seed, track_ntk=track_ntk, dtype=dtype)
+    force_all = force or print_config or dry_run
+    with machine(device, threads, backend) as picked, process_group(picked, input) as group:
+        from inr.ntk import observers_of
         from inr.signals import default_field_of, load_signal
+        from inr.workflows.fit import FitPlan, check_resume
+        from inr.workflows.request import FitRequest
+        from inr.workflows.start import Start
 
-        chosen = picked if team is None else team.device
-        is_first = team is None or team.rank == 0  # the others work, and neither write nor speak
+        others = [text for text in settings or [] if not text.startswith("signal.")]
+        start = Start.of(init, fresh)
+        if resume is not None:
+            check_resume(start, has_settings=bool(flags or field or others or config or params))
+        chosen = picked if group is None else group.device
         given = source(input)
-        start = None if init is None else Fit.load(init)
-        request = Request.of(
-            lambda kind: default_field_of(given, kind),
+        request = FitRequest.of(
+            lambda kind, options: default_field_of(given, kind, options),
             None if config is None else read_settings(config),
             field,
             settings or [],
             flags,
             kind,
-            None if start is None else start.field.config,
+            None if start.init is None else start.init.field.config,
         )
-        stem = given.stem
         signal = load_signal(given, request.kind, request.signal_options)
-        target = Target.of(output, f"{stem}.safetensors", force=force or not is_real, suffixes=(".safetensors",))
-        picture = None
-        if render == "-":
-            raise UsageError("--render is -, expected a file name", "write the model to stdout with -o -")
-        if render is not None:
-            picture = Target.of(render, "", force=force or not is_real, suffixes=signal.formats)
-        folder = _checkpoint_folder(checkpoint, resume, target, stem, force=force or not is_real)
+        target = OutputTarget.of(output, f"{given.stem}.safetensors", force=force_all, suffixes=(".safetensors",))
+        picture = rendering_target(render, signal, force=force_all)
+        checkpoints = Checkpoints.of(
+            checkpoint, resume, target, given.stem, out, force=force_all, is_regular=save_every is not None
+        )
         out.notes(signal.notes)
         if resume is not None:
-            run = Run.resume(resume, signal, chosen, team=team)
-            field_config, fit_config = run.field.config, run.settings
+            plan = FitPlan.resume(resume, signal, device=chosen, group=group, observers=observers_of)
         else:
-            if fresh is not None:
-                request = _choose(request, signal, fresh, out)
-            field_config, fit_config = request.resolve(signal)
-        if print_config:
-            typer.echo(_to_toml(field_config, fit_config, signal, request.signal_options), nl=False)
-            return
-        plan = Plan.of(signal, field_config, fit_config, target, chosen)
-        if dry_run:
-            out.result("plan", plan.document(), plan.text(), target.name)
-            return
-        if resume is None:
-            run = Run(signal, field_config, fit_config, chosen, team=team)
-        if start is not None:
-            warm_start(run, start, Path(str(init)).name)
-        out.note(plan.line() if resume is None else f"resuming at step {run.step}: {plan.line()}")
-        is_shown = not (no_progress or is_quiet)
-        shown = FitProgress(is_shown=is_shown, time_s=fit_config.time_s, seconds=run.seconds)
-        with shown as progress, interruptible() as interruption:
-            outcome = run.advance(
-                progress,
-                should_stop=interruption.is_set,
-                on_checkpoint=lambda: run.save_checkpoint(folder) if is_first else None,
-                checkpoint_every=save_every,
+            plan = FitPlan.of(
+                signal,
+                request.field,
+                request,
+                n_params=params,
+                start=start,
+                device=chosen,
+                group=group,
+                observers=observers_of,
             )
-            if outcome == "interrupted" and is_first:
-                run.save_checkpoint(folder)
-        if outcome == "interrupted":
-            _say_interrupted(out, run, input, folder, target)
-            raise typer.Exit(INTERRUPTED)
-        if not is_first:
+        if plan.frequency is not None:
+            out.note(frequency_line(plan.frequency))
+        if print_config:
+            print_settings(out, plan, {"kind": signal.kind, **request.signal_options})
             return
-        result = run.result(outcome)
-        data = result.to_bytes()
-        target.write(data)
-        if picture is not None:
-            out.notes(write_rendering(result, picture))
-    document = plan.document() | {
-        "bytes": len(data),
+        check_training_memory(plan.n_params)
+        if dry_run:
+            out.result("plan", plan_document(plan, target.name), plan_text(plan, target.name), target.name)
+            return
+
+        def resume_command(folder: Path) -> Sequence[str | Path]:
+            words: list[str | Path] = ["inr", "fit", PIPE if input == PIPE else Path(input)]
+            said = kind if config is None else request.kind
+            words += ["--kind", said] if said is not None else []
+            for key, value in request.signal_options.items():
+                words += ["--set", f"signal.{key}={value}"]
+            words += ["--resume", folder, "-o", PIPE if target.path is None else target.path]
+            words += ["--render", Path(picture.name)] if picture is not None else []
+            return [*words, "--force"] if force else words
+
+        outputs = Outputs(target, picture, checkpoints, resume_command)
+        trained = train(plan, outputs, out, is_shown=not (no_progress or is_quiet), save_every=save_every)
+    _interrupts.end()
+    if trained is None:
+        return
+    result = trained.result
+    document = plan_document(plan, target.name) | {
+        "bytes": trained.n_bytes,
         "render": None if picture is None else picture.name,
-        "outcome": outcome,
+        "outcome": result.outcome,
         "metrics": result.metrics,
         "steps": result.steps,
         "seconds": result.seconds,
-        "startup_seconds": shown.startup_s,
+        "startup_seconds": trained.startup_s,
         "compile_seconds": compilation.seconds,
         "track_seconds": None if result.ntk_track is None else result.ntk_track["seconds"],
     }
     if result.ntk_track is not None:
-        out.note(_tracked(result.ntk_track))
-    out.result("fit", document, summary(result, signal.headline, target.name, len(data)), target.name)
-    if outcome != "done":
-        out.note(_advice(result))
+        out.note(tracking_line(result.ntk_track))
+    out.result("fit", document, fit_summary(result, signal.headline, target.name, trained.n_bytes), target.name)
+    if result.outcome != "done":
+        out.note(advice(result))
         raise typer.Exit(1)
-
-
-def summary(result: Fit, headline: str, name: str, n_bytes: int) -> str:
-    """`kodim05.safetensors  40.31 dB PSNR  981,234 parameters  3.9 MB  11.2 s`."""
-    quality = human_metric(headline, result.metrics.get(headline))
-    size = f"{result.field.n_params:,} parameters  {human_bytes(n_bytes)}"
-    return f"{name}  {quality}  {size}  {human_seconds(result.seconds)}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What will be done: everything resolved, nothing begun."""
-
-    signal: Signal
-    field: FieldConfig
-    fit: FitConfig
-    target: Target
-    device: torch.device
-    n_params: int
-
-    @classmethod
-    def of(cls, signal: Signal, field: FieldConfig, fit: FitConfig, target: Target, device: torch.device) -> Plan:
-        """Raises UnavailableError when the parameters do not fit into memory; they are counted, not made."""
-        import torch
-
-        with torch.device("meta"):
-            n_params = field.build(signal.spec, torch.Generator()).n_params
-        check_memory(
-            n_params * BYTES_PER_PARAMETER, f"training {n_params:,} parameters", "use a smaller field: inr fields NAME"
-        )
-        return cls(signal, field, fit, target, device, n_params)
-
-    def line(self) -> str:
-        spec = self.signal.spec
-        size = "" if spec.shape is None else "x".join(map(str, spec.shape)) + f"x{spec.d_out} "
-        return (
-            f"{self.field.type_name} for {size}{spec.kind}: {self.n_params:,} parameters, {self._end()}, "
-            f"seed {self.fit.seed}, {self.device}"
-        )
-
-    def _end(self) -> str:
-        parts = []
-        if self.fit.steps is not None:
-            parts.append(f"{self.fit.steps} steps")
-        if self.fit.time_s is not None:
-            parts.append(human_seconds(self.fit.time_s))
-        if self.fit.target_psnr_db is not None:
-            parts.append(f"{self.fit.target_psnr_db:g} dB")
-        return " or ".join(parts)
-
-    def text(self) -> str:
-        return f"{self.line()}\nwould write {self.target.name}; batch {self.fit.batch}, learning rate {self.fit.lr:g}"
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "output": self.target.name,
-            "kind": self.signal.spec.kind,
-            "shape": self.signal.spec.shape,
-            "channels": self.signal.spec.d_out,
-            "n_params": self.n_params,
-            "device": str(self.device),
-            "seed": self.fit.seed,
-            "field": self.field.to_json(),
-            "fit": self.fit.to_json(),
-        }
-
-
-def _to_toml(field: FieldConfig, fit: FitConfig, signal: Signal, signal_options: Mapping[str, str]) -> str:
-    import json
-
-    from inr._config import to_toml
-
-    options_ = {"kind": signal.spec.kind, **signal_options}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in options_.items()]
-    return to_toml({"field": field, "fit": fit}) + "\n[signal]\n" + "\n".join(lines) + "\n"
-
-
-def _choose(request: Request, signal: Signal, text: str, out: Output) -> Request:
-    """The request with the frequency setting that FreSh chooses; says so on stderr."""
-    request, choice = request.freshened(signal, text)
-    tried = "  ".join(f"{v:g}: {d:.3g}" for v, d in choice.distances.items())
-    out.note(f"fresh: field.{choice.setting}={choice.value:g} is nearest to the signal's spectrum; distances {tried}")
-    return request
-
-
-def _checkpoint_folder(given: Path | None, resume: Path | None, target: Target, stem: str, *, force: bool) -> Path:
-    """Where checkpoints go; refuses a place that can not be one, and to lose another run's checkpoint."""
-    from inr.fitting import CHECKPOINT_NAME
-
-    default = Path(f"{stem}.checkpoint") if target.path is None else target.path.with_suffix(".checkpoint")
-    folder = given or resume or default
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"checkpoint folder {str(folder)!r} is a file", "choose another --checkpoint")
-    if not folder.parent.is_dir():
-        raise UsageError(f"the parent of checkpoint folder {str(folder)!r} does not exist", f"mkdir -p {folder.parent}")
-    if (folder / CHECKPOINT_NAME).exists() and folder != resume and not force:
-        raise UsageError(
-            f"checkpoint folder {str(folder)!r} holds an unfinished run",
-            f"go on with --resume {folder}, or start over with --force",
-        )
-    return folder
-
-
-@contextlib.contextmanager
-def _team(device: torch.device, input: str) -> Iterator[Team | None]:
-    """The processes that torchrun started for this fit, or None."""
-    from inr.fitting.team import is_launched, joined
-
-    if is_launched() and input == PIPE:
-        raise UsageError("input is -, which the processes of torchrun can not share", "give a file")
-    with joined(device) as team:
-        yield team
-
-
-class _Interruption:
-    """Set by the first Ctrl-C; the second one ends the program at once."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def is_set(self) -> bool:
-        return self._is_set
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self._is_set = True
-        os_signal.signal(number, os_signal.default_int_handler)
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[_Interruption]:
-    interruption = _Interruption()
-    before = os_signal.signal(os_signal.SIGINT, interruption)
-    try:
-        yield interruption
-    finally:
-        os_signal.signal(os_signal.SIGINT, before)
-
-
-def _say_interrupted(out: Output, run: Run, input: str, folder: Path, target: Target) -> None:
-    again = f"inr fit {input} --resume {folder} -o {'-' if target.is_stdout else target.path}"
-    document = {"outcome": "interrupted", "steps": run.step, "seconds": run.seconds, "checkpoint": str(folder)}
-    if out.as_json:
-        out.result("fit", document, "", "")
-    else:
-        out.note(f"interrupted at step {run.step}; checkpoint in {folder}\nhint: {again}")
-
-
-def write_rendering(result: Fit, picture: Target) -> tuple[str, ...]:
-    """Write what a fit looks like on its signal's own lattice, in the format of the target's suffix; returns notes."""
-    values, meta = result.render()
-    file = io.BytesIO()
-    assert picture.path is not None
-    notes = result.kind.write(values, meta, file, picture.path.suffix.lower())
-    picture.write(file.getvalue())
-    return notes
-
-
-def _tracked(found: Mapping[str, Any]) -> str:
-    looks = found["looks"]
-    if "stopped" in found:
-        return f"tangent kernel: {len(looks)} looks, then they failed: {found['stopped']}"
-    if not looks:
-        return "tangent kernel: no look, the fit was too short for one\nhint: --set fit.track_ntk=1 allows more time"
-    steps = ", ".join(str(look["step"]) for look in looks)
-    last = "" if looks[-1]["cka"] is None else f", CKA with the start {looks[-1]['cka']:.3f}"
-    return f"tangent kernel: looked at steps {steps}{last}; {human_seconds(found['seconds'])} beside the fit"
-
-
-def _advice(result: Fit) -> str:
-    if result.outcome == "diverged":
-        return (
-            f"diverged: the loss is not finite after step {result.steps}; the last good state was written\n"
-            f"hint: use a smaller --lr (it was {result.settings.lr:g}), or --set fit.clip=1"
-        )
-    target = result.settings.target_psnr_db
-    reached = result.metrics["psnr_db"]
-    return f"target not reached: {reached:.2f} dB of {target:g} dB after {result.steps} steps; the file was written"

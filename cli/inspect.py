@@ -1,4 +1,4 @@
-"""`inr inspect`: what a file is, read from its header alone."""
+"""`inr inspect`: what a file is, read from its header only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from inr._errors import InrError
+from inr.core.errors import InrError
+from inr.core.text import printable
 
 from . import _options as options
-from ._output import Output, human_bytes, human_metric, human_seconds
+from ._output import Output, human_bytes, human_metric, say
 
 
 def inspect(
@@ -20,7 +21,7 @@ def inspect(
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
 ) -> None:
-    """Say what files are, from their headers alone.
+    """Show what files are, from their headers only.
 
     Knows models, checkpoints, compressed files (.inrz; where their bytes go), pictures, sounds, arrays and meshes.
 
@@ -29,7 +30,7 @@ def inspect(
     inr inspect *.safetensors --json
     """
     out = Output(as_json, is_quiet, verbosity)
-    from ._headers import describe
+    from inr.inspection import describe
 
     worst = 0
     found: list[dict[str, Any]] = []
@@ -42,7 +43,7 @@ def inspect(
             continue
         if not as_json:
             if len(found) > 1 and not is_quiet:
-                typer.echo()
+                say()
             _print(out, found[-1], is_quiet=is_quiet)
     if as_json:
         out.result("inspect", {"files": found}, "", "")
@@ -53,20 +54,20 @@ def inspect(
 def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     what = entry["what"]
     if is_quiet:
-        typer.echo(what)
+        say(what)
         return
     if what == "compressed":
         _print_compressed(out, entry)
         return
     if "tensors" not in entry:
-        typer.echo(f"{entry['file']}: {_signal_line(entry)}, {human_bytes(entry['bytes'])}")
+        say(f"{printable(entry['file'])}: {_signal_line(entry)}, {human_bytes(entry['bytes'])}")
         return
     field, signal, fit = entry["field"], entry["signal"], entry["fit"]
-    typer.echo(f"{entry['file']}: {what}, {human_bytes(entry['bytes'])}")
+    say(f"{printable(entry['file'])}: {what}, {human_bytes(entry['bytes'])}")
     shape = "" if signal["shape"] is None else " " + "x".join(map(str, signal["shape"]))
     domain = signal["domain"]
     box = ", ".join(
-        f"{axis} {low:g} to {high:g}"
+        f"{axis} {low:.9g} to {high:.9g}"
         for axis, low, high in zip(domain["axes"], domain["low"], domain["high"], strict=True)
     )
     rows = [
@@ -86,11 +87,11 @@ def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     rows += [("origin", text) for text in _origins(entry["provenance"])]
     rows.append(("made by", ", ".join(f"{k} {v}" for k, v in entry["made_by"].items())))
     for label, text in rows:
-        typer.echo(f"  {label:<8} {text}")
-    typer.echo()
+        say(f"  {label:<8} {printable(text)}")
+    say()
     out.table(
         ("tensor", "type", "shape"),
-        [(row["name"], row["dtype"], "x".join(map(str, row["shape"])) or "1") for row in entry["tensors"]],
+        [(printable(row["name"]), row["dtype"], "x".join(map(str, row["shape"])) or "1") for row in entry["tensors"]],
     )
 
 
@@ -99,17 +100,15 @@ def _print_compressed(out: Output, entry: dict[str, Any]) -> None:
     n_bytes = entry["bytes"]
     shape = "" if entry["shape"] is None else " " + "x".join(map(str, entry["shape"]))
     rate = "" if entry["bits_per_sample"] is None else f", {entry['bits_per_sample']:.4f} bits per sample"
-    typer.echo(f"{entry['file']}: compressed {entry['kind']}{shape}, {human_bytes(n_bytes)}{rate}")
-    typer.echo(
-        f"  profile  {entry['profile']}, {entry['channels']} channels, format {entry['version']}, {entry['layout']}"
-    )
-    typer.echo(f"  decoding {entry['n_symbols']:,} symbols, {entry['work']:,} multiplications")
-    typer.echo()
+    say(f"{printable(entry['file'])}: compressed {entry['kind']}{shape}, {human_bytes(n_bytes)}{rate}")
+    say(f"  profile  {entry['profile']}, {entry['channels']} channels, format {entry['version']}, {entry['layout']}")
+    say(f"  decoding {entry['n_symbols']:,} symbols, {entry['work']:,} multiplications")
+    say()
     rows = [
         (chunk["name"], f"{chunk['bytes']:,}", f"{100 * chunk['bytes'] / n_bytes:.1f}") for chunk in entry["chunks"]
     ]
     out.table(("chunk", "bytes", "%"), rows, right=("bytes", "%"))
-    typer.echo()
+    say()
     columns = ("tensor", "shape", "model", "step", "symbols", "bits/symbol", "bytes", "%")
     out.table(
         columns,
@@ -149,17 +148,6 @@ def _by_headline(metric: tuple[str, float | None]) -> bool:
 
 def _signal_line(entry: dict[str, Any]) -> str:
     """`picture 768x512 RGB (png)`."""
-    what = entry["what"]
-    if what == "picture":
-        details = f"{entry['width']}x{entry['height']} {entry['mode']}"
-    elif what == "sound":
-        details = f"{human_seconds(entry['seconds'])} at {entry['rate_hz']} Hz, {entry['channels']} channels"
-        details += f", {entry['subtype']}"
-    elif what == "array":
-        details = f"{'x'.join(map(str, entry['shape']))} {entry['dtype']}"
-    elif what == "arrays":
-        details = ", ".join(entry["names"])
-    else:
-        counts = (("vertices", entry.get("n_vertices")), ("faces", entry.get("n_faces")))
-        details = ", ".join(f"{n:,} {name}" for name, n in counts if n)
-    return f"{what} {details} ({entry['format']})" if details else f"{what} ({entry['format']})"
+    from inr.inspection import summary_of
+
+    return " ".join(part for part in (entry["what"], summary_of(entry), f"({entry['format']})") if part)

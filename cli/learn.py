@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr._errors import ConfigError, UnreadableError
+from inr.core.errors import ConfigError, UnreadableError
+from inr.core.text import printable
 
 from . import _options as options
-from ._app import INTERRUPTED
-from ._io import Target
+from ._interrupts import held
+from ._io import OutputTarget
 from ._machine import machine
-from ._output import Output, human_bytes, human_seconds
+from ._output import Output, human_bytes, human_seconds, say
 from ._progress import FitProgress
-from .fit import interruptible
 
 if TYPE_CHECKING:
     from inr.fields import FieldConfig
-    from inr.fitting.meta import LearnConfig
+    from inr.workflows.meta_learning import LearnConfig
 
 SECTIONS = ("field", "learn")
 
@@ -67,7 +67,7 @@ def learn(
 ) -> None:
     """Learn a start for fits from signals of one class.
 
-    Sizes may differ, channels may not. inr fit --init takes the file, with signals that were not among these too.
+    Sizes may differ, channels may not. Give the file to inr fit --init, for these or for other signals.
 
     \b
     inr learn faces/ -o faces.safetensors
@@ -85,18 +85,18 @@ def learn(
     }
     flags = {key: value for key, value in flags.items() if value is not None}
     with machine(device, threads, backend) as chosen:
-        from inr.fitting.meta import learn as run
         from inr.signals import load_signal
+        from inr.workflows.meta_learning import learn as run
 
         field_config, learn_config = _settings(field, settings or [], flags)
-        target = Target.of(output, "init.safetensors", force=force, suffixes=(".safetensors",))
+        target = OutputTarget.of(output, "init.safetensors", force=force, suffixes=(".safetensors",))
         signals = [load_signal(path, kind) for path in _files(inputs, kind)]
         out.note(
             f"{learn_config.method} on {len(signals)} signals of kind {signals[0].spec.kind}: "
             f"{learn_config.steps} outer steps, seed {learn_config.seed}, {chosen}"
         )
         shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=None)
-        with shown as progress, interruptible() as interruption:
+        with shown as progress, held() as interruption:
             result = run(
                 signals,
                 field_config,
@@ -106,7 +106,7 @@ def learn(
                 should_stop=interruption.is_set,
             )
         data = result.to_bytes()
-        target.write(data)
+        target.write(data, keep=True)
     learned = result.provenance["learned"]
     document = {
         "output": target.name,
@@ -121,23 +121,23 @@ def learn(
         "seconds": result.seconds,
     }
     text = (
-        f"{target.name}  loss {learned['loss_after']:.3g} after {learn_config.inner_steps} steps  "
+        f"{printable(target.name)}  loss {learned['loss_after']:.3g} after {learn_config.inner_steps} steps  "
         f"{result.field.n_params:,} parameters  {human_bytes(len(data))}  {human_seconds(result.seconds)}"
     )
     out.result("learn", document, text, target.name)
     if result.outcome == "interrupted":
-        out.note(f"interrupted at step {result.steps}; what was learned so far was written")
-        raise typer.Exit(INTERRUPTED)
+        say(f"interrupted at step {result.steps}; what was learned so far was written", err=True)
+        raise typer.Exit(interruption.exit_code)
     if result.outcome == "diverged":
         out.note(f"diverged after step {result.steps}; the last good state was written\nhint: use a smaller --inner-lr")
         raise typer.Exit(1)
 
 
 def _settings(field: str, settings: list[str], flags: Mapping[str, object]) -> tuple[FieldConfig, LearnConfig]:
-    from inr._config import override, parse
+    from inr.core.config import override, parse
     from inr.fields import FieldConfig
-    from inr.fitting.meta import LearnConfig
-    from inr.fitting.request import by_section, collecting
+    from inr.workflows.meta_learning import LearnConfig
+    from inr.workflows.request import by_section, collecting
 
     problems: list[str] = []
     assigned = by_section(settings, problems, SECTIONS)
@@ -155,10 +155,10 @@ def _settings(field: str, settings: list[str], flags: Mapping[str, object]) -> t
 
 
 def _files(inputs: list[Path], kind: str | None) -> list[Path]:
-    """The files, and those of the folders that signals of the kind (or of any) can be in, in order of name."""
-    from inr.signals import SIGNALS
+    """The given files, and those of the given folders with a suffix of the kind (or of any kind), in order of name."""
+    from inr.signals import suffixes_of
 
-    suffixes = {s for name in ([kind] if kind is not None else SIGNALS) for s in SIGNALS[name].extensions}
+    suffixes = suffixes_of(kind)
     found: list[Path] = []
     for path in inputs:
         if not path.is_dir():

@@ -1,118 +1,72 @@
-"""The entry point: the list of commands, `--version`, and what holds for the whole process."""
+"""The entry point of the `inr` program: settings of the process that come before any large import."""
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable
-from typing import Annotated
+import sys
 
-import typer
+from . import _first_signals
 
-import inr
+TYPE_CHECKING = False  # `typing` is large, and one more name that a file of the current folder could have
+if TYPE_CHECKING:
+    from typing import Any
 
-from . import (
-    batch,
-    compare,
-    compress,
-    convert,
-    decompress,
-    demo,
-    doctor,
-    eval,  # noqa: A004  commands are named for users
-    export,
-    fields,
-    fit,
-    inspect,
-    learn,
-    mesh,
-    ntk,
-    render,
-    report,
-    suggest,
-)
-from ._app import Command, Commands
-
-_HELP = """Fit neural fields to pictures, sound, shapes and arrays; render, mesh and measure them.
-
-\b
-inr fit photo.png -o photo.safetensors     fit a field
-inr render photo.safetensors --scale 4     evaluate it at any size
-inr mesh bunny.safetensors -o bunny.ply    surface of a fitted shape
-inr compress photo.png -o photo.inrz       a small file, for inr decompress
-inr demo                                   see it work without a file
-"""
-
-_EXIT_CODES = """\b
-Exit codes:
-  0    done
-  1    ran, with a negative outcome: diverged, target not reached, empty mesh
-  2    usage: a wrong option or setting, an output that exists
-  3    an input is missing, unreadable or damaged
-  4    a package, device, backend or the memory for it is not here
-  130  interrupted; fit has written a checkpoint
-
-\b
-Results go to stdout, the rest to stderr; - is stdin or stdout.
-"""
-
-app = typer.Typer(
-    cls=Commands,
-    help=_HELP,
-    epilog=_EXIT_CODES,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "fit": fit.fit,
-    "batch": batch.batch,
-    "render": render.render,
-    "mesh": mesh.mesh,
-    "eval": eval.evaluate,
-    "compare": compare.compare,
-    "convert": convert.convert,
-    "export": export.export,
-    "report": report.report,
-    "learn": learn.learn,
-    "compress": compress.compress,
-    "decompress": decompress.decompress,
-    "ntk": ntk.ntk,
-    "suggest": suggest.suggest,
-    "inspect": inspect.inspect,
-    "fields": fields.fields,
-    "doctor": doctor.doctor,
-    "demo": demo.demo,
-}
-for _name, _function in _COMMANDS.items():
-    app.command(_name, cls=Command)(_function)
-
-
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"inr {inr.__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def _main(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    from ._commands import app as app
 
 
 def run() -> None:
     """The `inr` program."""
+    _first_signals.install()
+    _forget_current_folder()
+    from . import _interrupts
+
+    _interrupts.install()
+    from ._streams import prepare
+
+    prepare()
     # OpenMP's idle threads would spin, on the cores that our own threads need; to be set before torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
-        silence = os.open(os.devnull, os.O_WRONLY)  # of the processes of torchrun the first one speaks
+        silence = os.open(os.devnull, os.O_WRONLY)  # only the first process of torchrun prints
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+    import warnings
+
     warnings.simplefilter("ignore")  # libraries warn their authors; what a user should know comes as notes
+    from ._commands import app
+
     app()
+
+
+def _forget_current_folder() -> None:
+    """No modules are imported from the current folder, neither here nor in a process that a library starts.
+
+    `python -m`, which torchrun uses, puts it first in the search path, and it may contain a file such as random.py. If
+    the current folder was deleted, MKL cannot be loaded; the process then changes to a folder in which nobody can
+    create a file, so that relative paths still fail.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        here = os.getcwd()
+    except OSError:
+        here = ""
+        if os.path.isdir("/proc/self"):
+            os.chdir("/proc/self")
+    if sys.flags.safe_path or not sys.path:
+        return
+    is_module = getattr(sys.modules["__main__"], "__spec__", None) is not None
+    if sys.path[0] == "" or (is_module and sys.path[0] == here):
+        del sys.path[0]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `app`, the list of commands, on first use."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ._commands import app
+
+    return app
+
+
+if __name__ == "__main__":
+    run()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inr.core.text import printable
+
 from . import _options as options
 from ._io import formatted_target, source
 from ._machine import machine
@@ -20,14 +22,14 @@ def mesh(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A fitted shape or point cloud; - reads stdin.")],
     output: options.OutputPath = None,
     resolution: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="N",
-            help="Lattice cells along each side of the box. Default: 256.",
+            help="Lattice cells along each side of the box. Default: 256, more for thin shapes.",
             show_default=False,
             rich_help_panel=options.VIEW,
         ),
-    ] = 256,
+    ] = None,
     level: Annotated[
         float,
         typer.Option(
@@ -72,21 +74,29 @@ def mesh(
     document = _document(result)
     if result.outcome == "empty":
         low, high = result.value_range
-        out.result("mesh", {"output": None, **document}, "", "")
-        out.note(f"empty mesh: the field never crosses {level:g}; its values go from {low:.4g} to {high:.4g}")
+        if as_json:
+            out.result("mesh", {"output": None, **document}, "", "")
+        out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
+        out.notes(result.notes)
         out.note("hint: give a --level in that range, or fit longer")
         raise typer.Exit(1)
     file = io.BytesIO()
     out.notes(save_mesh(result, file, suffix))
     target.write(file.getvalue())
-    if result.is_clipped:
-        out.notes(["the surface meets the walls of the box and was closed there"])
+    out.notes(result.notes)
     text = (
-        f"{target.name}  {len(result.vertices):,} vertices  {len(result.faces):,} faces  "
-        f"{'closed' if result.is_closed else 'open'}  {100 * result.fraction:.1f}% evaluated  "
+        f"{printable(target.name)}  {len(result.vertices):,} vertices  {len(result.faces):,} faces  "
+        f"{'closed' if result.is_closed else 'open'}  {_parts(result)}  volume {result.volume:.5g}  "
         f"{human_bytes(file.tell())}"
     )
     out.result("mesh", {"output": target.name, "bytes": file.tell(), **document}, text, target.name)
+
+
+def _parts(result: MeshResult) -> str:
+    """`1 part`, `2 parts, 1 cavity`."""
+    n, holes = result.n_components - result.n_cavities, result.n_cavities
+    parts = f"{n} part{'' if n == 1 else 's'}"
+    return f"{parts}, {holes} {'cavity' if holes == 1 else 'cavities'}" if holes else parts
 
 
 def _document(result: MeshResult) -> dict[str, Any]:
@@ -96,6 +106,11 @@ def _document(result: MeshResult) -> dict[str, Any]:
         "n_faces": len(result.faces),
         "is_closed": result.is_closed,
         "is_clipped": result.is_clipped,
+        "n_components": result.n_components,
+        "n_cavities": result.n_cavities,
+        "n_specks": result.n_specks,
+        "volume": result.volume,
+        "resolution": result.resolution,
         "value_range": result.value_range,
         "n_evaluated": result.n_evaluated,
         "fraction_evaluated": result.fraction,

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr._errors import UsageError
-from inr._files import atomic
+from inr.core.errors import UsageError
+from inr.core.files import whole_file
+from inr.core.text import printable
 
 from . import _options as options
 from ._io import formatted_target, source
 from ._machine import check_memory, machine
 from ._output import Output, human_bytes
 
+if TYPE_CHECKING:
+    from inr.signals import View
+
 BYTES_PER_VALUE = 16
 """float32 values, and copies of them while they are clipped, rounded and encoded."""
 
+LEAST = 1e-9
+"""Share of a signal, or of its samples, below which nothing is left to render."""
+
 LARGE = 2**26
-"""Values beyond which a rendering is written in parts where the format allows it, so that memory is bounded."""
+"""Values beyond which a rendering is written in parts if the format allows it, so that memory is bounded."""
 
 
 def render(
@@ -79,7 +86,6 @@ def render(
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
         from inr.signals import View
-        from inr.signals._parts import parts_writer
 
         view = View(
             scale=scale,
@@ -91,17 +97,18 @@ def render(
         given = source(model)
         fit = Fit.load(given)
         fit.field.to(chosen)
+        _check_size(view, fit.frame.domain.extent)
         kind = fit.kind
         default = _default_suffix(kind.formats, view.slices)
         target, suffix = formatted_target(output, form, f"{given.stem}.render", kind.formats, default, force=force)
-        grid, _ = kind.grid(fit.spec, fit.frame, fit.meta, view)
+        grid, viewed = kind.grid(fit.spec, fit.frame, fit.meta, view)
         n_values = grid.size * fit.spec.d_out
-        writer = parts_writer(fit.spec.kind, suffix)
+        writer = kind.part_writers.get(suffix)
         if n_values > LARGE and writer is not None and target.path is not None and not view.slices:
             bands, _, meta = fit.parts(view)
-            with atomic(target.path) as temporary:
-                writer(bands, (*grid.shape, fit.spec.d_out), meta, temporary)
-                n_bytes = temporary.stat().st_size
+            with whole_file(target.path, force=target.force) as opened:
+                writer(bands, (*grid.shape, fit.spec.d_out), meta, opened)
+                n_bytes = opened.seek(0, io.SEEK_END)
         else:
             hint = "use --crop, or write .npy, .tif, .wav or .flac, which can be written in parts"
             check_memory(n_values * BYTES_PER_VALUE, f"a rendering of {grid.size:,} samples", hint)
@@ -110,7 +117,7 @@ def render(
             out.notes(kind.write(values, meta, file, suffix))
             n_bytes = file.tell()
             target.write(file.getvalue())
-    shape = [n for n in grid.shape if n > 1 or grid.size == 1]
+    shape = [grid.shape[axis] for axis in grid.order if axis not in viewed.get("sliced", ())]
     document = {
         "output": target.name,
         "bytes": n_bytes,
@@ -118,13 +125,29 @@ def render(
         "channels": fit.spec.d_out,
         "format": suffix[1:],
     }
-    out.result("render", document, f"{target.name}  {'x'.join(map(str, shape))}  {human_bytes(n_bytes)}", target.name)
+    out.result(
+        "render",
+        document,
+        f"{printable(target.name)}  {'x'.join(map(str, shape))}  {human_bytes(n_bytes)}",
+        target.name,
+    )
+
+
+def _check_size(view: View, extent: Sequence[float]) -> None:
+    """UsageError for a scale or a crop that is too small to show anything of the signal."""
+    if view.scale is not None and 0 < view.scale < LEAST:
+        raise UsageError(f"--scale is {view.scale:g}, expected at least {LEAST:g}")
+    sizes = (view.crop or ())[len(extent) :]
+    if any(0 < size < LEAST * whole for size, whole in zip(sizes, extent, strict=False)):
+        raise UsageError(f"--crop has a size of {min(sizes):g}, expected at least {LEAST:g} of the signal's")
 
 
 def _slices(texts: list[str]) -> dict[str, float]:
     found = {}
     for text in texts:
         axis, _, position = text.partition("=")
+        if axis in found:
+            raise UsageError(f"--slice {axis} is given twice, expected one position along an axis")
         try:
             found[axis] = float(position)
         except ValueError as error:

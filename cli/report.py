@@ -1,4 +1,4 @@
-"""`inr report`: fits on one page that can be sent to somebody."""
+"""`inr report`: one self-contained HTML page about fits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
+from inr.core.text import printable
 
 from . import _options as options
-from ._io import PIPE, Target, source
+from ._io import PIPE, OutputTarget, source
 from ._machine import machine
 from ._output import Output, human_bytes
 
@@ -22,7 +23,7 @@ def report(
         list[str],
         typer.Argument(
             metavar="MODEL|RUN...",
-            help="Models (.safetensors, .inrz), folders of checkpoints, or of inr batch; - reads stdin.",
+            help="Models (.safetensors, .inrz), folders of checkpoints or of inr batch; - reads stdin.",
         ),
     ],
     of: Annotated[
@@ -30,7 +31,7 @@ def report(
         typer.Option(
             "--signal",
             metavar="FILE",
-            help="What they were fitted to. Default: the file that they name, beside them or here.",
+            help="Signal that they were fitted to. Default: the file that each names, beside it or here.",
             rich_help_panel=options.INPUT,
         ),
     ] = None,
@@ -39,12 +40,12 @@ def report(
         typer.Option(
             "--ntk",
             metavar="FILE",
-            help="What inr ntk --json said of one; repeatable. Default: MODEL.ntk.json.",
+            help="JSON written by inr ntk --json for a model; repeatable. Default: MODEL.ntk.json.",
             rich_help_panel=options.INPUT,
         ),
     ] = None,
     title: Annotated[
-        str, typer.Option(metavar="TEXT", help="Of the page.", show_default=False, rich_help_panel=options.VIEW)
+        str, typer.Option(metavar="TEXT", help="Title of the page.", show_default=False, rich_help_panel=options.VIEW)
     ] = "",
     output: options.OutputPath = None,
     force: options.Force = False,
@@ -53,10 +54,10 @@ def report(
     verbosity: options.Verbose = 0,
     threads: options.Threads = None,
 ) -> None:
-    """Show fits on one self-contained page: pictures, errors, spectrum, curves, how to do it again.
+    """Write one HTML page about fits: pictures, errors, spectra, training curves, and commands to repeat them.
 
-    Of several models there is a table. The signal is looked for beside them; without it there are no targets. Time is
-    told where inr fit --json (as photo.json) or inr batch wrote it down.
+    Several models are compared in a table. Without the signal, the page has no targets and errors. Times of fits are
+    read from the output of inr fit --json (as photo.json) or inr batch.
 
     \b
     inr report photo.safetensors -o report.html
@@ -66,15 +67,15 @@ def report(
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
     if models.count(PIPE) + (of == PIPE) > 1:
-        raise UsageError("- is given more than once, and stdin can be read once")
+        raise UsageError("- is given more than once, but stdin can be read only once")
     with machine("cpu", threads):
         first = "stdin" if models[0] == PIPE else Path(models[0]).stem
-        target = Target.of(output, f"{first}.report.html", force=force, suffixes=SUFFIXES)
+        target = OutputTarget.of(output, f"{first}.report.html", force=force, suffixes=SUFFIXES)
         from inr.report import page
 
         signal = None if of is None else source(of)
         given = [source(name) if name == PIPE else name for name in models]
         data = page(given, signal=signal, ntk=ntk or (), title=title).encode()
         target.write(data)
-    text = f"{target.name}  {human_bytes(len(data))}"
+    text = f"{printable(target.name)}  {human_bytes(len(data))}"
     out.result("report", {"output": target.name, "bytes": len(data), "models": models}, text, target.name)

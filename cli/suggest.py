@@ -1,20 +1,20 @@
-"""`inr suggest`: fields and settings for a signal, from its spectrum and the tangent kernel, before any fit."""
+"""`inr suggest`: fields and settings for a signal, from its spectrum and the tangent kernel of untrained fields."""
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inr.core.text import command
+
 from . import _options as options
 from ._io import source
 from ._machine import machine
-from ._output import Output
-from .eval import signal_options
+from ._output import Output, say, say_exactly
 
 if TYPE_CHECKING:
-    from inr.fitting.suggest import Suggestion
+    from inr.ntk.suggest import Suggestion
 
 
 def suggest(
@@ -34,18 +34,18 @@ def suggest(
     kind: options.Kind = None,
     seed: Annotated[
         int,
-        typer.Option(metavar="N", help="Seed of the fresh fields. Default: 0.", show_default=False),
+        typer.Option(metavar="N", help="Seed of the untrained fields. Default: 0.", show_default=False),
     ] = 0,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
     threads: options.Threads = None,
 ) -> None:
-    """Propose a field and the setting that decides its band, with the reason and the command.
+    """Propose fields and their frequency settings for a signal, with reasons and commands.
 
-    The least frequency setting with which nearly all of the signal's energy lies in bands that the untrained field's
-    tangent kernel learns at about one rate. Nothing is fitted. For pictures and sounds; arrays have no rule
-    yet, and shapes and points, which have no lattice, are refused.
+    The proposal is the smallest frequency setting with which nearly all of the signal's energy is in bands that the
+    untrained field learns at similar rates, according to its tangent kernel. Nothing is fitted. There are rules for
+    pictures and sounds only; shapes and points have no lattice.
 
     \b
     inr suggest photo.png
@@ -53,43 +53,44 @@ def suggest(
     inr suggest photo.png --set field.width=128
     """
     out = Output(as_json, is_quiet, verbosity)
+    options.check_count("--seed", seed, least=0)
     with machine("cpu", threads, None):
-        from inr._errors import ConfigError
-        from inr.fitting.request import by_section
-        from inr.fitting.suggest import suggest as run
+        from inr.core.errors import ConfigError
+        from inr.ntk.suggest import suggest as run
         from inr.signals import load_signal
+        from inr.workflows.request import by_section
 
         problems: list[str] = []
         assigned = by_section(assignments or [], problems, ("field", "signal"))
         if problems:
             raise ConfigError(problems)
         given = source(input)
-        signal = load_signal(given, kind, signal_options([f"signal.{text}" for text in assigned["signal"]]))
+        signal = load_signal(given, kind, options.signal_options([f"signal.{text}" for text in assigned["signal"]]))
         out.notes(signal.notes)
         families = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
         found = run(signal, families, settings=assigned["field"], seed=seed)
-    extra = [f"--set field.{text}" for text in assigned["field"]]
-    extra += [f"--set signal.{text}" for text in assigned["signal"]]
+    of_field = [word for text in assigned["field"] for word in ("--set", f"field.{text}")]
+    of_signal = [word for text in assigned["signal"] for word in ("--set", f"signal.{text}")]
     if kind is not None:
-        extra.append(f"--kind {kind}")
-    _say(out, found, input, extra)
+        of_signal += ["--kind", kind]
+    _show(out, found, input, of_field, of_signal)
 
 
-def _say(out: Output, found: Suggestion, input: str, extra: list[str]) -> None:
-    fit = f"inr fit {shlex.quote(input)}"
-    others = [text for text in extra if not text.startswith("--set field.")]
+def _show(out: Output, found: Suggestion, input: str, of_field: list[str], of_signal: list[str]) -> None:
+    """of_field, of_signal: options of this command line that every proposed command repeats."""
+    fit = ("inr", "fit", input)
     rows: list[dict[str, Any]] = [
         {
             "field": found.field,
             "setting": None,
             "value": None,
             "default": None,
-            "reason": f"what a signal of kind {found.kind} is fitted with; no rule won over its own settings",
-            "command": " ".join([fit, *others]),
+            "reason": f"the default for signals of kind {found.kind}; no rule was better than its own settings",
+            "command": command(*fit, *of_signal),
         }
     ]
     for p in found.proposals:
-        chosen = [] if p.is_default else [f"--set field.{p.setting}={p.value:g}"]
+        chosen = [] if p.is_default else ["--set", f"field.{p.setting}={p.value:g}"]
         rows.append(
             {
                 "field": p.field,
@@ -99,7 +100,7 @@ def _say(out: Output, found: Suggestion, input: str, extra: list[str]) -> None:
                 "slow": p.slow,
                 "slow_default": p.slow_default,
                 "reason": p.reason,
-                "command": " ".join([fit, f"--field {p.field}", *chosen, *extra]),
+                "command": command(*fit, "--field", p.field, *chosen, *of_field, *of_signal),
             }
         )
     if out.as_json:
@@ -110,11 +111,9 @@ def _say(out: Output, found: Suggestion, input: str, extra: list[str]) -> None:
         out.result("suggest", {"kind": found.kind, "bands": bands, "proposals": rows}, "", "")
         return
     if out.is_quiet:
-        typer.echo("\n".join(row["command"] for row in rows))
+        say_exactly("\n".join(row["command"] for row in rows))
         return
-    typer.echo(
-        f"half of the energy is below {found.below(0.5):.3g} cycles per sample, 99 % below {found.below(0.99):.3g}"
-    )
+    say(f"half of the energy is below {found.below(0.5):.3g} cycles per sample, 99 % below {found.below(0.99):.3g}")
     out.table(
         ["field", "setting", "value", "default", "reason"],
         [
@@ -129,4 +128,4 @@ def _say(out: Output, found: Suggestion, input: str, extra: list[str]) -> None:
         ],
         right=("value", "default"),
     )
-    typer.echo("\n".join(row["command"] for row in rows))
+    say("\n".join(row["command"] for row in rows))

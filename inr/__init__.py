@@ -7,66 +7,66 @@
     mesh = inr.extract_mesh(inr.load("bunny.safetensors"), resolution=256)
     inr.compress("photo.png", "photo.inrz", bpp=0.5)
     inr.decompress("photo.inrz").save("again.png")
-    field = inr.build_field("siren", d_in=2, d_out=3)     # a torch.nn.Module for a loop of your own
+    report = inr.ntk_report("photo.png", "siren")         # what it will and will not learn
+    field = inr.build_field("siren", d_in=2, d_out=3)     # a torch.nn.Module for your own loop
 
-Names are imported on first use, so that `import inr` is light.
+Names are imported on first use, so `import inr` is fast.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+from inr._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from inr._api import build_field as build_field
+    from inr._api import compare as compare
+    from inr._api import convert as convert
     from inr._api import extract_mesh as extract_mesh
     from inr._api import fit as fit
     from inr._api import load as load
-    from inr._errors import FormatError as FormatError
     from inr.codec import compress as compress
     from inr.codec import decompress as decompress
+    from inr.core.errors import ConfigError as ConfigError
+    from inr.core.errors import EmptyError as EmptyError
+    from inr.core.errors import FormatError as FormatError
+    from inr.core.errors import InrError as InrError
+    from inr.core.errors import UnavailableError as UnavailableError
+    from inr.core.errors import UnreadableError as UnreadableError
+    from inr.core.errors import UsageError as UsageError
+    from inr.exporters import export as export
     from inr.fields import Field as Field
     from inr.fitting import Fit as Fit
+    from inr.ntk import ntk_report as ntk_report
     from inr.signals import Signal as Signal
     from inr.signals import load_signal as load_signal
 
-__version__ = "0.1.0"
-
-_HOME = {
-    "build_field": "inr._api",
-    "fit": "inr._api",
-    "load": "inr._api",
-    "extract_mesh": "inr._api",
-    "compress": "inr.codec",
-    "decompress": "inr.codec",
-    "FormatError": "inr._errors",
-    "Field": "inr.fields",
-    "Fit": "inr.fitting",
-    "Signal": "inr.signals",
-    "load_signal": "inr.signals",
-}
-
-__all__ = [
-    "Field",
-    "Fit",
-    "FormatError",
-    "Signal",
-    "__version__",
-    "build_field",
-    "compress",
-    "decompress",
-    "extract_mesh",
-    "fit",
-    "load",
-    "load_signal",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'inr' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__getattr__, _, _names = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "_api": ["build_field", "compare", "convert", "extract_mesh", "fit", "load"],
+        "core.errors": [
+            "ConfigError",
+            "EmptyError",
+            "FormatError",
+            "InrError",
+            "UnavailableError",
+            "UnreadableError",
+            "UsageError",
+        ],
+        "codec": ["compress", "decompress"],
+        "exporters": ["export"],
+        "fields": ["Field"],
+        "fitting": ["Fit"],
+        "ntk": ["ntk_report"],
+        "signals": ["Signal", "load_signal"],
+    },
+)
+__all__ = sorted([*_names, "__version__"])
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

@@ -1,4 +1,4 @@
-"""The functions of the public list: fit, load, build_field, extract_mesh."""
+"""Public functions: fit, load, build_field, extract_mesh, compare, convert."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import Any
 
 from torch import Generator
 
-from inr import _device, fitting
-from inr._config import parse
-from inr._domain import Spec
+from inr.core import device as _device
+from inr.core.config import parse
+from inr.core.domain import Spec
 from inr.fields import Field, FieldConfig
 from inr.fitting import Fit, FitConfig, Progress
 from inr.mesh import MeshResult, mesh_of_fit
+from inr.ntk import observers_of
 from inr.signals import Signal, Source, load_signal
+from inr.workflows import compare as compare_workflow
+from inr.workflows import distillation
+from inr.workflows.compare import Comparison, FitBudget
+from inr.workflows.fit import FitPlan, check_resume
+from inr.workflows.start import Start
 
 
 def fit(
@@ -22,6 +28,9 @@ def fit(
     field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
+    init: Fit | str | Path | None = None,
+    fresh: str | None = None,
+    resume: str | Path | None = None,
     device: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
@@ -30,21 +39,25 @@ def fit(
     Args:
         signal: a file's path, `analytic:NAME` for a formula, or a loaded `Signal`.
         field: a family's name ("siren"), a document of its settings ({"type": "siren", "width": 128}), or a config;
-            by default what suits the signal's kind.
-        settings: of the fit: {"steps": 500, "time_s": 30.0, "target_psnr_db": 38.0, "seed": 1, ...}. What is not given
-            is the family's recipe.
+            the default is the field of `init`, or a family that suits the kind of signal.
+        settings: fit settings: {"steps": 500, "time_s": 30.0, "target_psnr_db": 38.0, "track_ntk": 0.1, "seed": 1,
+        ...}.
+            Others default to the family's recipe.
+        init: a fit of the same family, a learned initialisation, or its file: the run starts at its parameters.
+        fresh: choose a frequency setting by the signal's spectrum: "auto", or "activation.omega=30,60,90".
+        resume: a checkpoint folder: continue that run with its settings.
         device: "auto", "cpu", "cuda", "cuda:INDEX" or "mps".
-        on_progress: called now and then with the step, the loss and the quality so far.
+        on_progress: called after every step with the step, the loss and the quality so far.
 
     Returns:
-        A `Fit`: `fit.metrics` (dB, or IoU for shapes), `fit.render(scale=2)`, `fit.save(path)`. The module itself, a
-        plain `torch.nn.Module`, is `fit.field`.
+        A `Fit`: `fit.metrics` (dB, or IoU for shapes), `fit.render(scale=2)`, `fit.save(path)`. `fit.field` is the
+        trained `torch.nn.Module`.
 
     Raises:
         UnreadableError: the file is missing or damaged.
         ConfigError: settings are wrong; all of them are listed.
-        UsageError: the field can not be fitted to such a signal.
-        UnavailableError: the device or a package is not here.
+        UsageError: the field cannot be fitted to this kind of signal.
+        UnavailableError: the device or a package is not available.
 
     Examples:
         >>> import inr
@@ -56,15 +69,24 @@ def fit(
         ((128, 192, 3), dtype('float32'))
         >>> fit.save("photo.safetensors")
     """
+    has_settings = field is not None or settings is not None
+    start = Start.of(init, fresh)
+    if resume is not None:
+        check_resume(start, has_settings=has_settings)
     loaded = signal if isinstance(signal, Signal) else load_signal(signal)
-    return fitting.fit(loaded, field, settings, device=_device.pick(device)[0], on_progress=on_progress)
+    chosen = _device.pick(device)[0]
+    if resume is not None:
+        plan = FitPlan.resume(Path(resume), loaded, device=chosen, observers=observers_of)
+    else:
+        plan = FitPlan.of(loaded, field, settings, start=start, device=chosen, observers=observers_of)
+    return plan.fit(on_progress)
 
 
 def load(source: Source | str | Path) -> Fit:
-    """Read a model file (.safetensors), which `Fit.save` or `inr fit` wrote.
+    """Read a model file (.safetensors) written by `Fit.save` or `inr fit`.
 
     Raises:
-        UnreadableError: there is no such file, or it is no model, damaged, or of a newer format.
+        UnreadableError: the file does not exist, is not a model, is damaged, or has a newer format.
 
     Examples:
         >>> import inr
@@ -85,23 +107,23 @@ def build_field(
     kind: str = "array",
     seed: int = 0,
 ) -> Field:
-    """A fresh field for a training loop of your own: a `torch.nn.Module` from [0, 1]^D to values.
+    """A new field for your own training loop: a `torch.nn.Module` from [0, 1]^D to values.
 
     Args:
         field: a family's name, a document of its settings, or a config, as for `fit`.
         d_in: coordinates D.
         d_out: channels C.
-        shape: samples along each coordinate, where the signal is a lattice: grids take their resolution from it. By
-            default there is no lattice.
-        kind: what the signal is: "image", "audio", "shape", "points" or "array"; some defaults follow it.
-        seed: of the initial parameters. torch's own seed is neither read nor set.
+        shape: samples along each coordinate if the signal is a lattice; it sets the resolution of grids. None: no
+            lattice.
+        kind: kind of signal: "image", "video", "audio", "shape", "points" or "array"; some defaults depend on it.
+        seed: seed of the initial parameters. torch's global seed is neither read nor set.
 
     Returns:
-        The field: x [*B, D] to z [*B, C]. It wants targets of about [-1, 1].
+        The field: x [*B, D] to z [*B, C]. Train it on targets of about [-1, 1].
 
     Raises:
         ConfigError: settings are wrong, or the family needs a `shape`; all problems are listed.
-        UsageError: there is no such family.
+        UsageError: the family is unknown.
 
     Examples:
         >>> import inr, torch
@@ -128,30 +150,31 @@ def build_field(
 
 def extract_mesh(
     model: Fit | str | Path,
-    resolution: int = 256,
+    resolution: int | None = None,
     *,
     level: float = 0.0,
     dense: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
-    """The surface where a fitted distance field equals `level`, in the units of the shape it was fitted to.
+    """The surface where a fitted distance field equals `level`, in the units of the shape.
 
-    A field with a certified slope near a distance's (`lbdn`) is searched with that bound: the mesh is the dense one.
+    For a field with a certified Lipschitz bound near 1 (`lbdn`) the search uses that bound: the mesh then equals the
+    dense one.
 
     Args:
         model: a fit of a shape, or its file.
-        resolution: cells per side of the box.
-        level: the distance of the surface, in the shape's units, negative inside.
-        dense: evaluate every point, instead of those near the surface.
-        on_progress: called with the part of the work and how much of it is done.
+        resolution: cells per side of the box; by default 256, and more for thin or long shapes.
+        level: signed distance of the surface, in the shape's units, negative inside.
+        dense: evaluate every lattice point instead of only those near the surface.
+        on_progress: called with the name of the stage and the number of points evaluated so far.
 
     Returns:
-        A `MeshResult`: `vertices` [V, 3], `faces` [F, 3], `normals` [V, 3], `is_closed`, and `outcome`, which is
-        "empty" where the field never crosses the level.
+        A `MeshResult`: `vertices` [V, 3], `faces` [F, 3], `normals` [V, 3], `is_closed`, `n_components`, `volume`,
+        `notes`, and `outcome`, which is "empty" if the field never crosses the level.
 
     Raises:
-        UsageError: the model is not of a shape.
-        UnreadableError: the file is none, or damaged.
+        UsageError: the model is not a model of a shape.
+        UnreadableError: the file is not a model, or is damaged.
 
     Examples:
         >>> import inr
@@ -166,3 +189,92 @@ def extract_mesh(
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
     return mesh_of_fit(fitted, resolution, level=level, dense=dense, on_progress=on_progress)
+
+
+def compare(
+    signal: Signal | str | Path,
+    fields: Sequence[str | Mapping[str, Any] | FieldConfig] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    params: int | None = None,
+    time_s: float | None = None,
+    steps: int | None = None,
+    device: str = "auto",
+) -> Comparison:
+    """Fit several families to one signal under one budget.
+
+    Args:
+        signal: a file's path, `analytic:NAME`, or a loaded `Signal`.
+        fields: families, each as `field` of `fit`; by default all.
+        settings: of every fit, on top of each family's own, as for `fit`.
+        params: parameters of each field, at most: its size settings are chosen by counting.
+        time_s: seconds for each fit.
+        steps: steps of each fit.
+        device: as for `fit`.
+
+    Returns:
+        A `Comparison`: `entries`, best first, each with `field`, `fit`, `seconds` and the `curve` of its quality;
+        `refused`, family to the reason why it could not take part; `headline`, the metric that they are ranked by.
+
+    Raises:
+        UsageError: an unknown family, or a budget that is not positive.
+        UnreadableError: the file is missing or damaged.
+
+    Examples:
+        >>> import inr
+        >>> ranked = inr.compare("photo.png", ["siren", "hash_grid"], {"batch": 256}, params=5000, steps=3)
+        >>> sorted(entry.field for entry in ranked.entries)
+        ['hash_grid', 'siren']
+    """
+    loaded = signal if isinstance(signal, Signal) else load_signal(signal)
+    budget = FitBudget(params, time_s, steps)
+    picked = _device.pick(device)[0]
+    return compare_workflow.compare(loaded, fields, budget, settings, device=picked, observers=observers_of)
+
+
+def convert(
+    model: Fit | str | Path,
+    field: str | Mapping[str, Any] | FieldConfig,
+    settings: Mapping[str, Any] | FitConfig | None = None,
+    *,
+    stages: int = 1,
+    device: str = "auto",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Fit:
+    """Fit a field of another family to a fitted one, without the signal (distillation, arXiv:2211.15977).
+
+    Args:
+        model: a fit, or its file.
+        field: the new family, as for `fit`.
+        settings: of the new fit, as for `fit`.
+        stages: 1 to 8 equal parts of the run, from coarse targets to the model itself.
+        device: as for `fit`.
+        on_progress: as for `fit`.
+
+    Returns:
+        The new `Fit`. Its `metrics` tell how near it is to the model, not to the signal.
+
+    Raises:
+        ConfigError: settings are wrong; all of them are listed.
+        UsageError: `stages` is out of range, or the field cannot be fitted to such a signal.
+        UnreadableError: the file is not a model, or damaged.
+
+    Examples:
+        >>> import inr
+        >>> siren = inr.fit("photo.png", "siren", {"steps": 5})
+        >>> inr.convert(siren, "hash_grid", {"steps": 5}).field.config.type_name
+        'hash_grid'
+    """
+    fitted = model if isinstance(model, Fit) else Fit.load(model)
+    name = Path(model).name if isinstance(model, str | Path) else ""
+    picked = _device.pick(device)[0]
+    return distillation.distil(
+        fitted,
+        field,
+        settings,
+        stages=stages,
+        name=name,
+        device=picked,
+        observers=observers_of,
+        on_progress=on_progress,
+    )

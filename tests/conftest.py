@@ -25,7 +25,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _poisoned_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Uninitialised floats are NaN, so that an element nobody writes can not pass by luck."""
+    """Uninitialised floats are NaN, so that an element that is never written fails a test."""
 
     def poisoned(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
         def call(*args: Any, **kwargs: Any) -> torch.Tensor:
@@ -37,7 +37,7 @@ def _poisoned_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return call
 
-    _device._device_constructors()  # remembers torch.empty on its first call: that must not be ours
+    _device._device_constructors()  # caches torch.empty at its first call, which must be the original
     monkeypatch.setattr(torch, "empty", poisoned(torch.empty))
     monkeypatch.setattr(torch, "empty_like", poisoned(torch.empty_like))
 

@@ -1,4 +1,4 @@
-"""The public functions: their examples run, their types are what they say, and a field is a plain module."""
+"""The public functions: their examples run, their types are as declared, and a field is a plain module."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from imageio.v3 import imwrite
 from skimage import data, transform
 
 import inr
-from inr._errors import ConfigError, UsageError
 from inr.codec import Compressed, Decoded, inspect
 from inr.codec.decode import Inspected
-from inr.export import export
-from inr.fitting.suggest import Suggestion, suggest
+from inr.core.errors import ConfigError, UsageError
+from inr.exporters import export
 from inr.mesh import MeshResult
+from inr.ntk import Report
+from inr.ntk.suggest import Suggestion, suggest
 from inr.signals import load_signal
 
 EXAMPLES = [
     inr.fit, inr.load, inr.build_field, inr.extract_mesh, inr.Fit.render, inr.load_signal,
-    inr.compress, inr.decompress, inspect, export, suggest,
+    inr.compress, inr.decompress, inr.ntk_report, inspect, export, suggest,
 ]  # fmt: skip
 
 
 @pytest.fixture
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photo.png, 96x64, to be in."""
+    """Changes to a folder with photo.png, 96x64."""
     monkeypatch.chdir(tmp_path)
     small = transform.resize(data.astronaut()[:256, :384], (64, 96), anti_aliasing=True)
     imwrite(tmp_path / "photo.png", (small * 255).astype(np.uint8))
@@ -43,18 +44,18 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_examples_of_docstrings_run(function: Any, photo: Path) -> None:
     (test,) = doctest.DocTestFinder(recurse=False).find(function, function.__name__, globs={})
     assert test.examples, f"{function.__name__} has no example"
-    said: list[str] = []
+    printed: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    assert runner.run(test, out=said.append).failed == 0, "".join(said)
+    assert runner.run(test, out=printed.append).failed == 0, "".join(printed)
 
 
 @pytest.mark.parametrize("function", EXAMPLES, ids=lambda f: f.__qualname__)
-def test_docstrings_say_what_is_raised(function: Any) -> None:
+def test_docstrings_state_what_is_raised(function: Any) -> None:
     assert "Raises:" in (function.__doc__ or "")
 
 
 def test_types_are_what_they_say() -> None:
-    """mypy, which checks this file too, sees these types; `py.typed` makes them those of users."""
+    """mypy also checks this file and sees these types; with `py.typed` users see them as well."""
     if TYPE_CHECKING:
         fit = assert_type(inr.fit("photo.png", "siren", {"steps": 1}), inr.Fit)
         assert_type(inr.load("a.safetensors"), inr.Fit)
@@ -63,6 +64,7 @@ def test_types_are_what_they_say() -> None:
         assert_type(inr.decompress(b""), Decoded)
         assert_type(inspect(b""), Inspected)
         assert_type(inr.extract_mesh(fit), MeshResult)
+        assert_type(inr.ntk_report("photo.png"), Report)
         assert_type(suggest(load_signal("photo.png")), Suggestion)
     assert (Path(inr.__file__).parent / "py.typed").exists()
 
@@ -94,7 +96,7 @@ def test_building_a_field_leaves_torchs_seed_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_what_can_not_be_built_is_said() -> None:
+def test_bad_fields_are_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'siren'"):
         inr.build_field("sirn", 2, 3)
     with pytest.raises(ConfigError, match="needs samples on a lattice"):

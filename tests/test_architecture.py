@@ -1,4 +1,4 @@
-"""The shape of the house: arrows point down, nothing heavy at import, nothing printed, every test asserts."""
+"""The structure: arrows point down, nothing private is imported from outside, nothing heavy at import, no output."""
 
 from __future__ import annotations
 
@@ -6,140 +6,228 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SOURCES = sorted((ROOT / "inr").rglob("*.py"))
+from tests.imports import ROOT, circles, imports_of, modules, private_imports, private_uses_of_tests, repeats, tree_of
 
-# A package may import those of lower floors, its own files, and the core (private modules of `inr`).
+# A package may import those of lower floors and its own files.
 FLOORS = {
+    "_version": -2,
+    "core": -1,
     "kernels": 0,
     "signals": 0,
     "encodings": 1,
     "layers": 1,
     "assemblies": 2,
     "fields": 3,
-    "ntk": 4,
-    "fitting": 5,  # on `ntk`: a fit can follow its tangent kernel
-    "codec": 6,
-    "mesh": 6,
-    "batch": 7,
-    "report": 8,
-    "export": 9,
-    "_api": 10,
+    "fitting": 4,
+    "workflows": 5,
+    "ntk": 6,
+    "mesh": 7,
+    "codec": 8,
+    "batch": 9,
+    "report": 10,
+    "exporters": 11,
+    "inspection": 11,
+    "_api": 12,
+    "testing": 13,
 }
-MAY_SEE_SIGNALS = ("signals", "fitting", "codec", "mesh", "batch", "report", "export", "_api")
+MAY_SEE_SIGNALS = (
+    *("signals", "fitting", "ntk", "workflows", "codec", "mesh", "batch", "report", "exporters", "_api"),
+    "inspection",
+    "testing",
+)
+HEAVY = {"igl", "imageio", "matplotlib", "PIL", "scipy", "skimage", "soundfile", "tifffile", "trimesh", "triton"}
+BANNED = (r"\bprint\(", r"sys\.exit", r"torch\.manual_seed", r"random\.seed", r"torch\.set_", r"pickle\.load")
+PRIVATE_BUT_TESTED = (
+    # A module of inr_cli without an underscore is a command. tests/cli tests these other parts one by one.
+    *("inr_cli._batch", "inr_cli._first_signals", "inr_cli._interrupts", "inr_cli._io", "inr_cli._output"),
+    *("inr_cli._parameters", "inr_cli._progress", "inr_cli._training"),
+    # Names of Python and torch: to end a process without clean-up, to see that hooks are removed, and to let torch
+    # remember its constructors before a test replaces them.
+    *("_exit", "_forward_hooks", "_device_constructors"),
+)
+TOPICS = {
+    "": {"architecture", "docs", "guides", "kinds", "language", "packaging", "readme", "security"},
+    "cli/": {
+        *("bad_inputs", "convert_compare_learn", "environment", "full_disks", "information", "large", "names"),
+        *("nonsense", "pipes", "program", "render_mesh_eval", "side_by_side"),
+    },
+    "codec/": {"golden", "robustness"},
+    "conformance/": {"exporters", "fields", "kernels", "nonsense", "ntk", "profiles", "signals", "slots"},
+    "exporters/": {"conformance", "files"},
+    "fields/": {"activation_families", "polynomial"},
+    "fitting/": {"golden", "golden_checkpoint", "precision"},
+    "kernels/": {"interpreter", "triton"},
+    "mesh/": {"fitted_solids"},
+    "ntk/": {"kernel_effects"},
+    "signals/": {"corpus"},
+}
+"""Tests of several modules together, by the folder that they are in."""
+LIBRARY = {name: path for name, path in modules().items() if name.split(".")[0] == "inr"}
 
 
-def imports_of(path: Path) -> list[tuple[str, bool]]:
-    """(module, is at the top level) for every import in a file."""
-    tree = ast.parse(path.read_text("utf-8"))
-    top = {id(node) for node in tree.body}
+def test_arrows_point_down() -> None:
     found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, id(node) in top) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            found += [(name if node.module == "inr" else node.module, id(node) in top) for name in names]
-    return found
+    for module in LIBRARY:
+        here = module.split(".")[1] if module != "inr" else "inr"
+        for item in imports_of(module):
+            parts = item.module.split(".")
+            if parts[0] == "inr_cli":
+                found.append(f"{module} imports the command line")
+            if parts[0] != "inr" or here == "inr":
+                continue
+            there = parts[1] if len(parts) > 1 else "inr"
+            if there != here and FLOORS.get(there, 99) >= FLOORS.get(here, 99):
+                found.append(f"{module} imports {item.module}, which is not below it")
+            if there == "signals" and here not in MAY_SEE_SIGNALS:
+                found.append(f"{module} imports signals")
+    assert found == []
 
 
-def floor_of(path: Path) -> str:
-    part = path.relative_to(ROOT / "inr").parts[0]
-    return part.removesuffix(".py")
+def test_no_circle_of_files() -> None:
+    assert circles() == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_arrows_point_down(path: Path) -> None:
-    here = floor_of(path)
-    for module, _ in imports_of(path):
-        parts = module.split(".")
-        assert parts[0] != "inr_cli", f"{path} imports the command line"
-        if parts[0] != "inr" or len(parts) == 1 or parts[1] not in FLOORS:
-            continue
-        there = parts[1]
-        if here == "__init__":
-            continue
-        assert here in FLOORS, f"core file {path.name} imports {module}"
-        is_down = there == here or FLOORS[there] < FLOORS[here]
-        assert is_down, f"{here} imports {there}"
-        if there == "signals":
-            assert here in MAY_SEE_SIGNALS, f"{here} imports signals"
+def test_no_six_lines_stand_in_two_places() -> None:
+    assert repeats(6) == []
+
+
+def test_nothing_private_is_imported_from_outside_its_folder() -> None:
+    assert private_imports() == []
+
+
+def test_tests_use_public_names() -> None:
+    assert private_uses_of_tests(PRIVATE_BUT_TESTED) == []
+
+
+def test_tests_mirror_the_source() -> None:
+    """A test file has the name of a module or package that lies in the same place, or of a topic in TOPICS."""
+    found = {str(p.relative_to(ROOT / "tests").with_suffix("")) for p in (ROOT / "tests").rglob("test_*.py")}
+    mirrored = set()
+    for module, path in modules().items():
+        root, *folders, name = module.split(".") if "." in module else (module, "")
+        folders = ["cli", *folders] if root == "inr_cli" else folders
+        mirrored.add("/".join([*folders, f"test_{name.lstrip('_')}"]))
+        if path.name == "__init__.py":
+            mirrored.add("/".join([*folders, name, f"test_{name}"]))
+    known = {f"{folder}test_{topic}" for folder, topics in TOPICS.items() for topic in topics}
+    assert found - mirrored == known
+
+
+def test_no_command_imports_a_command() -> None:
+    commands = {m for m in modules() if re.fullmatch(r"inr_cli\.[a-z]\w*", m)} - {"inr_cli.main"}
+    found = {(m, i.module) for m in commands for i in imports_of(m) if i.module in commands}
+    assert found == set()
 
 
 @pytest.mark.parametrize(
     ("package", "allowed"),
-    [("fields", {"mlp"}), ("signals", {"metrics"}), ("encodings", set()), ("assemblies", set())],
+    [
+        ("fields", {"mlp", "kernel_sum"}),
+        ("signals", {"metrics", "files", "solids", "streaming", "tiled"}),
+        ("encodings", {"centres"}),
+        ("assemblies", set()),
+    ],
 )
-def test_siblings_share_only_through_private_files(package: str, allowed: set[str]) -> None:
+def test_siblings_share_only_through_their_common_files(package: str, allowed: set[str]) -> None:
     """A family builds on the contract and on the freely composed network, never on another family.
 
-    The analytic signals are ready-made pictures, sounds and shapes, so they import those.
+    The analytic signals are ready-made pictures, sounds and shapes, so they import those; so do the modules above the
+    kinds, which load and stream them.
     """
-    for path in (ROOT / "inr" / package).glob("[!_]*.py"):
-        if path.stem == "analytic":
+    found = []
+    for module in (m for m in LIBRARY if re.fullmatch(rf"inr\.{package}\.[a-z]\w*", m)):
+        if module in ("inr.signals.analytic", "inr.signals.streaming", "inr.signals.loading"):
             continue
-        for module, _ in imports_of(path):
-            parts = module.split(".")
-            if parts[:2] == ["inr", package] and len(parts) > 2:
-                is_shared = parts[2].startswith("_") or parts[2] in allowed
-                assert is_shared, f"{path.name} imports its sibling {parts[2]}"
+        for item in imports_of(module):
+            parts = item.module.split(".")
+            if parts[:2] == ["inr", package] and len(parts) > 2 and not parts[2].startswith("_"):
+                found += [] if parts[2] in allowed else [f"{module} imports its sibling {parts[2]}"]
+    assert found == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
-    heavy = {"igl", "imageio", "matplotlib", "PIL", "scipy", "skimage", "soundfile", "tifffile", "trimesh", "triton"}
-    if is_of_triton(path.relative_to(ROOT).with_suffix("").parts):
-        heavy.remove("triton")
-    for module, is_top_level in imports_of(path):
-        assert not (is_top_level and module.split(".")[0] in heavy), f"{path.name} imports {module} at import time"
+def test_heavy_packages_are_imported_where_they_are_used() -> None:
+    found = []
+    for module in LIBRARY:
+        heavy = HEAVY - {"triton"} if is_of_triton(module) else HEAVY
+        found += [f"{module} imports {i.module}" for i in imports_of(module) if i.is_top_level and _root(i) in heavy]
+    assert found == []
 
 
-def is_of_triton(parts: tuple[str, ...]) -> bool:
+def _root(item: object) -> str:
+    return str(getattr(item, "module", "")).split(".")[0]
+
+
+def is_of_triton(module: str) -> bool:
     """Whether a module is one of Triton kernels, which the dispatcher imports when it has chosen them."""
-    return parts[:2] == ("inr", "kernels") and (parts[-1] == "cuda" or parts[-1].endswith("_triton"))
+    last = module.rpartition(".")[2]
+    return module.startswith("inr.kernels.") and (last == "cuda" or last.endswith("_triton"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_modules_of_triton_kernels_are_imported_by_each_other_alone(path: Path) -> None:
-    if not is_of_triton(path.relative_to(ROOT).with_suffix("").parts):
-        assert not [name for name, _ in imports_of(path) if is_of_triton(tuple(name.split(".")))]
+def test_modules_of_triton_kernels_are_imported_by_each_other_alone() -> None:
+    others = [module for module in LIBRARY if not is_of_triton(module)]
+    assert [(m, i.module) for m in others for i in imports_of(m) if is_of_triton(i.module)] == []
 
 
-def test_import_inr_is_light() -> None:
-    code = "import sys, inr; print(sorted({'torch', 'numba', 'matplotlib', 'trimesh', 'igl'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import inr", {"torch", "numba", "matplotlib", "trimesh", "igl"}),
+        (
+            "import inr\nfor name in inr.__all__: getattr(inr, name)",
+            {"numba", "matplotlib", "trimesh", "igl", "skimage", "imageio", "soundfile", "triton"},
+        ),
+    ],
+    ids=["package", "every public name"],
+)
+def test_importing_is_light(code: str, heavy: set[str]) -> None:
+    code += f"\nimport sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 
 
-def test_importing_every_public_name_loads_nothing_optional() -> None:
-    code = (
-        "import sys, inr\n"
-        "for name in inr.__all__: getattr(inr, name)\n"
-        "heavy = {'numba', 'matplotlib', 'trimesh', 'igl', 'skimage', 'imageio', 'soundfile', 'triton'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+def test_the_library_is_silent_and_leaves_global_state_alone() -> None:
+    library = {module: path for module, path in LIBRARY.items() if not module.startswith("inr.testing")}
+    texts = {module: path.read_text("utf-8") for module, path in library.items()}
+    assert [(module, banned) for module, text in texts.items() for banned in BANNED if re.search(banned, text)] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_library_is_silent_and_leaves_global_state_alone(path: Path) -> None:
-    text = path.read_text("utf-8")
-    for banned in (r"\bprint\(", r"sys\.exit", r"torch\.manual_seed", r"random\.seed", r"torch\.set_", r"pickle\.load"):
-        assert not re.search(banned, text), f"{path.name} contains {banned}"
-    assert ast.get_docstring(ast.parse(text)) is not None, f"{path.name} does not say what it is for"
+def test_every_file_has_a_docstring() -> None:
+    assert [module for module, path in modules().items() if ast.get_docstring(tree_of(path)) is None] == []
 
 
 def test_every_test_asserts_something() -> None:
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
-                continue
-            text = ast.unparse(node)
-            assert "assert" in text or "raises" in text or "gradcheck" in text, (
-                f"{path.name}::{node.name} asserts nothing"
-            )
+    """It asserts itself, or calls a function of the tests that does."""
+    texts = [(path, node.name, ast.unparse(node)) for path, node in _functions_of_tests()]
+    asserting = {"raises", "gradcheck"}
+    before = 0
+    while len(asserting) > before:
+        before = len(asserting)
+        calls = re.compile(rf"assert|\b({'|'.join(asserting)})\(")
+        asserting |= {name for _, name, text in texts if calls.search(text.partition(":\n")[2])}
+    without = [f"{path.name}::{name}" for path, name, _ in texts if name.startswith("test_") and name not in asserting]
+    assert without == []
+
+
+def _functions_of_tests() -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def test_errors_name_parameters_and_not_options() -> None:
+    """The command line shows `size` as --size. Only whole commands (`inr ntk MODEL --json`) may have options."""
+    found = []
+    for module, path in LIBRARY.items():
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("Error", "problems.append")):
+                texts = [c.value for c in ast.walk(call) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+                options = [text for text in texts if re.search(r"(?<![\w-])--[a-z]", text)]
+                is_command = "command(" in ast.unparse(call)
+                found += [(module, text) for text in options if not (is_command or re.search("inr |torchrun ", text))]
+    assert found == []

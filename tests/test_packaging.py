@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it works in a clean environment away from the source."""
+"""The wheel: its content, and that it works in a clean environment without the source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_wheel_works_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
-    """A fresh environment with only the wheel; its dependencies are lent by this one through a path file."""
+    """A new environment with only the wheel; a path file gives it the dependencies of this one."""
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
     pip = [str(place / "bin" / "pip"), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]

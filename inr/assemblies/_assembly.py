@@ -1,4 +1,4 @@
-"""The assembly slot: how bodies combine over coordinates or space into one network."""
+"""The assembly slot: how one or several bodies (networks) combine into one function."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import Config
-from inr._domain import Spec
-from inr._registry import Registry
 from inr.assemblies._body import BodyPlan
+from inr.core.config import Config
+from inr.core.domain import Spec
+from inr.core.registry import Registry
 
 ASSEMBLIES: Registry[type[AssemblyConfig]] = Registry("assembly", "inr.assemblies")
 
@@ -22,7 +22,7 @@ class Assembly(nn.Module):
 
     __call__: Callable[..., Tensor]
     smoothness: float
-    outside: str
+    boundary: str
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
@@ -32,11 +32,11 @@ class Assembly(nn.Module):
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
-        """`Field.mean_error` of the assembly's result in one operation; None where there is none."""
+        """`Field.mean_error` of the assembly's output in one fused operation; None if there is no such operation."""
         return None
 
     def lipschitz_bound(self) -> float | None:
-        """A bound of |y(a) - y(b)| / |a - b| in the 2-norm; None: not known."""
+        """A bound of |y(a) - y(b)| / |a - b| in the 2-norm; None: unknown."""
         return None
 
 
@@ -46,7 +46,7 @@ class AssemblyConfig(Config):
     slot: ClassVar[Registry[type[AssemblyConfig]]] = ASSEMBLIES
 
     def body_spec(self, spec: Spec) -> Spec:
-        """The signal as one body sees it: for what its encoding, linear maps, activation and cells are resolved."""
+        """The spec of one body's input, for which its encoding, linear maps, activation and blocks are resolved."""
         return spec
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What factorised assemblies share: one body per axis, and products that start at unit variance."""
+"""Base of factorised assemblies: one body per axis, with outputs scaled for unit variance of the product."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._domain import Spec
-from inr._samples import Informed, Samples
 from inr.assemblies._assembly import Assembly, AssemblyConfig
 from inr.assemblies._body import Body, BodyPlan
+from inr.core.domain import Spec
+from inr.core.samples import DataDependentInit, Samples
 
 N_PROBES = 256
 
@@ -20,26 +20,26 @@ class FactorisedConfig(AssemblyConfig):
     """Settings of an assembly with one body per axis."""
 
     def body_spec(self, spec: Spec) -> Spec:
-        """One axis: the longest, as all bodies share their settings."""
+        """A spec with one axis, the longest: all bodies share their settings."""
         return Spec(spec.kind, 1, spec.d_out, None if spec.shape is None else (max(spec.shape),))
 
 
-class Factorised(Assembly, Informed):
-    """A contraction of what D bodies say of one coordinate each: phi_i(x_i) [*B, widths[i]].
+class Factorised(Assembly, DataDependentInit):
+    """Contraction of the outputs phi_i(x_i) [*B, widths[i]] of D bodies with one coordinate each.
 
-    start_rms: the root mean square, over an axis, that every body's outputs are scaled to before the first step, so
-    that the contraction has unit variance whatever the bodies are made of (left alone, it would be the product of D
-    small numbers).
+    start_rms: before the first step, the outputs of every body are scaled to this root mean square over its axis, so
+    that the contraction has unit variance for any kind of body (without scaling it would be a product of D small
+    numbers).
     """
 
     def __init__(self, plan: BodyPlan, widths: Sequence[int], start_rms: float, generator: Generator) -> None:
         super().__init__()
         bodies = [Body(plan, 1, width, generator) for width in widths]
         self.bodies = nn.ModuleList(bodies)
-        self.smoothness, self.outside = bodies[0].smoothness, bodies[0].outside
+        self.smoothness, self.boundary = bodies[0].smoothness, bodies[0].boundary
         self._start_rms = start_rms
 
-    def start(self, samples: Samples, generator: Generator) -> None:
+    def initialise(self, samples: Samples, generator: Generator) -> None:
         with torch.no_grad():
             for body in self.bodies:
                 assert isinstance(body, Body)
@@ -58,11 +58,11 @@ class Factorised(Assembly, Informed):
 
     @abstractmethod
     def at_points(self, factors: Sequence[Tensor]) -> Tensor:
-        """Factors [*B, widths[i]] of the same points to values [*B, C]."""
+        """Values [*B, C] from the factors [*B, widths[i]] of the same points."""
 
     @abstractmethod
     def at_products(self, factors: Sequence[Tensor]) -> Tensor:
-        """Factors [n_i, widths[i]] along the axes to values [n_1, ..., n_D, C] on their product."""
+        """Values [n_1, ..., n_D, C] on the product grid from the factors [n_i, widths[i]] of the axes."""
 
 
 def unflattened(f: Tensor, shape: tuple[int, int]) -> Tensor:

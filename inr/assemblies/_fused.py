@@ -1,4 +1,4 @@
-"""Bodies that are one kernel: recognised by what they are made of, so that no family needs to know of it."""
+"""Fused kernels for whole bodies, selected by the types of their layers."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from torch import Tensor, nn
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine_mlp import sine_mlp
 from inr.layers import Activation, Linear
-from inr.layers.affine import AffineCell
-from inr.layers.relu import ReluActivation
-from inr.layers.sine import SineActivation
+from inr.layers.activations.relu import ReluActivation
+from inr.layers.activations.sine import SineActivation
+from inr.layers.blocks.affine import AffineBlock
 
 
-def fused(cells: Sequence[nn.Module], last: Linear) -> Callable[[Tensor], Tensor] | None:
-    """The cells and the last linear map as one operation [*B, d_in] -> [*B, d_out]; None where there is none.
+def fused(blocks: Sequence[nn.Module], last: Linear) -> Callable[[Tensor], Tensor] | None:
+    """The blocks and the last linear map as one operation [*B, d_in] -> [*B, d_out]; None if there is no such kernel.
 
-    There is one for plain cells of sines, and of rectified units, whose linear maps are products with their effective
-    matrices, as long as nobody listens to what passes between them.
+    There are kernels for affine blocks with sine or ReLU activations whose linear maps multiply by their effective
+    matrices, provided that no module has forward or backward hooks.
     """
-    rectified, sines = linears_between(ReluActivation, cells, last), linears_between(SineActivation, cells, last)
+    rectified, sines = linears_between(ReluActivation, blocks, last), linears_between(SineActivation, blocks, last)
     if rectified is not None:
         return lambda h: _on_rows(lambda rows: relu_mlp(rows, *layers(rectified)), h)
     if sines is not None:
-        activations = [cell.activation for cell in cells if isinstance(cell, AffineCell)]
+        activations = [block.activation for block in blocks if isinstance(block, AffineBlock)]
         omegas = [activation.omega for activation in activations if isinstance(activation, SineActivation)]
         return lambda h: _on_rows(lambda rows: sine_mlp(rows, *layers(sines), omegas), h)
     return None
 
 
-def linears_between(kind: type[Activation], cells: Sequence[nn.Module], last: Linear) -> list[Linear] | None:
-    """The linear maps, where nothing but activations of this kind stands between them; else None."""
-    plain = [cell for cell in cells if type(cell) is AffineCell]
-    linears = [*(cell.linear for cell in plain), last]
-    parts = (*plain, *(cell.activation for cell in plain), *linears)
-    if not plain or len(plain) < len(cells) or any(is_heard(part) for part in parts):
+def linears_between(kind: type[Activation], blocks: Sequence[nn.Module], last: Linear) -> list[Linear] | None:
+    """The linear maps if only activations of this kind are between them; else None."""
+    plain = [block for block in blocks if type(block) is AffineBlock]
+    linears = [*(block.linear for block in plain), last]
+    parts = (*plain, *(block.activation for block in plain), *linears)
+    if not plain or len(plain) < len(blocks) or any(has_hooks(part) for part in parts):
         return None
-    if any(type(cell.activation) is not kind for cell in plain):
+    if any(type(block.activation) is not kind for block in plain):
         return None
     return linears if all(type(linear).forward is Linear.forward for linear in linears) else None
 
 
-def is_heard(module: nn.Module) -> bool:
-    """Whether hooks wait for what the module takes and gives."""
+def has_hooks(module: nn.Module) -> bool:
+    """True if the module has forward or backward hooks."""
     return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
 
 
 def layers(linears: Sequence[Linear]) -> tuple[Sequence[Tensor], Sequence[Tensor | None]]:
-    """Their matrices and biases."""
+    """The effective matrices and biases of the linear maps."""
     weights, biases = zip(*(linear.effective() for linear in linears), strict=True)
     return weights, biases
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from inr._errors import ConfigError
 from inr.assemblies._assembly import ASSEMBLIES, Assembly, AssemblyConfig
 from inr.assemblies._body import BodyPlan
+from inr.core.errors import ConfigError
 
 
 @ASSEMBLIES.register("bare")
 @dataclass(frozen=True, kw_only=True)
 class BareConfig(AssemblyConfig):
-    """y = encoding(x), for encodings that give as many features as there are channels; cells are not used."""
+    """y = encoding(x), for encodings with one feature per channel; blocks are not used."""
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return Bare(plan, d_in, d_out, generator)
@@ -26,9 +26,9 @@ class Bare(Assembly):
         self.encoding = plan.encoding.build(d_in, generator)
         if self.encoding.d_out != d_out:
             raise ConfigError(
-                [f"encoding gives {self.encoding.d_out} features, assembly bare expects one per channel ({d_out})"]
+                [f"encoding has {self.encoding.d_out} features, assembly 'bare' expects one per channel ({d_out})"]
             )
-        self.smoothness, self.outside = self.encoding.smoothness, self.encoding.outside
+        self.smoothness, self.boundary = self.encoding.smoothness, self.encoding.boundary
 
     def forward(self, x: Tensor) -> Tensor:
         return self.encoding(x)

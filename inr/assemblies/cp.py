@@ -9,10 +9,10 @@ from functools import reduce
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
 from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
+from inr.core.config import param
 
 
 @ASSEMBLIES.register("cp")
@@ -20,11 +20,11 @@ from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 class CpConfig(FactorisedConfig):
     """y_c(x) = sum_r prod_i phi^i_{r,c}(x_i), r = 1..R: the canonical polyadic decomposition.
 
-    On a product of coordinates a body sees each coordinate of its axis once. A picture so fitted is, per channel, a
-    matrix of rank R at most.
+    On a product grid each body is evaluated once per coordinate of its axis. A fitted picture is, per channel, a matrix
+    of rank at most R.
     """
 
-    rank: int = param(128, "terms R", ge=1)
+    rank: int = param(128, "terms R", ge=1, le=65536)
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return Cp(self.rank, plan, d_in, d_out, generator)

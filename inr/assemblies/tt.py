@@ -1,4 +1,4 @@
-"""Chain of matrices from one-dimensional networks.  Vemuri et al. 2026 (F-INR), arXiv:2503.21507; Oseledets 2011."""
+"""Products of matrices from one-dimensional networks.  Vemuri et al. 2026 (F-INR), arXiv:2503.21507; Oseledets 2011."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from torch import Generator, Tensor
 
-from inr._config import param
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
 from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
+from inr.core.config import param
 
 
 @ASSEMBLIES.register("tt")
@@ -19,10 +19,10 @@ from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 class TtConfig(FactorisedConfig):
     """y(x) = G^1(x_1) G^2(x_2) ... G^D(x_D), with G^1 [1, R], inner [R, R], last [R, C]: the tensor train.
 
-    The standard definition; how the paper lays out channels is not known to us. An inner body has R^2 outputs.
+    The standard definition; the paper does not state the layout of channels. An inner body has R^2 outputs.
     """
 
-    rank: int | None = param(None, "rank R; none: 128 for one and two axes, 32 for more", ge=1)
+    rank: int | None = param(None, "rank R; none: 128 for one and two axes, 32 for more", ge=1, le=65536)
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return Tt(self.rank or (128 if d_in <= 2 else 32), plan, d_in, d_out, generator)

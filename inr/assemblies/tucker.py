@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._tangent import Factor, Structured, factor
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
 from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
+from inr.core.config import param
+from inr.core.gradient_factors import Factor, HasGradientFactors, factor
 
 
 @ASSEMBLIES.register("tucker")
@@ -20,17 +20,19 @@ from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 class TuckerConfig(FactorisedConfig):
     """y_c(x) = sum over r_1..r_D of K[r_1, ..., r_D, c] prod_i phi^i_{r_i}(x_i), with a trained core K.
 
-    The standard definition; how the paper lays out channels is not known to us. K ~ N(0, R^-D) at the start. It has
-    R^D C numbers.
+    The standard definition; the paper does not state the layout of channels. K starts at N(0, R^-D) and has R^D C
+    numbers.
     """
 
-    rank: int | None = param(None, "rank R; none: 64 for one and two axes, 32 for three, 12 for four and more", ge=1)
+    rank: int | None = param(
+        None, "rank R; none: 64 for one and two axes, 32 for three, 12 for four and more", ge=1, le=65536
+    )
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return Tucker(self.rank or {1: 64, 2: 64, 3: 32}.get(d_in, 12), plan, d_in, d_out, generator)
 
 
-class Tucker(Factorised, Structured):
+class Tucker(Factorised, HasGradientFactors):
     role = "last"
 
     def __init__(self, rank: int, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> None:
@@ -50,11 +52,11 @@ class Tucker(Factorised, Structured):
 
     def at_products(self, factors: Sequence[Tensor]) -> Tensor:
         y = self.core
-        for f in factors:  # takes the leading rank away and puts the axis behind
+        for f in factors:  # contracts the leading rank and appends the axis
             y = torch.tensordot(y, f, dims=([0], [1]))
         return y.movedim(0, -1)
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
-        """Of the core: the product of what the bodies say."""
+        """Gradient of the core: the product of the bodies' outputs."""
         axes = torch.split(inputs[0], 1, -1)
         return [factor(*(body(t) for body, t in zip(self.bodies, axes, strict=True)), cotangent=cotangent)]

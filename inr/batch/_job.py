@@ -1,15 +1,15 @@
-"""The contract of a job: one input and settings to the bytes of one output. A kind of job is one file here."""
+"""The base class of jobs: from one input and settings to the bytes of one output. One file per kind of job."""
 
 from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
 
-from inr._registry import Registry
+from inr.core.registry import Registry
 from inr.signals import Source
 
 JOBS: Registry[type[JobKind]] = Registry("job", "inr.batch")
@@ -17,18 +17,18 @@ JOBS: Registry[type[JobKind]] = Registry("job", "inr.batch")
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """data: the output file's bytes. summary: JSON, a row of the table: at least `outcome` ("done", or what a user
-    should look at) and `metrics`, with the name of the one shown first in `headline`."""
+    """data: the output file's bytes. summary: JSON, a table row, with at least `outcome` ("done" or a warning) and
+    `metrics`; `headline` names the main metric."""
 
     data: bytes
     summary: Mapping[str, Any]
 
 
 class JobKind(ABC):
-    """A kind of job: a function of an input and settings, which runs in any process of any machine.
+    """A kind of job: a function of an input and settings that can run in any process on any machine.
 
-    suffix: of the output file. Settings are one JSON document for all inputs; what they mean is the kind's.
-    keys: of that document; flags: of its table "flags". `check` and `run` see no others.
+    suffix: suffix of the output file. Settings are one JSON document for all inputs; the kind defines their meaning.
+    keys: allowed keys of that document. flags: allowed keys of its table "flags".
     """
 
     suffix: ClassVar[str]
@@ -38,9 +38,15 @@ class JobKind(ABC):
     @classmethod
     @abstractmethod
     def check(cls, source: Source, settings: Mapping[str, Any]) -> None:
-        """Refuse settings that can not be for such an input, before any work. Raises ConfigError or UsageError."""
+        """Refuse settings that do not suit such an input, before any work. Raises ConfigError or UsageError."""
 
     @classmethod
     @abstractmethod
+    def prepare(cls, source: Source, settings: Mapping[str, Any], device: torch.device) -> Callable[[], Result]:
+        """Prepare the work, and return it as a function. Raises an InrError for an input that cannot be used, and for
+        settings that do not suit it."""
+
+    @classmethod
     def run(cls, source: Source, settings: Mapping[str, Any], device: torch.device) -> Result:
-        """Do it. Raises an InrError for an input that can not be used."""
+        """Prepare and run the job. Raises an InrError for an unusable input."""
+        return cls.prepare(source, settings, device)()

@@ -1,28 +1,31 @@
-"""A batch: what is to be done, the doing of it, and what became of every input."""
+"""A batch: what is left to do, doing it, and the outcome of every input."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from inr._errors import ConfigError, InrError, UsageError
-from inr.batch._executor import Executor, Failure, Work
+from inr.batch._executor import Executor, Work
 from inr.batch._inputs import Item
 from inr.batch._job import JOBS, Result
-from inr.batch._manifest import Manifest, seen_as
+from inr.batch._manifest import Manifest, input_state
+from inr.batch.places import free_name, key_of, place_of
+from inr.core.errors import ConfigError, InrError, UnavailableError, UsageError
+from inr.core.files import reason_of
+from inr.core.workers import Failure, attempt
 from inr.signals import Source
 
 _MISSING = object()
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """What became of one input.
+class BatchRow:
+    """The outcome of one input.
 
     state: "done" now, "kept" from an earlier call, "failed", or "waiting" (not begun, or its end was not waited for).
     output: name in the folder. summary: of the job. failure: where it failed.
@@ -35,12 +38,12 @@ class Row:
     failure: Failure | None = None
 
 
-Event = Callable[[Row], None]
+Event = Callable[[BatchRow], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class JobWork:
-    """A job as work for an executor: settings that go to every process."""
+    """A job as picklable work for an executor."""
 
     job: str
     settings: Mapping[str, Any]
@@ -50,12 +53,12 @@ class JobWork:
         return JOBS[self.job].run(Source.of(path), self.settings, torch.device(self.device))
 
 
-class Batch:
+class BatchRun:
     """One call's share of a batch in `folder`: those of `items` that the folder's manifest does not have as done.
 
     job, settings: what is done, see `JobKind`. force: begin anew, and replace files of others.
-    notes: what a user should be told of earlier calls.
-    Raises ConfigError for settings that can not be, UsageError where results of other settings or other files are in
+    notes: what a user should know of earlier calls.
+    Raises ConfigError for wrong settings, UsageError if results of other settings or other files are in
     the way.
     """
 
@@ -68,73 +71,98 @@ class Batch:
         *,
         force: bool = False,
     ) -> None:
-        self.manifest, self.items, self.job = manifest, items, job
+        self.manifest, self.items, self.job, self.force = manifest, items, job, force
         self.settings: dict[str, Any] = json.loads(json.dumps(settings))
         self.notes: tuple[str, ...] = ()
         check_settings(items, job, settings)
         self.is_new = force or manifest.job is None or self._is_other_epoch()
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, BatchRow] = {}
         self._states: dict[str, tuple[int, int]] = {}
+        self._is_full = False
         outputs = self._outputs()
         changed = []
         for item in items:
             record = None if self.is_new else manifest.records.get(item.name)
-            self.rows[item.name] = Row(item.name, outputs[item.name], "waiting")
+            self.rows[item.name] = BatchRow(item.name, outputs[item.name], "waiting")
             try:
                 self._states[item.name] = item.state()
                 if record is not None and manifest.is_done(item):
-                    self.rows[item.name] = Row(item.name, record["output"], "kept", record["summary"])
+                    self.rows[item.name] = BatchRow(item.name, record["output"], "kept", record["summary"])
                 elif record is not None and manifest.has_changed(item):
                     changed.append(item.name)
+                if self.rows[item.name].state == "waiting":
+                    place_of(manifest.folder, outputs[item.name])
             except InrError as error:
                 failure = Failure(error.message, error.hint, error.exit_code)
-                self.rows[item.name] = Row(item.name, outputs[item.name], "failed", failure=failure)
+                self.rows[item.name] = BatchRow(item.name, outputs[item.name], "failed", failure=failure)
+            except OSError as error:
+                failure = Failure(f"cannot read {str(error.filename)!r}: {reason_of(error)}", None, 3)
+                self.rows[item.name] = BatchRow(item.name, outputs[item.name], "failed", failure=failure)
         if changed:
             self.notes += (
-                f"{_counted(changed, 'input has', 'inputs have')} changed since, done again: {_some(changed)}",
+                f"{_counted(changed, 'input has', 'inputs have')} changed, processed again: {_some(changed)}",
             )
         if not force:
             self._check_outputs()
 
     @property
-    def todo(self) -> list[Item]:
+    def pending(self) -> list[Item]:
         return [item for item in self.items if self.rows[item.name].state == "waiting"]
 
+    def rehearse(self, device: torch.device) -> None:
+        """Prepare one waiting input per suffix without running its job; errors become failed rows.
+
+        Uses the first readable input of each suffix. Wrong settings are raised, because they affect all inputs.
+        """
+        is_known: set[str] = set()
+        for item in self.pending:
+            suffix = item.path.suffix.lower()
+            if suffix in is_known:
+                continue
+            outcome = attempt(lambda path: JOBS[self.job].prepare(Source.of(path), self.settings, device), item.path)
+            if isinstance(outcome, Failure):
+                self.rows[item.name] = dataclasses.replace(self.rows[item.name], state="failed", failure=outcome)
+            if not isinstance(outcome, Failure) or outcome.exit_code == UsageError.exit_code:
+                is_known.add(suffix)
+
     def run(self, executor: Executor, work: Work, on_row: Event | None = None) -> None:
-        """Do what is left, and write every output as it comes. What was finished stays, whatever happens."""
-        todo = self.todo
+        """Run the pending jobs and write every output when its job ends. Completed outputs survive any failure.
+
+        After a full disk the remaining jobs stay waiting.
+        """
+        pending = self.pending
         if self.is_new:
             self.manifest.start(self.job, self.settings)
             self.is_new = False
-        attempts = executor.run(work, [item.path for item in todo])
+        attempts = executor.run(work, [item.path for item in pending])
         try:
-            for attempt in attempts if todo else ():
-                row = self._ended(todo[attempt.index], attempt.outcome)
+            for attempt in attempts if pending else ():
+                row = self._ended(pending[attempt.index], attempt.outcome)
                 self.rows[row.name] = row
                 if on_row is not None:
                     on_row(row)
+                if self._is_full:
+                    break
         finally:
             attempts.close()
 
-    def _ended(self, item: Item, outcome: Result | Failure) -> Row:
+    def _ended(self, item: Item, outcome: Result | Failure) -> BatchRow:
         output = self.rows[item.name].output
         if isinstance(outcome, Failure):
-            return Row(item.name, output, "failed", failure=outcome)
+            return BatchRow(item.name, output, "failed", failure=outcome)
         size, changed_ns = self._states[item.name]
         seen: dict[str, Any] = {"bytes": size, "changed_ns": changed_ns, "sha256": ""}
         try:
-            if item.state() == (size, changed_ns):  # else it is not known which content was read: the next call looks
-                seen = seen_as(item)
-            self.manifest.finish(item, seen, output, outcome.data, outcome.summary)
-        except OSError as error:
-            reason = f"can not write {output!r}: {error.strerror or error}"
-            return Row(item.name, output, "failed", failure=Failure(reason, "choose another -o", 2))
+            if item.state() == (size, changed_ns):  # else the input changed during the job: the next call repeats it
+                seen = input_state(item)
+            self.manifest.finish(item, seen, output, outcome.data, outcome.summary, force=self.force)
         except InrError as error:
-            return Row(item.name, output, "failed", failure=Failure(error.message, error.hint, error.exit_code))
-        return Row(item.name, output, "done", outcome.summary)
+            self._is_full = isinstance(error, UnavailableError)
+            return BatchRow(item.name, output, "failed", failure=Failure(error.message, error.hint, error.exit_code))
+        return BatchRow(item.name, output, "done", outcome.summary)
 
     def _is_other_epoch(self) -> bool:
-        """Whether a new epoch is due because the last one, of another job or settings, has nothing done."""
+        """Whether to begin a new epoch because the last one has another job or settings and no completed jobs."""
         old, new = (self.manifest.job, self.manifest.settings), (self.job, self.settings)
         if old == new:
             return False
@@ -143,60 +171,63 @@ class Batch:
         said = difference({"job": old[0], **old[1]}, {"job": new[0], **new[1]})
         raise UsageError(
             f"{str(self.manifest.folder)!r} holds {len(self.manifest.records)} results of other settings: {said}",
-            "do all of them again with --force, or choose another -o",
+            "use `force=True` to repeat all of them, or choose another `output`",
         )
 
     def _outputs(self) -> dict[str, str]:
-        """A name for every input's output: as before, else the input's with another suffix, or with one more."""
+        """Input name -> output name: the earlier name, else a free one."""
         suffix = JOBS[self.job].suffix
-        before = {name: output for name, output in self.manifest.outputs.items() if output.endswith(suffix)}
-        taken = set(before.values())
+        before: dict[str, str] = {}
+        taken: set[str] = set()
+        for name, output in reversed(self.manifest.outputs.items()):  # the last job that wrote it owns it
+            if output.endswith(suffix) and key_of(output) not in taken:
+                before[name] = output
+                taken.add(key_of(output))
         names = {}
         for item in self.items:
             if item.name not in before:
-                short = PurePosixPath(item.name).with_suffix(suffix).as_posix()
-                names[item.name] = item.name + suffix if short in taken else short
-                taken.add(names[item.name])
+                names[item.name] = free_name(item.name, suffix, taken)
+                taken.add(key_of(names[item.name]))
         return before | names
 
     def _check_outputs(self) -> None:
-        folder, owned = self.manifest.folder, self.manifest.owned
-        outputs = [self.rows[item.name].output for item in self.todo]
-        strangers = [output for output in outputs if output not in owned and (folder / output).exists()]
-        if strangers:
+        folder, outputs = self.manifest.folder, [self.rows[item.name].output for item in self.pending]
+        there = [output for output in outputs if (folder / output).exists()]
+        foreign = [output for output in there if not self.manifest.has_written(output)]
+        if foreign:
             raise UsageError(
-                f"{_counted(strangers, 'output exists', 'outputs exist')} in {str(folder)!r} that no batch wrote: "
-                f"{_some(strangers)}",
-                "use --force to replace what is there, or another -o",
+                f"{_counted(foreign, 'output exists', 'outputs exist')} in {str(folder)!r} that no batch wrote, or "
+                f"that were changed since: {_some(foreign)}",
+                "move them, use `force=True` to repeat all jobs and replace them, or choose another `output`",
             )
 
 
 def check_settings(items: Sequence[Item], job: str, settings: Mapping[str, Any]) -> None:
-    """Refuse settings that can not be, for any of the sorts of files there are. Raises ConfigError."""
-    _refuse_strangers(job, settings)
+    """Refuse settings that are wrong for any of the file types among the items. Raises ConfigError."""
+    _refuse_unknown_keys(job, settings)
     for item in {item.path.suffix.lower(): item for item in items}.values():
         try:
             JOBS[job].check(Source(str(item.path), path=item.path), settings)
         except ConfigError:
             raise
         except (InrError, OSError):
-            continue  # of this input alone: it will be among the failures
+            continue  # an error of this input only: it becomes a failed row
 
 
-def _refuse_strangers(job: str, settings: Mapping[str, Any]) -> None:
-    """Raises ConfigError for settings that another kind of job knows, or none."""
+def _refuse_unknown_keys(job: str, settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError for keys and flags that this kind of job does not have."""
     given = dict.fromkeys(settings, "keys") | dict.fromkeys(settings.get("flags", {}), "flags")
-    strangers = [name for name, sort in given.items() if name not in getattr(JOBS[job], sort)]
-    if strangers:
-        known = {name: [kind for kind in JOBS if name in getattr(JOBS[kind], given[name])] for name in strangers}
+    unknown = [name for name, sort in given.items() if name not in getattr(JOBS[job], sort)]
+    if unknown:
+        known = {name: [kind for kind in JOBS if name in getattr(JOBS[kind], given[name])] for name in unknown}
         raise ConfigError(
-            [f"{name} is no setting of job {job!r}" for name in strangers],
+            [f"{name} is not a setting of job {job!r}" for name in unknown],
             "; ".join(f"{name} is one of job {kinds[0]!r}" for name, kinds in known.items() if kinds) or None,
         )
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """`flags.steps is 200, was 100`: what differs between two documents, in one line."""
+    """`flags.steps is 200, was 100`: the differences between two documents, in one line."""
     before, now = _flat(old), _flat(new)
     parts = []
     for key in sorted(before | now):

@@ -1,61 +1,71 @@
-"""The job `compress`: a signal or a model to an .inrz file, as `inr compress` makes it."""
+"""The job `compress`: from a signal or model to an .inrz file, as `inr compress`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
 
-from inr._errors import ConfigError, UsageError
 from inr.batch._job import JOBS, JobKind, Result
-from inr.codec.encode import Request, compress_subject, load
-from inr.codec.profile import PROFILES, Aim
-from inr.fitting.request import by_section
+from inr.codec.compression_input import CompressionInput, load_input
+from inr.codec.compression_settings import CompressionSettings
+from inr.codec.encode import compress_input
+from inr.codec.profile import PROFILES
+from inr.codec.rate_target import RateTarget
+from inr.core.errors import ConfigError, UsageError
 from inr.signals import Source
+from inr.workflows.request import by_section
 
-AIMS = ("target_psnr_db", "bpp", "size_bytes", "quality")
+TARGETS = ("target_psnr_db", "bpp", "size_bytes", "quality")
 
 
 @JOBS.register("compress")
 class CompressJob(JobKind):
-    """Compress. Settings, all optional, mean what they mean for `inr compress`.
+    """Compress. All settings are optional and have the same meaning as for `inr compress`.
 
-    kind, field: names. set: list of `field.key=value` and `signal.key=value`. flags: an aim (target_psnr_db, bpp,
+    kind, field: names. set: list of `field.key=value` and `signal.key=value`. flags: a target (target_psnr_db, bpp,
     size_bytes or quality), effort, profile, seed, verify.
     """
 
     suffix: ClassVar[str] = ".inrz"
     keys: ClassVar[frozenset[str]] = frozenset({"kind", "field", "set", "flags"})
-    flags: ClassVar[frozenset[str]] = frozenset({*AIMS, "effort", "profile", "seed", "verify"})
+    flags: ClassVar[frozenset[str]] = frozenset({*TARGETS, "effort", "profile", "seed", "verify"})
 
     @classmethod
     def check(cls, source: Source, settings: Mapping[str, Any]) -> None:
         try:
-            request, _ = _request(settings)
-            if request.profile is not None or request.field is not None or request.settings:
-                PROFILES[request.profile or "grids"]().with_settings(request.field, request.settings)
+            arguments, _ = _arguments(settings)
+            if arguments.profile is not None or arguments.field is not None or arguments.settings:
+                PROFILES[arguments.profile or "grids"]().with_settings(arguments.field, arguments.settings)
         except ConfigError:
             raise
-        except UsageError as error:  # as wrong for every other input
+        except UsageError as error:  # wrong for every input
             raise ConfigError([error.message], error.hint) from error
 
     @classmethod
-    def run(cls, source: Source, settings: Mapping[str, Any], device: torch.device) -> Result:
-        request, signal_options = _request(settings)
-        subject = load(source, settings.get("kind"), signal_options)
-        made = compress_subject(subject, None, dataclasses.replace(request, device=str(device)))
-        return Result(made.data, made.summary())
+    def prepare(cls, source: Source, settings: Mapping[str, Any], device: torch.device) -> Callable[[], Result]:
+        arguments, signal_options = _arguments(settings)
+        arguments = dataclasses.replace(arguments, device=str(device))
+        loaded = load_input(source, settings.get("kind"), signal_options)
+        loaded.check(arguments)
+        return functools.partial(_compress, loaded, arguments)
 
 
-def _request(settings: Mapping[str, Any]) -> tuple[Request, dict[str, str]]:
-    """The request, and the options of the signal. Raises UsageError."""
+def _compress(loaded: CompressionInput, arguments: CompressionSettings) -> Result:
+    made = compress_input(loaded, arguments)
+    return Result(made.data, made.summary())
+
+
+def _arguments(settings: Mapping[str, Any]) -> tuple[CompressionSettings, dict[str, str]]:
+    """The arguments of the codec, and the options of the signal. Raises UsageError."""
     problems: list[str] = []
     sections = by_section(settings.get("set", ()), problems, ("field", "signal"))
     if problems:
-        raise ConfigError(problems, "for example --set field.width=64")
+        raise ConfigError(problems, "for example `field.width=64`")
     flags = dict(settings.get("flags", {}))
-    aim = Aim(**{name: flags.pop(name) for name in AIMS if name in flags})
-    request = Request(aim, field=settings.get("field"), settings=tuple(sections["field"]), **flags)
-    return request, dict(text.split("=", 1) for text in sections["signal"])
+    target = RateTarget(**{name: flags.pop(name) for name in TARGETS if name in flags})
+    arguments = CompressionSettings(target, field=settings.get("field"), settings=tuple(sections["field"]), **flags)
+    return arguments, dict(text.split("=", 1) for text in sections["signal"])

@@ -1,31 +1,33 @@
-"""The codec: a signal as one small file (.inrz), decoded the same everywhere; see FORMAT.md.
+"""The codec: a signal as one small file (.inrz) that decodes to the same symbols everywhere; see FORMAT.md.
 
     from inr.codec import compress, decompress
     compress("photo.png", "photo.inrz", bpp=0.5).metrics
     decompress("photo.inrz").save("again.png")
 
-The parts a profile is made of: `profile` (what it has to offer), `tensors` (integers as bytes), `quantise` (steps),
-`laplace` and `range_coder` (for an entropy coder of its own).
+A new profile uses `profile` (the interface), `entropy.tensors` (integers as bytes), `entropy.quantise` (steps), and
+`entropy.laplace` and `entropy.range_coder` if it has its own entropy coder.
 """
 
 from __future__ import annotations
 
-from inr._errors import FormatError
-from inr.codec._limits import Limits
 from inr.codec.decode import decompress, inspect
+from inr.codec.decoded import Decoded
 from inr.codec.encode import Compressed, compress
-from inr.codec.profile import NUMBERS, PROFILES, Aim, Decoded, Payload, Profile
+from inr.codec.limits import Limits
+from inr.codec.profile import NUMBERS, PROFILES, Payload, Profile
+from inr.codec.rate_target import RateTarget
+from inr.core.errors import FormatError
 
 __all__ = [
     "NUMBERS",
     "PROFILES",
-    "Aim",
     "Compressed",
     "Decoded",
     "FormatError",
     "Limits",
     "Payload",
     "Profile",
+    "RateTarget",
     "compress",
     "decompress",
     "inspect",

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Generator, Tensor, nn
 
-from inr._config import Config
-from inr._registry import Registry
+from inr.core.config import Config
+from inr.core.registry import Registry
 
 ENCODINGS: Registry[type[EncodingConfig]] = Registry("encoding", "inr.encodings")
 
@@ -17,17 +17,17 @@ ENCODINGS: Registry[type[EncodingConfig]] = Registry("encoding", "inr.encodings"
 class Encoding(nn.Module):
     """x [*B, D] in [0, 1]^D -> e [*B, d_out].
 
-    smoothness: largest k for which k-th coordinate derivatives are meaningful to a loss (math.inf: all).
-    outside: what happens beyond the unit box: "clamp", "wrap" or "extend" (the formula simply goes on).
-    pad_value: what a missing column would hold in tiny-cuda-nn's padded layout (1 or 0).
-    role: marks the parameters for the optimizer.
-    lipschitz: a bound of |e(x) - e(y)| / |x - y| in the 2-norm; None: not known.
+    smoothness: largest k for which a loss can use k-th coordinate derivatives (math.inf: all).
+    boundary: behaviour outside the unit box: "clamp", "wrap" or "extend" (the formula continues).
+    pad_value: value of padding columns in tiny-cuda-nn's layout (1 or 0).
+    role: parameter group of the optimizer.
+    lipschitz: a bound of |e(x) - e(y)| / |x - y| in the 2-norm; None: unknown.
     """
 
     __call__: Callable[..., Tensor]
     d_out: int
     smoothness: float
-    outside: str
+    boundary: str
     pad_value: float = 1.0
     role: str = "encoding"
     lipschitz: float | None = None
@@ -40,7 +40,7 @@ class Encoding(nn.Module):
         x: Tensor,  # [N, D]
         weights: Tensor,  # [d_out, C]
     ) -> Tensor:  # [N, C]
-        """e @ weights, which an encoding of many features may know without having e in memory."""
+        """e @ weights. Encodings with many features can compute it without storing e."""
         return self(x) @ weights
 
 

@@ -1,4 +1,4 @@
-"""What encodings that keep features on grids share."""
+"""Shared parts of encodings with features on grids."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._tangent import Factor, SparseRows, Structured, factor
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
 from inr.encodings._encoding import Encoding
 from inr.kernels.hash_grid import GridGeometry, Interpolation, corners, hash_grid
 
-INTERPOLATION_HELP = "none: smoothstep where the loss takes derivatives (point clouds), else linear"
+INTERPOLATION_HELP = "none: smoothstep if the loss uses derivatives (point clouds), else linear"
 
 
 def interpolation_for(given: Interpolation | None, spec: Spec) -> Interpolation:
-    return given or ("smoothstep" if spec.kind == "points" else "linear")
+    return given or ("smoothstep" if spec.traits.is_surface_only else "linear")
 
 
 def smoothness_of(interpolation: Interpolation) -> float:
@@ -25,17 +25,17 @@ def smoothness_of(interpolation: Interpolation) -> float:
 
 
 def per_axis(name: str, given: tuple[int, ...], d_in: int) -> tuple[int, ...]:
-    """One number per axis, from one per axis or one for all. Raises ConfigError for any other count."""
+    """One number per axis, given either one per axis or one for all axes. Raises ConfigError for any other count."""
     values = given * d_in if len(given) == 1 else given
     if len(values) != d_in:
         raise ConfigError([f"{name} has {len(values)} numbers, expected one per axis ({d_in})"])
     return values
 
 
-class GridEncoding(Encoding, Structured):
-    """Features [*B, L F] of the levels of a geometry, from one table that starts uniform in +-init_range."""
+class GridEncoding(Encoding, HasGradientFactors):
+    """Features [*B, L F] on L grid levels, from one table initialised uniformly in +-init_range."""
 
-    outside = "clamp"
+    boundary = "clamp"
     pad_value = 0.0
 
     def __init__(
@@ -58,7 +58,7 @@ class GridEncoding(Encoding, Structured):
         return features.reshape(*x.shape[:-1], self.d_out)
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
-        """Level by level, the corners' weights times the cotangent of the level's features."""
+        """Per level: the interpolation weights of the corners times the cotangent of the level's features."""
         indices, weights = corners(inputs[0], self.geometry, self.interpolation)
         size = self.geometry.total_entries
         return [

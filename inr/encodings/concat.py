@@ -10,23 +10,23 @@ from typing import Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._tangent import Factor, Structured, factor
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.gradient_factors import Factor, HasGradientFactors, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 
 @ENCODINGS.register("concat")
 @dataclass(frozen=True, kw_only=True)
 class Concat(EncodingConfig):
-    """e = [first(x), second(x)] + shift. Either may be a concatenation itself.
+    """e = [first(x), second(x)] + shift. Either may itself be a concatenation.
 
-    Where the two do different things outside the unit box, x is clamped to it.
+    If the two behave differently outside the unit box, x is clamped to it.
     """
 
-    first: EncodingConfig | None = param(None, "features that come first; none: identity")
-    second: EncodingConfig | None = param(None, "features that come second; none: frequency")
-    has_shift: bool = param(False, "add a trained vector, 0 at the start (NeuRBF)")
+    first: EncodingConfig | None = param(None, "first encoding; none: identity")
+    second: EncodingConfig | None = param(None, "second encoding; none: frequency")
+    has_shift: bool = param(False, "add a trained vector, initially 0 (NeuRBF)")
 
     def resolve(self, spec: Spec) -> Self:
         first, second = self.first or ENCODINGS["identity"](), self.second or ENCODINGS["frequency"]()
@@ -36,7 +36,7 @@ class Concat(EncodingConfig):
         return ConcatEncoding(self, d_in, generator)
 
 
-class ConcatEncoding(Encoding, Structured):
+class ConcatEncoding(Encoding, HasGradientFactors):
     def __init__(self, config: Concat, d_in: int, generator: Generator) -> None:
         super().__init__()
         assert config.first is not None
@@ -45,7 +45,7 @@ class ConcatEncoding(Encoding, Structured):
         self.second = config.second.build(d_in, generator)
         self.d_out = self.first.d_out + self.second.d_out
         self.smoothness = min(self.first.smoothness, self.second.smoothness)
-        self.outside = self.first.outside if self.first.outside == self.second.outside else "clamp"
+        self.boundary = self.first.boundary if self.first.boundary == self.second.boundary else "clamp"
         self.pad_value = self.second.pad_value
         self.shift = nn.Parameter(torch.zeros(self.d_out)) if config.has_shift else None
 
@@ -64,4 +64,4 @@ class ConcatEncoding(Encoding, Structured):
         return total if self.shift is None else total + self.shift @ weights
 
     def _inside(self, x: Tensor) -> Tensor:
-        return x.clamp(0, 1) if self.outside == "clamp" else x
+        return x.clamp(0, 1) if self.boundary == "clamp" else x

@@ -9,15 +9,15 @@ from typing import Self
 
 from torch import Generator
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import INTERPOLATION_HELP, GridEncoding, interpolation_for, per_axis
 from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry
 
 SPACE_SIDE = 64
-"""Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
+"""Vertices per axis of the finest level for signals without a sample grid (signed distances)."""
 
 MAX_LOG2_VERTICES = 26
 
@@ -30,15 +30,17 @@ class DenseGridConfig(EncodingConfig):
     Level l has n_d = finest_d / growth^(L - 1 - l) vertices on axis d (at least 2), and there is no hashing: the
     parameters are F sum_l prod_d n_d (each level rounded up to a multiple of 8 vertices), 4/3 of the finest level's in
     two dimensions at growth 2. The dense baseline of Mueller et al. 2022, arXiv:2201.05989 (their section 3), on the
-    same op as their hash grid. `finest` left at none is half the samples along every axis, and 64 in space.
+    same kernel as their hash grid. Default `finest`: half the samples along every axis; 64 for signed distances.
     """
 
     levels: int = param(4, "levels L", ge=1, le=32)
     features: int = param(4, "features F per vertex", ge=1, le=8)
-    growth: float = param(2.0, "vertices of a level over those of the level before, per axis", ge=1)
-    finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level (one number: all axes)", ge=2)
+    growth: float = param(2.0, "vertices of a level over those of the level before, per axis", ge=1, le=1024)
+    finest: tuple[int, ...] | None = param(
+        None, "vertices per axis of the finest level (one number: all axes)", ge=2, le=2**30
+    )
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
-    init_range: float = param(1e-4, "entries start uniform in +- this", gt=0)
+    init_range: float = param(1e-4, "initial entries are uniform in +- this", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
         finest = self.finest
@@ -48,7 +50,7 @@ class DenseGridConfig(EncodingConfig):
         if math.prod(finest) > 2**MAX_LOG2_VERTICES:
             raise ConfigError(
                 [f"finest {finest} has {math.prod(finest)} vertices, expected at most 2^{MAX_LOG2_VERTICES}"],
-                "give a coarser one (--set field.encoding.finest=N), or use field hash_grid",
+                "use a smaller `field.encoding.finest`, or use `field=hash_grid`",
             )
         return dataclasses.replace(self, finest=finest, interpolation=interpolation_for(self.interpolation, spec))
 

@@ -1,4 +1,4 @@
-"""Factor fields: a coefficient grid times basis grids that repeat.  Chen et al. 2023, arXiv:2302.01226."""
+"""Factor fields: a coefficient grid times periodic basis grids.  Chen et al. 2023, arXiv:2302.01226."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Literal, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._tangent import Factor, SparseRows, Structured, factor
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import per_axis
 from inr.kernels.multilinear import corners, multilinear
 
 REFERENCE_SIDE = 1024
-"""The paper's bases, repeated, resolve this many samples: its finest has 128 vertices in each of 8 periods."""
+"""Samples per axis that the paper's periodic bases resolve: the finest has 8 periods of 128 vertices."""
 SPACE_SIDE = 128
 MAX_LINE = 2**15
 BASIS = (32, 51, 70, 89, 108, 128)
@@ -35,26 +35,26 @@ Wrap = Literal["sawtooth", "triangle"]
 class Dictionary(EncodingConfig):
     """e_l = c_l(x) b_l(wrap(f_l x)), concatenated over the levels l: [*B, sum of features].
 
-    c: one grid of all features, the coefficients. b_l: a grid of level l's features that covers one period, 1 / f_l of
+    c: the coefficients, one grid of all features. b_l: the basis of level l, a grid that covers one period, 1 / f_l of
     the box. wrap is v mod 1 (sawtooth, which jumps between periods) or 1 - |v mod 2 - 1| (triangle, which mirrors
-    every second one). All lookups are linear (the paper's picture setting takes the nearest entry of the bases).
+    every second period). All lookups are linear (the paper uses nearest-neighbour lookup of the bases for pictures).
 
-    Coefficients start constant; the bases start as the lowest atoms prod_d cos(pi k_d (i_d + 1/2) / n_d) of the
-    discrete cosine transform, by sum of k (our choice: every feature differs and is of order 1).
+    Coefficients are initially constant; the bases are initially the lowest atoms prod_d cos(pi k_d (i_d + 1/2) / n_d)
+    of the discrete cosine transform, by sum of k (our choice: every feature differs and is of order 1).
 
     The paper's bases have 32 to 128 vertices per axis and its periods then resolve 64 to 1024 samples, the side of its
-    pictures; here they follow the signal: `finest` = n gives round(n / 1024 (32, 51, 70, 89, 108, 128)) vertices. What
-    is left at none: `finest` the samples along every axis (2^15 at most in one dimension; 128 in space), and
-    coefficient grids of finest / 12.
+    pictures; here they follow the signal: `finest` = n gives round(n / 1024 (32, 51, 70, 89, 108, 128)) vertices.
+    Defaults: `finest` is the number of samples along every axis (at most 2^15 in one dimension; 128 for signed
+    distances), and coefficient grids have finest / 12 vertices.
     """
 
-    features: tuple[int, ...] = param((32, 32, 32, 16, 16, 16), "features per level", ge=1)
+    features: tuple[int, ...] = param((32, 32, 32, 16, 16, 16), "features per level", ge=1, le=65536)
     frequencies: tuple[float, ...] = param((2.0, 3.2, 4.4, 5.6, 6.8, 8.0), "periods f_l across the box", gt=0)
-    vertices: tuple[int, ...] = param(BASIS, "vertices per axis of the bases where finest is 1024", ge=2)
-    wrap: Wrap = param("sawtooth", "how coordinates repeat")
-    finest: tuple[int, ...] | None = param(None, "samples per axis to be resolved (one number: all axes)", ge=2)
-    coefficients: tuple[int, ...] | None = param(None, "vertices per axis of the coefficient grid", ge=2)
-    start: float | None = param(None, "coefficients at the start; none: 0.05 for distances, else 1e-3")
+    vertices: tuple[int, ...] = param(BASIS, "vertices per axis of the bases for finest = 1024", ge=2, le=65536)
+    wrap: Wrap = param("sawtooth", "periodic map of the coordinates")
+    finest: tuple[int, ...] | None = param(None, "samples per axis to resolve (one number: all axes)", ge=2, le=2**24)
+    coefficients: tuple[int, ...] | None = param(None, "vertices per axis of the coefficient grid", ge=2, le=2**24)
+    start: float | None = param(None, "initial coefficients; none: 0.05 for distances, else 1e-3")
 
     def resolve(self, spec: Spec) -> Self:
         if not len(self.features) == len(self.frequencies) == len(self.vertices) > 0:
@@ -77,8 +77,8 @@ class Dictionary(EncodingConfig):
         return DictionaryEncoding(self)
 
 
-class DictionaryEncoding(Encoding, Structured):
-    outside = "clamp"
+class DictionaryEncoding(Encoding, HasGradientFactors):
+    boundary = "clamp"
     pad_value = 0.0
     smoothness = 0.0
 
@@ -106,7 +106,7 @@ class DictionaryEncoding(Encoding, Structured):
         return torch.cat(bases, -1)
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
-        """The corners' weights of a grid times the cotangent times what its features are multiplied by."""
+        """Per grid: the interpolation weights of the corners times the cotangent times the other factor."""
         x = inputs[0].clamp(0, 1)
         factors = [factor(_sparse(x, self.coefficients), cotangent=cotangent * self._bases(x))]
         slopes = torch.split(cotangent * multilinear(x, self.coefficients), list(self.config.features), -1)
@@ -122,7 +122,7 @@ def _sparse(x: Tensor, table: Tensor) -> SparseRows:
 
 
 def wrapped(v: Tensor, wrap: Wrap) -> Tensor:
-    """Coordinates in periods [*B, D] to places within one, in [0, 1]: sawtooth of period 1, or triangle of period 2."""
+    """Positions [*B, D] in [0, 1] within a period: sawtooth of period 1, or triangle of period 2."""
     return v - v.detach().floor() if wrap == "sawtooth" else 1 - (v - 2 * (v.detach() / 2).floor() - 1).abs()
 
 

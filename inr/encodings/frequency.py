@@ -10,8 +10,8 @@ from typing import Self
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 MAX_OCTAVES = 24
@@ -22,8 +22,8 @@ MAX_OCTAVES = 24
 class Frequency(EncodingConfig):
     """e = [u, sin(b^k pi u_d), cos(b^k pi u_d)] for k < K and every axis d, with u = 2 x - 1 and base b = 2.
 
-    K left to auto follows Nyquist: floor(log_b(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020), and
-    where there is no grid what reaches as high as 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4.
+    Default K, from the Nyquist rule: floor(log_b(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020);
+    without a grid, as many frequencies as reach 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4.
     """
 
     octaves: int | None = param(None, "frequencies K; none: the Nyquist rule", ge=1, le=MAX_OCTAVES)
@@ -42,7 +42,7 @@ class Frequency(EncodingConfig):
 
 class FrequencyEncoding(Encoding):
     smoothness = math.inf
-    outside = "extend"
+    boundary = "extend"
     factor: Tensor  # [K]
 
     def __init__(self, config: Frequency, d_in: int) -> None:

@@ -10,9 +10,9 @@ from typing import Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.kernels.splat import splat
 
@@ -23,24 +23,26 @@ SPACE_SIDE = 64
 @ENCODINGS.register("gaussians")
 @dataclass(frozen=True, kw_only=True)
 class Gaussians(EncodingConfig):
-    """e = background + sum_i v_i exp(-|L_i^-1 (p - c_i)|^2 / 2), over the Gaussians within `reach` of them: e [*B, F].
+    """e = background + sum_i v_i exp(-|L_i^-1 (p - c_i)|^2 / 2), over the Gaussians within `reach`: e [*B, F].
 
     p = shape * x is in samples, c_i = shape * (tanh(u_i) + 1) / 2, and L_i is lower triangular with
     L_dd = |l_dd| + 1/2, so that no Gaussian is narrower than half a sample (the authors add 1/2 without the absolute
-    value). All Gaussians are added, without order or opacity. u, l, and v are trained. They start with c uniform in
-    the box, l ~ U(0, s) with s = (samples / M)^(1/D) / sqrt(8), which is the paper's 1 at its share on pictures, and
-    v ~ U(0, 2) on pictures, where the background is -1 (black), U(-1, 1) on 0 elsewhere.
+    value). All Gaussians are added, without order or opacity. u, l, and v are trained. Initially c is uniform in
+    the box, l ~ U(0, s) with s = (samples / M)^(1/D) / sqrt(8), which equals the paper's 1 at its density on pictures,
+    and v ~ U(0, 2) on pictures with a background of -1 (black); v ~ U(-1, 1) with background 0 otherwise.
 
-    Cut at `reach`, where a Gaussian is exp(-reach^2 / 2), e has small jumps there.
+    Gaussians are truncated at `reach`, so e has jumps of size exp(-reach^2 / 2) there.
     """
 
     n_gaussians: int | None = param(
-        None, "Gaussians M; none: one for 8 samples (the paper's share), 2^14 in space", ge=1
+        None, "Gaussians M; none: one per 8 samples (the paper's density), 2^14 for distances", ge=1, le=2**30
     )
-    features: int | None = param(None, "features F; none: one per channel", ge=1)
-    reach: float = param(3.5, "standard deviations within which a Gaussian counts", gt=0, le=10)
-    background: float | None = param(None, "value where no Gaussian reaches; none: -1 on pictures, else 0")
-    shape: tuple[int, ...] | None = param(None, "samples per axis; none: the signal's, 64 in space", ge=1)
+    features: int | None = param(None, "features F; none: one per channel", ge=1, le=65536)
+    reach: float = param(3.5, "truncation radius in standard deviations", gt=0, le=10)
+    background: float | None = param(None, "value without Gaussians; none: -1 for pictures, else 0")
+    shape: tuple[int, ...] | None = param(
+        None, "samples per axis; none: the signal's, 64 for distances", ge=1, le=2**30
+    )
 
     def resolve(self, spec: Spec) -> Self:
         shape = self.shape or spec.shape or (SPACE_SIDE,) * spec.d_in
@@ -49,7 +51,7 @@ class Gaussians(EncodingConfig):
         n_default = 2**14 if spec.shape is None else max(8, math.prod(spec.shape) // SAMPLES_PER_GAUSSIAN)
         background = self.background
         if background is None:
-            background = -1.0 if spec.kind == "image" else 0.0
+            background = -1.0 if spec.traits.is_picture else 0.0
         return dataclasses.replace(
             self,
             n_gaussians=self.n_gaussians or n_default,
@@ -64,7 +66,7 @@ class Gaussians(EncodingConfig):
 
 class GaussiansEncoding(Encoding):
     smoothness = 0.0
-    outside = "extend"
+    boundary = "extend"
     pad_value = 0.0
 
     def __init__(self, config: Gaussians, generator: Generator) -> None:
@@ -104,7 +106,7 @@ class GaussiansEncoding(Encoding):
 
 
 class _Values(nn.Module):
-    """v [M, F]: in them the sum is linear, so they can take larger steps than what moves the Gaussians."""
+    """v [M, F]. The sum is linear in v, so v can take larger steps than positions and shapes."""
 
     role = "last"
 

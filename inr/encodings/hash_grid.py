@@ -9,14 +9,14 @@ from typing import Literal, Self
 
 from torch import Generator
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import INTERPOLATION_HELP, GridEncoding, interpolation_for, per_axis
 from inr.kernels.hash_grid import GridGeometry, Interpolation, from_scale, grid_geometry
 
 SPACE_SIDE = 256
-"""Vertices per axis of the finest level where the signal has no grid of its own (distances in space)."""
+"""Vertices per axis of the finest level for signals without a sample grid (signed distances)."""
 
 
 @ENCODINGS.register("hash_grid")
@@ -26,30 +26,32 @@ class HashGridEncodingConfig(EncodingConfig):
 
     Levels whose vertices fit in the table are stored densely; finer ones share T = 2^log2_table entries by hashing.
     Resolutions grow geometrically on each axis from `base` to `finest`, and follow the sides of the signal's grid, so
-    that cells are square: equal to the paper's on a square signal, and without its unused rows on others.
+    that cells are square: on a square signal this equals the paper; on others it avoids unused rows.
 
-    What is left at none is decided for the signal, n samples per axis. `finest` = n + 1 puts a vertex of the finest
-    level on every sample (at the paper's n the two drift apart, and in the middle of the picture each sample is the
-    mean of four vertices, which can not represent the finest detail). 10 levels from `base` = n / 6 on, as finer
-    levels are worth more than coarse ones (sound: 8 from n / 80 on; distances in space: 13 from n / 12 on). T is
-    near an eighth of the samples.
+    Defaults depend on the signal, with n samples per axis. `finest` = n + 1 puts a vertex of the finest level on every
+    sample (with the paper's n, vertices and samples drift apart: in the middle of the picture each sample is the mean
+    of four vertices, which cannot represent the finest detail). There are 10 levels from `base` = n / 6, because fine
+    levels contribute more than coarse ones (sound: 8 from n / 80; signed distances: 13 from n / 12). T is about an
+    eighth of the samples. Where T is given and small, `base` is at most T^(1/D) / 2, so that some levels are dense.
 
-    With a `growth` the levels are tiny-cuda-nn's of that `per_level_scale`, from `base` on and as many on every axis.
-    Instant-NGP's own rule takes them to half the longest side of a lattice, and to 2048 in space.
+    With `growth` the levels are those of tiny-cuda-nn with that `per_level_scale`, starting at `base`, equal on every
+    axis. Instant-NGP's rule ends at half the longest side of a lattice, and at 2048 for signed distances.
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
     features: int = param(2, "features F per entry", ge=1, le=8)
-    log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=24)
-    base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2)
-    finest: tuple[int, ...] | None = param(None, "vertices per axis of the finest level (one number: all axes)", ge=2)
+    log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=30)
+    base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2, le=2**24)
+    finest: tuple[int, ...] | None = param(
+        None, "vertices per axis of the finest level (one number: all axes)", ge=2, le=2**30
+    )
     growth: float | Literal["instant_ngp"] | None = param(
         None,
-        "vertices over those of the level before, all axes alike, instead of `finest`; instant_ngp: its rule",
+        "ratio of vertices to the level before, on all axes, instead of finest; instant_ngp: its rule",
         ge=1,
     )
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
-    init_range: float = param(1e-4, "entries start uniform in +- this", gt=0)
+    init_range: float = param(1e-4, "initial entries are uniform in +- this", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
         finest = self.finest
@@ -59,18 +61,21 @@ class HashGridEncodingConfig(EncodingConfig):
         levels, span = (13, 12) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
         n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
+        base = max(2, round(max(finest) / span))
+        if self.log2_table is not None:
+            base = max(2, min(base, round(2 ** (log2_table / spec.d_in) / 2)))
         resolved = dataclasses.replace(
             self,
             levels=self.levels or levels,
             log2_table=log2_table,
-            base=self.base or max(2, round(max(finest) / span)),
+            base=self.base or base,
             finest=finest,
             interpolation=interpolation_for(self.interpolation, spec),
         )
-        return resolved if self.growth is None else resolved._grown(spec)
+        return resolved if self.growth is None else resolved._with_growth(spec)
 
-    def _grown(self, spec: Spec) -> Self:
-        """These settings with `growth` a number, and `finest` what comes of it."""
+    def _with_growth(self, spec: Spec) -> Self:
+        """These settings with `growth` as a number and the `finest` that follows from it."""
         assert self.levels is not None
         assert self.base is not None
         growth = self.growth

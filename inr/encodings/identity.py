@@ -1,4 +1,4 @@
-"""Coordinates themselves, stretched to the range that a method's paper uses."""
+"""Coordinates, scaled to a given range."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from inr._config import param
+from inr.core.config import param
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 
 @ENCODINGS.register("identity")
 @dataclass(frozen=True, kw_only=True)
 class Identity(EncodingConfig):
-    """e = low + (high - low) x, each axis on its own."""
+    """e = low + (high - low) x, for every axis."""
 
     low: float = param(-1.0, "feature value at coordinate 0")
     high: float = param(1.0, "feature value at coordinate 1")
@@ -25,7 +25,7 @@ class Identity(EncodingConfig):
 
 class IdentityEncoding(Encoding):
     smoothness = math.inf
-    outside = "extend"
+    boundary = "extend"
 
     def __init__(self, config: Identity, d_in: int) -> None:
         super().__init__()

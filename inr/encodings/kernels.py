@@ -1,4 +1,4 @@
-"""The value of every kernel at a point: what sums of radial basis functions are made of."""
+"""The values of all kernels at a point: the features of sums of radial basis functions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Literal, Self
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Informed, Samples
-from inr.encodings._centres import MAX_POINTS, detail, kmeans, sides_of, spacing, spread
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.samples import DataDependentInit, Samples
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
+from inr.encodings.centres import MAX_POINTS, detail, isotropic_sides, kmeans, spacing, spread
 from inr.kernels.kernel_sum import kernel_sum
 from inr.kernels.kernel_sum.reference import squares
 from inr.kernels.knn import knn
@@ -29,24 +29,24 @@ MOST_CENTRES = 1024
 class Kernels(EncodingConfig):
     """e_i = phi(|p - c_i| / s_i) for all M centres, with p = sides * x and phi of `inr.kernels.radial`: e [*B, M].
 
-    The centres are the samples where there are no more of those than M, else k-means of them. s_i is `overlap` times
-    the mean distance to the nearest 2 D centres; with `overlap` none it is 1/2 (then phi sees coordinates on [-1, 1]).
-    With `is_normalised` e is divided by its sum: a partition of unity. Both centres and widths are fixed. M is at most
-    4096, as closed forms solve for the weights densely.
+    The centres are the samples if there are at most M, else their k-means. s_i is `overlap` times the mean distance to
+    the nearest 2 D centres; without `overlap` it is 1/2 (phi then uses coordinates on [-1, 1]). With `is_normalised`, e
+    is divided by its sum: a partition of unity. Centres and widths are fixed. M is at most 4096, because closed forms
+    solve a dense system for the weights.
     """
 
     n_centres: int | None = param(None, "centres M; none: the samples, at most 1024", ge=1, le=2**12)
     kernel: Kernel | None = param(None, "radial function; none: gauss")
     overlap: float | None = param(1.0, "width in distances between centres; none: 1/2 for all", gt=0)
     placement: Literal["detail", "even"] | None = param(
-        None, "k-means weighted by detail (NeuRBF's) or not; none: detail on lattices, even in space"
+        None, "weights of k-means; none: by detail (NeuRBF) on lattices, uniform for distances"
     )
     is_normalised: bool = param(False, "divide by the sum over all kernels")
     iterations: int = param(10, "iterations of k-means", ge=0, le=1000)
     sides: tuple[float, ...] | None = param(None, "lengths of the box's sides; none: samples equally far apart", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
-        sides = self.sides or sides_of(spec)
+        sides = self.sides or isotropic_sides(spec)
         if len(sides) != spec.d_in:
             raise ConfigError([f"sides has {len(sides)} numbers, expected one per axis ({spec.d_in})"])
         n_samples = MOST_CENTRES if spec.shape is None else math.prod(spec.shape)
@@ -62,8 +62,8 @@ class Kernels(EncodingConfig):
         return KernelsEncoding(self, generator)
 
 
-class KernelsEncoding(Encoding, Informed):
-    outside = "extend"
+class KernelsEncoding(Encoding, DataDependentInit):
+    boundary = "extend"
     pad_value = 0.0
     centres: Tensor  # [M, D], in the box of the sides
     widths: Tensor  # [M]
@@ -98,8 +98,8 @@ class KernelsEncoding(Encoding, Informed):
         total = kernel_sum(p, centres, widths, torch.cat([weights, *ones], -1), self.kernel)
         return total[:, :-1] / total[:, -1:] if self.config.is_normalised else total
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """Place the centres, and make them as wide as they are apart; those beyond the number of samples stay."""
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Set centres, and widths from their spacing; kernels in excess of the samples stay unchanged."""
         index = torch.arange(samples.size)
         if samples.size > MAX_POINTS:
             index = torch.randperm(samples.size, generator=generator)[:MAX_POINTS]
@@ -113,5 +113,5 @@ class KernelsEncoding(Encoding, Informed):
             k = min(2 * points.shape[1], len(self.centres) - 1)
             near = self.centres[knn(self.centres, self.centres, k + 1)[:, 1:]]
             distance = (near - self.centres[:, None]).norm(dim=-1).mean(-1)
-            least = 1e-3 * spacing(self.d_out, self.config.sides or ())  # of centres that coincide
+            least = 1e-3 * spacing(self.d_out, self.config.sides or ())  # width of coinciding centres
             self.widths.copy_(self.config.overlap * distance.clamp_min(least))

@@ -1,4 +1,4 @@
-"""Windowed cosines on a regular grid of frames, half of each overlapping the next: the lapped transform as features.
+"""Windowed cosines in half-overlapping frames on a regular grid: the lapped transform as features.
 
 Princen and Bradley 1986, doi:10.1109/TASSP.1986.1164954; Malvar 1990, doi:10.1109/29.56057.
 """
@@ -14,10 +14,10 @@ from typing import Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Informed, Samples
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.samples import DataDependentInit, Samples
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import per_axis
 
@@ -34,22 +34,26 @@ class LocalCosineConfig(EncodingConfig):
         g_d = sqrt(2 / M_d) sin(pi t_d / (2 M_d)) cos(pi / M_d (t_d + M_d / 2) (k_d + 1/2)),   0 <= t_d <= 2 M_d
 
     With n_d samples on axis d, frame j_d begins at sample (j_d - 1) M_d and is 2 M_d long; t_d = n_d x_d - (j_d - 1)
-    M_d is the place in it, and k_d = 0 .. M_d - 1. Two frames per axis hold every point. On the samples these functions
-    are orthonormal (but for what reaches beyond the box), so the coefficients of a signal are its inner products with
-    them: the start is closed form and exact.
+    M_d is the position in it, and k_d = 0 .. M_d - 1. Every point lies in two frames per axis. On the samples these
+    functions are orthonormal (except those that extend beyond the box), so the coefficients of a signal are its inner
+    products with them: the initialisation is exact and in closed form.
 
     Defaults: M = 2048, 16, 8, 4 samples in 1, 2, 3, 4 dimensions, and at most half of the axis; F is the number of
-    channels. Needs a lattice.
+    channels. Raises ConfigError for signals without a lattice.
     """
 
-    bands: tuple[int, ...] | None = param(None, "bands M per axis, and samples from frame to frame", ge=1, le=2**16)
+    bands: tuple[int, ...] | None = param(
+        None, "bands M per axis, equal to the frame spacing in samples", ge=1, le=2**16
+    )
     features: int | None = param(None, "features F; none: the signal's channels", ge=1, le=256)
     samples: tuple[int, ...] | None = param(None, "samples n per axis; none: the signal's", ge=1, le=2**30)
 
     def resolve(self, spec: Spec) -> Self:
         samples = self.samples or spec.shape
         if samples is None:
-            raise ConfigError([f"encoding local_cosine needs samples on a lattice, a {spec.kind} has none"])
+            raise ConfigError(
+                [f"encoding 'local_cosine' needs samples on a lattice, and signals of kind {spec.kind!r} have none"]
+            )
         samples = per_axis("samples", samples, spec.d_in)
         bands = self.bands or tuple(min(BANDS[spec.d_in], max(1, n // 2)) for n in samples)
         return dataclasses.replace(
@@ -63,11 +67,11 @@ class LocalCosineConfig(EncodingConfig):
         return LocalCosine(self, generator)
 
 
-class LocalCosine(Encoding, Informed):
+class LocalCosine(Encoding, DataDependentInit):
     """table: c [prod_d J_d, F, M_1, ..., M_D], frames row-major with the first axis slowest."""
 
-    smoothness = 0.0  # the window's slope jumps where a frame begins
-    outside = "clamp"
+    smoothness = 0.0  # the window's slope jumps at the start of a frame
+    boundary = "clamp"
     pad_value = 0.0
 
     def __init__(self, config: LocalCosineConfig, generator: Generator) -> None:
@@ -107,7 +111,7 @@ class LocalCosine(Encoding, Informed):
         return total
 
     def _by_frame(self, index: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
-        """Sums [N, F] of points on a line, whose neighbours mostly lie in one frame: a product for each frame."""
+        """Sums [N, F] for points on a line, grouped by frame: one matrix product per frame."""
         out = inner.new_empty(len(index), self.d_out)
         for frame in torch.unique(index).tolist():
             rows = (index == frame).nonzero().squeeze(1)
@@ -117,7 +121,7 @@ class LocalCosine(Encoding, Informed):
         return out
 
     def _axis(self, x: Tensor, d: int) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
-        """The two frames [N] that hold each point on axis d, and their functions there as `_factors`."""
+        """The two frames [N] that contain each point on axis d, and their functions there as `_factors`."""
         m = self.bands[d]
         at = x.double() * self.samples[d]
         first = (at.detach() / m).floor().clamp(max=self.frames[d] - 1)
@@ -128,8 +132,8 @@ class LocalCosine(Encoding, Informed):
             functions.append(_factors(place, m, x.dtype))
         return frames, functions
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """The lapped transform of the samples, as far as there are features for the channels."""
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Set the coefficients to the lapped transform of the samples, for as many channels as there are features."""
         grid = samples.grid()
         assert grid is not None, "settings are resolved for lattices only"
         with torch.no_grad():
@@ -145,13 +149,13 @@ class LocalCosine(Encoding, Informed):
             c = c.movedim(d, -1)
             c = nn.functional.pad(c, (m, (n_frames + 1) * m - m - n)).unfold(-1, 2 * m, m)
             places = torch.arange(2 * m, dtype=torch.float64, device=c.device) + 0.5
-            c = (c @ local_cosines(places, m)).movedim(-2, d)  # bands stay behind, in the order of the axes
+            c = (c @ local_cosines(places, m)).movedim(-2, d)  # bands go last, in the order of the axes
         order = [*range(d_in), d_in, *range(d_in + 1, 2 * d_in + 1)]
         return c.permute(order).reshape(-1, grid.shape[-1], *self.bands)
 
 
 def _factors(place: Tensor, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """`local_cosines` in two factors, for bands k = P q + p with P near sqrt(M): the fewer cosines are taken.
+    """`local_cosines` in two factors, for bands k = P q + p with P near sqrt(M): needs fewer cosines.
 
     cos(u + v) = cos u cos v - sin u sin v, with u of p and v of q. Returns window * (cos v, -sin v) [N, M / P, 2] and
     (cos u, sin u) [N, P, 2]; angles are reduced in float64.
@@ -170,7 +174,7 @@ def _factors(place: Tensor, m: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]
 
 
 def _contract(c: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
-    """Sums [N, ...] over the last axis of c [N, ..., M] with the functions of `_factors`."""
+    """Contract the last axis of c [N, ..., M] with the functions of `_factors`: [N, ...]."""
     shape, n_outer = c.shape[:-1], outer.shape[1]
     n_rows = math.prod(shape[1:])
     c = c.reshape(shape[0], n_rows * n_outer, inner.shape[1]) @ inner  # [N, R M / P, 2]
@@ -178,7 +182,7 @@ def _contract(c: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
 
 
 def local_cosines(place: Tensor, m: int) -> Tensor:
-    """w(t) sqrt(2 / M) cos(pi / M (t + M / 2) (k + 1/2)) for places t [N] in [0, 2 M] of a frame: [N, M]."""
+    """w(t) sqrt(2 / M) cos(pi / M (t + M / 2) (k + 1/2)) at positions t [N] in [0, 2 M] of a frame: [N, M]."""
     k = torch.arange(m, dtype=place.dtype, device=place.device) + 0.5
     window = torch.sin(math.pi / (2 * m) * place) * math.sqrt(2 / m)
     turns = (place[:, None] + m / 2) * k / (2 * m)

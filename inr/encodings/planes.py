@@ -12,16 +12,16 @@ from typing import Literal, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._tangent import Factor, SparseRows, Structured, factor
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import INTERPOLATION_HELP, interpolation_for, per_axis, smoothness_of
 from inr.kernels.hash_grid import Interpolation
 from inr.kernels.multilinear import corners, multilinear
 
 SPACE_SIDE = 32
-"""Vertices per axis where the signal has no grid of its own (TPP)."""
+"""Vertices per axis for signals without a sample grid (TPP)."""
 
 
 @ENCODINGS.register("planes")
@@ -29,22 +29,22 @@ SPACE_SIDE = 32
 class Planes(EncodingConfig):
     """e = sum over axis pairs i < j of P_ij(x_i, x_j), each P_ij a table [n_i, n_j, F] interpolated bilinearly.
 
-    In three dimensions the tri-plane XY, XZ, YZ (EG3D's own third plane is the second one transposed, and never sees
-    y-z); six planes in four dimensions, one in two, and a line in one. Vertices at both ends of every axis. EG3D takes
-    the mean, TPP the sum: they differ by a factor in the rate. Entries start at N(0, std^2), for `product` at
-    1 + N(0, std^2). `beside` is evaluated inside the box (its coordinates are clamped, like the planes') and
+    In three dimensions the tri-plane XY, XZ, YZ (in EG3D's code the third plane is the second one transposed and
+    never uses y-z); six planes in four dimensions, one in two, and a line in one. Vertices lie at both ends of every
+    axis. EG3D uses the mean, TPP the sum: they differ by a factor in the learning rate. Entries start at N(0, std^2),
+    for `product` at 1 + N(0, std^2). `beside` is evaluated at coordinates clamped to the box, like the planes, and
     concatenated.
 
-    `resolution` left at none: in space TPP's 32; on lattices half the samples along every axis, a quarter in one and
-    two dimensions.
+    Default `resolution`: 32 for signed distances (TPP); on lattices half the samples along every axis, a quarter in one
+    and two dimensions.
     """
 
-    resolution: tuple[int, ...] | None = param(None, "vertices per axis (one number: all axes)", ge=2)
-    features: int = param(16, "features F", ge=1)
-    combine: Literal["sum", "mean", "product"] = param("sum", "how the planes' features become one")
+    resolution: tuple[int, ...] | None = param(None, "vertices per axis (one number: all axes)", ge=2, le=2**24)
+    features: int = param(16, "features F", ge=1, le=65536)
+    combine: Literal["sum", "mean", "product"] = param("sum", "how the planes' features combine")
     beside: EncodingConfig | None = param(None, "another encoding of the coordinates, concatenated")
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
-    std: float = param(1e-3, "standard deviation of the entries at the start", gt=0)
+    std: float = param(1e-3, "standard deviation of the initial entries", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
         config = super().resolve(spec)
@@ -62,8 +62,8 @@ class Planes(EncodingConfig):
         return PlanesEncoding(self, d_in, generator)
 
 
-class PlanesEncoding(Encoding, Structured):
-    outside = "clamp"
+class PlanesEncoding(Encoding, HasGradientFactors):
+    boundary = "clamp"
     pad_value = 0.0
 
     def __init__(self, config: Planes, d_in: int, generator: Generator) -> None:
@@ -76,7 +76,7 @@ class PlanesEncoding(Encoding, Structured):
         for axes in self.axes:
             sides = (config.resolution[d] for d in axes)
             table = torch.randn(*sides, config.features, generator=generator) * config.std + start
-            self.register_parameter(_name(axes), nn.Parameter(table))
+            self.register_parameter(plane_name(axes), nn.Parameter(table))
         self.beside = None if config.beside is None else config.beside.build(d_in, generator)
         self.d_out = config.features
         self.smoothness = smoothness_of(self.interpolation)
@@ -85,10 +85,12 @@ class PlanesEncoding(Encoding, Structured):
             self.smoothness = min(self.smoothness, self.beside.smoothness)
 
     def _each(self, x: Tensor) -> list[Tensor]:
-        return [multilinear(x[..., list(axes)], getattr(self, _name(axes)), self.interpolation) for axes in self.axes]
+        return [
+            multilinear(x[..., list(axes)], getattr(self, plane_name(axes)), self.interpolation) for axes in self.axes
+        ]
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
-        """Plane by plane, the corners' weights times the cotangent (times the other planes' features in a product)."""
+        """Per plane: the corners' interpolation weights times the cotangent (and, in a product, the other features)."""
         x = inputs[0].clamp(0, 1)
         each = self._each(x)
         slope = cotangent[..., : each[0].shape[-1]]
@@ -96,7 +98,7 @@ class PlanesEncoding(Encoding, Structured):
             slope = slope / len(each)
         factors = []
         for i, axes in enumerate(self.axes):
-            table = getattr(self, _name(axes))
+            table = getattr(self, plane_name(axes))
             sparse = SparseRows(
                 *corners(x[:, list(axes)], table.shape[:-1], self.interpolation), table.shape[:-1].numel()
             )
@@ -111,5 +113,5 @@ class PlanesEncoding(Encoding, Structured):
         return features if self.beside is None else torch.cat([features, self.beside(x)], -1)
 
 
-def _name(axes: tuple[int, ...]) -> str:
+def plane_name(axes: tuple[int, ...]) -> str:
     return "plane_" + "".join(map(str, axes))

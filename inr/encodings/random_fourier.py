@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
+from inr.core.config import param
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 
@@ -18,7 +18,7 @@ class RandomFourier(EncodingConfig):
     """e = [sin(2 pi B x), cos(2 pi B x)], B [Q, D] ~ N(0, sigma^2), drawn once and saved with the model."""
 
     sigma: float = param(10.0, "standard deviation of the frequencies, in cycles per side of the unit box", gt=0)
-    n_frequencies: int = param(256, "random frequencies Q", ge=1)
+    n_frequencies: int = param(256, "random frequencies Q", ge=1, le=2**24)
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         return RandomFourierEncoding(self, d_in, generator)
@@ -26,7 +26,7 @@ class RandomFourier(EncodingConfig):
 
 class RandomFourierEncoding(Encoding):
     smoothness = math.inf
-    outside = "extend"
+    boundary = "extend"
     frequencies: Tensor  # [Q, D]
 
     def __init__(self, config: RandomFourier, d_in: int, generator: Generator) -> None:

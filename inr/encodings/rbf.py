@@ -13,23 +13,23 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Informed, Samples
-from inr._tangent import Factor, SparseRows, Structured, factor
-from inr.encodings._centres import (
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
+from inr.core.samples import DataDependentInit, Samples
+from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
+from inr.encodings.centres import (
     MAX_POINTS,
     Shape,
     covariances,
     detail,
     inverse_roots,
+    isotropic_sides,
     kmeans,
-    sides_of,
     spacing,
     spread,
 )
-from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.kernels.knn import knn
 from inr.kernels.neighbour_sum import neighbour_sum
 from inr.kernels.radial import HALF_WIDTH, Kernel, radial_of_axes
@@ -40,7 +40,7 @@ SAMPLES_PER_KERNEL = 24
 @ENCODINGS.register("rbf")
 @dataclass(frozen=True, kw_only=True)
 class Rbf(EncodingConfig):
-    """Features of the K nearest kernels, mixed by sines of the kernels' values: e [*B, F].
+    """Features of the K nearest kernels, modulated by sines of the kernels' values: e [*B, F].
 
     With p = sides * x, the K centres c_k nearest to p, roots R_k and the kernel phi of `inr.kernels.radial`:
 
@@ -48,31 +48,31 @@ class Rbf(EncodingConfig):
         e = sum_k w_k * sin(phi_k m),   m log-spaced over the F features from `low` to `high`
         e = sum_k w_k * phi_k           without sines
 
-    w_k [F] are trained. Centres and roots are fixed by the signal: 10 iterations of k-means weighted by its detail, and
-    the clusters' covariances; until then they are spread evenly. e jumps where the K-th neighbour changes. The authors
-    let no gradient through the sum over k; with fixed kernels that changes no training step, and here coordinate
+    w_k [F] are trained. Centres and roots are fixed: before the first step, 10 iterations of k-means weighted by detail
+    set the centres, and the clusters' covariances set the roots. e jumps where the K-th neighbour changes. The authors
+    stop the gradient through the sum over k; with fixed kernels that changes no training step, and here coordinate
     gradients are those of e.
 
-    What is left at none is the paper's: on lattices K = 4 and F = 32 with full inverse quadrics and m from 1/8 to 4096,
-    in space K = 8 and F = 16 with scalar tents and m from 1 to 8. `n_kernels`: one for 24 samples, 2^14 in space.
+    Defaults, from the paper: on lattices K = 4 and F = 32 with full inverse quadrics and m from 1/8 to 4096; for signed
+    distances K = 8 and F = 16 with scalar tents and m from 1 to 8. `n_kernels`: one per 24 samples, 2^14 for distances.
     """
 
     n_kernels: int | None = param(None, "kernels M", ge=1, le=2**24)
-    neighbours: int | None = param(None, "kernels K that reach a point", ge=1, le=64)
+    neighbours: int | None = param(None, "nearest kernels K per point", ge=1, le=64)
     features: int | None = param(None, "features F per kernel", ge=1, le=1024)
     kernel: Kernel | None = param(None, "radial function")
-    shape: Shape | None = param(None, "what a kernel knows of its cluster: one width, one per axis, a covariance")
+    shape: Shape | None = param(None, "shape of a kernel: one width, one width per axis, or a full covariance")
     is_normalised: bool = param(True, "divide by the sum over the neighbours")
-    has_sines: bool = param(True, "mix by sines of the kernels' values instead of the values")
+    has_sines: bool = param(True, "weight by sines of the kernels' values instead of the values")
     low: float | None = param(None, "first factor m in the sines", gt=0)
     high: float | None = param(None, "last factor m in the sines", gt=0)
     iterations: int = param(10, "iterations of k-means", ge=0, le=1000)
-    init_range: float = param(1e-4, "weights start uniform in +- this", gt=0)
+    init_range: float = param(1e-4, "initial weights are uniform in +- this", gt=0)
     sides: tuple[float, ...] | None = param(None, "lengths of the box's sides; none: samples equally far apart", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
         is_lattice = spec.shape is not None
-        sides = self.sides or sides_of(spec)
+        sides = self.sides or isotropic_sides(spec)
         if len(sides) != spec.d_in:
             raise ConfigError([f"sides has {len(sides)} numbers, expected one per axis ({spec.d_in})"])
         n_default = 2**14 if spec.shape is None else max(8, math.prod(spec.shape) // SAMPLES_PER_KERNEL)
@@ -96,9 +96,9 @@ class Rbf(EncodingConfig):
         return RbfEncoding(self, generator)
 
 
-class RbfEncoding(Encoding, Informed, Structured):
+class RbfEncoding(Encoding, DataDependentInit, HasGradientFactors):
     smoothness = 0.0
-    outside = "extend"
+    boundary = "extend"
     pad_value = 0.0
     centres: Tensor  # [M, D], in the box of the sides
     roots: Tensor  # [M], [M, D] or [M, D, D]
@@ -129,7 +129,7 @@ class RbfEncoding(Encoding, Informed, Structured):
         self.weight = nn.Parameter(weight.uniform_(-config.init_range, config.init_range, generator=generator))
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
-        """Of the weights: what they are multiplied by at the nearest kernels, feature by feature where those differ."""
+        """Gradient of the weights: their multipliers at the nearest kernels, per feature if those differ."""
         index, mix = self._mix(inputs[0])
         m = len(self.weight)
         if not self.config.has_sines:
@@ -138,7 +138,7 @@ class RbfEncoding(Encoding, Informed, Structured):
         return [factor(SparseRows(index, mix[..., f], m), cotangent=slope) for f, slope in enumerate(slopes)]
 
     def _mix(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest kernels [N, K] of points [N, D], and what their weights are multiplied by [N, K, F or 1]."""
+        """The nearest kernels [N, K] of points [N, D], and the multipliers of their weights [N, K, F or 1]."""
         p = x * self.sides
         index = knn(p.detach(), self.centres, self.neighbours)
         phi = self.values(p, index).unsqueeze(-1)
@@ -151,7 +151,7 @@ class RbfEncoding(Encoding, Informed, Structured):
         return e.reshape(*x.shape[:-1], self.d_out)
 
     def values(self, p: Tensor, index: Tensor) -> Tensor:
-        """phi_k [N, K] of the kernels index [N, K] at points p [N, D] in the box of the sides."""
+        """phi_k [N, K] of kernels index [N, K] at points p [N, D] in the scaled box."""
         d_in = p.shape[-1]
         centres = functional.embedding(index, self.centres)
         roots = functional.embedding(index, self.roots.reshape(len(self.roots), -1))
@@ -164,10 +164,10 @@ class RbfEncoding(Encoding, Informed, Structured):
         phi = radial_of_axes(y, self.kernel)
         return phi / (phi.sum(-1, keepdim=True) + 1e-8) if self.config.is_normalised else phi
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """Centres by weighted k-means, roots from the clusters; kernels beyond the number of samples stay as they are.
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Set centres by weighted k-means, and roots from the clusters; kernels beyond the samples stay unchanged.
 
-        Variances are kept between (range / samples per axis / 200)^2 and (range / 10)^2.
+        Variances are clipped to the range from (range / samples per axis / 200)^2 to (range / 10)^2.
         """
         index = torch.arange(samples.size)
         if samples.size > MAX_POINTS:

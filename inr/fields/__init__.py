@@ -1,4 +1,4 @@
-"""Fields: the contract, and one file per family."""
+"""Fields: the base class, and one file per family."""
 
 from inr.fields._field import FIELDS, Field, FieldConfig
 

@@ -1,19 +1,19 @@
-"""The contract of a field: a function from the unit box to values, with parameters."""
+"""The base class of fields: parameterised functions from the unit box to values."""
 
 from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import Config
-from inr._domain import Spec
-from inr._registry import Registry
-from inr._samples import Informed, Samples
+from inr.core.config import Config
+from inr.core.domain import Spec
+from inr.core.registry import Registry
+from inr.core.samples import DataDependentInit, Samples
 
 FIELDS: Registry[type[FieldConfig]] = Registry("field", "inr.fields")
 
@@ -21,12 +21,12 @@ FIELDS: Registry[type[FieldConfig]] = Registry("field", "inr.fields")
 class Field(nn.Module):
     """x [*B, D] in [0, 1]^D -> z [*B, C] in training values (`Frame.from_field` gives signal units).
 
-    config: the settings it was built from. smoothness: largest k for which k-th coordinate derivatives are meaningful
-    to a loss (0: first derivatives are piecewise constant; math.inf: all). outside: what happens beyond the unit box:
-    "clamp" (the nearest border value), "wrap" (periodic) or "extend" (the formula goes on).
+    config: its settings. smoothness: largest k for which a loss can use k-th coordinate derivatives (0: first
+    derivatives are piecewise constant; math.inf: all). boundary: behaviour outside the unit box: "clamp" (the nearest
+    border value), "wrap" (periodic) or "extend" (the formula continues).
 
-    Values are the same in train and eval mode; autograd's derivatives are those of the values in eval mode, and in
-    train mode up to order `smoothness` (some papers train with a gradient that is not the function's).
+    Values are the same in train and eval mode. Derivatives by autograd are exact in eval mode, and in train mode up to
+    order `smoothness` (some papers train with a gradient that is not the function's).
     """
 
     __call__: Callable[..., Tensor]
@@ -34,17 +34,17 @@ class Field(nn.Module):
     d_in: int
     d_out: int
     smoothness: float
-    outside: str
+    boundary: str
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
 
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
-        """Values [n_1, ..., n_D, C] on the product of coordinate vectors, for which some fields have a shorter way."""
+        """Values [n_1, ..., n_D, C] on the product grid of coordinate vectors; some fields have a faster method."""
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor:
-        """Mean over points and channels of weight |f(x) - y|^power, for which some fields have a shorter way.
+        """Mean over points and channels of weight |f(x) - y|^power; some fields have a fused kernel.
 
         x [N, D], y [N, C], weight [N, C] or [N, 1], or None for ones.
         """
@@ -52,25 +52,25 @@ class Field(nn.Module):
         size = error.square() if power == 2 else error.abs()
         return (size if weight is None else size * weight).mean()
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """Initialise what depends on the signal (centres, closed-form weights). Called once, on a fresh field."""
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Initialise the parts that depend on the signal (centres, closed-form weights). Called once."""
         for module in self.modules():
-            if isinstance(module, Informed):
-                module.start(samples, generator)
+            if isinstance(module, DataDependentInit):
+                module.initialise(samples, generator)
 
     def fold(self) -> Field:
-        """An equal field of plain dense layers: the same values within 1e-5, without what only training needs."""
+        """An equal field with plain dense layers: the same values within 1e-5, without reparameterisations."""
         return self
 
     def penalty(self) -> Tensor | None:
-        """What training adds to the loss, a scalar with gradient; None: nothing."""
+        """Scalar regularisation term of the training loss, with gradient; None: no term."""
         return None
 
     @contextlib.contextmanager
     def at_step(self, step: int) -> Iterator[None]:
-        """Inside, the field is as training step `step` sees it (layers with dropped ranks ...); outside always full.
+        """A context in which the field has the form of training step `step` (e.g. layers with dropped ranks).
 
-        What it is follows from `step` alone.
+        The form depends on `step` alone. Outside the context the field is complete.
         """
         yield
 
@@ -80,7 +80,7 @@ class Field(nn.Module):
         return type(self).at_step is not Field.at_step
 
     def lipschitz_bound(self) -> float | None:
-        """A number L with |f(x) - f(y)| <= L |x - y| for all x, y, up to rounding; None: not known.
+        """A number L with |f(x) - f(y)| <= L |x - y| for all x, y, up to rounding; None: unknown.
 
         Norms are 2-norms, x in lengths of the unit box, values in training values: divide by `Frame.scale` to compare
         with slopes in the signal's units.
@@ -88,7 +88,7 @@ class Field(nn.Module):
         return None
 
     def param_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by role ("encoding", "first", "hidden", "last" ...), for optimizers; else "other"."""
+        """Parameters by role ("encoding", "first", "hidden", "last" ...), for optimizers; "other" without a role."""
         groups: dict[str, list[nn.Parameter]] = {}
         for module in self.modules():
             role = getattr(module, "role", "other")
@@ -113,8 +113,16 @@ class FieldConfig(Config):
 
     @abstractmethod
     def build(self, spec: Spec, generator: Generator) -> Field:
-        """The field with fresh parameters. Settings must be resolved for `spec` first."""
+        """A new, initialised field. Settings must be resolved for `spec` first."""
+
+    def starts_from_signal(self, spec: Spec) -> bool:
+        """Whether the parameters of these resolved settings start from the samples of a signal."""
+        return False
+
+    def started_at_random(self) -> Self:
+        """These settings without a start that needs all samples of a signal, for signals that do not give them."""
+        return self
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Fit settings that this family wants by default for such a signal (a partial `FitConfig` document)."""
+        """Default fit settings of this family for a signal (a partial `FitConfig` document)."""
         return {}

@@ -1,4 +1,4 @@
-"""What the families of periodic activations share: coordinates as they are, and a stretched first layer for sound."""
+"""Base of the families with periodic activations: raw coordinates, and a scaled first layer for sound."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields.mlp import Mlp
@@ -19,7 +19,7 @@ AUDIO_OMEGA_FIRST = 3000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Periodic(Mlp):
-    """An activation's `omega_first` left at none becomes 3000 for sound, and its `omega` for all else."""
+    """Default `omega_first` of the activation: 3000 for sound, else its `omega`."""
 
     encoding: EncodingConfig = param(Identity(), "coordinates to features")
     depth: int = param(4, "layers before the last linear map: the first and 3 hidden", ge=1, le=1024)
@@ -29,12 +29,12 @@ class Periodic(Mlp):
         activation: Any = config.activation
         if getattr(activation, "omega_first", 0.0) is not None:
             return config
-        omega_first = AUDIO_OMEGA_FIRST if spec.kind == "audio" else activation.omega
+        omega_first = AUDIO_OMEGA_FIRST if spec.traits.is_waveform else activation.omega
         return dataclasses.replace(config, activation=dataclasses.replace(activation, omega_first=omega_first))
 
 
 def lattice_or_points(spec: Spec, lattice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A recipe for lattices and distances; point clouds get SIREN's, whose loss takes derivatives."""
-    if spec.kind == "points":
+    """A recipe: the given one for lattices and distances, SIREN's for point clouds (its loss uses derivatives)."""
+    if spec.traits.is_surface_only:
         return {"lr": 1e-4, "steps": 800, "batch": 1400, "schedule": "constant", "clip": 1.0}
     return {"steps": 1000, "batch": 16384, **lattice}

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
-from inr.layers.bspline_wavelet import BsplineWavelet
+from inr.layers.activations.bspline_wavelet import BsplineWavelet
 
 
 @FIELDS.register("bw_relu")
@@ -26,5 +26,5 @@ class BwRelu(Periodic):
     activation: ActivationConfig = param(BsplineWavelet(), "c = 9")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate; 1000 steps of at most 16384 samples, falling tenfold, for its thousands of full ones."""
+        """The paper's rate, decaying tenfold; 1000 steps of at most 16384 samples, not thousands of full ones."""
         return lattice_or_points(spec, {"lr": 3e-3, "schedule": "exponential"})

@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Samples
-from inr._tangent import Factor, Structured, factor
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.gradient_factors import Factor, HasGradientFactors, factor
+from inr.core.samples import Samples
 from inr.fields._field import FIELDS, Field, FieldConfig
 from inr.kernels.polynomials import Basis, polynomials
 
 MAX_DEGREE = 511
 SCATTERED_TERMS = 2**12
-"""The normal equations of scattered samples are solved densely: at most so many terms, in seconds to a minute."""
+"""Largest number of terms for scattered samples: their normal equations are dense (seconds to a minute)."""
 SCATTERED_BUDGET = 12**3
 SCATTERED_SAMPLES = 2**15
 CHUNK = 2**11
@@ -33,21 +33,21 @@ class Chebyshev(FieldConfig):
     """Tensor product of Chebyshev or Legendre polynomials, fitted in closed form: no training.
 
     z(x) = sum_k c_k prod_d T_(k_d)(u_d), u = 2 x - 1 clamped to [-1, 1], k_d <= degree_d. On a lattice c is the
-    solution of least squares, axis by axis (the pseudo-inverse of a product is the product of the pseudo-inverses),
-    in float64; of scattered samples, the normal equations of up to 2^15 of them. Singular values below `rcond` of the
-    largest are dropped: equispaced samples do not bind a polynomial of degree n near the ends (Runge), and this keeps
-    it from leaving the values' range there (Adcock and Huybrechs 2019, arXiv:1612.04464). Where none are dropped the
-    solution is the exact one. For smooth signals; a picture's edges ring.
+    least-squares solution, computed axis by axis (the pseudo-inverse of a product is the product of the
+    pseudo-inverses), in float64; for scattered samples, by the normal equations of up to 2^15 of them. Singular values
+    below `rcond` of the largest are dropped: equispaced samples do not determine a polynomial of degree n near the ends
+    (Runge), and this prevents overshoot there (Adcock and Huybrechs 2019, arXiv:1612.04464). If none are dropped the
+    solution is exact. For smooth signals; edges in pictures ring.
 
-    Degrees left at none: half the samples of the axis, at most 511, fewer in equal proportion if the terms exceed
-    `budget`; without a lattice the same for all axes. Point clouds give no values to solve for and are trained.
+    Default degrees: half the samples of the axis, at most 511, reduced in equal proportion if the terms exceed
+    `budget`; without a lattice the same for all axes. Point clouds have no values to solve for and are trained.
     """
 
     paper: ClassVar[str] = "Mason and Handscomb 2003; Adcock and Huybrechs 2019, arXiv:1612.04464"
 
     basis: Basis = param("chebyshev", "orthogonal polynomials")
     degree: tuple[int, ...] | None = param(None, "largest degree per axis (one number: all axes)", ge=0, le=MAX_DEGREE)
-    budget: int | None = param(None, "terms per channel where degree is none; none: 2^16, scattered 12^3", ge=1)
+    budget: int | None = param(None, "terms per channel if degree is none; none: 2^16, scattered samples 12^3", ge=1)
     rcond: float = param(0.03, "singular values below this share of the largest are dropped", gt=0, lt=1)
 
     def resolve(self, spec: Spec) -> Self:
@@ -60,8 +60,8 @@ class Chebyshev(FieldConfig):
         n_terms = math.prod(k + 1 for k in degree)
         if spec.shape is None and n_terms > SCATTERED_TERMS:
             raise ConfigError(
-                [f"degree {degree} makes {n_terms} terms, expected at most {SCATTERED_TERMS} for scattered samples"],
-                "lower field.degree",
+                [f"degree {degree} has {n_terms} terms, expected at most {SCATTERED_TERMS} for scattered samples"],
+                "use a smaller `field.degree`",
             )
         return dataclasses.replace(self, degree=degree, budget=budget)
 
@@ -69,8 +69,8 @@ class Chebyshev(FieldConfig):
         return ChebyshevField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """No steps: the solution is the start. (More steps, or another loss, go on from there.)"""
-        if spec.kind == "points":
+        """No steps: initialisation solves the problem. (More steps, or another loss, continue from there.)"""
+        if spec.traits.is_surface_only:
             return {"lr": 1e-3, "steps": 1000, "batch": 4096}
         return {"steps": 0}
 
@@ -86,9 +86,9 @@ def _degrees(spec: Spec, budget: int) -> tuple[int, ...]:
     return tuple(n - 1 for n in terms)
 
 
-class ChebyshevField(Field, Structured):
+class ChebyshevField(Field, HasGradientFactors):
     smoothness = math.inf
-    outside = "clamp"
+    boundary = "clamp"
     role = "last"
 
     def __init__(self, config: Chebyshev, spec: Spec, generator: Generator) -> None:
@@ -98,10 +98,10 @@ class ChebyshevField(Field, Structured):
         self.d_in, self.d_out = spec.d_in, spec.d_out
         n_terms = tuple(k + 1 for k in config.degree)
         drawn = torch.randn(*n_terms, spec.d_out, generator=generator)
-        self.coefficients = nn.Parameter(drawn / math.sqrt(math.prod(n_terms)))  # until `start`
+        self.coefficients = nn.Parameter(drawn / math.sqrt(math.prod(n_terms)))  # until `initialise`
 
     def _bases(self, axes: Sequence[Tensor]) -> list[Tensor]:
-        """Coordinates [n_d] per axis to polynomials [n_d, degree_d + 1], in float64."""
+        """Polynomials [n_d, degree_d + 1] at coordinates [n_d] of every axis, in float64."""
         return [
             polynomials(2.0 * x.to(torch.float64).clamp(0.0, 1.0) - 1.0, n - 1, self.config.basis)
             for x, n in zip(axes, self.coefficients.shape[:-1], strict=True)
@@ -125,10 +125,10 @@ class ChebyshevField(Field, Structured):
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         return _along_axes([b.to(self.coefficients.dtype) for b in self._bases(axes)], self.coefficients)
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """Solve for the coefficients. A point cloud's values are all 0 and are left to training."""
-        super().start(samples, generator)
-        if samples.spec.kind == "points":
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Solve for the coefficients. Does nothing for point clouds, whose values are all 0."""
+        super().initialise(samples, generator)
+        if samples.spec.traits.is_surface_only:
             return
         grid = samples.grid()
         solved = self._solve_scattered(samples, generator) if grid is None else self._solve_grid(grid)
@@ -141,7 +141,7 @@ class ChebyshevField(Field, Structured):
         return _along_axes(inverses, grid.to(torch.float64))
 
     def _solve_scattered(self, samples: Samples, generator: Generator) -> Tensor:
-        x, y = samples.some(SCATTERED_SAMPLES, generator)
+        x, y = samples.subset(SCATTERED_SAMPLES, generator)
         n_terms = self.coefficients.shape[:-1].numel()
         gram = torch.zeros(n_terms, n_terms, dtype=torch.float64, device=x.device)
         moment = torch.zeros(n_terms, self.d_out, dtype=torch.float64, device=x.device)

@@ -1,4 +1,4 @@
-"""Multi-resolution dense grid with a small network behind it.  Mueller et al. 2022, arXiv:2201.05989."""
+"""Multi-resolution dense grid and a small network.  Mueller et al. 2022, arXiv:2201.05989."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.dense_grid import DenseGridConfig
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
-from inr.layers.initialisers import Xavier
+from inr.layers.initialisers.standard import Xavier
 
 
 @FIELDS.register("dense_grid")
@@ -21,7 +21,7 @@ from inr.layers.initialisers import Xavier
 class DenseGrid(Mlp):
     """Learned features on dense grids of several resolutions, read by a small ReLU network: no hashing.
 
-    The baseline that hash grids are measured against; at the same number of parameters its finest grid is coarser.
+    The baseline for hash grids; with the same number of parameters its finest grid is coarser.
     """
 
     paper: ClassVar[str] = "Mueller et al. 2022, arXiv:2201.05989 (the dense baseline)"
@@ -30,7 +30,7 @@ class DenseGrid(Mlp):
     width: int = param(32, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(1, "hidden layers", ge=0, le=1024)
     has_bias: bool = param(False, "linear maps have a bias")
-    init: InitialiserConfig = param(Xavier(), "how linear maps start")
+    init: InitialiserConfig = param(Xavier(), "initialiser of the linear maps")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15}

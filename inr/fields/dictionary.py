@@ -1,4 +1,4 @@
-"""Coefficients times repeated bases, with a small network behind.  Chen et al. 2023, arXiv:2302.01226."""
+"""Coefficients times repeated bases, and a small network.  Chen et al. 2023, arXiv:2302.01226."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.dictionary import Dictionary
 from inr.fields._field import FIELDS
@@ -26,5 +26,5 @@ class DictionaryField(Mlp):
     depth: int = param(2, "hidden layers", ge=0, le=1024)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rates, 0.002 and 0.02 for grids (its rates for distances); fewer steps than its 10000."""
+        """The paper's rates for distances, 0.002 and 0.02 for grids; fewer steps than its 10000."""
         return {"lr": 2e-3, "lr_encoding": 2e-2, "steps": 600, "batch": 8192, "schedule": "cosine"}

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
 from inr.assemblies import AssemblyConfig
 from inr.assemblies.cp import CpConfig
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig
-from inr.layers.sine import Sine
+from inr.layers.activations.sine import Sine
 
 MOST_SAMPLES = 2**20
 
@@ -23,11 +23,11 @@ MOST_SAMPLES = 2**20
 @FIELDS.register("f_inr")
 @dataclass(frozen=True, kw_only=True)
 class FInr(Mlp):
-    """Factorised network: one small network per axis, contracted at rank R; quick on lattices.
+    """Factorised network: one small network per axis, contracted at rank R; fast on lattices.
 
-    cp by default, of rank 128 (`--set field.assembly.rank=64`); `--set field.assembly=tt` and `=tucker` for the tensor
-    train and the Tucker form. The axis networks are whatever encoding, activation and cell are set; by default 3 x 256
-    sines with omega 100 in the first, one of the paper's backends.
+    The default assembly is cp of rank 128 (`field.assembly.rank`); `field.assembly=tt` is the tensor train, and
+    `field.assembly=tucker` the Tucker form. Encoding, activation and block configure the axis networks; by default they
+    are 3 x 256 sines with omega 100 in the first layer, one of the paper's backends.
     """
 
     paper: ClassVar[str] = "Vemuri et al. 2026, arXiv:2503.21507"
@@ -37,9 +37,9 @@ class FInr(Mlp):
     assembly: AssemblyConfig = param(CpConfig(), "how bodies combine")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, on the whole lattice up to 2^20 samples and else on products; fewer steps than its 15000.
+        """The paper's rate, on the whole lattice up to 2^20 samples, else on product grids; fewer steps than its 15000.
 
-        Distances in space have no lattice: loose points, which gain nothing from the factors.
+        Signed distances have no lattice; scattered points gain nothing from the factorisation.
         """
         if spec.shape is None:
             return {"lr": 1e-3, "batch": 4096, "steps": 1000, "schedule": "cosine"}

@@ -1,4 +1,4 @@
-"""Sines of variable period.  Liu et al. 2024 (FINER, CVPR), arXiv:2312.02434."""
+"""Sines with variable period.  Liu et al. 2024 (FINER, CVPR), arXiv:2312.02434."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
-from inr.layers.finer import Finer as FinerActivationConfig
+from inr.layers.activations.finer import Finer as FinerActivationConfig
 
 
 @FIELDS.register("finer")
 @dataclass(frozen=True, kw_only=True)
 class Finer(Periodic):
-    """Sines of variable period: h' = sin(omega (|z| + 1) z), z = W h + b, first layer + 3 hidden of 256.
+    """Sines with variable period: h' = sin(omega (|z| + 1) z), z = W h + b, first layer + 3 hidden of 256.
 
-    Biases of the first layer in +-k (`activation.first_bias`) choose the band; the authors' picture script leaves
-    them at torch's default, their text explores k up to about 20.
+    Biases of the first layer in +-k (`activation.first_bias`) select the band; the authors' picture script keeps
+    torch's default, and the paper explores k up to about 20.
     """
 
     paper: ClassVar[str] = "Liu et al. 2024, arXiv:2312.02434"
@@ -28,5 +28,5 @@ class Finer(Periodic):
     activation: ActivationConfig = param(FinerActivationConfig(), "omega_first none: 30, and 3000 for sound")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, falling tenfold over the run; 1000 steps of at most 16384 samples for its 5000 full."""
+        """The paper's rate, decaying tenfold; 1000 steps of at most 16384 samples instead of 5000 full batches."""
         return lattice_or_points(spec, {"lr": 5e-4, "schedule": "exponential"})

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig, LinearConfig
-from inr.layers.fourier_reparam import FourierReparam
-from inr.layers.sine import Sine
+from inr.layers.activations.sine import Sine
+from inr.layers.linear.fourier_reparam import FourierReparam
 
 
 @FIELDS.register("fourier_reparam")
@@ -23,16 +23,16 @@ from inr.layers.sine import Sine
 class FourierReparamSiren(Periodic):
     """SIREN whose hidden matrices are trained as coefficients on a fixed cosine basis, W = Lambda B.
 
-    Any other family takes the same layers with --set field.linear=fourier_reparam, above all `mlp` (ReLU behind octave
-    frequencies), where the paper gains most. Training holds 2.1 million coefficients per hidden layer of 256;
+    Any other family can use the same layers (`field.linear=fourier_reparam`). The paper's gain is largest for ReLU
+    networks on octave frequencies (`mlp`). Training holds 2.1 million coefficients per hidden layer of 256;
     `Field.fold` gives the plain SIREN of the same values.
     """
 
     paper: ClassVar[str] = "Shi et al. 2024, CVPR, Fourier Reparameterized Training"
 
-    linear: LinearConfig = param(FourierReparam(), "how matrices are parameterised")
+    linear: LinearConfig = param(FourierReparam(), "parameterisation of the matrices")
     activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate; it takes 10000 full batches and a tenth of the rate after 3000."""
+        """The paper's rate; the paper uses 10000 full batches and a tenth of the rate after 3000."""
         return lattice_or_points(spec, {"lr": 1e-4, "steps": 600, "schedule": "constant"})

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
-from inr.layers.gauss import Gauss as GaussActivationConfig
+from inr.layers.activations.gauss import Gauss as GaussActivationConfig
 
 
 @FIELDS.register("gauss")
@@ -24,5 +24,5 @@ class Gauss(Periodic):
     activation: ActivationConfig = param(GaussActivationConfig(), "s = 30; 10 is safer")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Rate and tenfold fall of FINER's comparison; 1000 steps of at most 16384 samples for its 5000 full ones."""
+        """Rate and tenfold decay of FINER's comparison; 1000 steps of at most 16384 samples, not 5000 full batches."""
         return lattice_or_points(spec, {"lr": 5e-3, "schedule": "exponential"})

@@ -8,39 +8,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
-from inr.layers import CellConfig, LinearConfig
-from inr.layers.cayley import Cayley
-from inr.layers.sandwich import Sandwich
+from inr.layers import BlockConfig, LinearConfig
+from inr.layers.blocks.sandwich import Sandwich
+from inr.layers.linear.cayley import Cayley
 
 
 @FIELDS.register("lbdn")
 @dataclass(frozen=True, kw_only=True)
 class Lbdn(Mlp):
-    """ReLU network of sandwich cells whose slope can nowhere exceed `linear.gamma`: distances that never overshoot.
+    """ReLU network of sandwich blocks with Lipschitz constant at most `linear.gamma`: distances never overshoot.
 
-    |f(x) - f(y)| <= gamma |x - y| in 2-norms, in training values per length of the unit box: coordinates enter centred
-    and unscaled, and distances are trained in lengths of the unit box, so that gamma = 1 bounds a distance field in any
-    unit. `Field.lipschitz_bound` is the certificate, often a little below gamma. An encoding multiplies it by its own
-    bound.
+    |f(x) - f(y)| <= gamma |x - y| in 2-norms, in training values per length of the unit box. Coordinates are centred
+    and not scaled, and distances are trained in lengths of the unit box, so gamma = 1 suits distance fields in any
+    unit. `Field.lipschitz_bound` is the certified bound, often slightly below gamma. An encoding multiplies it by
+    its own bound.
 
-    gamma left at none is 1 for shapes and points. It is made for them: on lattices the ReLU network of raw coordinates,
-    with gamma pi n / 8 (a full wave over 16 samples of the longest side n), learns slowly; octave frequencies with
-    gamma 4, or sines of omega 10, do better there.
+    Default gamma: 1 for shapes and points, for which the family is intended. On lattices the ReLU network of raw
+    coordinates, with gamma pi n / 8 (a full wave over 16 samples of the longest side n), learns slowly; octave
+    frequencies with gamma 4, or sines of omega 10, do better there.
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
 
     encoding: EncodingConfig = param(Identity(low=-0.5, high=0.5), "coordinates to features")
     width: int = param(128, "units H per hidden layer", ge=1, le=65536)
-    depth: int = param(4, "sandwich cells", ge=0, le=1024)
-    linear: LinearConfig = param(Cayley(), "how matrices are parameterised; gamma bounds the slope")
-    cell: CellConfig = param(Sandwich(), "how a layer is wired")
+    depth: int = param(4, "sandwich blocks", ge=0, le=1024)
+    linear: LinearConfig = param(Cayley(), "parameterisation of the matrices; gamma is the Lipschitz bound")
+    block: BlockConfig = param(Sandwich(), "structure of a layer", was="cell")
 
     def resolve(self, spec: Spec) -> Self:
         config = self

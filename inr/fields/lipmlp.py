@@ -9,22 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from inr._config import param
+from inr.core.config import param
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
-from inr.layers.lipschitz import Lipschitz
+from inr.layers.linear.lipschitz import Lipschitz
 
 
 @FIELDS.register("lipmlp")
 @dataclass(frozen=True, kw_only=True)
 class LipMlp(Mlp):
-    """ReLU network whose layers learn bounds on their row sums; the loss gains linear.weight times their product.
+    """ReLU network with learned bounds on the row sums of its layers; the loss adds linear.weight times their product.
 
-    The paper regularises networks of shape codes and coordinates; here the coordinates stand behind octave frequencies,
-    and the bound is on the network behind them (`Field.lipschitz_bound` counts the frequencies in, in the 2-norm).
+    The paper regularises networks of shape codes and coordinates; here the inputs are octave frequencies of the
+    coordinates, and the trained bound is that of the network behind them (`Field.lipschitz_bound` includes the
+    encoding, in the 2-norm).
     """
 
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2202.08345"
 
-    linear: LinearConfig = param(Lipschitz(), "how matrices are parameterised")
+    linear: LinearConfig = param(Lipschitz(), "parameterisation of the matrices")

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
-from inr._domain import Spec
-from inr._samples import Samples
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.samples import Samples
 from inr.encodings import EncodingConfig
 from inr.encodings.local_cosine import LocalCosine, LocalCosineConfig
 from inr.fields._field import FIELDS, Field
@@ -28,8 +28,9 @@ class LocalCosineField(Mlp):
     """Windowed cosines in overlapping frames (MDCT), then a linear map; solved in closed form, no training.
 
     f(x) = W e(x) + b, with e of `local_cosine` one feature per channel. W is the rotation onto the principal axes of
-    the channels, b is 0, and the coefficients are the lapped transform of the rotated samples, so the samples are met
-    to rounding. A coefficient for every sample: this is a field to be compressed, where most of them are zero.
+    the channels, b is 0, and the coefficients are the lapped transform of the rotated samples, so that samples are
+    exact up to rounding. There is one coefficient per sample: the field is meant for compression, which sets most of
+    them to zero.
     """
 
     paper: ClassVar[str] = "Princen and Bradley 1986, doi:10.1109/TASSP.1986.1164954"
@@ -46,8 +47,8 @@ class LocalCosineField(Mlp):
 
 
 class LocalCosineMlp(MlpField):
-    def start(self, samples: Samples, generator: Generator) -> None:
-        super().start(samples, generator)
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        super().initialise(samples, generator)
         encoding = getattr(self.body, "encoding", None)
         last = getattr(self.body, "last", None)
         if not isinstance(encoding, LocalCosine) or not isinstance(last, Linear) or encoding.d_out != self.d_out:

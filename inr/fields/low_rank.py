@@ -1,4 +1,4 @@
-"""Network with factored hidden layers that can be cut to any rank after training.
+"""Network with factored hidden layers that can be truncated to any rank after training.
 
 Horvath, Laskaridis, Rajput and Wang 2024, Maestro (ICML), arXiv:2308.14929.
 """
@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 from torch import Generator
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import UsageError
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
 from inr.fields._field import FIELDS, Field
 from inr.fields.mlp import Mlp, MlpField
 from inr.layers import LinearConfig
-from inr.layers.low_rank import LowRank
+from inr.layers.linear.low_rank import LowRank
 
 
 @FIELDS.register("low_rank")
@@ -26,27 +26,30 @@ from inr.layers.low_rank import LowRank
 class LowRankMlp(Mlp):
     """ReLU network on octave frequencies, hidden matrices U V^T of rank 64 with columns in order of importance.
 
-    Maestro starts at full rank; at 64 a hidden layer of 256 has half the dense layer's parameters. `truncate` cuts a
-    fitted field further. Any other family takes the same layers with --set field.linear=low_rank.
+    Maestro starts at full rank; at 64 a hidden layer of 256 has half the dense layer's parameters. `truncate`
+    reduces the rank of a fitted field. Any other family can use the same layers (`field.linear=low_rank`).
     """
 
     paper: ClassVar[str] = "Horvath et al. 2024, arXiv:2308.14929"
 
-    linear: LinearConfig = param(LowRank(rank=64), "how matrices are parameterised")
+    linear: LinearConfig = param(LowRank(rank=64), "parameterisation of the matrices")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         return {"lr": 3e-3}
 
 
 def truncate(field: Field, rank: int) -> Field:
-    """The field that is left when every factored layer keeps its first `rank` columns.
+    """The field with only the first `rank` columns of every factored layer.
 
-    field: any composed field with linear layers of type "low_rank". Raises UsageError for others and for rank < 1.
+    field: any composed field with linear layers of type "low_rank". Raises UsageError for other fields and for rank <
+    1.
     """
     if not isinstance(field, MlpField) or not isinstance(field.config.linear, LowRank):
-        raise UsageError("only a field with linear layers of type 'low_rank' can be truncated", "fit one with low_rank")
+        raise UsageError(
+            "only a field with linear layers of type 'low_rank' can be truncated", "fit with `field.linear=low_rank`"
+        )
     if rank < 1:
-        raise UsageError(f"rank is {rank}, expected >= 1")
+        raise UsageError(f"`rank` is {rank}, expected at least 1")
     linear = dataclasses.replace(field.config.linear, rank=min(rank, field.config.linear.rank or rank))
     cut = MlpField(dataclasses.replace(field.config, linear=linear), field.spec, Generator())
     shapes = {name: tensor.shape for name, tensor in cut.state_dict().items()}

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
-from inr.layers import ActivationConfig, CellConfig, InitialiserConfig
-from inr.layers.filter import FilterConfig
-from inr.layers.no_activation import NoActivation
-from inr.layers.own import Own
+from inr.layers import ActivationConfig, BlockConfig, InitialiserConfig
+from inr.layers.activations.identity import NoActivation
+from inr.layers.blocks.filter import FilterConfig
+from inr.layers.initialisers.unchanged import Unchanged
 
 
 @FIELDS.register("mfn_gabor")
@@ -23,16 +23,16 @@ from inr.layers.own import Own
 class MfnGabor(Mlp):
     """Products of windowed sines of the coordinate: 4 Gabor filters of 256, no activations.
 
-    The paper takes 10000 steps of all pixels; this takes 1000 of 4096.
+    The paper uses 10000 steps of all pixels; the recipe uses 1000 of 4096.
     """
 
     paper: ClassVar[str] = "Fathony et al. 2021, Multiplicative Filter Networks, ICLR"
 
     encoding: EncodingConfig = param(Identity(), "coordinates to features")
-    depth: int = param(4, "filters: one linear map fewer between them", ge=1, le=1024)
+    depth: int = param(4, "filters N, with N - 1 linear maps between them", ge=1, le=1024)
     activation: ActivationConfig = param(NoActivation(), "after the linear maps; the paper has none")
-    cell: CellConfig = param(FilterConfig(form="gabor"), "how a layer is wired")
-    init: InitialiserConfig = param(Own(), "how linear maps start")
+    block: BlockConfig = param(FilterConfig(form="gabor"), "structure of a layer", was="cell")
+    init: InitialiserConfig = param(Unchanged(), "initialiser of the linear maps")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate, decaying for mini-batches."""

@@ -1,4 +1,4 @@
-"""The freely composed field: every slot is a setting. Families made of slots are this one with other defaults."""
+"""The freely composed field: every slot is a setting. Other composed families are this one with different defaults."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Generator, Tensor, nn
 
-from inr._config import Config, param
-from inr._domain import Spec
-from inr._samples import Samples
-from inr.assemblies import AssemblyConfig, BodyPlan
-from inr.assemblies._body import Body
+from inr.assemblies import AssemblyConfig, Body, BodyPlan
+from inr.assemblies.linear_start import read_through
 from inr.assemblies.single import SingleConfig
-from inr.encodings import EncodingConfig
+from inr.core.config import Config, param
+from inr.core.domain import Spec
+from inr.core.samples import Samples
+from inr.encodings import EncodingConfig, GridEncoding
+from inr.encodings.dense_grid import DenseGridConfig
 from inr.encodings.frequency import Frequency
+from inr.encodings.grid_start import has_vertex_per_sample, start_from_samples
+from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.fields._field import FIELDS, Field, FieldConfig
-from inr.layers import ActivationConfig, CellConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
-from inr.layers._folding import linears_of, set_dense
-from inr.layers.affine import Affine
-from inr.layers.dense import Dense
-from inr.layers.heads import LinearHead, LinearHeadConfig
-from inr.layers.initialisers import Matched
-from inr.layers.relu import Relu
+from inr.layers import ActivationConfig, BlockConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
+from inr.layers.activations.relu import Relu
+from inr.layers.blocks.affine import Affine
+from inr.layers.folding import linears_of, set_dense
+from inr.layers.heads.standard import LinearHead, LinearHeadConfig
+from inr.layers.initialisers.signal import FromSignal
+from inr.layers.initialisers.standard import Matched
+from inr.layers.linear.dense import Dense
 
 
 @FIELDS.register("mlp")
 @dataclass(frozen=True, kw_only=True)
 class Mlp(FieldConfig):
-    """Freely composed network: choose encoding, linear layer, activation, cell, assembly, head, initialiser."""
+    """Freely composed network: choose encoding, linear layer, activation, block, assembly, head, initialiser."""
 
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739; Mildenhall et al. 2020, arXiv:2003.08934"
 
@@ -39,16 +43,16 @@ class Mlp(FieldConfig):
     width: int = param(256, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(3, "layers before the last linear map", ge=0, le=1024)
     has_bias: bool = param(True, "linear maps have a bias")
-    linear: LinearConfig = param(Dense(), "how matrices are parameterised")
+    linear: LinearConfig = param(Dense(), "parameterisation of the matrices")
     activation: ActivationConfig = param(Relu(), "elementwise function of the hidden layers")
-    cell: CellConfig = param(Affine(), "how a layer is wired")
+    block: BlockConfig = param(Affine(), "structure of a layer", was="cell")
     assembly: AssemblyConfig = param(SingleConfig(), "how bodies combine")
     head: HeadConfig = param(LinearHeadConfig(), "last features to values")
-    init: InitialiserConfig = param(Matched(), "how linear maps start")
+    init: InitialiserConfig = param(Matched(), "initialiser of the linear maps")
 
     def resolve(self, spec: Spec) -> Self:
-        """What a body is made of is decided for what one body sees."""
-        seen = dict.fromkeys(("encoding", "linear", "activation", "cell"), self.assembly.body_spec(spec))
+        """Resolve the parts of a body for the input of one body (`AssemblyConfig.body_spec`)."""
+        seen = dict.fromkeys(("encoding", "linear", "activation", "block"), self.assembly.body_spec(spec))
         slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         resolved: dict[str, Any] = {k: v.resolve(seen.get(k, spec)) for k, v in slots.items() if isinstance(v, Config)}
         config = dataclasses.replace(self, **resolved)
@@ -56,6 +60,18 @@ class Mlp(FieldConfig):
 
     def build(self, spec: Spec, generator: Generator) -> Field:
         return MlpField(self, spec, generator)
+
+    def starts_from_signal(self, spec: Spec) -> bool:
+        grid = self.encoding
+        return (
+            isinstance(self.init, FromSignal)
+            and spec.shape is not None
+            and len(spec.shape) > 1
+            and isinstance(grid, HashGridEncodingConfig | DenseGridConfig)
+            and isinstance(self.assembly, SingleConfig)
+            and isinstance(self.head, LinearHeadConfig)
+            and has_vertex_per_sample(grid.geometry(), spec.shape)
+        )
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         return {"lr": 1e-3}
@@ -73,7 +89,7 @@ class MlpField(Field):
             config.encoding,
             config.linear,
             config.activation,
-            config.cell,
+            config.block,
             config.width,
             config.depth,
             config.has_bias,
@@ -82,7 +98,7 @@ class MlpField(Field):
         self.head = config.head.build()
         config.init.apply(self.body, config.activation, generator)
         self.smoothness = min(self.body.smoothness, self.head.smoothness)
-        self.outside = self.body.outside
+        self.boundary = self.body.boundary
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x))
@@ -96,7 +112,7 @@ class MlpField(Field):
 
     def fold(self) -> Field:
         """The same network with plain dense layers."""
-        config = dataclasses.replace(self.config, linear=Dense(), cell=self.config.cell.folded())
+        config = dataclasses.replace(self.config, linear=Dense(), block=self.config.block.folded())
         if config == self.config:
             return self
         folded = MlpField(config, self.spec, Generator())
@@ -130,9 +146,13 @@ class MlpField(Field):
         body, head = self.body.lipschitz_bound(), self.head.lipschitz
         return None if body is None or head is None else body * head
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        super().start(samples, generator)
-        self.config.init.start(self.body, self.config.activation, samples, generator)
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        super().initialise(samples, generator)
+        self.config.init.initialise(self.body, self.config.activation, samples, generator)
+        if samples.order is not None and samples.tile is None and self.config.starts_from_signal(samples.spec):
+            grid = self.body.get_submodule("encoding")
+            assert isinstance(grid, GridEncoding)
+            read_through(self.body, lambda: start_from_samples(grid, samples))
 
 
 def _fold(own: nn.Module, plain: nn.Module) -> None:

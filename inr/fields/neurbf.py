@@ -1,4 +1,4 @@
-"""A small hash grid beside kernels that follow the signal.  Chen et al. 2023 (NeuRBF), arXiv:2309.15426."""
+"""A small hash grid and signal-adaptive kernels.  Chen et al. 2023 (NeuRBF), arXiv:2309.15426."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Generator
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.concat import Concat
 from inr.encodings.hash_grid import HashGridEncodingConfig
@@ -19,7 +19,7 @@ from inr.encodings.rbf import Rbf
 from inr.fields._field import FIELDS, FieldConfig
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig
-from inr.layers.skip_sine import SkipSine
+from inr.layers.activations.skip_sine import SkipSine
 
 LEAST_KERNELS = 64
 
@@ -31,13 +31,13 @@ class NeuRbf(Mlp):
 
     e = [grid(x), rbf(x)] + shift, then u + sin(mu u), then ReLU, then a linear map, all with biases.
 
-    The grid is the paper's where `levels` is none: on lattices 2 levels of 2 features, from 16 vertices to half the
-    longest side, stored densely; in space 16 levels of 1 feature with tables of 2^15. `n_kernels` left at none takes as
-    many as make the stored numbers (weights, centres and roots included) those of the default `hash_grid` field for
-    the signal, and 64 where that field is too small for the network alone.
+    Default grid, from the paper: on lattices 2 levels of 2 features, from 16 vertices to half the longest side, stored
+    densely; for signed distances 16 levels of 1 feature with tables of 2^15. Default `n_kernels`: as many as make the
+    number of stored values (weights, centres and roots included) equal to that of the default `hash_grid` field for the
+    signal, and 64 if that field is smaller than the network alone.
 
-    The paper has it 11 dB above a hash grid after 35000 steps. After 600 (benchmarks/claims.py, 256 x 256, 2 seeds) our
-    hash grid, whose finest vertices lie on the samples, is 2 dB above it.
+    The paper reports 11 dB more than a hash grid after 35000 steps. After 600 (benchmarks/claims.py, 256 x 256, 2
+    seeds) our hash grid, whose finest vertices lie on the samples, is 2 dB better.
     """
 
     paper: ClassVar[str] = "Chen et al. 2023, arXiv:2309.15426"
@@ -47,7 +47,7 @@ class NeuRbf(Mlp):
     )
     width: int = param(64, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(2, "layers before the last linear map: one with sines, then ReLU", ge=0, le=1024)
-    activation: ActivationConfig = param(SkipSine(), "function of the first layer, and of the others")
+    activation: ActivationConfig = param(SkipSine(), "activations of the first and of the other layers")
 
     def resolve(self, spec: Spec) -> Self:
         encoding = self.encoding
@@ -74,7 +74,7 @@ class NeuRbf(Mlp):
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rates (1e-2, features 5e-3) and cosine to 1/100; its 5000 to 35000 steps of 2^16 to 2^18 samples
-        are cut to what a CPU does in a minute."""
+        are reduced to a minute on a CPU."""
         adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15}
         schedule = {"type": "cosine", "end": 0.01}
         return {
@@ -96,6 +96,6 @@ def _papers_grid(grid: HashGridEncodingConfig, spec: Spec) -> HashGridEncodingCo
 
 
 def _stored(config: FieldConfig, spec: Spec) -> int:
-    """Numbers that a field's state holds."""
+    """Number of values in the state of a field."""
     with torch.device("meta"):
         return sum(t.numel() for t in config.build(spec, Generator()).state_dict().values())

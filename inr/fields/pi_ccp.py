@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inr._config import param
+from inr.core.config import param
 from inr.fields._field import FIELDS
 from inr.fields._pi_net import PiNet
-from inr.layers import CellConfig
-from inr.layers.ccp import Ccp
+from inr.layers import BlockConfig
+from inr.layers.blocks.ccp import Ccp
 
 
 @FIELDS.register("pi_ccp")
@@ -16,4 +16,4 @@ from inr.layers.ccp import Ccp
 class PiCcp(PiNet):
     """Polynomial of random Fourier features, no activations: h' = (U e) * h + h, degree 4 of width 256."""
 
-    cell: CellConfig = param(Ccp(), "how a layer is wired")
+    block: BlockConfig = param(Ccp(), "structure of a layer", was="cell")

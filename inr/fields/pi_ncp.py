@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inr._config import param
+from inr.core.config import param
 from inr.fields._field import FIELDS
 from inr.fields._pi_net import PiNet
-from inr.layers import CellConfig
-from inr.layers.ncp import Ncp
+from inr.layers import BlockConfig
+from inr.layers.blocks.ncp import Ncp
 
 
 @FIELDS.register("pi_ncp")
@@ -16,4 +16,4 @@ from inr.layers.ncp import Ncp
 class PiNcp(PiNet):
     """Polynomial of random Fourier features, no activations: h' = (A e) * (S h + B b) + h, degree 4 of width 256."""
 
-    cell: CellConfig = param(Ncp(), "how a layer is wired")
+    block: BlockConfig = param(Ncp(), "structure of a layer", was="cell")

@@ -10,20 +10,20 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Generator, Tensor
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Samples
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.samples import Samples
 from inr.encodings import EncodingConfig
 from inr.encodings.concat import Concat, ConcatEncoding
 from inr.encodings.identity import Identity
 from inr.encodings.kernels import Kernels, KernelsEncoding
 from inr.fields._field import FIELDS, Field
-from inr.fields._kernel_sum import KernelSumField, refuse_points
+from inr.fields.kernel_sum import KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
 from inr.kernels.radial import Kernel
-from inr.layers.dense import DenseLinear
-from inr.layers.least_squares import NormalEquations
+from inr.layers.initialisers.least_squares import NormalEquations
+from inr.layers.linear.dense import DenseLinear
 
 MAX_SAMPLES = 2**15
 _ROWS = 2**9
@@ -36,14 +36,14 @@ _LEAST_BENDING: Mapping[int, Kernel] = {1: "cubic", 2: "thin_plate", 3: "linear"
 class Polyharmonic(Mlp):
     """Polyharmonic spline: f(x) = sum_i w_i phi(|x - c_i|) + v.[1, x], solved in closed form, no training.
 
-    phi = r ("linear"), r^3 ("cubic") or r^2 ln r ("thin_plate"), with sum_i w_i [1, c_i] = 0. Where the samples are the
-    centres (up to 1024 by default) they are interpolated:
+    phi = r ("linear"), r^3 ("cubic") or r^2 ln r ("thin_plate"), with sum_i w_i [1, c_i] = 0. If the samples are the
+    centres (up to 1024 by default), the spline interpolates them:
 
         [[A + smoothing I, P], [P^T, 0]] [w; v] = [y; 0],   A_ij = phi(|c_i - c_j|), P = [1, c]
 
-    Otherwise w and v are the least-squares fit to at most 2^15 samples under the same side condition. All of it, and
-    every evaluation, is in float64, as the terms cancel. Left at none, phi is r^3, r^2 ln r and r in 1, 2 and 3
-    dimensions: the splines of least bending (in 4 dimensions r).
+    Otherwise w and v are the least-squares fit to at most 2^15 samples under the same side condition. Solution and
+    evaluation use float64, because the terms cancel. Default phi: r^3, r^2 ln r and r in 1, 2 and 3 dimensions, the
+    splines of least bending energy (r in 4 dimensions).
     """
 
     paper: ClassVar[str] = "Duchon 1977, doi:10.1007/BFb0086566"
@@ -58,7 +58,9 @@ class Polyharmonic(Mlp):
         refuse_points(spec)
         kernels = self.encoding.first if isinstance(self.encoding, Concat) else None
         if not isinstance(kernels, Kernels) or kernels.kernel not in (None, *SPLINES):
-            raise ConfigError(["encoding is expected to be concat of kernels (linear, cubic, thin_plate) and identity"])
+            raise ConfigError(
+                ["field.encoding is expected to be concat of kernels (linear, cubic or thin_plate) and identity"]
+            )
         kernel = kernels.kernel or _LEAST_BENDING.get(spec.d_in, "linear")
         assert isinstance(self.encoding, Concat)
         encoding = dataclasses.replace(self.encoding, first=dataclasses.replace(kernels, kernel=kernel))
@@ -73,7 +75,7 @@ class Polyharmonic(Mlp):
 
 
 class PolyharmonicField(KernelSumField):
-    """Last linear map: [w, v] on [phi, 2 x - 1] and a bias, held in float64."""
+    """Last linear map: [w, v] on [phi, 2 x - 1] and a bias, stored in float64."""
 
     def __init__(self, config: Polyharmonic, spec: Spec, generator: Generator) -> None:
         super().__init__(config, spec, generator)
@@ -83,8 +85,8 @@ class PolyharmonicField(KernelSumField):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.double()).to(x.dtype)
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        super().start(samples, generator)
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        super().initialise(samples, generator)
         encoding, last = self.body.encoding, self.body.last
         assert isinstance(encoding, ConcatEncoding)
         assert isinstance(encoding.first, KernelsEncoding)
@@ -98,7 +100,7 @@ class PolyharmonicField(KernelSumField):
                 x, y = samples.at(torch.arange(samples.size))
                 solution = _interpolate(_features(encoding, x), y.double(), polynomial, self.smoothing)
             else:
-                x, y = samples.some(MAX_SAMPLES, generator)
+                x, y = samples.subset(MAX_SAMPLES, generator)
                 solution = _approximate(encoding, x, y, polynomial, self.smoothing)
             last.weight.copy_(solution[:-1].T)
             last.bias.copy_(solution[-1])
@@ -111,7 +113,7 @@ def _features(encoding: ConcatEncoding, x: Tensor) -> Tensor:
 
 
 def _interpolate(features: Tensor, y: Tensor, polynomial: Tensor, smoothing: float) -> Tensor:
-    """[w; v]: the saddle system on the first N centres, which are the samples; the others get no weight."""
+    """[w; v]: from the saddle-point system on the first N centres, which are the samples; the others get weight 0."""
     n, q = len(y), polynomial.shape[1]
     phi, p = features[:, :n], features[:, -q:]
     system = torch.cat(
@@ -142,7 +144,7 @@ def _approximate(encoding: ConcatEncoding, x: Tensor, y: Tensor, polynomial: Ten
 
 
 def _solve(system: Tensor, right: Tensor) -> Tensor:
-    """By LU with a step of refinement; where samples coincide and it is singular, the solution of least norm."""
+    """LU with one refinement step; for a singular system (coinciding samples), the minimum-norm solution."""
     factors, pivots, fails = torch.linalg.lu_factor_ex(system)
     steps = factors.diagonal().abs()
     if fails or not steps.min() > len(system) * torch.finfo(system.dtype).eps * steps.max():

@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Self
 
 from torch import Generator
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.kernels import Kernels
 from inr.fields._field import FIELDS, Field
-from inr.fields._kernel_sum import KernelSumField, refuse_points
+from inr.fields.kernel_sum import KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
-from inr.layers.least_squares import LeastSquares
+from inr.layers.initialisers.least_squares import LeastSquares
 
 
 @FIELDS.register("rbf")
@@ -24,15 +24,15 @@ from inr.layers.least_squares import LeastSquares
 class RbfSum(Mlp):
     """Sum of Gaussians: f(x) = b + sum_i w_i phi(|x - c_i| / s_i), weights by least squares, no training.
 
-    One centre per sample up to 1024, beyond that k-means weighted by the signal's detail (in space without weights, as
-    samples crowd around the surface already). Every point sees every centre.
+    One centre per sample up to 1024, beyond that k-means weighted by the signal's detail (for signed distances without
+    weights, because samples already concentrate near the surface). Every centre contributes at every point.
     """
 
     paper: ClassVar[str] = "Broomhead and Lowe 1988, Complex Systems 2, 321-355"
 
     encoding: EncodingConfig = param(Kernels(), "kernels, their centres and widths")
     depth: int = param(0, "layers between kernels and the last linear map", ge=0, le=1024)
-    init: InitialiserConfig = param(LeastSquares(), "how the weights are found")
+    init: InitialiserConfig = param(LeastSquares(), "initialiser that solves for the weights")
 
     def resolve(self, spec: Spec) -> Self:
         refuse_points(spec)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
-from inr.layers import CellConfig
-from inr.layers.radial import Radial
+from inr.layers import BlockConfig
+from inr.layers.blocks.radial import Radial
 
 
 @FIELDS.register("rbfnet")
@@ -21,16 +21,16 @@ from inr.layers.radial import Radial
 class RbfNet(Mlp):
     """Hash-grid features read by a single layer of 128 Gaussian units: f = W exp(-|e - c_i|^2 / (2 s_i^2)) + b.
 
-    After Gaussian RBFNet, where kernels in a learned feature space replace the network behind a grid. The paper's
-    architecture details and settings are not verified; grid and recipe are those of this package's hash grid.
+    Based on Gaussian RBFNet: kernels in a learned feature space replace the network behind a grid. We could not verify
+    the paper's architecture and settings; grid and recipe are those of this package's hash grid.
     """
 
     paper: ClassVar[str] = "Bouzidi et al. 2025, arXiv:2503.06762 (details not verified)"
 
-    encoding: EncodingConfig = param(HashGridEncodingConfig(), "coordinates to the features that units live in")
+    encoding: EncodingConfig = param(HashGridEncodingConfig(), "coordinates to features")
     width: int = param(128, "Gaussian units K", ge=1, le=65536)
     depth: int = param(1, "layers of units", ge=0, le=1024)
-    cell: CellConfig = param(Radial(), "how a layer is wired")
+    block: BlockConfig = param(Radial(), "structure of a layer", was="cell")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15}

@@ -9,21 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from inr._config import param
+from inr.core.config import param
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
-from inr.layers.row_equilibrated import RowEquilibrated
+from inr.layers.linear.row_equilibrated import RowEquilibrated
 
 
 @FIELDS.register("row_equilibrated")
 @dataclass(frozen=True, kw_only=True)
 class RowEquilibratedMlp(Mlp):
-    """ReLU network on octave frequencies whose hidden matrices have rows of one fixed length, for better condition.
+    """ReLU network on octave frequencies whose hidden matrices have rows of equal fixed norm, for better conditioning.
 
-    Any other family takes the same layers with --set field.linear=row_equilibrated.
+    Any other family can use the same layers (`field.linear=row_equilibrated`).
     """
 
     paper: ClassVar[str] = "Saratchandran et al. 2024, arXiv:2409.03424"
 
-    linear: LinearConfig = param(RowEquilibrated(), "how matrices are parameterised")
+    linear: LinearConfig = param(RowEquilibrated(), "parameterisation of the matrices")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
-from inr.layers.sine import Sine
+from inr.layers.activations.sine import Sine
 
 
 @FIELDS.register("siren")
@@ -24,5 +24,5 @@ class Siren(Periodic):
     activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule; for lattices it uses all samples in every step, seconds on a CPU."""
+        """The paper's rate without a schedule; on lattices the paper uses all samples in every step (seconds each)."""
         return lattice_or_points(spec, {"lr": 1e-4, "schedule": "constant"})

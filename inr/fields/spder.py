@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
-from inr.layers.spder import Spder as SpderActivationConfig
+from inr.layers.activations.spder import Spder as SpderActivationConfig
 
 
 @FIELDS.register("spder")
@@ -22,9 +22,11 @@ class Spder(Periodic):
     paper: ClassVar[str] = "Shah and Sitawarin 2024, arXiv:2306.15242"
 
     depth: int = param(6, "layers before the last linear map: the first and 5 hidden", ge=1, le=1024)
-    activation: ActivationConfig = param(SpderActivationConfig(), "sound: omega_first 3000 and arctan for the root")
+    activation: ActivationConfig = param(
+        SpderActivationConfig(), "sound: omega_first 3000 and arctan instead of the root"
+    )
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rates without a schedule and its 500 steps, of at most 16384 samples where it takes all."""
-        rate = 5e-5 if spec.kind == "audio" else 1e-4
+        """The paper's rates without a schedule and its 500 steps, of at most 16384 samples instead of all."""
+        rate = 5e-5 if spec.traits.is_waveform else 1e-4
         return lattice_or_points(spec, {"lr": rate, "steps": 500, "schedule": "constant"})

@@ -15,43 +15,45 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from inr._config import param
-from inr._domain import Spec
-from inr._errors import UsageError
-from inr._samples import Samples
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
+from inr.core.samples import Samples
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Field, FieldConfig
 from inr.fields.mlp import Mlp
-from inr.layers.sine import Sine
+from inr.layers.activations.sine import Sine
 
 DENSE_LIMIT = 2**24
-"""Largest dense projection, in numbers; above it the structured one is taken."""
+"""Entries of the largest dense projection; larger problems use the structured one."""
 
 
 @FIELDS.register("subspace")
 @dataclass(frozen=True, kw_only=True)
 class Subspace(FieldConfig):
-    """Any field on a random line, plane ... of its parameters: theta = theta0 + P z, only the D numbers z trained.
+    """Any field restricted to a random subspace of its parameters: theta = theta0 + P z, only z [D] is trained.
 
-    theta0 is the base's own initialisation, P [|theta|, D] random with rows of unit length, z = 0 at first; with unit
-    rows a step of Adam moves every theta about as far as it would move it in the base, so the base's rate holds. (The
-    authors scale columns, not rows: the same up to a factor on the rate.) theta0 and P follow from one saved random
-    number, so that a model file holds z and that number and nothing else.
+    theta0 is the base's own initialisation, P [|theta|, D] is random with rows of unit length, and z starts at 0. With
+    unit rows an Adam step changes every theta about as much as in the base, so the base's learning rate applies. (The
+    authors scale columns, not rows: the same up to a factor of the rate.) theta0 and P follow from one saved seed, so a
+    model file contains only z and the seed.
 
     projection "dense": independent normal rows, normalised. "fastfood": H G Pi H S / sqrt(D sum(G^2)) with signs S, a
     permutation Pi, normal G and Walsh-Hadamard H of the least power of two >= |theta| and D: rows of about unit length,
     memory O(|theta|) and time O(|theta| log |theta|).
 
-    A picture wants thousands of dimensions, for every frequency needs its phase; use it to compress, or to ask how many
-    parameters a signal needs. In benchmarks/claims.py 4096 of them, dense, brought a 64 x 64 patch to 7 dB in 400
-    steps, barely more than 256 did (record claims-4).
+    A picture needs thousands of dimensions. Use it for compression, or to find how many parameters a signal needs. In
+    benchmarks/claims.py 4096 dimensions, dense, reached 7 dB on a 64 x 64 patch in 400 steps, barely more than 256
+    dimensions did (record claims-4).
     """
 
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1804.08838"
 
-    base: FieldConfig = param(Mlp(encoding=Identity(), activation=Sine(), depth=4), "the field that is trained")
-    dimensions: int = param(4096, "numbers D that are trained", ge=1, le=2**24)
-    projection: Literal["dense", "fastfood"] | None = param(None, "P; none: dense where it has at most 2^24 entries")
+    base: FieldConfig = param(
+        Mlp(encoding=Identity(), activation=Sine(), depth=4), "the field whose parameters are restricted"
+    )
+    dimensions: int = param(4096, "trained dimensions D", ge=1, le=2**24)
+    projection: Literal["dense", "fastfood"] | None = param(None, "P; none: dense up to 2^24 entries, else fastfood")
 
     def build(self, spec: Spec, generator: Generator) -> Field:
         return SubspaceField(self, spec, generator)
@@ -61,7 +63,7 @@ class Subspace(FieldConfig):
 
 
 class SubspaceField(Field):
-    """base: a field whose parameters are buffers, holding theta0. Its own `penalty` is not taken."""
+    """base: a field whose parameters became buffers with theta0. Its `penalty` is ignored."""
 
     role = "subspace"
     seed: Tensor  # [1]
@@ -73,7 +75,7 @@ class SubspaceField(Field):
         self.d_in, self.d_out = spec.d_in, spec.d_out
         self.z = nn.Parameter(torch.zeros(config.dimensions))
         self.register_buffer("seed", torch.randint(2**62, (1,), generator=generator, device="cpu"))
-        if not self.z.is_meta:  # an outline needs no more than the state, z and the seed
+        if not self.z.is_meta:  # on the meta device only the state (z and the seed) is needed
             self._draw()
 
     def _draw(self) -> None:
@@ -81,7 +83,7 @@ class SubspaceField(Field):
         generator = Generator().manual_seed(int(self.seed))
         self.base = self.config.base.build(self.spec, generator).to(self.z)
         self.shapes = _to_buffers(self.base)
-        self.smoothness, self.outside = self.base.smoothness, self.base.outside
+        self.smoothness, self.boundary = self.base.smoothness, self.base.boundary
         n, d = sum(math.prod(shape) for shape in self.shapes.values()), self.config.dimensions
         kind = self.config.projection or ("dense" if n * d <= DENSE_LIMIT else "fastfood")
         self.projection = (DenseProjection if kind == "dense" else Fastfood)(n, d, generator).to(self.z)
@@ -98,18 +100,18 @@ class SubspaceField(Field):
         y: Tensor = torch.func.functional_call(self.base, self.theta(), (x,))
         return y
 
-    def start(self, samples: Samples, generator: Generator) -> None:
-        """Raises UsageError where the base's own start looks at the signal: then a seed is not enough to rebuild it."""
+    def initialise(self, samples: Samples, generator: Generator) -> None:
+        """Raises UsageError if the base has a data-dependent initialisation, which the seed cannot reproduce."""
         before = {name: tensor.clone() for name, tensor in self.base.named_buffers()}
-        self.base.start(samples, generator)
+        self.base.initialise(samples, generator)
         if any(not torch.equal(tensor, before[name]) for name, tensor in self.base.named_buffers()):
             raise UsageError(
-                f"field 'subspace' can not hold a {self.config.base.type_name!r} that starts from the signal",
-                "choose a base, or an initialiser of it, that starts at random",
+                f"field 'subspace' cannot use base {self.config.base.type_name!r}: it is initialised from the signal",
+                "choose a base or an initialiser with random initial values",
             )
 
     def fold(self) -> Field:
-        """The base with its parameters where training left them, folded itself."""
+        """The folded base with the trained parameters."""
         base = self.config.base.build(self.spec, Generator().manual_seed(int(self.seed))).to(self.z)
         with torch.no_grad():
             for name, value in self.theta().items():
@@ -176,7 +178,7 @@ def hadamard(x: Tensor) -> Tensor:
 
 
 def _to_buffers(base: nn.Module) -> dict[str, torch.Size]:
-    """Turn parameters into buffers, and keep every buffer out of the state; the parameters' shapes by name."""
+    """Turn parameters into buffers and exclude all buffers from the state; returns the parameters' shapes by name."""
     shapes = {name: p.shape for name, p in base.named_parameters()}
     for module in base.modules():
         own = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))

@@ -1,4 +1,4 @@
-"""Sines with noise of the signal's band (WINNER, SIREN^2).  Chandravamsi et al. 2025, arXiv:2509.09719."""
+"""Sines initialised with noise in the signal's band (WINNER, SIREN^2).  Chandravamsi et al. 2025, arXiv:2509.09719."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig, InitialiserConfig
-from inr.layers.sine import Sine
-from inr.layers.winner import Winner as WinnerInit
+from inr.layers.activations.sine import Sine
+from inr.layers.initialisers.winner import Winner as WinnerInit
 
-_WIDTH = {"audio": 222}
+_WIDTH, _WAVEFORM_WIDTH = 256, 222
 
 
 @FIELDS.register("winner")
 @dataclass(frozen=True, kw_only=True)
 class Winner(Periodic):
-    """Network of sines that starts with noise of the signal's band on its first two matrices; 4 hidden layers.
+    """Network of sines with initial noise in the signal's band on its first two matrices; 4 hidden layers.
 
-    omega is 30 in all layers, for sound too. Width 256, and 222 for sound, as many parameters as SIREN's. For signals
-    other than sounds and pictures set the noise: `init.s0` and `init.s1`.
+    omega is 30 in all layers, also for sound. Width 256; 222 for sound, which matches SIREN's number of parameters.
+    Signals other than sounds and pictures need `field.init.s0` and `field.init.s1`, the noise.
 
     The authors report 64.5 dB against SIREN's 34.8 on sounds after 1000 full batches. In benchmarks/claims.py (half a
     second, 300 batches of 4096, two seeds) the order was not the same for both seeds; on a 128 x 128 picture of noise
@@ -38,15 +38,17 @@ class Winner(Periodic):
     )
     depth: int = param(5, "layers before the last linear map: the first and 4 hidden", ge=1, le=1024)
     activation: ActivationConfig = param(Sine(omega_first=30.0), "omega = 30 in all layers")
-    init: InitialiserConfig = param(WinnerInit(), "how linear maps start")
+    init: InitialiserConfig = param(WinnerInit(), "initialiser of the linear maps")
 
     def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(super().resolve(spec), width=self.width or _WIDTH.get(spec.kind, 256))
+        return dataclasses.replace(
+            super().resolve(spec), width=self.width or (_WAVEFORM_WIDTH if spec.traits.is_waveform else _WIDTH)
+        )
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The authors' rate and its total decay over 1000 epochs (0.99 or, for pictures, 0.998 every 20).
 
-        Steps of at most 16384 samples where theirs take all, up to 150 000.
+        Steps of at most 16384 samples instead of all (up to 150 000).
         """
-        end = 0.998**50 if spec.kind == "image" else 0.99**50
+        end = 0.998**50 if spec.traits.is_picture else 0.99**50
         return lattice_or_points(spec, {"lr": 1e-4, "schedule": {"type": "exponential", "end": end}})

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from inr._config import param
-from inr._domain import Spec
+from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig, LinearConfig
-from inr.layers.complex import Complex
-from inr.layers.gabor import Gabor
+from inr.layers.activations.gabor import Gabor
+from inr.layers.linear.complex import Complex
 
 
 @FIELDS.register("wire")
@@ -20,17 +20,17 @@ from inr.layers.gabor import Gabor
 class Wire(Periodic):
     """Complex Gabor wavelets: h' = exp(j omega z - |s z|^2), z = W h + b, Re of a linear output.
 
-    `width` 256 is the nominal one, 181 complex units. omega = 20, s = 10 is what FINER's comparison runs on pictures
+    The nominal `width` of 256 means 181 complex units. omega = 20 and s = 10 are from FINER's comparison on pictures
     (WIRE's own: s = 30).
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
 
-    linear: LinearConfig = param(Complex(), "how matrices are parameterised")
+    linear: LinearConfig = param(Complex(), "parameterisation of the matrices")
     activation: ActivationConfig = param(Gabor(), "omega = 20, s = 10")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, falling tenfold over the run; 1000 steps of at most 16384 samples for full ones."""
+        """The paper's rate, decaying tenfold; 1000 steps of at most 16384 samples instead of full batches."""
         return lattice_or_points(spec, {"lr": 5e-3, "schedule": "exponential"})
 
 
@@ -39,7 +39,7 @@ class Wire(Periodic):
 class Wire2d(Wire):
     """Complex Gabor wavelets with two branches: h' = exp(j omega z - s^2 (|z|^2 + |u|^2)), z and u linear in h.
 
-    `width` 256 is the nominal one, 128 complex units of two branches each.
+    The nominal `width` of 256 means 128 complex units with two branches each.
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"

@@ -1,34 +1,45 @@
-"""Fitting: the loop, losses, samplers, optimizers, schedules, checkpoints, and the result."""
+"""Fitting: the training loop and its parts, checkpoints, and the result."""
 
-from inr.fitting._jitter import JITTERS, JitterConfig
-from inr.fitting._loop import CHECKPOINT_NAME, Progress, Run, fit, resolve
-from inr.fitting._loss import LOSSES, LossConfig
-from inr.fitting._optimizer import OPTIMIZERS, OptimizerConfig
-from inr.fitting._result import Fit, Outcome
-from inr.fitting._sampler import SAMPLERS, SamplerConfig
-from inr.fitting._settings import FitConfig
-from inr.fitting._transform import TRANSFORMS, TransformConfig
+from inr.fitting.checkpoint import CHECKPOINT_NAME, is_unfinished, resume, save_checkpoint, unfinished_fit
+from inr.fitting.curve import Curve
+from inr.fitting.jitters import JITTERS, JitterConfig
+from inr.fitting.losses import LOSSES, LossConfig
+from inr.fitting.observer import Observer, Observers
+from inr.fitting.optimizers import OPTIMIZERS, OptimizerConfig
+from inr.fitting.progress import Progress
+from inr.fitting.residual_transforms import RESIDUAL_TRANSFORMS, ResidualTransformConfig
+from inr.fitting.resolving import resolve
+from inr.fitting.result import Fit, Outcome
+from inr.fitting.run import Run
+from inr.fitting.samplers import SAMPLERS, SamplerConfig
 from inr.fitting.schedules import SCHEDULES, ScheduleConfig
+from inr.fitting.settings import FitConfig
 
 __all__ = [
     "CHECKPOINT_NAME",
     "JITTERS",
     "LOSSES",
     "OPTIMIZERS",
+    "RESIDUAL_TRANSFORMS",
     "SAMPLERS",
     "SCHEDULES",
-    "TRANSFORMS",
+    "Curve",
     "Fit",
     "FitConfig",
     "JitterConfig",
     "LossConfig",
+    "Observer",
+    "Observers",
     "OptimizerConfig",
     "Outcome",
     "Progress",
+    "ResidualTransformConfig",
     "Run",
     "SamplerConfig",
     "ScheduleConfig",
-    "TransformConfig",
-    "fit",
+    "is_unfinished",
     "resolve",
+    "resume",
+    "save_checkpoint",
+    "unfinished_fit",
 ]

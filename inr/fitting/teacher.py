@@ -10,14 +10,23 @@ from typing import Any, BinaryIO, ClassVar, Self
 import torch
 from torch import Generator, Tensor
 
-from inr._domain import Frame, Grid, Spec
-from inr._errors import UsageError
-from inr.fitting._result import EVALUATION_CHUNK, Fit
-from inr.signals import Batch, Pool, Signal, Source, View
+from inr.core.domain import Frame, Grid, Spec
+from inr.core.errors import UsageError
+from inr.fitting.result import EVALUATION_CHUNK, Fit
+from inr.signals import (
+    Batch,
+    DistanceSignal,
+    Evaluate,
+    Lattice,
+    PointPool,
+    Pool,
+    Signal,
+    Source,
+    Values,
+    View,
+    evaluate_points,
+)
 from inr.signals import metrics as measures
-from inr.signals._distance import DistanceSignal, PointPool, evaluate_points
-from inr.signals._lattice import Lattice
-from inr.signals._signal import Evaluate, Values
 
 _TEST_SEED = 0x5EED
 _TEST_POINTS = 2**16
@@ -35,6 +44,7 @@ class Teacher(Signal):
 
     formats: ClassVar[tuple[str, ...]] = ()
     extensions: ClassVar[tuple[str, ...]] = ()
+    has_whole_lattice = False
 
     def __init__(self, fit: Fit, name: str) -> None:
         self.fit, self.name = fit, name
@@ -70,7 +80,7 @@ def teacher_of(fit: Fit, name: str) -> Teacher:
         return LatticeTeacher(fit, name)
     if issubclass(fit.kind, DistanceSignal):
         return DistanceTeacher(fit, name)
-    raise UsageError(f"a model of kind {fit.spec.kind!r} can not be distilled", "expected a lattice or distances")
+    raise UsageError(f"a model of kind {fit.spec.kind!r} cannot be distilled", "expected a lattice or distances")
 
 
 class LatticeTeacher(Teacher):
@@ -141,7 +151,7 @@ class DistanceTeacher(Teacher):
         if self.coarseness:
             x = torch.rand(n, self.spec.d_in, generator=generator)
             return PointPool(Batch(x, self.values(x)))
-        surface = self._surface(n // 2, generator)
+        surface = self.surface_points(n // 2, generator)
         near = _shaken(surface, 3 * n // 8, generator)
         x = torch.cat([surface, near, torch.rand(n - len(surface) - len(near), self.spec.d_in, generator=generator)])
         return PointPool(Batch(x, self.values(x)))
@@ -152,7 +162,7 @@ class DistanceTeacher(Teacher):
         Near: as in training, on points of another seed; where the teacher has no surface, the uniform ones.
         """
         generator = torch.Generator().manual_seed(_TEST_SEED)
-        near = _shaken(self._surface(_TEST_POINTS // 4, generator), _TEST_POINTS // 2, generator)
+        near = _shaken(self.surface_points(_TEST_POINTS // 4, generator), _TEST_POINTS // 2, generator)
         everywhere = torch.rand(_TEST_POINTS, self.spec.d_in, generator=generator)
         near = near if len(near) else everywhere
         taught, taught_near = (self.frame.from_field(self.values(x))[:, 0].double().numpy() for x in (everywhere, near))
@@ -163,7 +173,8 @@ class DistanceTeacher(Teacher):
             "mean_abs_difference": float(abs(learned - taught).mean()),
         }
 
-    def _surface(self, n: int, generator: Generator) -> Tensor:
+    def surface_points(self, n: int, generator: Generator) -> Tensor:
+        """At most n points on the teacher's zero level set: random points, moved by two Newton steps."""
         x = torch.rand(2 * n, self.spec.d_in, generator=generator)
         f = self.values(x)[:, 0]
         kept = f.abs().topk(n, largest=False).indices

@@ -1,4 +1,4 @@
-"""What the backward passes of compiled kernels share."""
+"""Shared parts of the backward passes of compiled kernels."""
 
 from __future__ import annotations
 
@@ -18,45 +18,56 @@ def applied(function: Any, *inputs: Any) -> Tensor:
 
 
 def all_applied(function: Any, *inputs: Any) -> tuple[Tensor, ...]:
-    """The same of one with several results."""
+    """`applied` for a function with several results."""
     results: tuple[Tensor, ...] = function.apply(*inputs)
     return results
 
 
 def asked(ctx: Any, n_inputs: int) -> tuple[bool, ...]:
-    """Which of the first inputs the running backward pass asks a gradient for.
+    """The inputs, of the first ones, whose gradient the running backward pass needs.
 
-    `ctx.needs_input_grad` says only which could be asked for; a normal by x would then cost a gradient by the
-    parameters too. autograd answers for inner nodes alone, so inputs must come to the function as views.
+    `ctx.needs_input_grad` lists all inputs that require gradients; with it a normal by x would also cost a gradient by
+    the parameters. Autograd knows this for inner nodes only, so inputs must reach the function as views.
     """
     nodes = [node for node, _ in ctx.next_functions[:n_inputs]]
     return tuple(node is not None and torch._C._will_engine_execute_node(node) for node in nodes)
 
 
 def tracked(tensor: Tensor) -> Tensor:
-    """The tensor as a variable of its own: a cotangent that depends on x must not bring x along."""
+    """The tensor as a separate variable, so that a cotangent that depends on x does not connect to x."""
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+
+
+def reference_gradients(
+    reference: Callable[[Sequence[Any]], Tensor],
+    g: Tensor,
+    inputs: Sequence[Tensor | None],
+    is_wanted: Sequence[bool],
+) -> tuple[Tensor | None, ...]:
+    """The wanted gradients of <g, reference(inputs)> in plain torch: differentiable, and under any transform."""
+    with torch.enable_grad():
+        sources = [None if tensor is None else tracked(tensor) for tensor in inputs]
+        pairs = zip(sources, is_wanted, strict=True)
+        picked = [source for source, is_asked in pairs if source is not None and is_asked]
+        found = iter(torch.autograd.grad(reference(sources), picked, g, create_graph=True))
+    return tuple(next(found) if is_asked else None for is_asked in is_wanted)
 
 
 def handed_over(
     ctx: Any, g: Tensor, reference: Callable[[Sequence[Tensor]], Tensor], n_others: int = 1
 ) -> tuple[Tensor | None, ...]:
-    """The gradients `ctx.found` that a scalar op worked out with its value, for a backward pass.
+    """For a backward pass: the gradients `ctx.found` that a scalar op computed together with its value.
 
-    Those of the reference where that pass is to be differentiated, or asks for what was not worked out (None). The
-    inputs are ctx.saved_tensors, after n_others that are no tensors.
+    If the pass is to be differentiated, or needs a gradient that was not computed (None), those of the reference. The
+    inputs are ctx.saved_tensors; n_others inputs before them are not tensors.
     """
     needs = ctx.needs_input_grad[n_others:]
-    found, ctx.found = ctx.found, None  # a gradient that nobody else holds becomes the parameter's without a copy
+    found, ctx.found = ctx.found, None  # without another reference autograd moves the gradient instead of copying it
     is_known = found is None or all(by is not None for by, need in zip(found, needs, strict=True) if need)
     if torch.is_grad_enabled() or is_functional(g) or not is_known:
         ctx.found = found
-        with torch.enable_grad():
-            sources = [tracked(tensor) for tensor in ctx.saved_tensors]
-            picked = [source for source, need in zip(sources, needs, strict=True) if need]
-            by = iter(torch.autograd.grad(reference(sources), picked, g, create_graph=True))
-        return tuple(next(by) if need else None for need in needs)
+        return reference_gradients(reference, g, ctx.saved_tensors, needs)
     if found is None:
-        raise RuntimeError("these gradients were taken before; call the op again, or create a graph")
+        raise RuntimeError("these gradients were used before; call the op again, or use create_graph=True")
     pairs = zip(found, needs, strict=True)
     return tuple(None if not need or by is None else by if float(g) == 1 else by * g for by, need in pairs)

@@ -1,4 +1,4 @@
-"""Which implementation of an op runs a call: the call states its need, a backend its reasons against it."""
+"""Dispatch: chooses the backend of an op for a call, from the call's requirements and the backends' limits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from inr._errors import UnavailableError, did_you_mean
-from inr._optional import probe
-from inr.kernels import _compiler
-from inr.kernels._precision import reason_against
+from inr.core.errors import UnavailableError, did_you_mean
+from inr.core.optional import probe
+from inr.kernels import compiler
+from inr.kernels.precision import reason_against
 
 _log = logging.getLogger("inr")
 _forced: ContextVar[str | None] = ContextVar("inr_backend", default=None)
@@ -28,15 +28,15 @@ _forced: ContextVar[str | None] = ContextVar("inr_backend", default=None)
 
 @dataclass(frozen=True)
 class Need:
-    """What one call asks of a backend.
+    """The requirements of one call.
 
     order: the highest derivative that will be taken of the result (eikonal training: 2).
     deterministic: the same call must give the same bytes.
     functional: the call runs under a torch.func transform, forward-mode AD, torch.export or torch.compile.
-    size: how much there is to do, in the op's own count; None: not said.
-    width: features of the widest layer, for networks; None: not said.
+    size: the amount of work, in the op's own unit; None: unknown.
+    width: features of the widest layer, for networks; None: unknown.
     precision: what the factors of matrix products may be rounded to.
-    shape: what else a backend may have limits for, in a type of the op's own.
+    shape: anything else that a backend may limit, in a type of the op.
     """
 
     device: str
@@ -59,7 +59,7 @@ class Need:
         precision: str = "float32",
         shape: Any = None,
     ) -> Need:
-        """The need of a call with these tensors (the first one speaks for device and dtype)."""
+        """The need of a call with these tensors (device and dtype are those of the first one)."""
         return cls(
             device=tensors[0].device.type,
             dtype=tensors[0].dtype,
@@ -96,9 +96,9 @@ class Backend:
     """One implementation of an op, with its limits as data; None means no limit.
 
     target: "module:function", imported when the backend is first used.
-    least_size, widths: below the one and outside the others it runs, but no faster than the backends after it.
-    precisions: what it may round the factors of matrix products to.
-    refuses: "module:function" from the need's `shape` (never None) to reasons against it; the module imports lightly.
+    least_size, widths: outside of them it runs, but not faster than the backends after it.
+    precisions: types to which it may round the factors of matrix products.
+    refuses: "module:function" from `Need.shape` (never None) to reasons against it; the module must import quickly.
     """
 
     name: str
@@ -116,9 +116,9 @@ class Backend:
     refuses: str | None = None
 
     def reasons_against(self, need: Need, *, is_thorough: bool = False) -> list[str]:
-        """Sentences that say why this backend can not serve the need; none when it can.
+        """Why this backend cannot serve the need, in sentences; empty if it can.
 
-        Its package is imported only where the device is one of its own, or if `is_thorough`.
+        Its package is imported only if the device is one of its devices, or if `is_thorough`.
         """
         return list(self._reasons_against(need, is_thorough))
 
@@ -127,8 +127,8 @@ class Backend:
         found = probe(self.package) if self.package and (is_at_home or is_thorough) else None
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
-            yield f"the package {self.package!r} can not be imported ({cause})"
-        elif self.package == "triton" and need.device == "cuda" and (reason := _compiler.reason_against()):
+            yield f"the package {self.package!r} cannot be imported ({cause})"
+        elif self.package == "triton" and need.device == "cuda" and (reason := compiler.reason_against()):
             yield reason
         if self.devices is not None and not is_at_home:
             yield f"it runs on {_words(self.devices)}, and the tensors are on {need.device}"
@@ -137,11 +137,11 @@ class Backend:
         if self.max_order is not None and need.order > self.max_order:
             yield f"it has derivatives up to order {self.max_order}, and order {need.order} is needed"
         if need.deterministic and not self.is_deterministic:
-            yield "its sums depend on the order in which threads finish, and determinism is asked for"
+            yield "its sums depend on the order in which threads finish, and determinism is required"
         if need.functional and not self.is_functional:
-            yield "it can not run under torch.func, forward-mode AD, torch.export or torch.compile"
+            yield "it cannot run under torch.func, forward-mode AD, torch.export or torch.compile"
         if need.precision not in self.precisions:
-            yield f"its matrix products are in {_words(self.precisions)}, and {need.precision} is asked for"
+            yield f"its matrix products are in {_words(self.precisions)}, and {need.precision} is required"
         asked = self.precisions & {need.precision} or self.precisions
         device = "cuda" if self._is_interpreted(need) else need.device
         for name in sorted(asked):
@@ -154,7 +154,7 @@ class Backend:
         return self.package == "triton" and need.device == "cpu" and is_interpreted()
 
     def reasons_to_pass(self, need: Need) -> list[str]:
-        """Sentences that say why another backend is as fast; they do not count where this one is forced."""
+        """Why another backend is as fast, in sentences; ignored if this backend is forced."""
         if need.size is not None and need.size < self.least_size:
             return [f"it gains nothing below a size of {self.least_size}"]
         if need.width is not None and self.widths is not None and not self.widths[0] <= need.width <= self.widths[1]:
@@ -164,16 +164,16 @@ class Backend:
         return []
 
     def is_for(self, need: Need) -> bool:
-        """Whether nothing speaks against it; asked at every call, so the cheapest first, and no further than needed."""
+        """Whether the backend can serve the need. Runs at every call, so the cheapest checks come first."""
         if self.devices is not None and need.device not in self.devices and not self._is_interpreted(need):
             return False
-        if need.functional and not self.is_functional:  # before sizes are compared: a traced one would be nailed down
+        if need.functional and not self.is_functional:  # first: comparing a traced size would specialise the graph
             return False
         return not self.reasons_to_pass(need) and next(self._reasons_against(need, False), None) is None
 
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
-        """The implementation itself; imported here and not before."""
+        """The implementation, imported on first use."""
         return _resolve(self.target)
 
 
@@ -235,14 +235,14 @@ class Op:
         reasons = known[name].reasons_against(need)
         if reasons:
             raise UnavailableError(
-                f"backend {name!r} was asked for and can not run {self.name}: {'; '.join(reasons)}",
+                f"backend {name!r} cannot run {self.name}: {'; '.join(reasons)}",
                 "unset INR_BACKEND, or leave use_backend, to let the op choose",
             )
         return known[name]
 
 
 def forced() -> str | None:
-    """The backend that `use_backend` insists on here, if any."""
+    """The backend that `use_backend` forces in this context, if any."""
     return _forced.get()
 
 
@@ -253,7 +253,7 @@ def _listed(passed: list[Backend], need: Need) -> str:
 
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
-    """Inside the block every op runs on this backend, or raises UnavailableError; stronger than INR_BACKEND."""
+    """Inside the block every op runs on this backend or raises UnavailableError; overrides INR_BACKEND."""
     token = _forced.set(name)
     try:
         yield
@@ -264,7 +264,7 @@ def use_backend(name: str) -> Iterator[None]:
 def ops() -> dict[str, Op]:
     """Every op by name: each folder of inr.kernels is one, and holds it as `OP`."""
     package = importlib.import_module("inr.kernels")
-    names = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if info.ispkg)
+    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg and not m.name.startswith("_"))
     found = (importlib.import_module(f"inr.kernels.{name}").OP for name in names)
     return {op.name: op for op in found}
 

@@ -1,25 +1,25 @@
-"""Layers: linear maps, activations with their initialisation, cells, heads and initialisers."""
+"""Layers: linear maps, activations with their initialisation, blocks, heads and initialisers."""
 
-from inr.layers._activation import ACTIVATIONS, Activation, ActivationConfig
-from inr.layers._cell import CELLS, Cell, CellConfig, Kit
-from inr.layers._head import HEADS, Head, HeadConfig
-from inr.layers._initialiser import INITIALISERS, InitialiserConfig
-from inr.layers._linear import LINEARS, Linear, LinearConfig, Role
+from inr.layers.activations import ACTIVATIONS, Activation, ActivationConfig
+from inr.layers.blocks import BLOCKS, Block, BlockConfig, BlockSpec
+from inr.layers.heads import HEADS, Head, HeadConfig
+from inr.layers.initialisers import INITIALISERS, InitialiserConfig
+from inr.layers.linear import LINEARS, Linear, LinearConfig, Role
 
 __all__ = [
     "ACTIVATIONS",
-    "CELLS",
+    "BLOCKS",
     "HEADS",
     "INITIALISERS",
     "LINEARS",
     "Activation",
     "ActivationConfig",
-    "Cell",
-    "CellConfig",
+    "Block",
+    "BlockConfig",
+    "BlockSpec",
     "Head",
     "HeadConfig",
     "InitialiserConfig",
-    "Kit",
     "Linear",
     "LinearConfig",
     "Role",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def as_real(real: Tensor, imag: Tensor) -> Tensor:
-    """The matrix [[Re, -Im], [Im, Re]] that acts on [Re | Im] as Re + j Im does on complex numbers."""
+    """The matrix [[Re, -Im], [Im, Re]] that multiplies [Re | Im] as Re + j Im multiplies complex numbers."""
     return torch.cat([torch.cat([real, -imag], dim=1), torch.cat([imag, real], dim=1)])
 
 

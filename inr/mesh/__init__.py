@@ -1,8 +1,8 @@
-"""Meshes: extraction of a field's level set, projection onto it, files, and a picture."""
+"""Meshes: level set extraction, projection onto the level set, files, and rendering."""
 
 from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.files import FORMATS, save_mesh
-from inr.mesh.of_fit import coloured, mesh_of_fit
+from inr.mesh.fitted_surface import coloured, mesh_of_fit
 from inr.mesh.picture import picture
 
 __all__ = [

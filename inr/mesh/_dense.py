@@ -1,21 +1,21 @@
-"""The whole lattice, slab by slab: the plain way, which the sparse search is measured against."""
+"""Dense evaluation of the whole lattice, slab by slab: the reference for the sparse search."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from inr.mesh._lattice import CORNERS, Lattice, Sampler, check_memory
-from inr.mesh._march import Cells, is_crossed
+from inr.mesh._octree_grid import CORNERS, OctreeGrid, PointEvaluator, check_memory
+from inr.mesh.march import Cells, is_crossed
 
 _BYTES_PER_POINT = 105  # of a slab, at the peak, measured
 _BYTES_PER_CELL = 600  # that the level set crosses, and of the mesh it gives, at the peak, measured
 
 
-def dense_cells(lattice: Lattice, sample: Sampler, chunk: int, memory_bytes: int) -> Cells:
+def dense_cells(lattice: OctreeGrid, sample: PointEvaluator, chunk: int, memory_bytes: int) -> Cells:
     """Every lattice cell that the level set crosses, found by evaluating all (resolution + 1)^3 points.
 
-    A slab and a surface as large as a wall of the box have to fit into `memory_bytes` for a point to be evaluated;
-    it ends as soon as more surface is found than fits.
+    Raises UsageError before the first point unless a slab and a surface as large as a wall of the box fit into
+    `memory_bytes`, and later if the surface found does not fit.
     """
     n = lattice.resolution + 1
     axis = lattice.position(np.arange(1, n + 1))

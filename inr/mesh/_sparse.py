@@ -1,5 +1,5 @@
 """Finding the lattice cells that a level set crosses, without evaluating the rest: a coarse lattice, then octree
-refinement by a Lipschitz test, then following the surface until nothing is left open."""
+refinement with a Lipschitz test, then following the surface until it is closed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import dataclasses
 
 import numpy as np
 
-from inr.mesh._lattice import CORNERS, Bools, Ints, Lattice, Reals, Sampler, Singles, check_memory
-from inr.mesh._march import Cells, is_crossed
+from inr.mesh._octree_grid import CORNERS, Bools, Ints, OctreeGrid, PointEvaluator, Reals, Singles, check_memory
+from inr.mesh.march import Cells, is_crossed
 
 MAX_ROUNDS = 32
 STEEP = 0.95
-"""Share of the cells at a level of refinement whose slope bounds the others' too; a learned field's few steepest spots
-would have all cells kept, and what they hide is found by following the surface."""
+"""Quantile of the slopes at a refinement level, used as Lipschitz estimate: the maximum would keep all cells because
+of a few steep spots. Missed surface is found by following it."""
 _BYTES_PER_BLOCK = 1700  # of the arrays below and of the mesh they give, at the peak, measured
 
 _BLOCK_POINTS: Ints = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(27, 3)
@@ -31,12 +31,12 @@ class Search:
 
 
 def sparse_cells(
-    lattice: Lattice, sample: Sampler, *, lipschitz: float | None, margin: float, memory_bytes: int
+    lattice: OctreeGrid, sample: PointEvaluator, *, lipschitz: float | None, margin: float, memory_bytes: int
 ) -> Search:
     """Every lattice cell that the level set crosses, as far as a Lipschitz bound and the checks can tell.
 
     A cell with centre c and half-diagonal r holds no zero of g = f - level when |g(c)| > L r and L bounds the slope
-    of g inside. L is `lipschitz` where it is given; otherwise `margin` times the slope seen among neighbouring cells
+    of g inside. L is `lipschitz` if it is given; otherwise `margin` times the slope seen among neighbouring cells
     at this level of refinement, so that fine ripples count at the scale where they matter: the cell's own slope or the
     one that 95 % of the cells do not exceed, whichever is steeper. Cells at the
     walls are kept wherever the shape may be inside (g(c) <= L r), because it is closed there.
@@ -52,7 +52,7 @@ def sparse_cells(
     blocks = _Blocks(lattice, sample)
     blocks.add(blocks.key(cells))
     for done in range(MAX_ROUNDS):
-        wanted = _distinct(np.concatenate([blocks.unfollowed(), coarse.uncovered(blocks.cells)]))
+        wanted = _distinct(np.concatenate([blocks.missing_neighbours(), coarse.missed_sign_changes(blocks.cells)]))
         if not len(wanted):
             return Search(blocks.cells, used, done)
         # the search strides further with every round, up to whole coarse cells
@@ -80,7 +80,7 @@ def _slopes(values: Reals | Singles, positions: tuple[Reals, Reals, Reals]) -> R
 
 
 def _refine(
-    parents: Ints, side: int, lattice: Lattice, sample: Sampler, lipschitz: float | None, margin: float
+    parents: Ints, side: int, lattice: OctreeGrid, sample: PointEvaluator, lipschitz: float | None, margin: float
 ) -> tuple[Ints, float]:
     """Cells [K, 3] of twice the side -> those of their eighths that may hold the surface, and the bound used."""
     cells = (2 * parents[:, None, :] + CORNERS).reshape(-1, 3)
@@ -105,9 +105,9 @@ def _refine(
 
 
 class _CoarseLattice:
-    """The corners of the coarse cells, all evaluated: where the search begins, and a check of where it ends."""
+    """The corners of the coarse cells, all evaluated: the start of the search and a check of its result."""
 
-    def __init__(self, lattice: Lattice, sample: Sampler) -> None:
+    def __init__(self, lattice: OctreeGrid, sample: PointEvaluator) -> None:
         n = lattice.n_coarse
         self._lattice = lattice
         self._index = np.clip(np.arange(n + 1) * lattice.stride, 1, lattice.resolution + 1)
@@ -118,8 +118,8 @@ class _CoarseLattice:
     def keep(self, lipschitz: float | None, margin: float) -> tuple[Ints, float]:
         """Coarse cells that may hold the surface [K, 3], and the bound used.
 
-        Every point of a cell is within its half-diagonal of a corner, so the smallest corner value takes the part
-        of the centre's. The bound is taken once from all cells and again from those kept: far from the surface a
+        Every point of a cell is within its half-diagonal of a corner, so the smallest corner value is used in place of
+        the centre's. The bound is taken once from all cells and again from those kept: far from the surface a
         field may be steep, and that does not matter.
         """
         n = self._lattice.n_coarse
@@ -137,7 +137,7 @@ class _CoarseLattice:
         bound = _bound(slopes[near], margin)
         return cells[_keep(nearest, radius, at_wall, bound)], bound
 
-    def uncovered(self, cells: Cells) -> Ints:
+    def missed_sign_changes(self, cells: Cells) -> Ints:
         """Keys of the blocks along those coarse lattice edges whose ends differ in sign while no crossing of the
         fine lattice was found on them."""
         on_line = np.zeros(self._lattice.side + 1, dtype=bool)
@@ -184,7 +184,7 @@ class _Blocks:
     Every lattice point is evaluated once, however many blocks share it.
     """
 
-    def __init__(self, lattice: Lattice, sample: Sampler) -> None:
+    def __init__(self, lattice: OctreeGrid, sample: PointEvaluator) -> None:
         self._lattice, self._sample = lattice, sample
         self._keys = np.empty(0, dtype=np.int64)
         self._values = np.empty((0, 27), dtype=np.float32)
@@ -200,7 +200,7 @@ class _Blocks:
         return self._lattice.key(blocks)
 
     def add(self, keys: Ints) -> None:
-        """Evaluate the blocks with these keys, but for those that are there already."""
+        """Evaluate the blocks with these keys that were not evaluated before."""
         keys = _distinct(keys)
         keys = keys[_absent(keys, self._keys)]
         points = self._lattice.key(2 * self._lattice.index(keys)[:, None, :] + _BLOCK_POINTS)
@@ -228,8 +228,8 @@ class _Blocks:
             self._cells = Cells(np.concatenate(index), np.concatenate(values))
         return self._cells
 
-    def unfollowed(self) -> Ints:
-        """Keys of the blocks that are not there although the surface goes on into them through a common face."""
+    def missing_neighbours(self) -> Ints:
+        """Keys of missing blocks into which the surface continues through a common face."""
         inside = (self._values < 0).reshape(-1, 3, 3, 3)
         wanted = []
         for axis in range(3):

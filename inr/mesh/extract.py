@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Literal, Self
 
@@ -11,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr._domain import Frame
-from inr._errors import UsageError
+from inr.core.domain import Frame
+from inr.core.errors import UsageError
 from inr.mesh._dense import dense_cells
-from inr.mesh._lattice import Ints, Lattice, OnProgress, Reals, Sampler
-from inr.mesh._march import is_closed, march
+from inr.mesh._octree_grid import Ints, OctreeGrid, OnProgress, PointEvaluator, Reals
 from inr.mesh._sparse import sparse_cells
+from inr.mesh.march import is_closed, march
+from inr.mesh.measure import measure
 from inr.mesh.project import project, unit
 
 MAX_RESOLUTION = 4096
@@ -27,7 +29,7 @@ Colors = NDArray[np.uint8]
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
     """Triangles. vertices [V, 3] float64; faces [F, 3] int64, counter-clockwise as seen from outside; normals [V, 3]
-    float64 of unit length, outward, or None where a mesh came without; colors [V, 3 or 4] uint8, or None."""
+    float64 of unit length, outward, or None if the mesh has none; colors [V, 3 or 4] uint8, or None."""
 
     vertices: Reals
     faces: Ints
@@ -41,12 +43,14 @@ class MeshResult(Mesh):
 
     outcome: "ok", or "empty" when the field never crosses the level; there are then no vertices and no faces.
     value_range: smallest and largest value seen. level: that of the surface. resolution: lattice cells along an axis.
-    n_evaluated: points at which the field or its gradient was evaluated, all told (search, slope bound, checks,
-    projection, normals); n_search: those before the triangles were made. n_dense: (resolution + 1)^3;
+    n_evaluated: evaluations of the field or its gradient in total (search, slope bound, checks, projection, normals);
+    n_search: evaluations before triangulation. n_dense: (resolution + 1)^3;
     fraction: n_evaluated / n_dense.
     is_closed: every edge has two faces. is_clipped: the shape meets the walls of the unit box and was closed there.
+    n_components: connected surfaces; n_cavities: those of them that point inward; n_specks: those of 3 cells or fewer
+    along every axis, beside larger ones. volume: enclosed. thickness: 2 volume / area, that of a plate.
     lipschitz: the slope bound that the search used, None for a dense one. rounds: how often the search had to be
-    extended after its first pass.
+    extended after its first pass. notes: messages for the user.
     """
 
     normals: Reals
@@ -59,8 +63,14 @@ class MeshResult(Mesh):
     n_dense: int
     is_closed: bool
     is_clipped: bool
+    n_components: int
+    n_cavities: int
+    n_specks: int
+    volume: float
+    thickness: float
     lipschitz: float | None
     rounds: int
+    notes: tuple[str, ...] = ()
 
     @property
     def fraction(self) -> float:
@@ -77,6 +87,8 @@ class MeshResult(Mesh):
             self,
             vertices=vertices,
             normals=unit(self.normals / np.asarray(frame.domain.extent)),
+            volume=self.volume * math.prod(frame.domain.extent),
+            thickness=self.thickness * max(frame.domain.extent),
             level=level.item(),
             value_range=(low.item(), high.item()),
         )
@@ -102,9 +114,9 @@ def extract_mesh(
     gradient: points [N, 3] -> df/dx [N, 3], for projection and normals; by default central differences over half a
     lattice spacing each way, which also smooth over fields with kinks (hash grids).
     dense: evaluate every lattice point instead of searching. project_steps: Newton steps of each vertex.
-    margin: factor >= 1 on the slope seen between samples, where no bound is given. lipschitz: a bound on |f(x) - f(y)|
-    / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: what would need more is
-    refused: a sparse search as soon as that shows, before the finest lattice; a dense one before the first point, or
+    margin: factor >= 1 on the slope measured between samples, if no bound is given. lipschitz: a bound on |f(x) - f(y)|
+    / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: anything that needs more is
+    refused: a sparse search as soon as that is known, before the finest lattice; a dense one before the first point, or
     on the way if the surface turns out to be larger than a few walls of the box.
     on_progress: called with the stage's name and the number of points evaluated so far.
 
@@ -115,13 +127,13 @@ def extract_mesh(
 
     What is guaranteed: the mesh is the level set of the signs on the lattice. With a true `lipschitz` the sparse mesh
     is the dense one, triangle for triangle. With an estimated bound this is checked, not certain: the surface is
-    followed through every face that it crosses, so it can not end inside the box, and every sign change of the coarse
+    followed through every face that it crosses, so it cannot end inside the box, and every sign change of the coarse
     lattice must be met; a whole component that fits between coarse lattice points, in a field that is much steeper
     there than anywhere it was sampled, can be missed. In either case, parts thinner than a lattice cell can be missed,
     as by dense marching cubes.
 
-    A shape that meets the walls of the box is closed on them, and `is_clipped` says so. A field that never crosses
-    the level gives the outcome "empty", no exception.
+    A shape that meets the walls of the box is closed on them, and `is_clipped` says so. If the field never crosses
+    the level, the outcome is "empty" (no exception).
 
     Raises UsageError for a resolution outside 4..4096 or one that needs more than `memory_bytes`, other settings out
     of range, values of a wrong shape, and values that are not finite.
@@ -130,8 +142,8 @@ def extract_mesh(
     Hart, Sphere tracing (1996), for the Lipschitz test.
     """
     _check(resolution, level, project_steps, margin, lipschitz, chunk)
-    lattice = Lattice.of(resolution)
-    sample = Sampler(values, gradient, level, chunk, on_progress)
+    lattice = OctreeGrid.of(resolution)
+    sample = PointEvaluator(values, gradient, level, chunk, on_progress)
     if dense:
         cells, bound, rounds = dense_cells(lattice, sample, chunk, memory_bytes), None, 0
     else:
@@ -145,6 +157,7 @@ def extract_mesh(
     else:
         faces = soup.faces
         vertices, normals = project(soup, sample, spacing=lattice.spacing, steps=project_steps)
+    measured = measure(vertices, faces, lattice.spacing)
     return MeshResult(
         vertices=vertices,
         faces=faces,
@@ -158,6 +171,11 @@ def extract_mesh(
         n_dense=(resolution + 1) ** 3,
         is_closed=is_closed(faces),
         is_clipped=not empty and bool(soup.capped.any()),
+        n_components=measured.n_components,
+        n_cavities=measured.n_cavities,
+        n_specks=measured.n_specks,
+        volume=measured.volume,
+        thickness=measured.thickness,
         lipschitz=bound,
         rounds=rounds,
     )
@@ -172,12 +190,12 @@ def _check(
             "512 is a good first choice; the surface takes four times the memory with each doubling",
         )
     if not np.isfinite(level):
-        raise UsageError(f"level {level} is not a finite number")
+        raise UsageError(f"`level` is {level}, expected a finite number")
     if project_steps < 0:
-        raise UsageError(f"project_steps {project_steps} is negative, expected 0 or more")
+        raise UsageError(f"`project_steps` is {project_steps}, expected 0 or more")
     if not (np.isfinite(margin) and margin >= 1):
-        raise UsageError(f"margin {margin} is out of range, expected a number of at least 1", "the default is 1.5")
+        raise UsageError(f"`margin` is {margin}, expected a number of at least 1", "the default is 1.5")
     if lipschitz is not None and not (np.isfinite(lipschitz) and lipschitz > 0):
-        raise UsageError(f"lipschitz {lipschitz} is out of range, expected a positive number", "or leave it out")
+        raise UsageError(f"`lipschitz` is {lipschitz}, expected a positive number", "or leave it out")
     if chunk < 1:
-        raise UsageError(f"chunk {chunk} is out of range, expected at least 1 point")
+        raise UsageError(f"`chunk` is {chunk}, expected at least 1 point")

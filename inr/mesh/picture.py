@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from inr._errors import UsageError
-from inr.mesh._lattice import Ints, Reals
+from inr.core.errors import UsageError
+from inr.mesh._octree_grid import Ints, Reals
 from inr.mesh.extract import Mesh
 from inr.mesh.project import unit
 
@@ -22,9 +22,9 @@ _NOTHING = np.iinfo(np.int64).max
 def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation_deg: float = 25.0) -> Pixels:
     """Shaded picture of a mesh, uint8 [size, size, 3]: orthographic, from azimuth and elevation, y up (as in glTF).
 
-    A depth buffer over twice the size, then the normals of the vertices, interpolated (of the faces, where the mesh
-    has no normals), lit from above the viewer's left shoulder. Both sides of a face are lit. A mesh with colours has
-    them, evenly within a face.
+    A depth buffer over twice the size, then the normals of the vertices, interpolated (of the faces, if the mesh has no
+    normals), lit from the upper left, behind the viewer. Both sides of a face are lit. A mesh with colours is
+    drawn in them, one colour per face.
     Raises UsageError for a size outside 8..4096.
     """
     if not 8 <= size <= 4096:
@@ -92,7 +92,7 @@ def _at(plane: Reals, column: Ints, row: Ints) -> Reals:
 
 
 def _depth_buffer(triangles: Reals, planes: Reals, side: int) -> Ints:
-    """Number of the nearest face at each pixel centre, [side * side]; -1 where there is none.
+    """Number of the nearest face at each pixel centre, [side * side]; -1 if there is none.
 
     Faces are taken in groups whose bounding boxes fit the same power-of-two block of pixels, each group as one array
     of candidate pixels. Depth (31 bits) and face number (32 bits) share one integer, so that a plain minimum picks
@@ -119,7 +119,7 @@ def _depth_buffer(triangles: Reals, planes: Reals, side: int) -> Ints:
 
 
 def _colour(mesh: Mesh, face: Ints) -> Reals:
-    """Of faces [N], unlit: the mean of their vertices' [N, 3], or the house's [3] where the mesh has none."""
+    """Unlit colours of faces [N]: the mean of their vertices' [N, 3], or the default colour [3]."""
     if mesh.colors is None:
         return _COLOUR
     return np.asarray(mesh.colors[mesh.faces[face], :3].mean(axis=1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from inr.mesh._lattice import Ints, Reals, Sampler
-from inr.mesh._march import Soup
+from inr.mesh._octree_grid import Ints, PointEvaluator, Reals
+from inr.mesh.march import Soup
 
 # Steps below this share of the lattice spacing are not worth an evaluation; a vertex that moved further than this
 # share has its gradient taken again for its normal (the gradient of a distance is constant along a Newton step).
@@ -13,12 +13,12 @@ _STILL = 1e-3
 _MOVED = 0.05
 
 
-def project(soup: Soup, sample: Sampler, *, spacing: float, steps: int) -> tuple[Reals, Reals]:
+def project(soup: Soup, sample: PointEvaluator, *, spacing: float, steps: int) -> tuple[Reals, Reals]:
     """Vertices [V, 3] on the level set, and unit normals [V, 3] that point to larger values (outward).
 
     Each step is v <- v - g grad g / |grad g|^2 with g = f - level, grad g taken at the start (chord Newton); the way
-    from the start is at most spacing / 2, and a step that makes |g| larger is taken back, so that a field with a
-    rough gradient can not throw vertices about. Vertices on a wall of the box stay on it; those that cap the shape
+    from the start is at most spacing / 2, and a step that makes |g| larger is undone, so that a field with a rough
+    gradient cannot scatter vertices. Vertices on a wall of the box stay on it; those that cap the shape
     there do not move, and have the wall's normal. Where the gradient vanishes, the normal is that of the faces.
     """
     vertices = soup.vertices.copy()

@@ -1,33 +1,13 @@
-"""The empirical neural tangent kernel of a field, and what it says about what the field can learn.
+"""The empirical neural tangent kernel (NTK) of a field, and what it predicts about training.
 
-`tangent_kernel` makes the matrix, `TangentOperator` its products; `spectrum`, `alignment`, `dynamics`, `bands` and
-`fourier` read them; `analytic` has the kernels of infinitely wide networks.
+kernel/ computes it: `tangent_kernel` the matrix, `TangentOperator` its products, `sketch` random functions with the
+kernel as covariance, `infinite_width` the kernels of infinitely wide networks. spectra/ analyses it by mode and by
+frequency, forecast/ predicts training. `ntk_report` puts all of it together, `suggest` proposes settings, `NtkTracker`
+follows the kernel through a fit.
 """
 
-from inr.ntk._alignment import (
-    Alignment,
-    Drift,
-    alignment,
-    cka,
-    debiased_cka,
-    drift,
-    kernel_target_alignment,
-    label_gradient_alignment,
-    target_alignment,
-)
-from inr.ntk._analytic import WideKernels, WideLayer, infinite_width, wide_kernels
-from inr.ntk._bands import (
-    Bands,
-    band_energy,
-    band_probes,
-    band_residual,
-    lattice,
-    log_bands,
-    power,
-    radial_frequency,
-    spectral_centroid,
-)
-from inr.ntk._dynamics import (
+from inr.ntk.analysis import ntk_report
+from inr.ntk.forecast.dynamics import (
     Sharpness,
     adam_weights,
     octaves,
@@ -38,14 +18,48 @@ from inr.ntk._dynamics import (
     sharpness,
     time_constants,
 )
-from inr.ntk._estimates import Estimate, LowRank, hutch_pp, hutchinson, nystrom, squared_frobenius
-from inr.ntk._fourier import BandKernel, band_kernel, band_kernel_of, fourier_diagonal, leakage, rayleigh, roll_off
-from inr.ntk._kernel import Kernel, Method, cross_kernel, tangent_kernel
-from inr.ntk._lanczos import Density, Eigenpairs, density, lanczos
-from inr.ntk._operator import Channels, TangentOperator
-from inr.ntk._sanity import violations
-from inr.ntk._sketch import Sketch, sketch
-from inr.ntk._spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
+from inr.ntk.kernel.estimates import Estimate, LowRankKernel, hutch_pp, hutchinson, nystrom, squared_frobenius
+from inr.ntk.kernel.infinite_width import WideKernels, WideLayer, infinite_width, wide_kernels
+from inr.ntk.kernel.lanczos import Density, Eigenpairs, density, lanczos
+from inr.ntk.kernel.matrix import Kernel, Method, cross_kernel, tangent_kernel
+from inr.ntk.kernel.operator import Channels, TangentOperator
+from inr.ntk.kernel.sketch import Sketch, sketch
+from inr.ntk.report import Report
+from inr.ntk.report_document import document_of, report_of
+from inr.ntk.spectra.alignment import (
+    Alignment,
+    Drift,
+    alignment,
+    cka,
+    debiased_cka,
+    drift,
+    kernel_target_alignment,
+    label_gradient_alignment,
+    target_alignment,
+)
+from inr.ntk.spectra.bands import (
+    Bands,
+    band_energy,
+    band_probes,
+    band_residual,
+    lattice,
+    log_bands,
+    power,
+    radial_frequency,
+    spectral_centroid,
+)
+from inr.ntk.spectra.fourier import (
+    BandKernel,
+    band_kernel,
+    band_kernel_of,
+    fourier_diagonal,
+    leakage,
+    rayleigh,
+    roll_off,
+)
+from inr.ntk.spectra.sanity import violations
+from inr.ntk.spectra.spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
+from inr.ntk.tracker import NtkTracker, observers_of
 
 __all__ = [
     "Alignment",
@@ -57,9 +71,11 @@ __all__ = [
     "Eigenpairs",
     "Estimate",
     "Kernel",
-    "LowRank",
+    "LowRankKernel",
     "Method",
+    "NtkTracker",
     "Ranks",
+    "Report",
     "Sharpness",
     "Sketch",
     "Spectrum",
@@ -78,6 +94,7 @@ __all__ = [
     "cross_kernel",
     "debiased_cka",
     "density",
+    "document_of",
     "drift",
     "fourier_diagonal",
     "hutch_pp",
@@ -90,7 +107,9 @@ __all__ = [
     "leakage",
     "log_bands",
     "modes_for",
+    "ntk_report",
     "nystrom",
+    "observers_of",
     "octaves",
     "power",
     "predicted_loss_of_modes",
@@ -100,6 +119,7 @@ __all__ = [
     "ranks",
     "rates",
     "rayleigh",
+    "report_of",
     "roll_off",
     "sharpness",
     "sketch",

@@ -1,15 +1,15 @@
-"""What a report means, in sentences: one rule each, with the number that it rests on and where it is from.
+"""The verdict of a report in sentences: one rule each, with the number behind it and its source.
 
-What a verdict can promise was measured on fits of small networks (benchmarks/forecasts.py, its table in
-benchmarks/RESULTS.md). Where the kernel after the rehearsal is still that of the start (alignment 0.9 or more): of the
-bands said to be left unlearned 98 % were, of those that were 99 % had been said, and the energy left was right within
-0.2 dB (5 runs). Where it has moved (3 runs): every band that was left had been said, but about half of those said came
-after all, and up to 6.5 dB less was left than forecast. So there the verdict says "at most", and is not `is_reliable`.
-This is for runs that are followed (`Report.is_followed`); large pictures with large networks have one rate per band,
-which on small ones was wrong by tens of dB in long runs, mostly towards learned.
+How accurate verdicts are was measured on fits of small networks (benchmarks/forecasts.py, results in
+benchmarks/RESULTS.md). If the kernel hardly changed in the rehearsal (alignment with the start of 0.9 or more, 5 runs),
+98 % of the bands forecast as unlearned were unlearned, 99 % of the unlearned bands had been forecast, and the energy
+left was right within 0.2 dB. If the kernel changed (3 runs), all unlearned bands had been forecast, but about half of
+the bands forecast as unlearned were learned, and up to 6.5 dB less was left than forecast: the verdict then says "at
+most", and `is_reliable` is False. This holds for runs that can be followed (`Report.is_followed`). For large networks
+on large pictures each band has one rate, which in long runs of small networks was wrong by tens of dB, mostly too
+optimistic.
 
-A rule speaks only where the report's own numbers bear it out: advice to change a setting is given for settings that
-were tried in the kernel and left less unlearned.
+Advice to change a setting is given only if a trial of that setting left less unlearned.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from inr.ntk.report import Finding, Report
+from inr.ntk.report import UNCHANGED, Finding, Report
 
 NEGLIGIBLE = 1e-3
-"""A share of the target's energy below which bands are not worth a word: 30 dB under the signal."""
+"""Share of the target's energy below which bands do not matter: 30 dB below the signal."""
 BETTER = 0.9
-"""A trial is advice if it leaves at most so much of what was unlearned."""
+"""A setting is advised if its trial leaves at most this share of what was unlearned."""
 RICH, LAZY = 0.9, 0.99
-"""Centred alignment with the kernel at the start: below, predictions from the start are rough; above, they hold."""
+"""Alignment with the kernel at the start. Below RICH, predictions from the start are rough; above LAZY, they hold."""
 WHITE = 0.01
 FLAT_DB, LOW_ALIGNMENT = 10.0, 0.1
 STEPS_WORTH_SAYING = 10.0
@@ -41,25 +41,25 @@ def judge(report: Report) -> Report:
 
 
 def is_reliable(r: Report) -> bool:
-    """Is the kernel that was read still about that of the start, so that it may be taken for that of the run?"""
+    """Whether the kernel that was read is still close to that of the start, and so represents the whole run."""
     return r.is_linear or not r.steps or r.cka_init >= RICH
 
 
 def exact(r: Report) -> Finding | None:
-    """A model that is linear in its parameters has one kernel for ever."""
+    """The kernel of a linear model is constant."""
     if not r.is_linear:
         return None
     return Finding(
         "exact",
-        "The field is linear in its parameters: its kernel never changes, and for gradient descent these predictions "
-        "are exact.",
+        "The field is linear in its parameters, so its kernel is constant and these predictions are exact for gradient "
+        "descent.",
         "f(theta + d) + f(theta - d) = 2 f(theta) to rounding",
         "Jacot et al. 2018, arXiv:1806.07572",
     )
 
 
 def unlearned(r: Report) -> Finding | None:
-    """How much of the target lies where the run does not come."""
+    """How much of the target the run will not learn."""
     v = r.verdict
     if not math.isfinite(v.unlearned):
         return None
@@ -74,39 +74,38 @@ def unlearned(r: Report) -> Finding | None:
     if not r.steps:
         return Finding(
             "unlearned",
-            f"{percent(v.unlearned)} of the target's energy lies in bands that the closed form does not reach.",
+            f"{percent(v.unlearned)} of the target's energy lies in bands that the closed form does not learn.",
             "more than half of those bands' energy is left",
             "Xu et al. 2019, arXiv:1901.06523",
         )
     if v.unlearned <= NEGLIGIBLE:
         return Finding(
             "unlearned",
-            f"All bands that matter are learned within {r.steps} steps: {percent(v.unlearned)} of the target's energy "
-            "stays out of reach.",
+            f"All important bands are learned within {r.steps} steps; {percent(v.unlearned)} of the target's energy is "
+            "not.",
             "forecast of Adam by band",
             "Xu et al. 2019, arXiv:1901.06523",
         )
     if r.cka_init < RICH and not r.is_linear:
         return Finding(
             "unlearned",
-            f"At most {percent(v.unlearned)} of the target's energy stays out of reach of {r.steps} steps, in bands "
-            f"from {v.from_rho:.3g} cycles per sample on; how much of it will come can not be told, as the kernel is "
-            "changing.",
+            f"At most {percent(v.unlearned)} of the target's energy is not learned in {r.steps} steps, in bands from "
+            f"{v.from_rho:.3g} cycles per sample upwards. How much is uncertain because the kernel is still changing.",
             f"more than half of those bands' energy is left in the forecast of {r.optimizer} with the kernel as it is",
             "Xu et al. 2019, arXiv:1901.06523; Adam's kernel after Cohen et al. 2022, arXiv:2207.14484",
         )
-    limit = f"; left as they are they would keep PSNR near {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""
+    limit = f"; they alone limit PSNR to about {v.psnr_limit:.1f} dB" if math.isfinite(v.psnr_limit) else ""
     return Finding(
         "unlearned",
         f"{percent(v.unlearned)} of the target's energy lies in bands that {r.steps} steps will not learn, from "
-        f"{v.from_rho:.3g} cycles per sample on{limit}.",
+        f"{v.from_rho:.3g} cycles per sample upwards{limit}.",
         f"more than half of those bands' energy is left in the forecast of {r.optimizer}",
         "Xu et al. 2019, arXiv:1901.06523; Adam's kernel after Cohen et al. 2022, arXiv:2207.14484",
     )
 
 
 def more_steps(r: Report) -> Finding | None:
-    """Where the missing bands would come in a longer run of a length that anyone would run."""
+    """How many steps would learn the missing bands, if that is at most ten times as many."""
     missing = [b for b in r.bands if not b.is_learned]
     reachable = [b for b in missing if b.half_step <= STEPS_WORTH_SAYING * r.steps]
     gained = sum(b.target_energy for b in reachable)
@@ -124,69 +123,69 @@ def more_steps(r: Report) -> Finding | None:
 
 
 def try_setting(r: Report) -> Finding | None:
-    """The best of the settings that were tried, where it is better than what is."""
+    """The best of the settings that were tried, if it is better than the present one."""
     if not r.trials or r.verdict.unlearned <= NEGLIGIBLE:
         return None
     best, here = r.trials[0], _base(r)
-    if best.setting == BASE or best.unlearned > BETTER * here:
+    if best.setting == UNCHANGED or best.unlearned > BETTER * here:
         return None
-    left = f"{percent(best.unlearned)} unlearned, the field as it is {percent(here)}"
-    text = f"Try {best.setting}: in a short trial it left {left}."
-    others = [t for t in r.trials[1:] if t.setting != BASE and t.unlearned <= BETTER * here]
+    left = f"{percent(best.unlearned)} unlearned, the present settings {percent(here)}"
+    text = f"Try {best.setting}: a short trial left {left}."
+    others = [t for t in r.trials[1:] if t.setting != UNCHANGED and t.unlearned <= BETTER * here]
     if others:
         text += " Also better: " + ", ".join(f"{t.setting} ({percent(t.unlearned)})" for t in others[:3]) + "."
-    source = next((why for part, why in SOURCES.items() if part in best.setting), "tried in the kernel")
+    source = next((why for part, why in SOURCES.items() if part in best.setting), "tried on the kernel")
     return Finding("try_setting", text, "the same forecast with the setting changed", source)
 
 
 def nothing_helps(r: Report) -> Finding | None:
-    """Where settings were tried and none is better."""
+    """If settings were tried and none is better."""
     if not r.trials or r.verdict.unlearned <= NEGLIGIBLE:
         return None
     here = _base(r)
-    tried = [t for t in r.trials if t.setting != BASE]
+    tried = [t for t in r.trials if t.setting != UNCHANGED]
     if not tried or min(t.unlearned for t in tried) <= BETTER * here:
         return None
     return Finding(
         "nothing_helps",
-        f"None of the settings tried ({', '.join(t.setting for t in tried)}) reaches more: take another family "
-        "(inr ntk --compare) or more steps.",
+        f"None of the settings tried ({', '.join(t.setting for t in tried)}) learns more: compare "
+        "other field families, or take more steps.",
         "the same forecast with each setting changed",
-        "tried in the kernel",
+        "tried on the kernel",
     )
 
 
 def coarse(r: Report) -> Finding | None:
-    """The forecast could not follow the run."""
+    """The forecast has one rate per band."""
     if not r.bands or not r.steps or r.is_followed or r.is_linear:
         return None
     return Finding(
         "coarse",
-        "The run was too much work to be followed, so each band was given one rate: its slow half may be left where "
-        "this says learned. A piece of the signal, or a smaller network, can be followed.",
-        "points x parameters x products with the kernel above the mode's limit; --mode full has twenty times of it",
+        "The run was too large to be followed, so the forecast has one rate per band: parts of a band forecast as "
+        "learned may be left. A part of the signal, or a smaller network, can be followed.",
+        "points x parameters x products with the kernel above the limit; that of mode full is twenty times higher",
         "benchmarks/forecasts.py",
     )
 
 
 def regime(r: Report) -> Finding | None:
-    """Whether the kernel has moved, and so whether what is predicted from it will last."""
+    """Whether the kernel has changed, and so whether predictions from it hold."""
     if r.drift is None or r.is_linear or not math.isfinite(r.cka_init):
         return None
     since = f"{r.rehearsed} steps" if r.state == "start" else "training"
     if r.cka_init < RICH:
         return Finding(
             "rich",
-            f"Rich regime: after {since} the kernel is another one (alignment {r.cka_init:.2f} with its start, trace "
-            f"{r.drift.trace_ratio:.2g} times). The forecast is not to be relied on: what it calls learned mostly is, "
-            "what it calls unlearned often still comes.",
+            f"Rich regime: after {since} the kernel has changed (alignment {r.cka_init:.2f} with the start, trace "
+            f"{r.drift.trace_ratio:.2g} times). The forecast is not reliable: bands forecast as learned mostly are, "
+            "bands forecast as unlearned are often learned.",
             f"debiased CKA {r.cka_init:.3f} below {RICH}",
             "Fort et al. 2020, arXiv:2010.15110",
         )
     if r.cka_init > LAZY:
         return Finding(
             "lazy",
-            f"Lazy regime: after {since} the kernel is what it was at the start (alignment {r.cka_init:.3f}), so the "
+            f"Lazy regime: after {since} the kernel is still that of the start (alignment {r.cka_init:.3f}), so the "
             "linearised predictions hold.",
             f"debiased CKA {r.cka_init:.3f} above {LAZY}",
             "Chizat et al. 2019, arXiv:1812.07956",
@@ -195,7 +194,7 @@ def regime(r: Report) -> Finding | None:
 
 
 def too_broad(r: Report) -> Finding | None:
-    """A kernel as strong at the finest frequencies as at the coarsest, that does not point at the target."""
+    """A kernel that is as strong at the finest frequencies as at the coarsest, and not aligned with the target."""
     inner = [b.kappa for b in r.bands[1:] if b.kappa > 0]
     if len(inner) < 4 or r.modes.kta >= LOW_ALIGNMENT:
         return None
@@ -204,8 +203,8 @@ def too_broad(r: Report) -> Finding | None:
         return None
     return Finding(
         "too_broad",
-        f"The kernel is flat to the finest frequencies ({fall:.1f} dB) and hardly aligned with the target (KTA "
-        f"{r.modes.kta:.2f}): noise is learned as fast as the picture. For a smoother fit lower omega, sigma or the "
+        f"The kernel is flat up to the finest frequencies ({fall:.1f} dB) and hardly aligned with the target (KTA "
+        f"{r.modes.kta:.2f}): noise is learned as fast as the signal. For a smoother fit, lower omega, sigma or the "
         "finest level.",
         f"kappa falls {fall:.1f} dB, KTA {r.modes.kta:.3f}",
         "Cristianini et al. 2001; Tancik et al. 2020, arXiv:2006.10739",
@@ -213,7 +212,7 @@ def too_broad(r: Report) -> Finding | None:
 
 
 def edge(r: Report) -> Finding | None:
-    """Plain gradient descent at the run's rate would not be stable."""
+    """Gradient descent at the run's learning rate would not be stable."""
     if r.optimizer not in ("sgd", "gd") or r.sharpness < 0.8 * 2 / r.lr:
         return None
     return Finding(
@@ -226,19 +225,18 @@ def edge(r: Report) -> Finding | None:
 
 
 def white(r: Report) -> Finding | None:
-    """A target that no leading mode of the kernel knows anything of."""
+    """A target that is not in the kernel's leading modes."""
     if r.modes.top10 >= WHITE or len(r.modes.energy) < 100:
         return None
     return Finding(
         "white",
-        f"The ten leading modes hold {percent(r.modes.top10)} of the target: to this kernel it is noise. Only more "
-        "parameters help; a grid is the cheapest way to have them.",
+        f"The ten leading modes hold {percent(r.modes.top10)} of the target: for this kernel it is noise. Only more "
+        "parameters help; a grid is the cheapest way to add them.",
         f"cumulative alignment at 10 modes {r.modes.top10:.4f}",
         "Arora et al. 2019, arXiv:1901.08584",
     )
 
 
-BASE = "as it is"
 SOURCES = {
     "omega": "Sitzmann et al. 2020, arXiv:2006.09661; Yuce et al. 2022, arXiv:2112.01917",
     "sigma": "Tancik et al. 2020, arXiv:2006.10739",
@@ -249,7 +247,7 @@ SOURCES = {
     "frequency": "Tancik et al. 2020, arXiv:2006.10739",
     "lr": "tau = M / (2 lr kappa)",
 }
-"""Where a trial is from, by a part of its setting."""
+"""The source of each kind of trial, by a part of its setting."""
 
 RULES: tuple[Rule, ...] = (
     exact,
@@ -266,7 +264,7 @@ RULES: tuple[Rule, ...] = (
 
 
 def _base(r: Report) -> float:
-    return next((t.unlearned for t in r.trials if t.setting == BASE), r.verdict.unlearned)
+    return next((t.unlearned for t in r.trials if t.setting == UNCHANGED), r.verdict.unlearned)
 
 
 def percent(share: float) -> str:

@@ -1,8 +1,7 @@
-"""Figures of results, and the page that shows them. matplotlib is imported when one is drawn."""
+"""Figures of results, and the HTML page of fits. matplotlib is imported only when a figure is drawn."""
 
 from inr.report.comparison import FIGURE_FORMATS, draw_comparison
-from inr.report.ntk import ntk_report
 from inr.report.ntk_figure import draw_ntk, draw_ntks
 from inr.report.page import page
 
-__all__ = ["FIGURE_FORMATS", "draw_comparison", "draw_ntk", "draw_ntks", "ntk_report", "page"]
+__all__ = ["FIGURE_FORMATS", "draw_comparison", "draw_ntk", "draw_ntks", "page"]

@@ -1,22 +1,23 @@
-"""One fit on a page: where it is from, what lies beside it, its time and its report on the tangent kernel."""
+"""One fit on a page: its file, the documents beside it, its time, and its report of the tangent kernel."""
 
 from __future__ import annotations
 
 import dataclasses
 import glob
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inr._errors import InrError, UnreadableError, UsageError
 from inr.batch import MANIFEST_NAME, Manifest
 from inr.codec import decompress
-from inr.fitting import CHECKPOINT_NAME, Fit
-from inr.fitting._file import read_header
-from inr.fitting.unfinished import unfinished
-from inr.ntk._reading import report_of
+from inr.core.errors import InrError, UnreadableError, UsageError
+from inr.core.text import printable
+from inr.fitting import CHECKPOINT_NAME, Fit, unfinished_fit
+from inr.fitting.model_file import read_header
 from inr.ntk.report import Report
+from inr.ntk.report_document import report_of
 from inr.signals import Source
 
 LARGEST_JSON = 2**25
@@ -24,9 +25,8 @@ LARGEST_JSON = 2**25
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """name: told apart from the others on the page. n_bytes: of its file. seconds: of the fit, None where nothing
-    tells them. ntk: what `inr ntk` said of it. folder: where its file lies, None where it has none. made_by: versions
-    of what wrote it, by package."""
+    """name: unique on the page. n_bytes: of its file. seconds: of the fit; None: not known. ntk: its report by
+    `inr ntk`. folder: of its file; None: there is no file. made_by: versions of the packages that wrote the file."""
 
     name: str
     fit: Fit
@@ -42,9 +42,9 @@ class Entry:
 
 
 def entries_of(model: Fit | Source | str | Path) -> list[Entry]:
-    """The fits that a model file (.safetensors, .inrz), a checkpoint's folder or a batch's folder holds.
+    """The fits in a model file (.safetensors, .inrz), the folder of a checkpoint, or the folder of a batch.
 
-    Raises UnreadableError for what is none of these, UsageError for a compressed file without a field.
+    Raises UnreadableError for anything else, UsageError for a compressed file without a field.
     """
     if isinstance(model, Fit):
         name = model.field.config.type_name
@@ -52,7 +52,7 @@ def entries_of(model: Fit | Source | str | Path) -> list[Entry]:
         return [Entry(name, model, len(model.to_bytes()), model.seconds or None, made_by=made_by)]
     if not isinstance(model, Source):
         path = Path(model)
-        if path.is_dir():
+        if os.path.isdir(path):
             return _of_folder(path)
         model = Source.of(path)
     return [_of_file(model)]
@@ -64,10 +64,12 @@ def _of_file(source: Source) -> Entry:
     if source.suffix == ".inrz":
         assert source.path is not None or source.data is not None
         decoded = decompress(source.path if source.path is not None else source.data or b"")
-        return Entry(source.stem, decoded.fit(), n_bytes, folder=None if source.path is None else source.path.parent)
+        return Entry(
+            printable(source.stem), decoded.fit(), n_bytes, folder=None if source.path is None else source.path.parent
+        )
     fit = Fit.load(source)
     made_by = read_header(source)[0].get("made_by", {})
-    entry = Entry(source.stem, fit, n_bytes, _seconds_of_track(fit), made_by=made_by)
+    entry = Entry(printable(source.stem), fit, n_bytes, _seconds_of_track(fit), made_by=made_by)
     if source.path is None:
         return entry
     return _with_documents(dataclasses.replace(entry, folder=source.path.parent), source.path)
@@ -75,15 +77,16 @@ def _of_file(source: Source) -> Entry:
 
 def _of_folder(folder: Path) -> list[Entry]:
     if (folder / CHECKPOINT_NAME).is_file():
-        fit = unfinished(folder)
-        return [Entry(f"{folder.stem} (unfinished)", fit, len(fit.to_bytes()), fit.seconds, folder=folder.parent)]
+        fit = unfinished_fit(folder)
+        state = " (unfinished)" if fit.outcome == "interrupted" else ""
+        return [Entry(printable(folder.stem) + state, fit, len(fit.to_bytes()), fit.seconds, folder=folder.parent)]
     if not (folder / MANIFEST_NAME).is_file():
         raise UnreadableError(
-            f"folder {str(folder)!r} holds no run", "expected the folder of a checkpoint, or one that inr batch wrote"
+            f"folder {str(folder)!r} has no fit", "expected the folder of a checkpoint or of `inr batch`"
         )
-    done = [record for record in Manifest.seen(folder).records.values() if (folder / record["output"]).is_file()]
+    done = [record for record in Manifest.read(folder).records.values() if (folder / record["output"]).is_file()]
     if not done:
-        raise UnreadableError(f"folder {str(folder)!r} holds no finished fit", "run inr batch to its end first")
+        raise UnreadableError(f"folder {str(folder)!r} has no finished fit", "let `inr batch` finish first")
     return [
         dataclasses.replace(_of_file(Source.of(folder / r["output"])), seconds=r["summary"].get("seconds"))
         for r in done
@@ -91,11 +94,11 @@ def _of_folder(folder: Path) -> list[Entry]:
 
 
 def _with_documents(entry: Entry, path: Path) -> Entry:
-    """With what JSON documents of `inr fit` and `inr ntk` beside the file say (`photo.json`, `photo.ntk.json`)."""
+    """The entry with the JSON documents of `inr fit` and `inr ntk` beside its file (`photo.json`, `photo.ntk.json`)."""
     for beside in sorted(path.parent.glob(f"{glob.escape(path.stem)}*.json")):
         if beside.name[len(path.stem)] not in ".-_" or beside.stat().st_size > LARGEST_JSON:
             continue
-        document = _read(beside)
+        document = _read(Source(str(beside), path=beside))
         if document.get("schema") == "inr.fit" and _is_of(document, entry.fit):
             entry = dataclasses.replace(entry, seconds=float(document["seconds"]))
         found = _of_family(document, entry)
@@ -103,18 +106,18 @@ def _with_documents(entry: Entry, path: Path) -> Entry:
             try:
                 entry = dataclasses.replace(entry, ntk=report_of(found, beside.name))
             except InrError:
-                continue  # it was not asked for
+                continue  # the user did not name this file
     return entry
 
 
 def _is_of(document: Mapping[str, Any], fit: Fit) -> bool:
-    """Whether a document of `inr fit` is of this fit."""
+    """Whether a document of `inr fit` is about this fit."""
     same = (document.get("steps"), document.get("n_params")) == (fit.steps, fit.field.n_params)
     return same and document.get("metrics") == dict(fit.metrics) and isinstance(document.get("seconds"), int | float)
 
 
 def _of_family(document: Mapping[str, Any], entry: Entry) -> Mapping[str, Any] | None:
-    """The part of a document of `inr ntk` that is of the entry's family and size."""
+    """The part of a document of `inr ntk` about the entry's family and number of parameters."""
     fields = document.get("fields")
     parts: list[Any] = fields if isinstance(fields, list) else [document]
     size = entry.fit.field.n_params
@@ -124,23 +127,23 @@ def _of_family(document: Mapping[str, Any], entry: Entry) -> Mapping[str, Any] |
 
 
 def with_ntk(entries: Sequence[Entry], names: Sequence[str | Path]) -> list[Entry]:
-    """The entries, each with the first document of `inr ntk` in these files that is of its family and size.
+    """The entries, each with the first document of `inr ntk` in these files about its family and number of parameters.
 
-    Raises UnreadableError for a file that is no such document, UsageError for one that is of none of the fits.
+    Raises UnreadableError for a file that is not such a document, UsageError for one that is about none of the fits.
     """
     found = list(entries)
     for name in names:
-        Source.of(name)
-        document = _read(Path(name))
+        document = _read(Source.of(name))
         if "inr_ntk" not in document and not isinstance(document.get("fields"), list):
             raise UnreadableError(
-                f"{str(name)!r} is no report of the tangent kernel", "expected what inr ntk writes with --json"
+                f"{str(name)!r} is not a report of the tangent kernel", "expected JSON written by `inr ntk --json`"
             )
         parts = [_of_family(document, entry) for entry in found]
         if not any(parts):
             raise UsageError(
-                f"{str(name)!r} is about {document.get('field', 'other fields')}, which none of the models is",
-                "make it of one of them: inr ntk MODEL --signal FILE --json",
+                f"{str(name)!r} is about {document.get('field', 'other fields')}, "
+                "but none of the given models has that family and size",
+                "make one for a model: inr ntk MODEL --signal FILE --json",
             )
         found = [
             entry if part is None else dataclasses.replace(entry, ntk=report_of(part, str(name)))
@@ -149,23 +152,24 @@ def with_ntk(entries: Sequence[Entry], names: Sequence[str | Path]) -> list[Entr
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON document, or an empty one for anything else."""
+def _read(source: Source) -> dict[str, Any]:
+    """A JSON object, or an empty one for anything else."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        with source.open() as file:
+            document = json.loads(file.read().decode())
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
 def _seconds_of_track(fit: Fit) -> float | None:
-    """A log of the tangent kernel tells the run's time where it has a look at its end."""
+    """The time of the run from its log of the tangent kernel, if that has an entry for the last step."""
     looks = (fit.ntk_track or {}).get("looks", [])
     return float(looks[-1]["seconds"]) if looks and looks[-1].get("step") == fit.steps > 0 else None
 
 
-def told_apart(entries: Sequence[Entry]) -> list[Entry]:
-    """With names that differ: those that several have get numbers."""
+def with_unique_names(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries with unique names: equal ones are numbered."""
     names = [entry.name for entry in entries]
     seen: dict[str, int] = {}
     found = []

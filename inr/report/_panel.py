@@ -1,37 +1,46 @@
-"""What a page is made of: panels in rows, pictures as data."""
+"""The parts of a page: panels in rows, and pictures as data URIs."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as escape_html
 from typing import Any
 
 import numpy as np
 
-from inr.signals._pictures import encode
+from inr.core.text import printable
+from inr.report.style import matplotlib
+from inr.signals.files.pictures import encode
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[Any]]
 
 SMALL = 200
-"""Pixels of a side below which a picture is shown with its pixels as squares."""
+"""Pictures with a longer side below this many pixels are shown with square pixels."""
+
+
+def escape(text: str) -> str:
+    """Text escaped for HTML, on one line."""
+    return escape_html(printable(text))
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture or figure with its name and what there is to say of it. body: HTML."""
+    """One picture or figure with its title and caption. body: HTML."""
 
     title: str
     body: str
     caption: str = ""
 
     def above(self, other: Panel) -> Panel:
-        """This panel with another in it, below."""
-        said = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        """This panel with another one below it."""
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
         return Panel(
-            self.title, f"{self.body}{said}<h3 class=below>{escape(other.title)}</h3>{other.body}", other.caption
+            self.title,
+            f"{self.body}{caption}<h3 class=below>{escape(other.title)}</h3>{other.body}",
+            other.caption,
         )
 
     def html(self) -> str:
@@ -40,8 +49,8 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
-    """Panels side by side, as many as the window has room for. kind: "plots", "stacked" where heights differ, or ""."""
+class PanelRow:
+    """Panels side by side, wrapped to the window. kind: "plots", "stacked" (of different heights), or ""."""
 
     title: str
     panels: Sequence[Panel]
@@ -54,16 +63,16 @@ class Row:
         return f'{title}<div class="panels {self.kind}"{narrow}>{panels}</div>'
 
 
-def rows_of(target: Panel | None, fitted: Sequence[Panel], errors: Sequence[Panel], title: str = "") -> list[Row]:
-    """Target, reconstruction and error side by side; of several fields each has its error below it."""
+def rows_of(target: Panel | None, fitted: Sequence[Panel], errors: Sequence[Panel], title: str = "") -> list[PanelRow]:
+    """Target, reconstruction and error side by side; with several fields, each has its error below it."""
     own = [] if target is None else [target]
     if len(fitted) == 1 or not errors:
-        return [Row(title, [*own, *fitted, *errors])]
-    return [Row(title, [*own, *(of.above(off) for of, off in zip(fitted, errors, strict=True))], "stacked")]
+        return [PanelRow(title, [*own, *fitted, *errors])]
+    return [PanelRow(title, [*own, *(of.above(off) for of, off in zip(fitted, errors, strict=True))], "stacked")]
 
 
 def image(pixels: Bytes, alt: str) -> str:
-    """An element that holds a picture [rows, columns, 1 to 4] without loss."""
+    """An HTML element with a lossless picture [rows, columns, 1 to 4]."""
     rows, columns = pixels.shape[:2]
     data = base64.b64encode(encode(np.ascontiguousarray(pixels), ".webp" if pixels.shape[2] >= 3 else ".png")).decode()
     kind = "webp" if pixels.shape[2] >= 3 else "png"
@@ -72,15 +81,14 @@ def image(pixels: Bytes, alt: str) -> str:
 
 
 def heat(error: Floats, top: float) -> Bytes:
-    """Errors [rows, columns] >= 0 as colours [rows, columns, 3]: black is 0, light yellow `top` and more."""
-    from matplotlib import colormaps
-
-    colours: Bytes = (colormaps["magma"](np.clip(error / (top or 1.0), 0, 1))[..., :3] * 255).round().astype(np.uint8)
+    """Errors [rows, columns] >= 0 as colours [rows, columns, 3]: black is 0, light yellow is `top` or more."""
+    scale = matplotlib().colormaps["magma"]
+    colours: Bytes = (scale(np.clip(error / (top or 1.0), 0, 1))[..., :3] * 255).round().astype(np.uint8)
     return colours
 
 
 def top_of(errors: Sequence[Floats]) -> float:
-    """The end of a scale of colours for errors: what one value in a thousand is beyond."""
+    """The end of the colour scale for errors: their 99.9th percentile."""
     return max((float(np.percentile(error, 99.9)) for error in errors), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Two axes side by side: pictures, and slices of arrays: the whole, and the part with the largest error."""
+"""Panels of pictures and of slices of arrays: the whole, and the part with the largest error."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from inr.report._panel import Bytes, Floats, Panel, Row, heat, image, number, rows_of, top_of
+from inr.report._panel import Bytes, Floats, Panel, PanelRow, heat, image, number, rows_of, top_of
 
 SIDE, SIDE_OF_MANY, MANY = 640, 420, 3
-"""Pixels of the longer side, beyond which pictures are made smaller; fewer where there are many."""
+"""Pictures with a longer side than this are shrunk, further if there are `MANY`."""
 DETAIL = 96
 
 
-def picture_rows(target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], unit: str) -> list[Row]:
-    """Values [rows, columns, 1 to 4] in [0, 1] side by side, with errors where there is a target; and a detail.
+def picture_rows(target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], unit: str) -> list[PanelRow]:
+    """Values [rows, columns, 1 to 4] in [0, 1] side by side, with errors and a detail if there is a target.
 
-    unit: what an error is in, beside its number.
+    unit: written after each error.
     """
     side = SIDE if len(fitted) < MANY else SIDE_OF_MANY
     errors = [] if target is None else [np.abs(values - target).mean(-1) for values in fitted]
@@ -33,7 +33,7 @@ def picture_rows(target: Floats | None, fitted: Sequence[Floats], names: Sequenc
 def _rows(
     target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], errors: Sequence[Floats], cut: Any,
     title: str, unit: str,
-) -> list[Row]:  # fmt: skip
+) -> list[PanelRow]:  # fmt: skip
     top = top_of(errors)
     shown = None if target is None else Panel("target", image(_pixels(cut(target)), "target"))
     of = [
@@ -56,7 +56,7 @@ def _pixels(values: Floats) -> Bytes:
 
 
 def _smaller(values: Floats, side: int) -> Floats:
-    """Means of k x k pixels, k the least that brings the longer side down to `side`; a rest at the border goes."""
+    """Means of k x k pixels, with the smallest k so that the longer side is at most `side`; a remainder is cut off."""
     k = -(-max(values.shape[:2]) // side)
     rows, columns = (max(1, n // k) for n in values.shape[:2])
     high, wide = min(k, values.shape[0]), min(k, values.shape[1])

@@ -1,4 +1,4 @@
-"""Figures of a page: power by frequency of target, reconstruction and error, and the curves of runs."""
+"""Figures of a page: the power of target, reconstruction and error by frequency, and training curves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from inr.ntk import band_energy, log_bands
 from inr.report._entry import Entry
 from inr.report._panel import number
-from inr.report._style import COLOURS, INK, SOFT, colour
 from inr.report._svg import draw
-from inr.report._target import Samples
+from inr.report._target import ShownSamples
+from inr.report.style import COLOURS, INK, SOFT, colour, literal
 
 N_BANDS = 24
 SIZE = (4.2, 3.0)
@@ -22,10 +22,10 @@ RANGE_DB = 100.0
 ROOM_DB = 12.0
 
 
-def spectrum_figure(samples: Samples, names: Sequence[str], rate_hz: float | None) -> tuple[str, str]:
-    """The figure, and a sentence on what is missing; power per frequency in radial bands, Hann window.
+def spectrum_figure(samples: ShownSamples, names: Sequence[str], rate_hz: float | None) -> tuple[str, str]:
+    """The figure, and a sentence on the frequencies that are lost: power in radial bands, with a Hann window.
 
-    rate_hz: of a sound, whose frequencies are then in hertz.
+    rate_hz: of a sound; frequencies are then in hertz.
     """
     bands = log_bands(samples.shape, N_BANDS)
     unit = 1.0 if rate_hz is None else rate_hz
@@ -51,12 +51,12 @@ def spectrum_figure(samples: Samples, names: Sequence[str], rate_hz: float | Non
         if len(of) == 1 or own is None:
             for rank, (name, powers) in enumerate(zip(names, of, strict=True)):
                 axes.plot(
-                    x, level(powers), color=colour(rank), linewidth=1.8, label=_said(name, names, "reconstruction")
+                    x, level(powers), color=colour(rank), linewidth=1.8, label=_legend(name, names, "reconstruction")
                 )
         for rank, (name, powers) in enumerate(zip(names, off, strict=False)):
             hue = COLOURS[1] if len(off) == 1 else colour(rank)
             axes.plot(
-                x, level(powers), color=hue, linewidth=1.6, linestyle=(0, (5, 2)), label=_said(name, names, "error")
+                x, level(powers), color=hue, linewidth=1.6, linestyle=(0, (5, 2)), label=_legend(name, names, "error")
             )
         lowest = float(level(own if own is not None else of[0]).min())
         axes.set_ylim(lowest - ROOM_DB, 4)
@@ -66,25 +66,25 @@ def spectrum_figure(samples: Samples, names: Sequence[str], rate_hz: float | Non
         axes.set_ylabel("dB of the target's peak")
         axes.legend(frameon=False, fontsize=8)
 
-    said = ""
+    lost = ""
     if own is not None:
-        said = " ".join(
+        lost = " ".join(
             _missing(
                 name if len(names) > 1 else "The error", error, own, [bands.edges[i][0] * unit for i in inner], rate_hz
             )
             for name, error in zip(names, off, strict=True)
         )
-    return draw(SIZE, paint, "Power by frequency"), said
+    return draw(SIZE, paint, "Power by frequency"), lost
 
 
-def _said(name: str, names: Sequence[str], what: str) -> str:
-    return what if len(names) == 1 else f"{what} of {name}"
+def _legend(name: str, names: Sequence[str], what: str) -> str:
+    return what if len(names) == 1 else literal(f"{what} of {name}")
 
 
 def _missing(who: str, error: Any, own: Any, low: Sequence[float], rate_hz: float | None) -> str:
-    """From which frequency on the error has more than half of the target's power, in a sentence."""
-    lost = np.flatnonzero(error <= 0.5 * own)
-    first = 0 if not len(lost) else int(lost[-1]) + 1
+    """A sentence on the frequency above which the error has more than half of the target's power."""
+    kept = np.flatnonzero(error <= 0.5 * own)
+    first = 0 if not len(kept) else int(kept[-1]) + 1
     if first >= len(low):
         return f"{who}: less than half of the target's power is lost at every frequency."
     edge = f"{low[first]:.3g} cycles per sample" if rate_hz is None else f"{low[first]:,.0f} Hz"
@@ -92,17 +92,17 @@ def _missing(who: str, error: Any, own: Any, low: Sequence[float], rate_hz: floa
 
 
 def curve_figures(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """(title, figure) of the losses, and of the quality told from them, of runs whose files have a curve."""
+    """(title, figure) of the training losses, and of the PSNR estimated from them, for fits that have a curve."""
     shown = [(rank, entry) for rank, entry in enumerate(entries) if len(entry.fit.curve) > 1]
     if not shown:
         return []
     losses = {entry.fit.settings.loss.type_name for _, entry in shown if entry.fit.settings.loss is not None}
     loss = losses.pop() if len(losses) == 1 else "loss"
     figures = [(f"Training loss ({loss})", _curves(shown, lambda e: e.fit.curve.loss, "loss", is_log=True))]
-    told = [(rank, entry) for rank, entry in shown if any(v is not None for v in entry.fit.curve.psnr_db)]
-    if told:
-        quality = _curves(told, lambda e: e.fit.curve.psnr_db, "PSNR in dB", end="psnr_db")
-        figures.append(("Quality (PSNR; dots: as measured at the end)", quality))
+    known = [(rank, entry) for rank, entry in shown if any(v is not None for v in entry.fit.curve.psnr_db)]
+    if known:
+        quality = _curves(known, lambda e: e.fit.curve.psnr_db, "PSNR in dB", end="psnr_db")
+        figures.append(("Quality (PSNR; dots: measured at the end)", quality))
     return figures
 
 
@@ -114,13 +114,13 @@ def _curves(
     is_log: bool = False,
     end: str | None = None,
 ) -> str:
-    """end: the metric that a dot at the end of each curve shows, as it was measured."""
+    """end: the measured metric that a dot at the end of each curve shows."""
 
     def paint(figure: Any) -> None:
         axes = figure.subplots(1, 1)
         for rank, entry in shown:
             y = [math.nan if v is None else v for v in values(entry)]
-            axes.plot(entry.fit.curve.step, y, color=colour(rank), linewidth=1.8, label=entry.name)
+            axes.plot(entry.fit.curve.step, y, color=colour(rank), linewidth=1.8, label=literal(entry.name))
             at_end = math.nan if end is None else entry.fit.metrics.get(end, math.nan)
             axes.plot(entry.fit.curve.step[-1:], [at_end], "o", color=colour(rank), markersize=5)
         _logarithmic(axes)

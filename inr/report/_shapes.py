@@ -1,4 +1,4 @@
-"""Shapes side by side: shaded surfaces, how far they are from the target's, and a cross-section of the distance."""
+"""Panels of shapes: shaded surfaces, their distance from the target's surface, and a cross-section of the distance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 
 from inr.fitting import Fit
 from inr.mesh import Mesh, MeshResult, extract_mesh, mesh_of_fit, picture
-from inr.report._panel import Bytes, Floats, Panel, Row, heat, image, number, rows_of, top_of
-from inr.signals import Signal, View
+from inr.report._panel import Bytes, Floats, Panel, PanelRow, heat, image, number, rows_of, top_of
+from inr.signals import Signal, View, paint_distances
 from inr.signals import metrics as measures
-from inr.signals._distance import paint_distances
 from inr.signals.shape import Shape
+from inr.signals.solids.solid_signal import SolidSignal
 
 RESOLUTION = 96
 VIEW, SECTION = 420, 360
@@ -25,13 +25,13 @@ SURFACE_POINTS = 2**14
 
 def shape_rows(
     target: Signal | None, fits: Sequence[Fit], names: Sequence[str]
-) -> tuple[list[Row], list[dict[str, float]]]:
-    """The rows, and of each fit what was measured on its surface: chamfer_l1, in mesh units."""
+) -> tuple[list[PanelRow], list[dict[str, float]]]:
+    """The rows, and for each fit the metrics of its surface: chamfer_l1, in mesh units."""
     meshes = [mesh_of_fit(fit, RESOLUTION) for fit in fits]
-    true = target if isinstance(target, Shape) else None
+    true = target if isinstance(target, SolidSignal) else None
     own = None if true is None else _mesh_of(true)
     away = [None if true is None else _away(true, mesh) for mesh in meshes]
-    rows: list[Row] = []
+    rows: list[PanelRow] = []
     for title, azimuth in (("", FRONT), ("From the other side", BACK)):
         rows += _surfaces(own, meshes, away, names, title, azimuth)
     rows += _sections(true, fits, names)
@@ -45,13 +45,15 @@ def shape_rows(
 def _surfaces(
     own: Mesh | None, meshes: Sequence[MeshResult], away: Sequence[Floats | None], names: Sequence[str], title: str,
     azimuth: float,
-) -> list[Row]:  # fmt: skip
+) -> list[PanelRow]:  # fmt: skip
     shown = None if own is None else Panel("target", image(_view(own, azimuth), "target"))
     of, off = [], []
     top = top_of([d for d in away if d is not None and len(d)])
     for mesh, distance, name in zip(meshes, away, names, strict=True):
-        said = f"{len(mesh.faces):,} triangles on {RESOLUTION} cells a side" if mesh.outcome == "ok" else "no surface"
-        of.append(Panel(name, image(_view(mesh, azimuth), f"surface of {name}"), said))
+        caption = (
+            f"{len(mesh.faces):,} triangles on {RESOLUTION} cells a side" if mesh.outcome == "ok" else "no surface"
+        )
+        of.append(Panel(name, image(_view(mesh, azimuth), f"surface of {name}"), caption))
         if distance is None:
             continue
         if not len(distance):
@@ -64,7 +66,7 @@ def _surfaces(
     return rows_of(shown, of, off, title)
 
 
-def _sections(true: Shape | None, fits: Sequence[Fit], names: Sequence[str]) -> list[Row]:
+def _sections(true: SolidSignal | None, fits: Sequence[Fit], names: Sequence[str]) -> list[PanelRow]:
     domain = fits[0].frame.domain
     axis, place = domain.axes[2], (domain.low[2] + domain.high[2]) / 2
     fitted = []
@@ -100,29 +102,33 @@ def _view(mesh: Mesh, azimuth: float) -> Bytes:
     return picture(mesh, VIEW, azimuth_deg=azimuth)
 
 
-def _mesh_of(shape: Shape) -> Mesh:
-    if shape.meta["sign"] != "formula":
+def _mesh_of(shape: SolidSignal) -> Mesh:
+    if isinstance(shape, Shape) and shape.meta["sign"] != "formula":
         return Mesh(*shape.mesh)
     side = float(shape.meta["side"])
-    return extract_mesh(lambda x: shape.distance(x) / side, resolution=RESOLUTION, lipschitz=1.0).in_units(shape.frame)
+    slope = 1.0 if isinstance(shape, Shape) else None
+    found = extract_mesh(lambda x: shape.distance(x) / side, resolution=RESOLUTION, lipschitz=slope)
+    return found.in_units(shape.frame)
 
 
-def _away(shape: Shape, mesh: Mesh) -> Floats:
+def _away(shape: SolidSignal, mesh: Mesh) -> Floats:
     """Distances [V] of a mesh's vertices from the shape's surface."""
     if not len(mesh.vertices):
         return np.zeros(0)
     return np.abs(_true(shape, mesh.vertices))
 
 
-def _true(shape: Shape, points: Floats) -> Floats:
+def _true(shape: SolidSignal, points: Floats) -> Floats:
     x = shape.frame.domain.to_unit(torch.from_numpy(np.ascontiguousarray(points)))
     distances: Floats = shape.distance(x).numpy()[:, 0]
     return distances
 
 
-def _chamfer(shape: Shape, own: Mesh, mesh: Mesh) -> float:
-    """Half of the two mean distances, from points of one surface to the other, in mesh units; exact but for the points
-    that are drawn (2^14 on each) and the triangles of a mesh of `RESOLUTION` cells a side."""
+def _chamfer(shape: SolidSignal, own: Mesh, mesh: Mesh) -> float:
+    """The mean of the two mean distances from random points on one surface to the other, in mesh units.
+
+    Exact except for the sampling (2^14 points on each) and the triangles of a mesh of `RESOLUTION` cells a side.
+    """
     there = np.abs(_true(shape, _drawn(mesh))).mean()
     back = measures.point_to_mesh(_drawn(own), mesh.vertices, mesh.faces).mean()
     return 0.5 * float(there + back)

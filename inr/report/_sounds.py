@@ -1,4 +1,4 @@
-"""One axis side by side: sounds as waveform, spectrogram and something to listen to; arrays as lines."""
+"""Panels of signals with one axis: sounds as waveform, spectrogram and player; arrays as lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from inr._errors import InrError
-from inr.report._panel import Floats, Panel, Row, number, rows_of
-from inr.report._style import COLOURS, INK
+from inr.core.errors import InrError
+from inr.report._panel import Floats, Panel, PanelRow, number, rows_of
 from inr.report._svg import draw
+from inr.report.style import COLOURS, INK
 from inr.signals.audio import Audio
 
 COLUMNS = 500
@@ -24,8 +24,8 @@ FRAME = 1024
 
 def sound_rows(
     target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], meta: Mapping[str, Any] | None
-) -> list[Row]:
-    """Values [samples, C] side by side, with errors where there is a target. meta: of a sound, None for an array."""
+) -> list[PanelRow]:
+    """Values [samples, C] side by side, with errors if there is a target. meta: of a sound; None: an array."""
     reference = fitted[0] if target is None else target
     reach = float(np.abs(reference).max()) or 1.0
     loud = float(_powers(reference).max()) or 1.0
@@ -73,7 +73,7 @@ def _paint(figure: Any, values: Floats, meta: Mapping[str, Any] | None, colour: 
 
 
 def _powers(values: Floats) -> Floats:
-    """Of the first channel, |STFT|^2 [frequencies, frames] with at most `COLUMNS` frames."""
+    """|STFT|^2 [frequencies, frames] of the first channel, with at most `COLUMNS` frames."""
     x = torch.from_numpy(np.ascontiguousarray(values[:, 0])).float()
     size = min(FRAME, max(16, 1 << (max(1, len(x) // 8)).bit_length()))
     hop = max(size // 4, -(-len(x) // COLUMNS))
@@ -85,7 +85,7 @@ def _powers(values: Floats) -> Floats:
 
 
 def _player(values: Floats, meta: Mapping[str, Any]) -> str:
-    """The first seconds, without loss; nothing where FLAC can not hold them."""
+    """A player of the first seconds, without loss; nothing if FLAC cannot hold them."""
     n = round(HEARD_S * float(meta["rate_hz"]))
     file = io.BytesIO()
     try:
@@ -93,5 +93,5 @@ def _player(values: Floats, meta: Mapping[str, Any]) -> str:
     except InrError:
         return ""
     data = base64.b64encode(file.getvalue()).decode()
-    said = f"<figcaption>the first {HEARD_S:g} seconds</figcaption>" if len(values) > n else ""
-    return f'<audio controls src="data:audio/flac;base64,{data}"></audio>{said}'
+    caption = f"<figcaption>the first {HEARD_S:g} seconds</figcaption>" if len(values) > n else ""
+    return f'<audio controls src="data:audio/flac;base64,{data}"></audio>{caption}'

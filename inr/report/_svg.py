@@ -1,4 +1,4 @@
-"""Figures as SVG within a page: no references, sizes of the page, and colours that follow its light or dark theme."""
+"""Figures as inline SVG: no external references, scaled by the page, and in the colours of its theme."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from inr.report._style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, to_bytes
+from inr.report.style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, matplotlib, to_bytes
 
 THEMED = {
     INK: "var(--ink)",
@@ -17,12 +17,12 @@ THEMED = {
     **{colour: f"var(--c{rank})" for rank, colour in enumerate(COLOURS)},
 }
 TEXT = {"svg.fonttype": "none"}
-"""Words stay words: they can be searched and selected, and are a tenth of the size of their outlines."""
+"""Text stays text: it can be searched and selected, and takes a tenth of the bytes of outlines."""
 
 
 def draw(size: tuple[float, float], paint: Callable[[Any], None], label: str) -> str:
-    """An inline SVG of a figure of so many inches. label: what it shows, for those who can not see it."""
-    import matplotlib as mpl
+    """An inline SVG of a figure. size: in inches. label: what it shows, for screen readers."""
+    mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -34,7 +34,7 @@ def draw(size: tuple[float, float], paint: Callable[[Any], None], label: str) ->
 
 
 def inline(svg: bytes, label: str, *, is_themed: bool = True) -> str:
-    """A figure's SVG file as an element of a page. is_themed: its colours follow the page's."""
+    """A figure's SVG file as an element of a page. is_themed: use the colours of the page's theme."""
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

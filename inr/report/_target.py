@@ -1,4 +1,4 @@
-"""The signal that fits were made of, and the samples of it that a page shows."""
+"""The signal that was fitted, and the samples of it that a page shows."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from inr._domain import Grid
-from inr._errors import InrError, UsageError
+from inr.core.domain import Grid
+from inr.core.errors import InrError, UsageError
+from inr.core.text import printable
 from inr.fitting import Fit
 from inr.report._entry import Entry
 from inr.report._panel import Floats
-from inr.signals import Signal, Source, View, load_signal
-from inr.signals._lattice import Lattice
-from inr.signals._signal import ANALYTIC
+from inr.signals import Lattice, Signal, Source, View, load_signal
 
 SHOWN = 2**22
-"""Samples of a signal that are looked at, from its middle where it has more."""
+"""Most samples of a signal that are shown; of a larger one, its middle."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """signal: None where there is none; why: then, in a sentence. entries: what was fitted to it."""
+    """signal: None if it is not available; why: the reason, in a sentence. entries: the fits to it."""
 
     signal: Signal | None
     why: str
@@ -38,15 +37,15 @@ class Target:
     @property
     def name(self) -> str:
         if self.signal is not None and self.signal.name:
-            return self.signal.name
-        return self.first.source or f"an unnamed {self.first.spec.kind} signal"
+            return printable(self.signal.name)
+        return printable(self.first.source) or f"an unnamed {self.first.spec.kind} signal"
 
 
 def targets_of(entries: Sequence[Entry], signal: Signal | Source | str | Path | None) -> list[Target]:
-    """The entries by what they were fitted to.
+    """The entries grouped by the signal that they were fitted to.
 
-    signal: of all of them; None: what their files name, looked for beside them and in the working folder.
-    Raises UsageError for a signal that is another one's: other dimensions or lattice.
+    signal: of all entries; None: the file that each model names, searched beside the model and in the working folder.
+    Raises UsageError if an entry was fitted to another signal (other dimensions or lattice).
     """
     if signal is not None:
         loaded = signal if isinstance(signal, Signal) else _load(signal, entries[0].fit)
@@ -61,44 +60,49 @@ def targets_of(entries: Sequence[Entry], signal: Signal | Source | str | Path | 
 
 
 def _load(source: Source | str | Path, fit: Fit) -> Signal:
-    kind = fit.spec.kind
-    name = source.name if isinstance(source, Source) else str(source)
-    options = {"channels": "last"} if kind == "array" and fit.meta.get("channels") == "last" else {}
-    return load_signal(source, None if name.startswith(ANALYTIC) else kind, options)
+    source = source if isinstance(source, Source) else Source.of(source)
+    kind = None if source.is_formula else fit.kind.load_kind(fit.meta)
+    return load_signal(source, kind, fit.kind.load_options(fit.meta))
 
 
 def _found(entries: Sequence[Entry]) -> Target:
     fit = entries[0].fit
     if not fit.source:
-        return Target(None, "The model file names no signal, so there is no target here.", entries)
-    if fit.source.startswith(ANALYTIC):
+        return Target(None, "The model file does not name its signal, so no target is shown.", entries)
+    if Source(fit.source).is_formula:
         return Target(_load(fit.source, fit), "", entries)
     folders = [entry.folder for entry in entries if entry.folder is not None]
     places = [folder / fit.source for folder in dict.fromkeys([*folders, Path()])]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        why = f"{fit.source!r} was not found beside the model, so there is no target here (--signal names it)."
+        why = f"{fit.source!r} was not found beside the model, so no target is shown; name it with --signal."
         return Target(None, why, entries)
     try:
         signal = _load(path, fit)
         for entry in entries:
             _check(entry, signal)
     except InrError as error:
-        return Target(None, f"There is no target here: {error.message}.", entries)
+        return Target(None, f"No target is shown: {error.message}.", entries)
     return Target(signal, "", entries)
 
 
 def _check(entry: Entry, signal: Signal) -> None:
     mine, theirs = entry.fit.spec, signal.spec
+    if mine.quantity != theirs.quantity:
+        raise UsageError(
+            f"{entry.name!r} was fitted to a signal of kind {mine.kind!r}, but {signal.name!r} is of kind "
+            f"{theirs.kind!r}",
+            "give the signal that the model was fitted to",
+        )
     if (mine.d_in, mine.d_out, mine.shape) != (theirs.d_in, theirs.d_out, theirs.shape):
         raise UsageError(
             f"{entry.name!r} was fitted to a signal of {_size(entry.fit)}, but {signal.name!r} has {_size(signal)}",
-            "give the signal that it was fitted to",
+            "give the signal that the model was fitted to",
         )
     if mine.shape is None and entry.fit.frame.domain != signal.frame.domain:
         raise UsageError(
             f"{entry.name!r} was fitted to a shape in another box than {signal.name!r}",
-            "give the signal that it was fitted to",
+            "give the signal that the model was fitted to",
         )
 
 
@@ -109,9 +113,12 @@ def _size(of: Fit | Signal) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Samples:
-    """Values on the lattice's window that is shown. shape: of the window, per array axis. is_whole: it is all of it.
-    target: [*shape, C] in signal units, None where there is no signal; fitted: of each entry."""
+class ShownSamples:
+    """Values on the window of the lattice that is shown.
+
+    shape: of the window, per array axis. is_whole: whether it is the whole lattice. target: [*shape, C] in signal
+    units; None: no signal. fitted: the same of each entry.
+    """
 
     shape: tuple[int, ...]
     is_whole: bool
@@ -119,8 +126,8 @@ class Samples:
     fitted: Sequence[Floats]
 
 
-def samples_of(target: Target) -> Samples:
-    """What is shown of a signal on a lattice."""
+def samples_of(target: Target) -> ShownSamples:
+    """The samples to show of a signal on a lattice."""
     fit = target.first
     grid, _ = fit.kind.grid(fit.spec, fit.frame, fit.meta, View())
     index, shape = _middle(grid)
@@ -132,7 +139,7 @@ def samples_of(target: Target) -> Samples:
         own = target.signal.frame.from_field(batch.y).numpy().reshape(*shape, -1)
         if isinstance(target.signal, Lattice) and shape == grid.shape:
             own = target.signal.values.numpy()
-    return Samples(shape, shape == grid.shape, own, of)
+    return ShownSamples(shape, shape == grid.shape, own, of)
 
 
 def _middle(grid: Grid) -> tuple[Tensor, tuple[int, ...]]:
@@ -150,8 +157,8 @@ def _middle(grid: Grid) -> tuple[Tensor, tuple[int, ...]]:
     return index.reshape(-1), tuple(shape)
 
 
-def metrics_of(target: Target, samples: Samples | None) -> list[dict[str, float]]:
-    """Of every entry, as `inr eval` measures them; where there is no signal, those of the model files."""
+def metrics_of(target: Target, samples: ShownSamples | None) -> list[dict[str, float]]:
+    """The metrics of every entry, measured as by `inr eval`; without a signal, those in the model files."""
     signal = target.signal
     if signal is None:
         return [dict(entry.fit.metrics) for entry in target.entries]

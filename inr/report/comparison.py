@@ -1,4 +1,4 @@
-"""The figure of a comparison: quality over time, quality and size at the end, and what pictures look like."""
+"""The figure of a comparison: quality over time, quality and size at the end, and crops of pictures."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from inr.fitting.compare import Comparison, Entry
-from inr.report._style import INK, SOFT, STYLE, colour, to_bytes
+from inr.report.style import INK, SOFT, STYLE, colour, literal, matplotlib, to_bytes
 from inr.signals.image import Image
+from inr.workflows.compare import Comparison, FamilyResult
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 _LABELLED = 8
@@ -20,12 +20,12 @@ Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def draw_comparison(comparison: Comparison, suffix: str = ".png", *, title: str = "") -> bytes:
-    """The bytes of a figure, of a suffix in `FIGURE_FORMATS`.
+    """The bytes of a figure. suffix: one of `FIGURE_FORMATS`. title: of the figure.
 
-    Left: the headline metric over seconds of fitting. Right: where each ended, best on top, with its parameters,
-    bytes and seconds. Pictures: below, a crop of the reference and of the best fits. title: of the whole.
+    Left: the headline metric over seconds of fitting. Right: its value at the end, best on top, with parameters, bytes
+    and seconds. Bottom, for pictures: a crop of the reference and of the best fits.
     """
-    import matplotlib as mpl
+    mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def draw_comparison(comparison: Comparison, suffix: str = ".png", *, title: str 
                 axes.set_axis_off()
                 axes.set_title(name, fontweight="normal", fontsize=9)
         heading = title or f"{comparison.signal.name or comparison.signal.spec.kind}, {comparison.budget.text()}"
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.suptitle(literal(heading), x=0.01, ha="left", fontsize=12, fontweight="bold")
         return to_bytes(figure, suffix)
 
 
@@ -56,7 +56,7 @@ def _label(metric: str) -> str:
     )
 
 
-def _draw_curves(axes: Any, comparison: Comparison, entries: list[Entry]) -> None:
+def _draw_curves(axes: Any, comparison: Comparison, entries: list[FamilyResult]) -> None:
     axes.set_title(f"{_label(comparison.headline)} while fitting")
     axes.set_xlabel("seconds of fitting")
     ends: list[tuple[float, float, str, str]] = []
@@ -88,11 +88,11 @@ def _draw_curves(axes: Any, comparison: Comparison, entries: list[Entry]) -> Non
 
 
 def _write_ends(axes: Any, ends: list[tuple[float, float, str, str]], n_rows: int) -> None:
-    """Names at the ends of their curves, moved apart where they would overlap; the figure is as high as n_rows bars."""
+    """Names at the ends of their curves, moved apart so that they do not overlap; the figure is n_rows bars high."""
     axes.autoscale_view()
     heights = [float((axes.transScale + axes.transLimits).transform((x, y))[1]) for x, y, _, _ in ends]
     order = sorted(range(len(ends)), key=lambda i: heights[i])
-    placed = _apart([heights[i] for i in order], gap=0.055 * _LABELLED / max(_LABELLED, n_rows))
+    placed = spaced([heights[i] for i in order], gap=0.055 * _LABELLED / max(_LABELLED, n_rows))
     longest = max((end[0] for end in ends), default=1.0)
     edge = float((axes.transScale + axes.transLimits).transform((longest, ends[0][1] if ends else 1.0))[0]) + 0.03
     for height, i in zip(placed, order, strict=True):
@@ -104,8 +104,8 @@ def _write_ends(axes: Any, ends: list[tuple[float, float, str, str]], n_rows: in
         )  # fmt: skip
 
 
-def _apart(heights: list[float], gap: float) -> list[float]:
-    """Rising heights in [0, 1], moved up and then down until they are `gap` apart."""
+def spaced(heights: list[float], gap: float) -> list[float]:
+    """Ascending heights in [0, 1], moved up and then down until they are `gap` apart."""
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + gap) if placed else height)
@@ -116,7 +116,7 @@ def _apart(heights: list[float], gap: float) -> list[float]:
     return placed
 
 
-def _draw_bars(axes: Any, comparison: Comparison, entries: list[Entry]) -> None:
+def _draw_bars(axes: Any, comparison: Comparison, entries: list[FamilyResult]) -> None:
     axes.set_title(f"{_label(comparison.headline)} at the end")
     values = [comparison.quality(e) for e in entries]
     places = range(len(entries))
@@ -148,13 +148,13 @@ def _draw_bars(axes: Any, comparison: Comparison, entries: list[Entry]) -> None:
 
 
 def _short(n: int) -> str:
-    """`812 `, `98.3 k`, `1.2 M`: with the space before a unit."""
+    """`812 `, `98.3 k`, `1.2 M`: ready for a unit to follow."""
     if n < 1000:
         return f"{n} "
     return f"{n / 1e3:.3g} k" if n < 999_500 else f"{n / 1e6:.3g} M"
 
 
-def _crops(comparison: Comparison, entries: list[Entry]) -> list[tuple[str, Pixels]]:
+def _crops(comparison: Comparison, entries: list[FamilyResult]) -> list[tuple[str, Pixels]]:
     """Name and pixels of the central crop of the reference and of the best fits, of a picture of 1 or 3 channels."""
     signal = comparison.signal
     if not isinstance(signal, Image) or signal.spec.d_out not in (1, 3) or not entries:

@@ -1,4 +1,4 @@
-"""Figures of spectral-bias reports: what is learned by frequency, the kernel, and how true the forecast is."""
+"""Figures of spectral-bias reports: what is learned by frequency, the kernel, and the accuracy of predictions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from inr.ntk.report import Band, Report
-from inr.ntk.verdict import BASE, percent
-from inr.report._style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, colour, to_bytes
+from inr.ntk.report import UNCHANGED, Band, Report
+from inr.ntk.verdict import percent
+from inr.report.style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, colour, literal, matplotlib, to_bytes
 
 LEARNED_COLOUR, LEFT_COLOUR = COLOURS[0], COLOURS[1]
 FLOOR_DB = -90.0
 
 
 def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
-    """The bytes of a figure of one report, of a suffix in `FIGURE_FORMATS`.
+    """The bytes of a figure of one report. suffix: one of `FIGURE_FORMATS`.
 
-    Above: the target's power by frequency, what the run is forecast to learn of it and what to leave; and the kernel by
-    frequency. Below: the kernel's eigenvalues with the target's cumulative energy; what was predicted and what
-    happened (mode full), or where the kernel comes from and what was tried.
+    Top: the target's power by frequency with the parts forecast as learned and as left, and the kernel by frequency.
+    Bottom: the kernel's eigenvalues with the target's cumulative energy, and predicted against actual runs (mode full),
+    or the trials, or the layers' shares of the kernel's trace.
     """
-    import matplotlib as mpl
+    mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -46,8 +46,8 @@ def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
 
 
 def draw_ntks(reports: Sequence[Report], suffix: str = ".png", *, title: str = "") -> bytes:
-    """The bytes of a figure of several fields on one signal: what each leaves by frequency, kernels, and the shares."""
-    import matplotlib as mpl
+    """The bytes of a figure of several fields on one signal: what each leaves, and their kernels."""
+    mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -79,8 +79,8 @@ def _leave(figure: Any, height: float) -> None:
 def _head(figure: Any, title: str, subtitle: str) -> None:
     import textwrap
 
-    figure.text(0.012, 0.982, title, fontsize=13, fontweight="bold", va="top", color=INK)
-    figure.text(0.012, 0.943, "\n".join(textwrap.wrap(subtitle, 150)[:2]), fontsize=9, va="top", color=SOFT)
+    figure.text(0.012, 0.982, literal(title), fontsize=13, fontweight="bold", va="top", color=INK)
+    figure.text(0.012, 0.943, "\n".join(textwrap.wrap(literal(subtitle), 150)[:2]), fontsize=9, va="top", color=SOFT)
 
 
 def _subtitle(report: Report) -> str:
@@ -94,7 +94,7 @@ def _say(axes: Any, text: str) -> None:
 
 
 def _inner(bands: Sequence[Band]) -> list[Band]:
-    """All but the constant."""
+    """All bands but the constant."""
     return [b for b in bands if b.rho > 0]
 
 
@@ -241,11 +241,11 @@ def _draw_convergence(axes: Any, report: Report) -> None:
 
 
 def _draw_sources(axes: Any, report: Report) -> None:
-    """Bars: unlearned share of what was tried, or the layers' shares of the trace where nothing was."""
+    """Bars: the unlearned share of each trial, or the layers' shares of the trace if there are no trials."""
     if len(report.trials) > 1:
         trials = report.trials[:7]
         values = [100 * t.unlearned for t in trials]
-        hues = [LEFT_COLOUR if t.setting == BASE else LEARNED_COLOUR for t in trials]
+        hues = [LEFT_COLOUR if t.setting == UNCHANGED else LEARNED_COLOUR for t in trials]
         _bars(axes, [t.setting for t in trials], values, hues, [percent(t.unlearned) for t in trials])
         axes.set_title("Left unlearned, as it is and with a setting changed")
         return

@@ -1,4 +1,4 @@
-"""What meshes and point clouds share: the cube around them, pools of points in space, and views of distances."""
+"""Signals that are signed distances (meshes, point clouds): their cube, pools of points, and views of distances."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inr._domain import Domain, Frame, Grid, Spec
-from inr._errors import UnreadableError, UsageError
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.errors import UnreadableError, UsageError
+from inr.core.rules import positive
+from inr.signals._described import Described
 from inr.signals._lattice import CHUNK, squeeze_slices, view_grid
-from inr.signals._pictures import encode
 from inr.signals._signal import Batch, Evaluate, Signal, Values, View
-from inr.signals._solid import Floats
+from inr.signals.files.pictures import encode
+from inr.signals.solids.orient import Floats
 
 _MARGIN = 1.1
 
 
 class DistanceSignal(Signal):
-    """A signal whose values are signed distances in a cube, and which is looked at as volumes and slices of them."""
+    """A signal whose values are signed distances in a cube. Views are volumes and slices of them."""
 
+    is_distance: ClassVar[bool] = True
     formats: ClassVar[tuple[str, ...]] = (".npy", ".png")
+    described: ClassVar[Described] = Described(
+        d_in=(3, 3), d_out=(1, 1), is_lattice=False, meta={"side": positive(1e-30)}
+    )
 
     @classmethod
     def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:
@@ -43,7 +49,7 @@ class DistanceSignal(Signal):
             return ()
         if array.ndim != 2:
             raise UsageError(
-                f"distances with {array.ndim} axes can not be drawn as .png, expected 2", "use --slice z=0"
+                f"distances with {array.ndim} axes cannot be drawn as .png, expected 2", "use `slices`, such as z=0"
             )
         file.write(encode(paint_distances(array.T[::-1], float(meta["side"])), ".png"))
         return ("blue is inside, orange outside, lines are 1/40 of the cube's side apart",)
@@ -83,7 +89,7 @@ def evaluate_points(evaluate: Evaluate, x: Tensor) -> Floats:
 
 
 def check_span(points: Floats, what: str) -> None:
-    """Refuse points [N, 3] whose bounding box has no size, or one that single precision can not work with."""
+    """Refuse points [N, 3] whose bounding box has no size, or one that single precision cannot work with."""
     largest = float((points.max(axis=0) / 2 - points.min(axis=0) / 2).max()) * 2
     if not 1e-15 < largest < 1e15:
         raise UnreadableError(f"{what} spans {largest:g} units, expected more than 1e-15 and less than 1e15")

@@ -1,4 +1,4 @@
-"""What pictures, sounds and arrays share: values on a regular lattice, their batches, and the lattices of views."""
+"""Signals on a regular lattice (pictures, videos, sounds, arrays): values, batches, and the lattices of views."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from inr._domain import Domain, Frame, Grid, Spec
-from inr._errors import UsageError, did_you_mean
-from inr.signals._signal import Batch, Evaluate, Pool, Signal, Source, Values, View
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.errors import UsageError, did_you_mean
+from inr.signals._described import MAX_SAMPLES
+from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
 
 CHUNK = 2**18
-MAX_SAMPLES = 2**40
 MAX_KEPT_POINTS = 2**24
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
@@ -47,17 +47,6 @@ class Lattice(Signal):
         self.frame, self.meta, self.notes = frame, meta, notes
         self.spec = Spec(self.kind, frame.d_in, frame.d_out, tuple(shape[axis] for axis in self.order))
 
-    @classmethod
-    def open(cls, source: Source, options: Mapping[str, str]) -> Signal:
-        """As `load`, but what is large stays in its file.
-
-        Options beside the kind's own: read = auto, memory or tiles; measure = number of tiles, see `Tiled`.
-        """
-        from inr.signals._large import open_tiled
-
-        own = {key: value for key, value in options.items() if key not in ("read", "measure")}
-        return open_tiled(cls.kind, source, options, own) or cls.load(source, own)
-
     def pool(self, generator: Generator) -> Pool:
         return _LatticePool(self)
 
@@ -75,7 +64,7 @@ class Lattice(Signal):
 
 
 class _LatticePool:
-    """Samples by flat, row-major index; kept once per device, and coordinates too where they are not too many."""
+    """Samples by flat, row-major index; kept once per device, with their coordinates if there are at most 2^24."""
 
     def __init__(self, signal: Lattice) -> None:
         self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
@@ -148,20 +137,20 @@ def view_grid(
         low, extent = _cropped(domain, view.crop)
     fixed = _slices(kind, domain, view.slices, slice_offset)
     if view.size is not None and view.scale is not None:
-        raise UsageError("--size and --scale are both given, expected one of them")
+        raise UsageError("`size` and `scale` are both given, expected one of them")
     kept = [a for a in range(d) if a not in fixed]
     n = [1] * d
     if view.size is not None:
         if len(view.size) not in (d, len(kept)) or min(view.size) < 1:
             names = ", ".join(domain.axes[a] for a in kept)
-            raise UsageError(f"--size is {_numbers(view.size)}, expected {len(kept)} whole numbers >= 1 ({names})")
+            raise UsageError(f"`size` is {_numbers(view.size)}, expected {len(kept)} whole numbers >= 1 ({names})")
         sizes = view.size if len(view.size) == len(kept) else tuple(view.size[a] for a in kept)
         for a, size in zip(kept, sizes, strict=True):
             n[a] = size
     else:
         scale = 1.0 if view.scale is None else view.scale
         if not 0 < scale < float("inf"):
-            raise UsageError(f"--scale is {scale:g}, expected a number > 0")
+            raise UsageError(f"`scale` is {scale:g}, expected a number > 0")
         for a in kept:
             n[a] = max(1, round(scale * samples[a] * extent[a] / domain.extent[a]))
     total = 1
@@ -169,7 +158,7 @@ def view_grid(
         total *= count
     if total > MAX_SAMPLES:
         raise UsageError(
-            f"the view has {'x'.join(map(str, n))} samples, expected at most {MAX_SAMPLES} (2^40)", "use a crop"
+            f"the view has {'x'.join(map(str, n))} samples, expected at most {MAX_SAMPLES} (2^40)", "use `crop`"
         )
     for a, position in fixed.items():
         low[a], extent[a] = position, 0.0
@@ -189,13 +178,13 @@ def _cropped(domain: Domain, crop: tuple[float, ...]) -> tuple[list[float], list
     d = domain.d_in
     if len(crop) != 2 * d:
         names = ", ".join(domain.axes + tuple(f"size in {axis}" for axis in domain.axes))
-        raise UsageError(f"--crop is {_numbers(crop)}, expected {2 * d} numbers ({names}) in {domain.unit}")
+        raise UsageError(f"`crop` is {_numbers(crop)}, expected {2 * d} numbers ({names}) in {domain.unit}")
     low, extent = list(crop[:d]), list(crop[d:])
     for a in range(d):
         slack = 1e-6 * domain.extent[a]
         if not (extent[a] > 0 and low[a] >= domain.low[a] - slack and low[a] + extent[a] <= domain.high[a] + slack):
             raise UsageError(
-                f"--crop from {low[a]:g} with size {extent[a]:g} along {domain.axes[a]} is not inside the signal, "
+                f"`crop` from {low[a]:g} with size {extent[a]:g} along {domain.axes[a]} is not inside the signal, "
                 f"expected {domain.low[a]:g} to {domain.high[a]:g} {domain.unit}"
             )
     return low, extent
@@ -207,18 +196,20 @@ def _slices(kind: str, domain: Domain, slices: Mapping[str, float], offset: floa
         is_index = name.isdecimal() and int(name) < domain.d_in
         if not is_index and name not in domain.axes:
             raise UsageError(
-                f"--slice axis {name!r} is unknown{did_you_mean(name, domain.axes)}",
+                f"`slices` has the unknown axis {name!r}{did_you_mean(name, domain.axes)}",
                 f"the axes of this {kind} are {', '.join(domain.axes)}",
             )
         a = int(name) if is_index else domain.axes.index(name)
+        if a in fixed:
+            raise UsageError(f"`slices` has two positions on the axis {domain.axes[a]}, expected one")
         if not domain.low[a] <= position + offset <= domain.high[a]:
             raise UsageError(
-                f"--slice {name}={position:g} is outside the signal, "
-                f"expected {domain.low[a]:g} to {domain.high[a]:g} {domain.unit}"
+                f"`slices` has position {name}={position:g}, which is outside the signal, "
+                f"expected {domain.low[a] - offset:g} to {domain.high[a] - offset:g} {domain.unit}"
             )
         fixed[a] = position + offset
     if len(fixed) == domain.d_in:
-        raise UsageError(f"--slice fixes all {domain.d_in} axes, expected one to stay free")
+        raise UsageError(f"`slices` fixes all {domain.d_in} axes, expected at most {domain.d_in - 1}")
     return fixed
 
 

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from inr._domain import Domain, Frame
-from inr._errors import unknown_name
-from inr.signals._reading import check_options
+from inr.core.domain import Domain, Frame
+from inr.core.errors import unknown_name
 from inr.signals._signal import Signal, Values
-from inr.signals._solid import Floats, uniform
 from inr.signals.audio import Audio
+from inr.signals.files.reading import check_options
 from inr.signals.image import Image
 from inr.signals.shape import Shape
+from inr.signals.solids.distances import EXACT, uniform
+from inr.signals.solids.orient import Floats
 
 Distance = Callable[[Tensor], Tensor]
 """Points [N, 3] to signed distances [N], negative inside, exact everywhere."""
@@ -78,6 +79,8 @@ def chirp(duration: float = 1.0, rate_hz: int = 8000, low_hz: float = 50.0, high
 class FormulaSolid:
     """A distance function in the unit box: d(x) = f(low + side x) / side."""
 
+    slack: float = EXACT
+
     def __init__(self, distance: Distance, frame: Frame, half: tuple[float, float, float]) -> None:
         self._distance, self._frame = distance, frame
         self._side = frame.scale[0]
@@ -86,6 +89,9 @@ class FormulaSolid:
     def distance(self, x: Floats) -> Floats:
         values: Floats = self._unit(torch.from_numpy(x)).numpy()
         return values
+
+    def depth(self, x: Floats) -> Floats:
+        return np.abs(self.distance(x))
 
     def surface(self, n: int, generator: Generator) -> Floats:
         """Points of a thin shell, moved to their closest surface point: uniform by area up to shell width^2."""
@@ -127,13 +133,13 @@ DEMO_NAMES = tuple(_DEMOS)
 
 
 def load(name: str, options: Mapping[str, str]) -> Signal:
-    """`demo(name)`; UsageError when there are options, of which formulas have none."""
+    """`demo(name)`. Raises UsageError for any option: formulas have none."""
     check_options("analytic", options, {})
     return demo(name)
 
 
 def demo(name: str) -> Signal:
-    """The demo signal of a name in `DEMO_NAMES`; UsageError for another."""
+    """The signal with a name in `DEMO_NAMES`. Raises UsageError for another name."""
     if name not in _DEMOS:
         raise unknown_name("analytic signal", name, _DEMOS)
     return _DEMOS[name]()

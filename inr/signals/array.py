@@ -2,51 +2,75 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 
-from inr._domain import Domain, Frame, Grid, Spec
-from inr._errors import UnreadableError, UsageError, did_you_mean
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.errors import UnreadableError, UsageError, did_you_mean
+from inr.core.rules import items, number, one_of
 from inr.signals import metrics as measures
+from inr.signals._described import Described
 from inr.signals._lattice import AnyArray, Lattice, min_max_map, squeeze_slices, view_grid
-from inr.signals._pictures import encode
-from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
+from inr.signals.files.npy import as_dtype
+from inr.signals.files.pictures import encode
+from inr.signals.files.reading import MOST_SHOWN, check_options, decoding, read_bytes
+from inr.signals.streaming import array_as_npy
 
 MAX_VALUES = 2**30
 MAX_CHANNELS = 256
+MAX_LISTED = 8
+"""Names of arrays in a message, at most."""
+_BITS = (8, 16, 32, 64)
+DTYPES = ("bool", *(f"{sign}int{n}" for sign in ("", "u") for n in _BITS), *(f"float{n}" for n in _BITS[1:]))
 
 
 @SIGNALS.register("array")
 class Array(Lattice):
     """An array. Coordinate d runs along array axis d, from 0 to its length n; element i is centred at i + 1/2.
 
-    Options: `key` names the array in an .npz (default: the first); `channels=last` makes the last axis channels
-    (default `none`: every axis is a coordinate, one channel). Values are mapped to [-1, 1] by each channel's range.
-    Slice positions are element indices.
+    Options: `key` names the array in an .npz (default: the first, with a note of the others); `channels=last` makes the
+    last axis channels (default `none`: every axis is a coordinate, one channel). Values are mapped to [-1, 1] by each
+    channel's range. Slice positions are element indices.
     """
 
     kind: ClassVar[str] = "array"
+    noun: ClassVar[str] = "array"
     extensions: ClassVar[tuple[str, ...]] = (".npy", ".npz")
     formats: ClassVar[tuple[str, ...]] = (".npy", ".npz", ".png")
+    part_writers: ClassVar[Mapping[str, PartWriter]] = {".npy": array_as_npy}
+    described: ClassVar[Described] = Described(
+        d_in=(1, 4),
+        d_out=(1, MAX_CHANNELS),
+        is_lattice=True,
+        meta={"dtype": one_of(*DTYPES), "channels": one_of("none", "last"), "range": items(number(), 2, 2)},
+    )
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("array", options, {"key": None, "channels": ("none", "last")})
         data = read_bytes(source)
+        notes: tuple[str, ...] = ()
         with decoding(source, "an array"):
             if data[:4] == b"PK\x03\x04":
-                array = _read_npz(data, source, options.get("key"))
+                array, notes = _read_npz(data, source, options.get("key"))
             elif "key" in options:
                 raise UsageError(f"option key is given, but {source.name!r} is not an .npz file")
             else:
                 array = _read_npy(io.BytesIO(data), len(data), source)
-        return cls.of_array(array, has_channels=options.get("channels") == "last", name=source.name)
+        signal = cls.of_array(array, has_channels=options.get("channels") == "last", name=source.name)
+        signal.notes = notes + signal.notes
+        return signal
+
+    @classmethod
+    def load_options(cls, meta: Mapping[str, Any]) -> dict[str, str]:
+        return {"channels": "last"} if meta.get("channels") == "last" else {}
 
     @classmethod
     def of_array(cls, array: AnyArray, *, has_channels: bool = False, name: str = "array") -> Self:
@@ -66,8 +90,9 @@ class Array(Lattice):
         if not np.isfinite(values).all():
             raise UnreadableError(f"array {name!r} has NaN, infinite, or too large values for float32")
         notes: tuple[str, ...] = ()
-        if array.dtype.kind in "iu" and (values.astype(np.float64) != array.astype(np.float64)).any():
-            notes = (f"{name}: integers beyond 2^24 are rounded to float32",)
+        is_rounded = array.dtype.kind in "iu" and (values.astype(np.float64) != array.astype(np.float64)).any()
+        if is_rounded or (array.dtype.kind in "iu" and float(np.abs(values).max()) > 2**24):
+            notes = (f"{name}: integers beyond 2^24 are held as float32, which has 24 bits",)
         if not has_channels:
             values = values[..., None]
         shape = values.shape[:-1]
@@ -129,9 +154,9 @@ class Array(Lattice):
 def _write_png(array: AnyArray, meta: Mapping[str, Any], file: BinaryIO) -> tuple[str, ...]:
     if array.ndim != 3 or array.shape[-1] > 4:
         raise UsageError(
-            f"a result with {array.ndim - 1} axes and {array.shape[-1]} channels can not be written as .png, "
+            f"a result with {array.ndim - 1} axes and {array.shape[-1]} channels cannot be written as .png, "
             "expected 2 axes and 1 to 4 channels",
-            "use --slice, or write .npy",
+            "use `slices`, or write .npy",
         )
     if array.dtype == np.uint8:
         file.write(encode(array, ".png"))
@@ -142,50 +167,78 @@ def _write_png(array: AnyArray, meta: Mapping[str, Any], file: BinaryIO) -> tupl
     return (f"the picture shows the values {low:g} to {high:g} as black to white",)
 
 
-def as_dtype(values: Values, dtype: str) -> AnyArray:
-    """Values in a dtype: integers rounded and clipped, booleans by values > 1/2."""
-    target = np.dtype(dtype)
-    if target.kind == "b":
-        return values > 0.5
-    if target.kind == "f":
-        info = np.finfo(target)
-        return np.clip(values.astype(np.float64), float(info.min), float(info.max)).astype(target)
-    bounds = np.iinfo(target)
-    below_end = np.nextafter(float(bounds.max) + 1.0, 0.0)  # truncates to the maximum, also where 2^63 - 1 is no float
-    return np.clip(np.rint(values.astype(np.float64)), float(bounds.min), below_end).astype(target)
-
-
 def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise UnreadableError(f"array {name!r} has dtype {dtype}, expected booleans, integers or floats")
 
 
-def _read_npz(data: bytes, source: Source, key: str | None) -> AnyArray:
+def _read_npz(data: bytes, source: Source, key: str | None) -> tuple[AnyArray, tuple[str, ...]]:
+    """The array with a name, or the first, with a note that names the others."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if not members:
             raise UnreadableError(f"{source.name!r} has no arrays")
-        if key is None:
-            key = next(iter(members))
-        elif key not in members:
+        if key is not None and key not in members:
             raise UsageError(
                 f"option key is {key!r}, which is not in {source.name!r}{did_you_mean(key, members)}",
-                f"it has: {', '.join(members)}",
+                f"it has: {_listed(members)}",
             )
-        with archive.open(members[key]) as member:
-            return _read_npy(io.BytesIO(member.read(8 * MAX_VALUES)), members[key].file_size, source)
+        name = next(iter(members)) if key is None else key
+        if members[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UnreadableError(
+                f"array {name!r} in {source.name!r} is compressed by an unsupported method, expected stored or "
+                "deflated data",
+                "write it with numpy.savez_compressed",
+            )
+        others = [other for other in members if other != name]
+        try:
+            with archive.open(members[name]) as member:
+                array = _read_npy(io.BytesIO(member.read(8 * MAX_VALUES)), members[name].file_size, source, name)
+        except (UnreadableError, ValueError) as error:
+            if key is not None or not others:
+                raise
+            fit = next((other for other in others if _is_numeric(archive, members[other])), others[0])
+            reason = error.message if isinstance(error, UnreadableError) else str(error).splitlines()[0][:MOST_SHOWN]
+            raise UnreadableError(
+                f"{source.name!r} has {len(members)} arrays, and the first, {name!r}, cannot be read: {reason}",
+                f"it has: {_listed(members)}; choose one: `signal.key={fit}`",
+            ) from error
+    if key is None and others:
+        text = f"{source.name}: {name!r} of its {len(members)} arrays is used; the others are {_listed(others)}"
+        return array, (f"{text} (signal.key={others[0]})",)
+    return array, ()
 
 
-def _read_npy(file: io.BytesIO, n_bytes: int, source: Source) -> AnyArray:
-    """The array in an .npy stream, after its header was checked against what follows; never unpickles."""
+def _listed(names: Iterable[str]) -> str:
+    """The first names, and the number of the others."""
+    names = list(names)
+    return ", ".join(names[:MAX_LISTED]) + (f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else "")
+
+
+def _is_numeric(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether a member of an .npz is an array that can be read, by its header."""
+    with contextlib.suppress(Exception), archive.open(member) as file:
+        major, _ = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        return dtype.kind in "buif" and 1 <= len(shape) <= 5
+    return False
+
+
+def _read_npy(file: io.BytesIO, n_bytes: int, source: Source, key: str | None = None) -> AnyArray:
+    """The array in an .npy stream, after its header was checked against what follows; never unpickles.
+
+    key: its name, if it is in an .npz.
+    """
+    name = source.name if key is None else f"{source.name}: {key}"
     major, _ = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
-    _check_dtype(dtype, source.name)
+    _check_dtype(dtype, name)
     if any(n < 0 for n in shape) or math.prod(shape) > MAX_VALUES:
-        raise UnreadableError(f"array {source.name!r} has shape {shape}, expected at most {MAX_VALUES} (2^30) values")
+        raise UnreadableError(f"array {name!r} has shape {shape}, expected at most {MAX_VALUES} (2^30) values")
     if math.prod(shape) * dtype.itemsize > n_bytes - file.tell():
-        raise UnreadableError(f"can not read {source.name!r} as an array: it is truncated")
+        raise UnreadableError(f"cannot read {name!r} as an array: it is truncated")
     file.seek(0)
     array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)
     return array

@@ -1,24 +1,36 @@
-"""Sounds: WAV, FLAC and OGG, mono or many channels, through libsndfile."""
+"""Sounds: WAV, FLAC, OGG and other formats of libsndfile, mono or many channels."""
 
 from __future__ import annotations
 
+import functools
 import io
-import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 
-from inr._domain import Domain, Frame, Grid, Spec
-from inr._errors import UnreadableError, UsageError
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.errors import UnreadableError, UsageError
+from inr.core.rules import or_none, text, whole
 from inr.signals import metrics as measures
-from inr.signals._lattice import AnyArray, Lattice, view_grid
-from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals._demo import Demo
+from inr.signals._described import Described
+from inr.signals._lattice import Lattice, view_grid
+from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
+from inr.signals.files import sounds as _sounds
+from inr.signals.files.reading import check_options, read_bytes
+from inr.signals.files.sound_containers import set_channel_mask
+from inr.signals.files.sound_writing import (
+    as_samples,
+    as_written,
+    channel_mask_of,
+    format_for,
+    layout_notes,
+    range_of,
+    subtype_for,
+)
+from inr.signals.streaming import sound
 
-_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-_FLOATS = ("FLOAT", "DOUBLE")
-_OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 _EXACT_COORDINATES = 2**23
 
 
@@ -26,34 +38,48 @@ _EXACT_COORDINATES = 2**23
 class Audio(Lattice):
     """A sound. One coordinate, the time t from 0 to the duration in seconds; sample i is centred at (i + 1/2) / rate.
 
-    Values have full scale 1; array [sample, channel]. meta: rate_hz, and the file's subtype ("PCM_16", "FLOAT" ...).
+    Values have full scale 1; array [sample, channel]. meta: rate_hz, the file's subtype ("PCM_16", "FLOAT" ...), and
+    channel_mask, the speakers of the channels as in a WAV header, if the file states them.
     """
 
     kind: ClassVar[str] = "audio"
-    extensions: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg")
+    noun: ClassVar[str] = "sound"
+    is_waveform: ClassVar[bool] = True
+    extensions: ClassVar[tuple[str, ...]] = _sounds.SUFFIXES
     formats: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg")
+    part_writers: ClassVar[Mapping[str, PartWriter]] = {
+        form: functools.partial(sound, form) for form in (".wav", ".flac")
+    }
+    demo: ClassVar[Demo | None] = Demo(
+        "sound",
+        "chirp",
+        "one second of a tone that rises from 50 to 2000 Hz",
+        {"type": "siren", "width": 64},
+        {"steps": 250, "lr": 1e-3, "batch": 8192},
+        ".wav",
+        ("render", "--rate", "48000"),
+    )
+    described: ClassVar[Described] = Described(
+        d_in=(1, 1),
+        d_out=(1, 1024),
+        is_lattice=True,
+        meta={"rate_hz": whole(1, 2**31 - 1), "subtype": text(32)},
+        optional={"channel_mask": or_none(whole(0, 2**32 - 1))},
+    )
     headline: str = "snr_db"
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("audio", options, {})
-        import soundfile
-
-        data = read_bytes(source)
-        with decoding(source, "a sound"):
-            _check_length(data, source)
-            with soundfile.SoundFile(io.BytesIO(data)) as file:
-                values = file.read(dtype="float32", always_2d=True)
-                rate_hz, subtype, n_frames = int(file.samplerate), str(file.subtype), int(file.frames)
-        if len(values) < n_frames:
-            raise UnreadableError(
-                f"can not read {source.name!r} as a sound: it ends after {len(values)} of {n_frames} samples"
-            )
+        values, heading = _sounds.decode(read_bytes(source), source.name)
         if values.size == 0:
             raise UnreadableError(f"sound {source.name!r} has no samples")
         if not np.isfinite(values).all():
             raise UnreadableError(f"sound {source.name!r} has NaN or infinite samples")
-        return cls.of_samples(values, rate_hz, subtype)
+        signal = cls.of_samples(values, heading.rate_hz, heading.subtype)
+        signal.meta |= heading.meta
+        signal.notes = heading.notes + signal.notes
+        return signal
 
     @classmethod
     def of_samples(cls, values: Values, rate_hz: int, subtype: str = "PCM_16") -> Self:
@@ -90,11 +116,11 @@ class Audio(Lattice):
         assert spec.shape is not None
         given = [name for name in ("rate_hz", "scale", "size") if getattr(view, name) is not None]
         if len(given) > 1:
-            raise UsageError(f"--{given[0].removesuffix('_hz')} and --{given[1]} are both given, expected one of them")
+            raise UsageError(f"`{given[0]}` and `{given[1]}` are both given, expected one of them")
         rate_hz = float(meta["rate_hz"])
         if view.rate_hz is not None:
             if not 1 <= view.rate_hz <= 2**31 - 1 or view.rate_hz != round(view.rate_hz):
-                raise UsageError(f"--rate is {view.rate_hz:g}, expected a whole number of hertz >= 1")
+                raise UsageError(f"`rate_hz` is {view.rate_hz:g}, expected a whole number of hertz >= 1")
             view = View(scale=view.rate_hz / rate_hz, crop=view.crop)
         grid, _ = view_grid("audio", frame.domain, spec.shape, view)
         seconds = (grid.high[0] - grid.low[0]) * frame.domain.extent[0]
@@ -112,77 +138,27 @@ class Audio(Lattice):
         notes: tuple[str, ...] = ()
         if subtype != source_subtype:
             notes += (f"{suffix} is written as {subtype}, the source was {source_subtype}",)
-        low, high = _range(subtype)
+        low, high = range_of(subtype)
         n_clipped = int(np.count_nonzero((values < low) | (values > high)))
         if n_clipped:
             notes += (f"{n_clipped} of {values.size} samples were outside [-1, 1] and were clipped",)
         samples = as_samples(values, subtype)
+        mask = channel_mask_of(meta)
         out = io.BytesIO()
         try:
-            soundfile.write(out, samples, rate_hz, format=suffix[1:].upper(), subtype=subtype)
+            soundfile.write(out, samples, rate_hz, format=format_for(suffix, mask), subtype=subtype)
         except (soundfile.SoundFileError, ValueError) as error:
             raise UsageError(
-                f"{values.shape[1]} channels at {rate_hz} Hz can not be written as {suffix}: {error}", "write .wav"
+                f"{values.shape[1]} channels at {rate_hz} Hz cannot be written as {suffix}: {error}", "write .wav"
             ) from error
+        if suffix == ".wav" and mask is not None:
+            set_channel_mask(out, mask)
         file.write(out.getvalue())
-        return notes
+        return notes + layout_notes(suffix, mask, values.shape[1])
 
 
 def length_notes(n: int) -> tuple[str, ...]:
-    """What there is to say of a sound of n samples."""
+    """Notes on a sound of n samples."""
     if n <= _EXACT_COORDINATES:
         return ()
-    return (f"{n} samples: beyond 2^23, float32 coordinates can not tell all neighbours apart; cut it shorter",)
-
-
-def _check_length(data: bytes, source: Source) -> None:
-    """Refuse a WAV shorter than its own header says, which libsndfile reads as far as it goes."""
-    if data[:4] == b"RIFF" and len(data) >= 8:
-        (size,) = struct.unpack_from("<I", data, 4)
-        is_streamed = size == 0 or size >= 0x7FFF0000  # written to a pipe: the size was not known
-        if not is_streamed and size + 8 > len(data) + 1:
-            raise UnreadableError(
-                f"can not read {source.name!r} as a sound: it is truncated, {len(data)} of {size + 8} bytes"
-            )
-
-
-def subtype_for(suffix: str, source: str, rate_hz: int) -> str:
-    """The subtype that a format keeps a source's samples in."""
-    if suffix == ".ogg":
-        return "OPUS" if source == "OPUS" and rate_hz in _OPUS_RATES_HZ else "VORBIS"
-    if suffix == ".flac":
-        fallback = "PCM_24" if source in (*_FLOATS, "PCM_32") else "PCM_16"
-        return {"PCM_U8": "PCM_S8"}.get(source, source if source in ("PCM_S8", "PCM_16", "PCM_24") else fallback)
-    if source == "PCM_S8":
-        return "PCM_U8"
-    return source if source in _BITS or source in _FLOATS else "PCM_16"
-
-
-def _range(subtype: str) -> tuple[float, float]:
-    """The values that a subtype holds without clipping; half a step of rounding beyond the ends is not clipping."""
-    if subtype in _FLOATS:
-        return -np.inf, np.inf
-    half_step = 0.5 ** _BITS[subtype] if subtype in _BITS else 0.0
-    return -1.0 - half_step, 1.0
-
-
-def _integers(values: Values, subtype: str) -> AnyArray:
-    full = 2 ** (_BITS[subtype] - 1)
-    return np.clip(np.rint(values * np.float64(full)), -full, full - 1).astype(np.int64)
-
-
-def as_samples(values: Values, subtype: str) -> AnyArray:
-    """What libsndfile is given for values: integers in the upper bits of 32, rounded and clipped; or floats."""
-    if subtype in _BITS:
-        return (_integers(values, subtype) << (32 - _BITS[subtype])).astype(np.int32)
-    return values if subtype in _FLOATS else np.clip(values, -1, 1)
-
-
-def as_written(values: Values, subtype: str) -> Values:
-    """Samples as they are after they were written and read."""
-    if subtype in _FLOATS:
-        return values
-    if subtype not in _BITS:
-        return np.clip(values, -1, 1)
-    written: Values = (_integers(values, subtype) / 2 ** (_BITS[subtype] - 1)).astype(np.float32)
-    return written
+    return (f"{n} samples: beyond 2^23, float32 coordinates cannot tell all neighbours apart; cut it shorter",)

@@ -1,4 +1,4 @@
-"""Pictures: PNG, JPEG, WebP and TIFF of 8 or 16 bits or floats; grey, RGB, with or without alpha."""
+"""Pictures: PNG, JPEG, WebP, GIF and TIFF of 8 or 16 bits or floats; grey, RGB, with or without alpha."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any, BinaryIO, ClassVar, Self
 import numpy as np
 import torch
 
-from inr._domain import Domain, Frame, Grid, Spec
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.rules import one_of, or_none, text_of_bytes, whole
 from inr.signals import metrics as measures
+from inr.signals._demo import Demo
+from inr.signals._described import Described
 from inr.signals._lattice import Lattice, min_max_map, view_grid
-from inr.signals._pictures import Pixels, as_written, decode, write
-from inr.signals._reading import check_options
-from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
+from inr.signals.files.pictures import WRITTEN, Pixels, as_written, decode, n_frames_of, write
+from inr.signals.files.reading import check_options
+from inr.signals.streaming import picture_as_npy, picture_as_tiff
 
 
 @SIGNALS.register("image")
@@ -26,14 +30,45 @@ class Image(Lattice):
     """
 
     kind: ClassVar[str] = "image"
-    extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-    formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".npy")
+    noun: ClassVar[str] = "picture"
+    is_picture: ClassVar[bool] = True
+    extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff")
+    formats: ClassVar[tuple[str, ...]] = WRITTEN
+    part_writers: ClassVar[Mapping[str, PartWriter]] = {
+        ".npy": picture_as_npy,
+        ".tif": picture_as_tiff,
+        ".tiff": picture_as_tiff,
+    }
+    demo: ClassVar[Demo | None] = Demo(
+        "image",
+        "scene",
+        "a 256x192 picture with smooth colours, sharp edges and a fine grating",
+        {"type": "hash_grid"},
+        {"steps": 150},
+        ".png",
+        ("render", "--scale", "4"),
+    )
+    described: ClassVar[Described] = Described(
+        d_in=(2, 2),
+        d_out=(1, 4),
+        is_lattice=True,
+        meta={"dtype": one_of("uint8", "uint16", "float32")},
+        optional={"channels": whole(1, 4), "icc": or_none(text_of_bytes())},
+    )
+
+    @classmethod
+    def claims(cls, source: Source) -> bool:
+        """Everything but a GIF of several frames."""
+        return source.suffix != ".gif" or n_frames_of(source) == 1
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("image", options, {})
         picture = decode(source)
-        return cls.of_pixels(picture.pixels, icc=picture.icc, notes=picture.notes)
+        signal = cls.of_pixels(picture.pixels, icc=picture.icc, notes=picture.notes)
+        if picture.colour_chunks:
+            signal.meta["colour_chunks"] = dict(picture.colour_chunks)
+        return signal
 
     @classmethod
     def of_pixels(cls, pixels: Pixels, icc: bytes | None = None, notes: tuple[str, ...] = ()) -> Self:

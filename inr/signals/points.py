@@ -1,38 +1,56 @@
-"""Oriented point clouds: points on a surface with outward normals, to be fitted as a signed distance function."""
+"""Oriented point clouds: points on a surface with outward normals, to be fitted as a signed distance function.
+
+A closed cloud is fitted as the solid that it bounds, by distances, as meshes are. An open one has no inside: it is
+fitted by the Eikonal loss, which needs no distances.
+"""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
-from inr._domain import Spec
-from inr._errors import UnreadableError
-from inr.signals import _ply
+from inr.core.domain import Frame, Spec
+from inr.core.errors import InrError, UnreadableError, UsageError
 from inr.signals._distance import DistanceSignal, PointPool, check_span, cube_frame, evaluate_points
-from inr.signals._reading import check_options, decoding, read_bytes
-from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Source
-from inr.signals._solid import Floats
+from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
+from inr.signals.files import ply as _ply
+from inr.signals.files.point_table import read_table
+from inr.signals.files.reading import check_options, decoding, read_bytes
+from inr.signals.files.sniffing import POINT_SUFFIXES
+from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
+from inr.signals.solids.clouds import Cloud, cloud_of
+from inr.signals.solids.orient import Floats
+from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _TEST_POINTS = 2**15
 _TEST_SEED = 0x5EED
 _STEP = 1e-3
+_GAP = 0.045  # between the points and the walls of their cube, in its lengths
 
 
 @SIGNALS.register("points")
 class Points(DistanceSignal):
-    """Points with normals: PLY without faces, text lines "x y z nx ny nz" (.xyz, .txt), or .npy of shape [N, 6].
+    """Points with normals: PLY without faces, text lines "x y z nx ny nz" of any dialect, or .npy of shape [N, 6].
 
-    The domain is a cube around the points, as for shapes; training samples have value 0 and a unit normal. A .npy is
-    an array unless the kind is given.
+    Columns are recognised by their names if the file has them, else normals by their length. The domain is a cube
+    around the points, as for shapes. A .npy is an array unless the kind is given.
+
+    A cloud that closes a volume is opened as a `ClosedCloud`, whose distances are calculated from the points. Any other
+    is trained by the Eikonal loss, on samples of value 0 with a unit normal. Options: `method=eikonal` does so with a
+    closed cloud too (default `auto`). `orient=keep` leaves normals that point inwards as they are, so that the inside
+    is around the points, and trains by the Eikonal loss (default `auto`: those of a closed cloud are turned over, with
+    a note). `points`: training samples of a closed cloud, default 2^20.
     """
 
     kind: ClassVar[str] = "points"
-    extensions: ClassVar[tuple[str, ...]] = (".ply", ".xyz", ".txt", ".npy")
+    noun: ClassVar[str] = "point cloud"
+    is_surface_only: ClassVar[bool] = True
+    extensions: ClassVar[tuple[str, ...]] = (".ply", *POINT_SUFFIXES, ".npy")
+    unclaimed: ClassVar[tuple[str, ...]] = (".npy",)
     loss: ClassVar[str] = "eikonal"
     default_field: ClassVar[str] = "siren"  # a local grid learns nothing away from the points
     headline: str = "surface_mae"
@@ -44,45 +62,47 @@ class Points(DistanceSignal):
         side = self.frame.scale[0]
         self.meta = {"side": side, "n_points": len(points)}
         self.notes = notes
-        x = ((points - np.array(self.frame.domain.low)) / side).astype(np.float32)
+        x = _in_box(self.frame, points).astype(np.float32)
         self._batch = Batch(
             torch.from_numpy(x), torch.zeros(len(x), 1), normals=torch.from_numpy(normals.astype(np.float32))
         )
 
     @classmethod
     def claims(cls, source: Source) -> bool:
-        if source.suffix == ".ply":
-            return not _ply.has_faces(source)
-        return source.suffix != ".npy"
+        return super().claims(source) and not (source.suffix == ".ply" and _ply.has_faces(source))
+
+    @classmethod
+    def load_options(cls, meta: Mapping[str, Any]) -> dict[str, str]:
+        return {"method": "eikonal"}
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
-        check_options("points", options, {})
-        data = read_bytes(source)
-        with decoding(source, "a point cloud"):
-            table = _read_table(data, source)
-        if table.ndim != 2 or table.shape[1] != 6:
-            raise UnreadableError(
-                f"point cloud {source.name!r} has shape {table.shape}, expected one row x y z nx ny nz per point: "
-                "normals are needed",
-                "estimate normals in MeshLab or Open3D first, or give a mesh",
+        return cls._of(_read(source, options), options)
+
+    @classmethod
+    def open(cls, source: Source, options: Mapping[str, str]) -> Signal:
+        """As a `ClosedCloud` if the cloud is closed, unless `method=eikonal` is given."""
+        cloud = _read(source, options)
+        if cloud.is_solid and options.get("method") != "eikonal":
+            return ClosedCloud.of(cloud, source.name, n_points_of(options))
+        return cls._of(cloud, options)
+
+    @classmethod
+    def default_field_for(cls, source: Source, options: Mapping[str, str]) -> str:
+        try:
+            is_solid = options.get("method") != "eikonal" and _read(source, options).is_solid
+        except InrError:  # raised again when the signal is loaded
+            return cls.default_field
+        return ClosedCloud.default_field if is_solid else cls.default_field
+
+    @classmethod
+    def _of(cls, cloud: Cloud, options: Mapping[str, str]) -> Self:
+        if "points" in options:
+            raise UsageError(
+                "option points does not apply: the Eikonal loss trains on the points of the cloud itself",
+                "closed clouds whose normals point outwards take it, without method=eikonal",
             )
-        if not np.isfinite(table).all():
-            raise UnreadableError(f"point cloud {source.name!r} has NaN or infinite values")
-        with np.errstate(over="ignore", under="ignore"):
-            length = np.linalg.norm(table[:, 3:], axis=1)
-        length[~np.isfinite(length)] = 0
-        kept = table[length > 0]
-        if len(kept) == 0:
-            raise UnreadableError(f"point cloud {source.name!r} has no points with a normal")
-        check_span(kept[:, :3], f"point cloud {source.name!r}")
-        n_left_out = len(table) - len(kept)
-        notes = (
-            (f"{source.name}: {n_left_out} points with a normal of no usable length were left out",)
-            if n_left_out
-            else ()
-        )
-        return cls(kept[:, :3], kept[:, 3:] / length[length > 0, None], notes)
+        return cls(cloud.points, cloud.normals, cloud.notes)
 
     def pool(self, generator: Generator) -> Pool:
         return PointPool(self._batch)
@@ -113,18 +133,67 @@ class Points(DistanceSignal):
         }
 
 
-def _read_table(data: bytes, source: Source) -> Floats:
-    """Rows of numbers, six per point when the normals are there."""
-    if data.startswith(b"ply"):
-        columns = _ply.read_vertices(data)
-        names = [name for name in ("x", "y", "z", "nx", "ny", "nz") if name in columns]
-        return np.stack([columns[name] for name in names], axis=1)
-    table: Floats
-    if data.startswith(b"\x93NUMPY"):
-        loaded = np.load(io.BytesIO(data), allow_pickle=False)
-        if loaded.dtype.kind not in "iuf":
-            raise UnreadableError(f"point cloud {source.name!r} has dtype {loaded.dtype}, expected numbers")
-        table = loaded.astype(np.float64)
-    else:
-        table = np.loadtxt(io.StringIO(data.decode("utf-8")), ndmin=2, max_rows=2**26)
-    return table
+class ClosedCloud(SolidSignal):
+    """The solid that a closed cloud bounds. Its distances are calculated from the points, see `CloudSolid`."""
+
+    kind: ClassVar[str] = "points"
+    noun: ClassVar[str] = Points.noun
+    extensions: ClassVar[tuple[str, ...]] = Points.extensions
+
+    _given: Tensor
+
+    @classmethod
+    def load(cls, source: Source, options: Mapping[str, str]) -> Self:
+        cloud = _read(source, options)
+        if not cloud.is_solid:
+            raise UnreadableError(f"point cloud {source.name!r} does not surround a volume with outward normals")
+        return cls.of(cloud, source.name, n_points_of(options))
+
+    @classmethod
+    def of(cls, cloud: Cloud, name: str, n_points: int = DEFAULT_POINTS) -> Self:
+        """The solid of a cloud for which `is_solid` holds, trained on `n_points` samples."""
+        points, normals = distinct(cloud.points, cloud.normals)
+        n_distinct = len(points)
+        points, normals = without_strays(points, normals)
+        notes = cloud.notes
+        n_strays = n_distinct - len(points)
+        if n_strays:
+            notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
+        frame = cube_frame(points)
+        solid = _solid_in(frame, points, normals)
+        if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
+            # between few points the surface reaches beyond them
+            low, side = np.array(frame.domain.low), frame.scale[0]
+            frame = cube_frame(np.concatenate([points, low + side * np.stack([solid.low, solid.high])]))
+            solid = _solid_in(frame, points, normals)
+        side = frame.scale[0]
+        signal = cls(solid, frame, {"side": side, "n_points": len(cloud.points)}, notes, n_points)
+        signal.meta["thickness"] = signal.thickness
+        signal._given = torch.from_numpy(_in_box(frame, points).astype(np.float32))
+        return signal
+
+    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+        """As of a solid, and surface_mae: mean |f| on the points, in mesh units."""
+        on_points = evaluate_points(evaluate, self._given)
+        return {**super().metrics(evaluate), "surface_mae": float(np.mean(np.abs(on_points)))}
+
+
+def _in_box(frame: Frame, points: Floats) -> Floats:
+    """Points [N, 3] of the signal in the unit box."""
+    at: Floats = (points - np.array(frame.domain.low)) / frame.scale[0]
+    return at
+
+
+def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
+    return CloudSolid(*merged(_in_box(frame, points), normals))
+
+
+def _read(source: Source, options: Mapping[str, str]) -> Cloud:
+    known = {"method": ("auto", "eikonal"), "orient": ("auto", "keep"), "points": None}
+    check_options("points", options, known)
+    data = read_bytes(source)
+    with decoding(source, "a point cloud"):
+        table = read_table(data, source)
+    cloud = cloud_of(table, source.name, may_turn=options.get("orient") != "keep")
+    check_span(cloud.points, f"point cloud {source.name!r}")
+    return cloud

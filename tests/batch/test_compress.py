@@ -1,4 +1,4 @@
-"""The job `compress`: the bytes of `inr.compress`, and what is refused before any work."""
+"""The job `compress`: it writes the bytes of `inr.compress` and refuses bad requests before any work."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from inr._errors import ConfigError
 from inr.batch import JOBS, Item, check_settings
 from inr.codec import compress, decompress
+from inr.core.errors import ConfigError
 from inr.signals import Source
 
 CPU = torch.device("cpu")
@@ -31,33 +31,33 @@ def test_the_bytes_are_those_of_compress(picture: Path, tmp_path: Path) -> None:
     settings = {"flags": {"effort": 1, "quality": 30.0, "seed": 3, "verify": False}}
     made = JOBS["compress"].run(Source.of(picture), settings, CPU)
     assert made.data == compress(picture, effort=1, quality=30.0, seed=3, verify=False).data
-    said = made.summary
-    assert (said["profile"], said["outcome"], said["headline"], said["shape"]) == (
+    message = made.summary
+    assert (message["profile"], message["outcome"], message["headline"], message["shape"]) == (
         "pyramid",
         "done",
         "psnr_db",
         [16, 12],
     )
-    assert said["bytes"] == len(made.data)
+    assert message["bytes"] == len(made.data)
     (tmp_path / "a.inrz").write_bytes(made.data)
     assert decompress(tmp_path / "a.inrz").values().shape == (12, 16, 3)
 
 
 @pytest.mark.parametrize(
-    ("job", "settings", "said"),
+    ("job", "settings", "message"),
     [
-        ("compress", {"flags": {"effort": 0}}, "effort is 0"),
-        ("compress", {"flags": {"bpp": 0.5, "quality": 10.0}}, "bpp and quality are given"),
+        ("compress", {"flags": {"effort": 0}}, "`effort` is 0"),
+        ("compress", {"flags": {"bpp": 0.5, "quality": 10.0}}, "`bpp` and `quality` are given"),
         ("compress", {"flags": {"profile": "pyramdi"}}, "pyramdi"),
-        ("compress", {"flags": {"profile": "pyramid"}, "field": "siren"}, "has no field"),
+        ("compress", {"flags": {"profile": "pyramid"}, "field": "siren"}, "takes neither `field` nor `settings`"),
         ("compress", {"set": ["field.wdith=3"], "field": "siren", "flags": {"profile": "weights"}}, "wdith"),
         ("compress", {"set": ["fit.lr=3"]}, "fit"),
-        ("compress", {"flags": {"steps": 5}, "init": "x"}, "steps is no setting of job 'compress'"),
-        ("fit", {"flags": {"bpp": 0.5}}, "bpp is no setting of job 'fit'"),
+        ("compress", {"flags": {"steps": 5}, "init": "x"}, "steps is not a setting of job 'compress'"),
+        ("fit", {"flags": {"bpp": 0.5}}, "bpp is not a setting of job 'fit'"),
     ],
 )
-def test_what_can_not_be_is_refused_before_any_work(
-    picture: Path, job: str, settings: dict[str, Any], said: str
+def test_impossible_requests_are_refused_before_any_work(
+    picture: Path, job: str, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         check_settings([Item("a.png", picture)], job, settings)

@@ -1,4 +1,4 @@
-"""Executors: every job's end is told once, a killed worker's job is begun again, nothing outlives its parent."""
+"""Executors: they report every job once, restart the job of a killed worker, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from inr._errors import UnavailableError
 from inr.batch import EXECUTORS, Attempt, Failure, Result
+from inr.core.errors import UnavailableError
 from tests.batch.works import Echo
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def data_of(found: list[Attempt]) -> list[bytes | int]:
     return [o.data if isinstance(o, Result) else o.exit_code for o in outcomes]
 
 
-def test_a_killed_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -> None:
+def test_the_job_of_a_killed_worker_is_restarted(tmp_path: Path, marks: Path) -> None:
     paths = files(tmp_path, b"a", b"die", b"bad", b"bug", b"b")
     found = list(EXECUTORS["local"](2).run(Echo(marks), paths))
     assert data_of(found) == [b"a", b"die", 3, 1, b"b"]
@@ -50,10 +50,10 @@ def test_a_killed_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -> No
 
 def test_a_job_that_always_kills_its_worker_fails_alone(tmp_path: Path, marks: Path) -> None:
     found = list(EXECUTORS["local"]().run(Echo(marks, deaths=99), files(tmp_path, b"die", b"b")))
-    assert data_of(found) == [1, b"b"]
+    assert data_of(found) == [4, b"b"]
     failure = next(a.outcome for a in found if a.index == 0)
     assert isinstance(failure, Failure)
-    assert failure.message == "its process died 3 times (SIGKILL)"
+    assert failure.message == "its process was killed 2 times (SIGKILL), probably for lack of memory"
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 
 class Sleep:
-    """Says who it is, and sleeps for ever."""
+    """Writes its process id, and sleeps without end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -105,8 +105,8 @@ def _wait_until(condition: object) -> None:
 
 
 @pytest.mark.skipif(not HAS_RAY, reason="ray is not installed (pip install 'inr[ray]')")
-def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -> None:
-    """A local Ray with two workers; in a process of its own, as ray's warnings and threads are its own."""
+def test_the_job_of_a_killed_ray_worker_is_restarted(tmp_path: Path, marks: Path) -> None:
+    """A local Ray with two workers, in a separate process because of ray's warnings and threads."""
     code = (
         "import json, sys\n"
         "from pathlib import Path\n"
@@ -132,6 +132,6 @@ def test_a_killed_ray_worker_s_job_is_begun_again(tmp_path: Path, marks: Path) -
 
 
 @pytest.mark.skipif(HAS_RAY, reason="ray is installed")
-def test_without_ray_it_is_said_what_to_install(tmp_path: Path) -> None:
+def test_without_ray_the_error_names_the_package_to_install(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="ray"):
         list(EXECUTORS["ray"](1).run(Echo(tmp_path), [tmp_path]))

@@ -1,21 +1,23 @@
-"""The manifest: what is done stays done, whatever the moment of a kill; what has changed is noticed."""
+"""The manifest: finished jobs stay finished after a kill at any moment; changed inputs are found."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inr._errors import UnreadableError, UsageError
-from inr.batch import MANIFEST_NAME, Batch, Failure, Item, Manifest, collect
+from inr.batch import MANIFEST_NAME, BatchRun, Failure, Item, Manifest, collect
+from inr.core.errors import UnavailableError, UnreadableError, UsageError
 from tests.batch.works import Echo, Inline
 
 SETTINGS: dict[str, Any] = {"flags": {"steps": 5}}
-STEPS = 22
-"""Moments before and after each sync and each move of a call with three inputs."""
+STEPS = 34
+"""Moments before and after each sync, link and unlink of a call with three inputs."""
 
 
 @pytest.fixture
@@ -27,16 +29,14 @@ def inputs(tmp_path: Path) -> Path:
     return folder
 
 
-class Kill(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
-def call(inputs: Path, out: Path, *, settings: Mapping[str, Any] = SETTINGS, force: bool = False) -> tuple[Batch, int]:
+def call(
+    inputs: Path, out: Path, *, settings: Mapping[str, Any] = SETTINGS, force: bool = False
+) -> tuple[BatchRun, int]:
     """One call of `inr batch`, and how many jobs it ran."""
     executor = Inline()
     items = collect([str(inputs)], None, out)
     with Manifest.opened(out) as manifest:
-        batch = Batch(manifest, items, "fit", settings, force=force)
+        batch = BatchRun(manifest, items, "fit", settings, force=force)
         batch.run(executor, Echo(out))
     return batch, executor.n_runs
 
@@ -53,27 +53,41 @@ def test_outputs_keep_the_folders_and_nothing_is_done_twice(inputs: Path, tmp_pa
     assert [dict(row.summary) for row in again.rows.values()] == [dict(row.summary) for row in batch.rows.values()]
 
 
-def killed_at(monkeypatch: pytest.MonkeyPatch, n: int) -> Callable[[], int]:
-    """Make the n-th sync or move from now the moment of a kill, before it or after it in turn."""
-    count = 0
+def counted(count: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    """Call `count` before and after each sync, and each time that a file gets or loses a name."""
 
     def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*args: Any, **kwargs: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == n:
-                raise Kill
+            count()
             done = function(*args, **kwargs)
-            count += 1
-            if count == n:
-                raise Kill
+            count()
             return done
 
         return called
 
-    monkeypatch.setattr(os, "fsync", wrapped(os.fsync))
-    monkeypatch.setattr(Path, "replace", wrapped(Path.replace))
-    return lambda: count
+    for name in ("fsync", "link", "replace", "unlink"):
+        patch.setattr(os, name, wrapped(getattr(os, name)))
+
+
+def call_that_is_killed(inputs: Path, out: Path, step: int, patch: pytest.MonkeyPatch) -> None:
+    """A call in a separate process that ends at a step as after SIGKILL, without clean-up."""
+    pid = os.fork()
+    if pid:
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+        return
+    left = step
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os._exit(9)
+
+    try:
+        counted(count, patch)
+        call(inputs, out)
+    finally:
+        os._exit(1)
 
 
 @pytest.mark.parametrize("n", range(1, STEPS + 1))
@@ -81,27 +95,27 @@ def test_a_kill_at_any_step_loses_at_most_the_job_that_was_being_written(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
     out = tmp_path / "out"
-    with monkeypatch.context() as patch:
-        killed_at(patch, n)
-        with pytest.raises(Kill):
-            call(inputs, out)
-    on_disk = (out / MANIFEST_NAME).read_bytes().count(b'{"done"')
+    call_that_is_killed(inputs, out, n, monkeypatch)
+    printed = (out / MANIFEST_NAME).read_bytes().count(b'{"done"')
+    there = len(list(out.rglob("*.safetensors")))
+    assert printed - 1 <= there <= printed
     batch, redone = call(inputs, out)
-    assert redone == 3 - on_disk
+    assert redone == 3 - there
     assert {row.state for row in batch.rows.values()} <= {"done", "kept"}
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    assert {k: v for k, v in files.items() if k != MANIFEST_NAME} == {
+    assert {k: v for k, v in files.items() if k != MANIFEST_NAME and not Path(k).name.startswith(".inr-")} == {
         "a.safetensors": b"a.png",
         "b.safetensors": b"b.png",
         "sub/a.safetensors": b"sub/a.png",
     }
+    assert call(inputs, out)[1] == 0
 
 
 def test_every_step_was_tried(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        count = killed_at(patch, 10**6)
-        call(inputs, tmp_path / "out")
-    assert count() == STEPS
+    steps: list[None] = []
+    counted(lambda: steps.append(None), monkeypatch)
+    call(inputs, tmp_path / "out")
+    assert len(steps) == STEPS
 
 
 @pytest.mark.parametrize("keep", [5, 60, 170, 250, 400])
@@ -124,17 +138,98 @@ def test_changed_inputs_are_done_again_and_touched_ones_are_not(inputs: Path, tm
     os.utime(inputs / "a.png")
     batch, n = call(inputs, out)
     assert n == 1
-    assert batch.notes == ("1 input has changed since, done again: b.png",)
+    assert batch.notes == ("1 input has changed, processed again: b.png",)
     assert (out / "b.safetensors").read_bytes() == b"other"
 
 
-def test_lost_and_damaged_outputs_are_done_again(inputs: Path, tmp_path: Path) -> None:
+def test_lost_outputs_are_done_again_and_changed_ones_are_left(inputs: Path, tmp_path: Path) -> None:
+    """A damaged output and one that somebody replaced cannot be distinguished."""
     out = tmp_path / "out"
     call(inputs, out)
     (out / "a.safetensors").unlink()
     (out / "b.safetensors").write_bytes(b"b.pnG")
+    with pytest.raises(UsageError, match=r"1 output exists .* were changed since: b\.safetensors"):
+        call(inputs, out)
+    assert (out / "b.safetensors").read_bytes() == b"b.pnG"
+    (out / "b.safetensors").unlink()
     assert call(inputs, out)[1] == 2
     assert (out / "b.safetensors").read_bytes() == b"b.png"
+
+
+def test_files_named_like_those_of_an_earlier_version_stay(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    call(inputs, out)
+    others = [out / "film.mkv.partial", out / "sub" / "x.partial", out / "a.safetensors.partial", out / ".inr-0123"]
+    for other in others:
+        other.write_text("mine")
+    (out / "dir.partial").mkdir()
+    (inputs / "new.png").write_bytes(b"new")
+    assert call(inputs, out)[1] == 1
+    assert [other.read_text() for other in others] == ["mine"] * 4
+    assert (out / "dir.partial").is_dir()
+
+
+def test_a_file_created_while_a_job_runs_is_kept(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    items = collect([str(inputs / "a.png")], None, out)
+
+    class Slow(Inline):
+        def run(self, work: Any, paths: Any) -> Any:
+            (out / "a.safetensors").write_text("mine")
+            yield from super().run(work, paths)
+
+    with Manifest.opened(out) as manifest:
+        batch = BatchRun(manifest, items, "fit", SETTINGS)
+        batch.run(Slow(), Echo(out))
+    failure = batch.rows["a.png"].failure
+    assert isinstance(failure, Failure)
+    assert (failure.exit_code, "appeared" in failure.message) == (2, True)
+    assert (out / "a.safetensors").read_text() == "mine"
+    assert (out / "a-1.safetensors").read_bytes() == b"a.png"  # the computed result is kept
+
+
+def test_a_full_disk_stops_the_batch_and_loses_nothing(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    items = collect([str(inputs)], None, out)
+    real, executor = os.fsync, Inline()
+    n = 0
+
+    def full(handle: int) -> None:
+        nonlocal n
+        n += 1
+        if n >= 5:  # the second output
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    with monkeypatch.context() as patch, Manifest.opened(out) as manifest:
+        batch = BatchRun(manifest, items, "fit", SETTINGS)
+        patch.setattr(os, "fsync", full)
+        batch.run(executor, Echo(out))
+    assert [row.state for row in batch.rows.values()] == ["done", "failed", "waiting"]
+    failure = batch.rows["b.png"].failure
+    assert isinstance(failure, Failure)
+    assert (failure.exit_code, executor.n_runs) == (4, 2)
+    assert "no space left" in failure.message
+    assert failure.hint is not None
+    assert Path(shlex.split(failure.hint)[-2]).read_bytes() == b"b.png"
+    assert sorted(p.name for p in out.iterdir()) == ["a.safetensors", MANIFEST_NAME, "sub"]
+    assert call(inputs, out)[1] == 2
+
+
+def test_a_manifest_line_that_does_not_fit_leaves_no_part_of_itself(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    call(inputs, out)
+    before = (out / MANIFEST_NAME).read_bytes()
+    with Manifest.opened(out) as manifest, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(UnavailableError, match=r"manifest\.jsonl"):
+            manifest.start("fit", {})
+    assert (out / MANIFEST_NAME).read_bytes() == before
 
 
 def test_other_settings_are_refused_in_one_line_and_forced(inputs: Path, tmp_path: Path) -> None:
@@ -166,7 +261,7 @@ def test_failures_are_tried_again(inputs: Path, tmp_path: Path) -> None:
     (inputs / "d.png").write_bytes(b"bug")
     batch, _ = call(inputs, out)
     failures = [row.failure for row in batch.rows.values() if row.failure is not None]
-    assert [(f.exit_code, f.message) for f in failures] == [(3, "can not read 'c.png'"), (1, "KeyError: 'oops'")]
+    assert [(f.exit_code, f.message) for f in failures] == [(3, "cannot read 'c.png'"), (1, "KeyError: 'oops'")]
     (inputs / "c.png").write_bytes(b"good")
     batch, n = call(inputs, out)
     assert n == 2
@@ -181,9 +276,9 @@ def test_two_processes_do_not_share_a_folder(inputs: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"hello\n", b"[1]\n", b'{"format": "inr-batch", "version": 9}\n{}\n'])
-def test_what_is_no_manifest_is_left_alone(inputs: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_manifest_is_left_unchanged(inputs: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / MANIFEST_NAME).write_bytes(content)
-    with pytest.raises(UnreadableError, match="no manifest"):
+    with pytest.raises(UnreadableError, match="not a manifest"):
         call(inputs, tmp_path)
     assert (tmp_path / MANIFEST_NAME).read_bytes() == content
 
@@ -224,8 +319,8 @@ def test_inputs_of_one_stem_have_outputs_of_their_own(tmp_path: Path) -> None:
 
 def test_a_missing_input_is_a_failure_of_its_own(tmp_path: Path) -> None:
     with Manifest.opened(tmp_path / "out") as manifest:
-        batch = Batch(manifest, [Item("x.png", tmp_path / "x.png")], "fit", {})
-        assert batch.todo == []
+        batch = BatchRun(manifest, [Item("x.png", tmp_path / "x.png")], "fit", {})
+        assert batch.pending == []
     failure = batch.rows["x.png"].failure
     assert isinstance(failure, Failure)
     assert failure.exit_code == 3

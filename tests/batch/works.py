@@ -8,14 +8,14 @@ import signal
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from inr._errors import UnreadableError
-from inr.batch import Attempt, Executor, Result
-from inr.batch._executor import Work, attempt
+from inr.batch import Attempt, Executor, Result, Work
+from inr.core.errors import UnreadableError
+from inr.core.workers import attempt
 
 
 @dataclasses.dataclass(frozen=True)
 class Echo:
-    """The input's bytes. What an input holds decides: `bad` is an error of the user's, `bug` of ours; `die` kills the
+    """Returns the input's bytes. `bad` is an error of the user, `bug` is one of the program, `die` kills the
     process as often as `deaths` says, counted by files in `marks`."""
 
     marks: Path
@@ -24,7 +24,7 @@ class Echo:
     def __call__(self, path: Path) -> Result:
         data = path.read_bytes()
         if data == b"bad":
-            raise UnreadableError(f"can not read {path.name!r}", "another file")
+            raise UnreadableError(f"cannot read {path.name!r}", "another file")
         if data == b"bug":
             raise KeyError("oops")
         if data == b"die":
@@ -36,7 +36,7 @@ class Echo:
 
 
 class Inline(Executor):
-    """In this process, counting."""
+    """Runs in this process and counts."""
 
     n_runs = 0
 

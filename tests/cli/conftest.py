@@ -1,4 +1,4 @@
-"""Small inputs, models fitted to them by the command line, and two ways to run it: in this process, or as a program."""
+"""Small inputs, models fitted by the command line, and two ways to run it: in this process, or as a program."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+import typer
 from inr_cli.main import app
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 TINY = ("--field", "siren", "--set", "field.width=16", "--set", "field.depth=2", "--threads", "1", "--no-progress")
+COMMAND: Any = typer.main.get_command(app)
+"""Made once: the runner would make all commands from their functions for every call, which takes 0.1 s."""
 PROGRAM = (sys.executable, "-c", "from inr_cli.main import run; run()")
 
 
 def invoke(*args: str | Path, stdin: bytes = b"") -> Result:
     """Run a command in this process."""
-    return CliRunner().invoke(app, [str(a) for a in args], input=stdin)
+    with mock.patch("typer.testing._get_command", return_value=COMMAND):
+        return CliRunner().invoke(app, [str(a) for a in args], input=stdin)
 
 
 def program(
     *args: str | Path, stdin: bytes = b"", cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command as a program of its own. env: what is added to the environment."""
+    """Run a command as a program. env: added to the environment."""
     command = [*PROGRAM, *map(str, args)]
     return subprocess.run(command, input=stdin, capture_output=True, cwd=cwd, env=os.environ | (env or {}), check=False)
 
 
 def document(result: Result) -> Any:
-    """The JSON document that stdout must be, and nothing else."""
+    """The JSON document on stdout, which must hold nothing else."""
     return json.loads(result.stdout)
 
 
@@ -51,7 +56,7 @@ def listing(folder: Path) -> Sequence[tuple[str, int]]:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in an empty folder of its own."""
+    """Every test runs in its own empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -112,6 +117,23 @@ def model(here: Path, models: dict[str, bytes]) -> Path:
 def sound_model(here: Path, models: dict[str, bytes]) -> Path:
     path = here / "chirp.safetensors"
     path.write_bytes(models["audio"])
+    return path
+
+
+@pytest.fixture(scope="session")
+def compressed_bytes(tmp_path_factory: pytest.TempPathFactory, models: dict[str, bytes]) -> bytes:
+    """The picture's model as an .inrz file."""
+    folder = tmp_path_factory.mktemp("compressed")
+    (folder / "a.safetensors").write_bytes(models["image"])
+    result = invoke("compress", folder / "a.safetensors", "-o", folder / "a.inrz", "--effort", "1", "--no-verify")
+    assert result.exit_code == 0, result.output
+    return (folder / "a.inrz").read_bytes()
+
+
+@pytest.fixture
+def compressed(here: Path, compressed_bytes: bytes) -> Path:
+    path = here / "a.inrz"
+    path.write_bytes(compressed_bytes)
     return path
 
 

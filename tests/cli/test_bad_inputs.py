@@ -1,7 +1,10 @@
-"""Inputs and sizes that can not be: one clear line, the right exit code, no traceback, nothing half-written."""
+"""Impossible inputs and sizes: one clear line, the right exit code, no traceback, no partial output."""
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +19,7 @@ def truncated_png(picture: bytes) -> tuple[str, bytes]:
 
 
 def empty_picture(picture: bytes) -> tuple[str, bytes]:
-    """A PNG whose header says 0x0 pixels."""
+    """A PNG whose header states 0x0 pixels."""
     return "x.png", picture[:16] + bytes(8) + picture[24:]
 
 
@@ -63,23 +66,27 @@ def test_inputs_that_are_not_files(here: Path, command: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
-        ("x.inrz", b"hello, this is no such file", "x.inrz: not an .inrz file: it does not begin as one"),
+        (
+            "x.inrz",
+            b"hello, this is no such file",
+            "x.inrz: not an .inrz file: its first bytes are not the magic of the format",
+        ),
         ("x.inrz", b"", "x.inrz: not an .inrz file"),
-        ("x.md", b"# Notes", "'x.md' is of no kind that inr knows"),
+        ("x.md", b"# Notes", "the format of 'x.md' is unknown"),
         ("x.safetensors", b"hello, this is no such file", "'x.safetensors' is not an inr model"),
     ],
 )
-def test_inspect_says_what_is_wrong_with_a_file_of_its_kind(here: Path, name: str, data: bytes, said: str) -> None:
+def test_inspect_reports_the_damage_of_a_file(here: Path, name: str, data: bytes, message: str) -> None:
     Path(name).write_bytes(data)
     result = invoke("inspect", name)
     assert result.exit_code == 3
-    assert said in result.stderr.splitlines()[0]
+    assert message in result.stderr.splitlines()[0]
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (("fit", "x.safetensors"), "'x.safetensors' is a model, expected a signal"),
         (("eval", "a.png", "x.safetensors"), "inr eval takes the signal last"),
@@ -88,18 +95,18 @@ def test_inspect_says_what_is_wrong_with_a_file_of_its_kind(here: Path, name: st
         (("fit", "a.png", "--field", "sirn"), "field is 'sirn' (did you mean 'siren'?), expected one of"),
     ],
 )
-def test_what_newcomers_mistake(picture: Path, args: tuple[str, ...], said: str) -> None:
+def test_common_mistakes_are_refused_with_a_hint(picture: Path, args: tuple[str, ...], message: str) -> None:
     for name in ("x.safetensors", "x.inrz"):
         Path(name).write_bytes(b"")
     result = invoke(*args)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
     "output", ["folder", "nowhere/x.safetensors", "a.png/x.safetensors", "/proc/x.safetensors", "x.png"]
 )
-def test_outputs_that_can_not_be_are_found_before_the_work(picture: Path, here: Path, output: str) -> None:
+def test_impossible_outputs_are_found_before_the_work(picture: Path, here: Path, output: str) -> None:
     (here / "folder").mkdir()
     before = listing(here)
     result = invoke("fit", picture, *TINY, "--steps", "2", "-o", output, "--force")
@@ -118,11 +125,20 @@ def test_outputs_that_can_not_be_are_found_before_the_work(picture: Path, here: 
         (("--set", "fit.lr=inf"), 2),
     ],
 )
-def test_absurd_settings(picture: Path, here: Path, args: tuple[str, ...], code: int) -> None:
+def test_extreme_settings_are_refused(picture: Path, here: Path, args: tuple[str, ...], code: int) -> None:
     before = listing(here)
     result = invoke("fit", picture, "--field", "siren", *args)
     assert result.exit_code == code, result.output
     assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize("view", [("--scale", "1e-300"), ("--crop", "0,0,1e-300,1e-300"), ("--scale", "1e-10")])
+def test_a_rendering_of_nothing_is_refused(model: Path, here: Path, view: tuple[str, str]) -> None:
+    before = listing(here)
+    result = invoke("render", model, *view)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {view[0]} ")
     assert listing(here) == before
 
 
@@ -142,3 +158,18 @@ def test_damaged_models(model: Path, here: Path, damage: str) -> None:
     assert result.exit_code == 3, result.output
     assert result.stderr.startswith("error: ")
     assert listing(here) == before
+
+
+def test_log_messages_of_libraries_are_not_shown(tmp_path: Path) -> None:
+    """tifffile logs every tag that it cannot read; users see only the line of this program."""
+    import tifffile
+
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8), metadata=None, resolution=(1, 1))
+    data = bytearray(path.read_bytes())
+    at = data.index(struct.pack("<HHI", 282, 5, 1))
+    data[at + 8 : at + 12] = struct.pack("<I", 2**30)  # the offset of a tag's value, far beyond the end
+    path.write_bytes(data)
+    done = subprocess.run([sys.executable, "-m", "inr_cli", "inspect", str(path)], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "5x4" in done.stdout

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 N = 24
 HAS_RAY = importlib.util.find_spec("ray") is not None
-MANIFEST = Path("out/manifest.jsonl")
+OUT = Path("out")
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def pictures(here: Path, picture_bytes: bytes) -> Path:
 
 
 def n_done() -> int:
-    return MANIFEST.read_bytes().count(b'{"done"') if MANIFEST.exists() else 0
+    return sum(path.suffix in (".safetensors", ".inrz") for path in OUT.iterdir()) if OUT.exists() else 0
 
 
 def _heed_interrupts() -> None:
-    """A test run in a shell's background has SIGINT ignored, and so would what it starts."""
+    """A shell ignores SIGINT for its background jobs, and the processes of a test would inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -47,7 +47,7 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
         deadline = time.monotonic() + 600
         while n_done() < least and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.send_signal(signal.SIGSTOP)  # what is done now stays so until the signal is there
+        process.send_signal(signal.SIGSTOP)  # nothing more is finished until the signal arrives
         can_be_over = n_done() == N
         process.send_signal(number)
         process.send_signal(signal.SIGCONT)
@@ -58,17 +58,18 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     before = dict(listing(Path("out")))
     result = program(*command, "--json")
     assert result.returncode == 0, result.stderr
-    said = json.loads(result.stdout)
-    assert (said["kept"], said["done"], said["failed"]) == (finished, N - finished, 0)
+    message = json.loads(result.stdout)
+    assert (message["kept"], message["done"], message["failed"]) == (finished, N - finished, 0)
     after = dict(listing(Path("out")))
     assert all(after[name] == changed for name, changed in before.items() if name.endswith(".safetensors"))
-    assert sorted(after) == [*(f"{i:02d}.safetensors" for i in range(N)), "manifest.jsonl"]
+    names = [name for name in sorted(after) if not name.startswith(".inr-")]  # SIGKILL may leave this
+    assert names == [*(f"{i:02d}.safetensors" for i in range(N)), "manifest.jsonl"]
     assert invoke("fit", "in/00.png", *TINY, "--steps", "150", "-o", "one.safetensors").exit_code == 0
     assert Path("out/00.safetensors").read_bytes() == Path("one.safetensors").read_bytes()
 
 
 def test_a_folder_is_compressed_in_calls_that_are_killed(pictures: Path) -> None:
-    """Two pictures and what is none; killed when the first is done."""
+    """Two pictures and a file that is not one; killed when the first is done."""
     for path in sorted(pictures.iterdir())[2:]:
         path.unlink()
     (pictures / "bad.png").write_bytes(b"x")
@@ -85,10 +86,10 @@ def test_a_folder_is_compressed_in_calls_that_are_killed(pictures: Path) -> None
     before = dict(listing(Path("out")))
     result = program(*command, "--json")
     assert result.returncode == 3, result.stderr
-    said = json.loads(result.stdout)
-    assert (said["kept"], said["done"], said["failed"]) == (finished, 2 - finished, 1)
-    assert [job["state"] for job in said["jobs"] if job["input"] == "bad.png"] == ["failed"]
-    assert {job["profile"] for job in said["jobs"] if job["input"] != "bad.png"} == {"pyramid"}
+    message = json.loads(result.stdout)
+    assert (message["kept"], message["done"], message["failed"]) == (finished, 2 - finished, 1)
+    assert [job["state"] for job in message["jobs"] if job["input"] == "bad.png"] == ["failed"]
+    assert {job["profile"] for job in message["jobs"] if job["input"] != "bad.png"} == {"pyramid"}
     after = dict(listing(Path("out")))
     assert all(after[name] == changed for name, changed in before.items() if name.endswith(".inrz"))
     assert invoke("compress", "in/01.png", *aim, "--no-progress", "-o", "one.inrz").exit_code == 0
@@ -138,7 +139,9 @@ def test_failures_are_listed_and_the_rest_is_done(picture: Path, sound: Path) ->
         (("x*.png", "-o", "out"), 3),
     ],
 )
-def test_what_can_not_be_is_said_before_the_work(picture: Path, here: Path, args: tuple[str, ...], code: int) -> None:
+def test_impossible_requests_are_reported_before_the_work(
+    picture: Path, here: Path, args: tuple[str, ...], code: int
+) -> None:
     result = invoke("batch", *args)
     assert result.exit_code == code, result.output
     assert result.stderr.startswith("error: ")
@@ -146,10 +149,64 @@ def test_what_can_not_be_is_said_before_the_work(picture: Path, here: Path, args
 
 
 @pytest.mark.skipif(not HAS_RAY, reason="ray is not installed (pip install 'inr[ray]')")
-def test_on_ray_the_files_are_the_same(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # else its workers wait for whatever else the machine does
+def test_on_ray_the_files_are_the_same_and_nothing_is_imported_from_the_current_folder(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # otherwise its workers wait for other processes of the machine
     args = ("batch", "a.png", *TINY, "--steps", "3")
+    for name in ("random", "numpy", "inr"):
+        Path(f"{name}.py").write_text("open('RUN', 'w')\n")
     assert program(*args, "-o", "local").returncode == 0
     done = program(*args, "-o", "out", "--executor", "ray", "-j", "2")
     assert done.returncode == 0, done.stderr
     assert Path("out/a.safetensors").read_bytes() == Path("local/a.safetensors").read_bytes()
+    assert not Path("RUN").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("--fresh", "nonsense"), 2, "FreSh has no candidates for 'nonsense'"),
+        (("--fresh", "nonsense=1"), 2, "unknown setting 'field.nonsense'"),
+        (("--fresh", "activation.omega=x"), 2, "expected numbers"),
+        (("--fresh", "activation.omega=-1"), 2, "activation.omega is -1"),
+        (("--fresh", "encoding.sigma=3"), 2, "unknown setting 'field.encoding.sigma'"),
+        (("--field", "dense_grid", "--fresh", "auto"), 2, "no frequency setting of field 'dense_grid'"),
+        (("--init", "a.png"), 3, "not an inr model"),
+        (("--init", "a.safetensors", "--field", "hash_grid"), 2, "holds a 'siren' field"),
+        (("--init", "a.safetensors", "--set", "field.width=9"), 2, "the fit needs [9, 2]"),
+        (("--set", "signal.nonsense=1"), 2, "unknown option 'nonsense'"),
+        (("--kind", "audio"), 3, "cannot read 'a.png' as a sound"),
+        (("--set", "fit.loss=eikonal", "--field", "dense_grid"), 2, "loss 'eikonal'"),
+        (("--job", "compress", "--set", "signal.nonsense=1"), 2, "unknown option 'nonsense'"),
+        (("--job", "compress", "--size", "20"), 2, "20 bytes are too few"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_dry_run_refuses_what_a_run_would(
+    picture: Path, model: Path, args: tuple[str, ...], code: int, message: str
+) -> None:
+    """Each is refused in one line, with the exit code of the run, before the folder is made."""
+    chosen = args if {"--job", "--field", "--init"} & set(args) else (*args, "--field", "siren")
+    chosen = chosen if "--job" in args else (*chosen, "--steps", "2")
+    dry = invoke("batch", "a.png", "-o", "out", "--dry-run", *chosen)
+    errors = [line for line in dry.stderr.splitlines() if line.startswith("error: ")]
+    assert (dry.exit_code, len(errors)) == (code, 1), dry.stderr
+    assert message in errors[0]
+    assert not Path("out").exists()
+    assert invoke("batch", "a.png", "-o", "out", *chosen).exit_code == code
+
+
+def test_a_dry_run_finds_that_the_executor_is_missing(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inr.core.optional.probe", lambda package: ImportError(f"No module named {package!r}"))
+    dry = invoke("batch", "a.png", "-o", "out", "--executor", "ray", "--dry-run")
+    assert dry.exit_code == 4
+    assert "the executor 'ray' needs the package 'ray'" in dry.stderr
+
+
+def test_a_dry_run_needs_one_input_that_can_be_read(picture: Path) -> None:
+    """An unreadable input is a separate failure, and the next input with this suffix is tried."""
+    Path("0.png").write_bytes(b"x")
+    dry = invoke("batch", "0.png", "a.png", "-o", "out", "--steps", "2", "--dry-run", "--json")
+    assert dry.exit_code == 3
+    assert document(dry)["jobs"] == {"0.png": "failed", "a.png": "waiting"}

@@ -1,4 +1,4 @@
-"""`inr compress`, `decompress`, and `inspect` of what they make: the way there and back, several inputs, refusals."""
+"""`inr compress`, `decompress`, and `inspect` of their files: round trips, several inputs, refusals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_several_inputs_side_by_side_and_failures_at_the_end(model: Path, sound_
 @pytest.mark.parametrize(
     ("kind", "name"), [("image", "x.png"), ("image", "x.tif"), ("audio", "x.flac"), ("array", "x.npz")]
 )
-def test_the_suffix_tells_the_format(compressed: Callable[[str], Path], kind: str, name: str) -> None:
+def test_the_suffix_gives_the_format(compressed: Callable[[str], Path], kind: str, name: str) -> None:
     result = invoke("decompress", compressed(kind), "-o", name)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(name)
@@ -85,7 +85,7 @@ def test_a_decompressed_model_is_rendered_like_any_other(compressed: Callable[[s
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
-def test_inspect_says_where_the_bytes_go(compressed: Callable[[str], Path]) -> None:
+def test_inspect_lists_the_bytes_of_every_part(compressed: Callable[[str], Path]) -> None:
     path = compressed("image")
     result = invoke("inspect", path)
     assert result.exit_code == 0
@@ -106,17 +106,17 @@ def test_inspect_says_where_the_bytes_go(compressed: Callable[[str], Path]) -> N
         (("a.png", "--effort", "0"), "effort is 0"),
         (("a.png", "--quality", "101"), "quality is 101"),
         (("a.png", "--size", "many"), "expected a size"),
-        (("a.png", "--size", "10"), "not enough"),
+        (("a.png", "--size", "10"), "too few"),
         (("a.png", "--profile", "pyramit"), "unknown profile 'pyramit'"),
         (("a.png", "-j", "0"), "--jobs is 0"),
         (("a.png", "-o", "a.jpg"), "expected one of .inrz"),
         (("a.png", "-o", "none/a.inrz"), "does not exist"),
-        (("a.png", "a.png", "-o", "out"), "named 'a'"),
+        (("a.png", "a.png", "-o", "out"), "would write 'a'"),
         (("a.png", "b.png", "-o", "a.png"), "is a file"),
         (("a.png", "b.png", "-o", "-"), "one file only"),
         (("a.png", "--set", "fit.steps=3"), "unknown section"),
-        (("analytic:torus", "--bpp", "1"), "no meaning"),
-        (("analytic:torus", "--target-psnr", "30"), "no meaning"),
+        (("analytic:torus", "--bpp", "1"), "needs a signal of samples"),
+        (("analytic:torus", "--target-psnr", "30"), "needs a signal of samples"),
     ],
 )
 def test_bad_requests_are_one_line_and_leave_nothing(
@@ -143,10 +143,10 @@ def test_an_output_that_exists_is_kept(picture: Path, compressed: Callable[[str]
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda data: b"", "does not begin"),
-        (lambda data: b"hello", "does not begin"),
+        (lambda data: b"", "not an .inrz file"),
+        (lambda data: b"hello", "not an .inrz file"),
         (lambda data: data[:50], "50 bytes"),
-        (lambda data: data + b"x", "head says"),
+        (lambda data: data + b"x", "head states"),
         (lambda data: data[:-1] + bytes([data[-1] ^ 1]), "checksum"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`inr export`: formats by suffix and by name, pipes, JSON, and requests that can not be met."""
+"""`inr export`: formats by suffix and by name, pipes, JSON, and impossible requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.cli.conftest import document, invoke, program
 
 
 @pytest.mark.parametrize("name", ["a.onnx", "a.py", "a.glsl", "a.wgsl", "b.safetensors", "a.pt2"])
-def test_the_suffix_says_the_format(name: str, model: Path) -> None:
+def test_the_suffix_gives_the_format(name: str, model: Path) -> None:
     done = invoke("export", model, "-o", name, "--json")
     assert done.exit_code == 0, done.output
     found = document(done)
@@ -48,8 +48,10 @@ def test_a_format_by_name_goes_to_a_pipe(model: Path) -> None:
         (["-o", "no/a.onnx"], 2, "output folder 'no' does not exist"),
         (["-o", "a.onnx", "--set", "limt=3"], 2, "unknown setting"),
         (["-o", "a.glsl", "--set", "limt=3"], 2, "did you mean 'limit'?"),
+        (["-o", "a.onnx", "--colors", "b.safetensors"], 2, "--colors does not apply to onnx"),
+        (["-o", "a.ply", "--set", "resolution=3"], 2, "is 3, expected >= 4, <= 4096"),
         (["-o", "a.ply"], 2, "a mesh needs a field from 3 coordinates to 1 value"),
-        (["-o", "a.json"], 2, "tiny-cuda-nn's counterpart of encoding 'identity' is another function"),
+        (["-o", "a.json"], 2, "tiny-cuda-nn's counterpart of encoding 'identity' differs"),
     ],
 )
 def test_a_bad_request_is_one_line_with_the_reason(words: list[str], code: int, reason: str, model: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_bad_request_is_one_line_with_the_reason(words: list[str], code: int, 
     assert not list(Path().glob("a.[!s]*"))
 
 
-def test_what_is_no_model_is_said_so(here: Path) -> None:
+def test_files_that_are_not_models_are_refused(here: Path) -> None:
     (here / "a.safetensors").write_bytes(b"nothing")
     assert invoke("export", "a.safetensors", "-o", "a.onnx").exit_code == 3
     assert invoke("export", "missing.json", "-o", "a.onnx").exit_code == 3
@@ -72,7 +74,7 @@ def test_what_is_no_model_is_said_so(here: Path) -> None:
 
 
 def test_tiny_cuda_nn_there_and_back(picture: Path) -> None:
-    config = Path(__file__).parent.parent / "export" / "instant_ngp_image.json"
+    config = Path(__file__).parent.parent / "exporters" / "instant_ngp_image.json"
     fitted = invoke(
         "fit", picture, "--config", config, "--steps", "2", "-o", "m.safetensors", "--no-progress", "--threads", "1",
         "--set", "field.encoding.levels=2",
@@ -83,9 +85,9 @@ def test_tiny_cuda_nn_there_and_back(picture: Path) -> None:
     assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()
 
 
-def test_a_compressed_pyramid_is_no_field_and_that_is_said(here: Path) -> None:
+def test_a_compressed_pyramid_is_refused_as_it_has_no_field(here: Path) -> None:
     golden = Path(__file__).parent.parent / "codec" / "golden" / "pyramid-image.inrz"
     done = invoke("export", golden, "-o", "a.onnx")
     assert done.exit_code == 2
-    assert "error: profile 'pyramid' is no field of coordinates, so there is no model of it" in done.output
+    assert "error: profile 'pyramid' does not code a field of coordinates, so the file holds no model" in done.output
     assert not Path("a.onnx").exists()

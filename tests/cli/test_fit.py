@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 import tomllib
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from inr_cli import STARTED, _progress
 from PIL import Image
 
-from inr._preparation import Stopwatch
-from inr.fitting import Progress
+from inr.core.stopwatch import Stopwatch, compilation
+from inr.fitting import Progress, Run
 from tests.cli.conftest import TINY, document, invoke, listing, picture_size
 
 
-def test_fit_says_one_line_and_writes_the_model_and_its_rendering(picture: Path) -> None:
+def test_fit_prints_one_line_and_writes_the_model_and_its_rendering(picture: Path) -> None:
     result = invoke("fit", picture, *TINY, "--steps", "30", "-o", "m.safetensors", "--render", "m.png")
     assert result.exit_code == 0
     (line,) = result.stdout.splitlines()
@@ -28,18 +29,18 @@ def test_fit_says_one_line_and_writes_the_model_and_its_rendering(picture: Path)
     assert picture_size("m.png") == (16, 12)
 
 
-def test_the_psnr_that_is_said_is_that_of_the_rendered_file(picture: Path) -> None:
-    said = document(invoke("fit", picture, *TINY, "--steps", "30", "--render", "m.png", "--json"))
+def test_the_printed_psnr_is_that_of_the_rendered_file(picture: Path) -> None:
+    printed = document(invoke("fit", picture, *TINY, "--steps", "30", "--render", "m.png", "--json"))
     difference = np.asarray(Image.open("m.png"), np.float64) - np.asarray(Image.open(picture), np.float64)
     psnr_db = 20 * np.log10(255) - 10 * np.log10(np.mean(difference**2))
-    assert said["metrics"]["psnr_db"] == pytest.approx(psnr_db, abs=1e-3)
-    assert said["bytes"] == Path("a.safetensors").stat().st_size
+    assert printed["metrics"]["psnr_db"] == pytest.approx(psnr_db, abs=1e-3)
+    assert printed["bytes"] == Path("a.safetensors").stat().st_size
 
 
 def test_json_is_one_document_and_notes_are_on_stderr(picture: Path) -> None:
     result = invoke("fit", picture, *TINY, "--steps", "2", "--seed", "7", "--json")
-    said = json.loads(result.stdout)
-    assert (said["schema"], said["version"], said["outcome"], said["seed"]) == ("inr.fit", 1, "done", 7)
+    printed = json.loads(result.stdout)
+    assert (printed["schema"], printed["version"], printed["outcome"], printed["seed"]) == ("inr.fit", 1, "done", 7)
     assert "seed 7" in result.stderr
 
 
@@ -62,18 +63,29 @@ def test_compiling_is_a_stage_of_its_own_with_its_own_time(
     assert shown.startup_s <= time.perf_counter() - STARTED - 0.25 - stopwatch.seconds
 
 
+def test_without_a_cache_compiling_is_not_promised_to_be_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inr.core.jit.cache_folder", lambda: None)
+    with _progress.FitProgress(is_shown=True, time_s=None), compilation:
+        pass
+    shown = capsys.readouterr().err
+    assert shown.startswith("compiling kernels")
+    assert "once per machine" not in shown
+
+
 def test_startup_and_compiling_are_reported_beside_the_fits_own_time(picture: Path) -> None:
-    said = document(invoke("fit", picture, *TINY, "--steps", "2", "--json"))
-    assert said["startup_seconds"] > 0
-    assert said["compile_seconds"] >= 0
+    printed = document(invoke("fit", picture, *TINY, "--steps", "2", "--json"))
+    assert printed["startup_seconds"] > 0
+    assert printed["compile_seconds"] >= 0
     closed = document(invoke("fit", picture, "--field", "chebyshev", "--no-progress", "--json", "--force"))
     assert (closed["steps"], closed["startup_seconds"]) == (0, None)
 
 
-def test_a_number_that_is_not_finite_is_null(here: Path) -> None:
+def test_a_nonfinite_number_is_null(here: Path) -> None:
     Image.new("RGB", (4, 4), (9, 9, 9)).save("small.png")  # too small for SSIM
-    said = document(invoke("fit", "small.png", *TINY, "--steps", "2", "--json"))
-    assert said["metrics"]["ssim"] is None
+    printed = document(invoke("fit", "small.png", *TINY, "--steps", "2", "--json"))
+    assert printed["metrics"]["ssim"] is None
     assert invoke("inspect", "small.safetensors").exit_code == 0
 
 
@@ -97,7 +109,7 @@ def test_a_rendering_that_exists_is_found_before_the_fit(picture: Path) -> None:
     assert not Path("a.safetensors").exists()
 
 
-def test_all_problems_are_said_at_once_with_the_nearest_names(picture: Path, here: Path) -> None:
+def test_all_problems_are_reported_at_once_with_the_nearest_names(picture: Path, here: Path) -> None:
     before = listing(here)
     result = invoke(
         "fit", picture, "--set", "field.widht=3", "--set", "fit.stpes=3", "--set", "fild.x=1", "--batch", "0"
@@ -122,9 +134,9 @@ def test_did_you_mean(picture: Path, args: tuple[str, ...], near: str) -> None:
 
 def test_errors_under_json_are_json_on_stderr(picture: Path) -> None:
     result = invoke("fit", picture, "--set", "field.widht=3", "--json")
-    said = json.loads(result.stderr)
-    assert (result.stdout, said["schema"], said["exit_code"]) == ("", "inr.error", 2)
-    assert "widht" in said["problems"][0]
+    printed = json.loads(result.stderr)
+    assert (result.stdout, printed["schema"], printed["exit_code"]) == ("", "inr.error", 2)
+    assert "widht" in printed["problems"][0]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +150,7 @@ def test_errors_under_json_are_json_on_stderr(picture: Path) -> None:
         ("--threads", "0"),
     ],
 )
-def test_options_that_make_no_sense_are_usage_errors(picture: Path, here: Path, args: tuple[str, ...]) -> None:
+def test_contradictory_options_are_usage_errors(picture: Path, here: Path, args: tuple[str, ...]) -> None:
     before = listing(here)
     result = invoke("fit", picture, *args)
     assert result.exit_code == 2
@@ -196,17 +208,17 @@ def test_bad_config_files(picture: Path, content: str) -> None:
     assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
 
 
-def test_dry_run_says_the_plan_and_touches_nothing(picture: Path, here: Path) -> None:
+def test_dry_run_shows_the_plan_and_writes_nothing(picture: Path, here: Path) -> None:
     before = listing(here)
-    said = document(invoke("fit", picture, *TINY, "--dry-run", "--json"))
-    assert (said["schema"], said["n_params"], said["output"]) == ("inr.plan", 371, "a.safetensors")
+    printed = document(invoke("fit", picture, *TINY, "--dry-run", "--json"))
+    assert (printed["schema"], printed["n_params"], printed["output"]) == ("inr.plan", 371, "a.safetensors")
     assert listing(here) == before
 
 
 def test_a_target_that_is_reached_stops_the_run(picture: Path) -> None:
-    said = document(invoke("fit", picture, *TINY, "--lr", "0.003", "--target-psnr", "12", "--json"))
-    assert said["metrics"]["psnr_db"] >= 12
-    assert said["steps"] < 2000
+    printed = document(invoke("fit", picture, *TINY, "--lr", "0.003", "--target-psnr", "12", "--json"))
+    assert printed["metrics"]["psnr_db"] >= 12
+    assert printed["steps"] < 2000
 
 
 def test_a_target_that_is_not_reached_is_exit_code_1_with_the_file_written(picture: Path) -> None:
@@ -216,7 +228,7 @@ def test_a_target_that_is_not_reached_is_exit_code_1_with_the_file_written(pictu
     assert Path("a.safetensors").exists()
 
 
-def test_a_target_that_has_no_meaning_is_refused_before_the_run() -> None:
+def test_a_psnr_target_of_a_shape_is_refused_before_the_run() -> None:
     result = invoke("fit", "analytic:torus", *TINY, "--steps", "1", "--target-psnr", "30", "--set", "fit.batch=64")
     assert result.exit_code == 2
     assert not Path("torus.safetensors").exists()
@@ -262,20 +274,29 @@ def test_a_finished_part_resumes_to_the_bytes_of_the_whole(picture: Path) -> Non
     assert Path("part.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
 
 
-def test_an_unfinished_run_is_not_lost_by_starting_another(picture: Path) -> None:
-    invoke("fit", picture, *TINY, "--steps", "4", "--save-every", "2")
-    Path("a.safetensors").unlink()
+def test_an_unfinished_run_is_not_lost_by_starting_another(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_step = Run.take_step
+
+    def interrupted_at_2(run: Run) -> float:
+        loss = take_step(run)
+        if run.step == 2:
+            signal.raise_signal(signal.SIGINT)
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "take_step", interrupted_at_2)
+        assert invoke("fit", picture, *TINY, "--steps", "4").exit_code == 130
     result = invoke("fit", picture, *TINY, "--steps", "4")
     assert result.exit_code == 2
     assert "--resume a.checkpoint" in result.stderr
 
 
-def test_a_backend_is_insisted_on_or_refused(picture: Path) -> None:
+def test_a_given_backend_is_used_or_refused(picture: Path) -> None:
     args = ("fit", picture, "--steps", "2", "--set", "field.encoding.levels=2", "--no-progress")
     assert invoke(*args, "--backend", "reference").exit_code == 0
     assert "did you mean 'reference'?" in invoke(*args, "--backend", "referense").stderr
 
 
-def test_a_device_that_is_not_here_is_exit_code_4(picture: Path) -> None:
+def test_a_missing_device_is_exit_code_4(picture: Path) -> None:
     assert invoke("fit", picture, "--device", "cuda:99").exit_code == 4
     assert invoke("fit", picture, "--device", "gpu").exit_code == 2

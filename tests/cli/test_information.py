@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import tifffile
 from inr_cli.main import app
+from PIL import Image
 from typer.main import get_command
 
 import inr
+from inr.signals.files.png import SIGNATURE, joined
 from tests.cli.conftest import TINY, document, invoke, listing, program
+from tests.signals.files.tiff_bytes import file_of
 
 
 def test_inspect_a_model(model: Path) -> None:
@@ -35,18 +41,80 @@ def test_inspect_reads_no_more_than_the_header(model: Path) -> None:
     assert invoke("inspect", model).exit_code == 0
 
 
-def test_inspect_goes_on_and_ends_with_the_worst_code(model: Path, picture: Path, sound: Path) -> None:
+def test_inspect_continues_after_errors_and_ends_with_the_worst_code(model: Path, picture: Path, sound: Path) -> None:
     np.save("x.npy", np.zeros((3, 4), np.float32))
     Path("m.ply").write_text("ply\nformat ascii 1.0\nelement vertex 8\nelement face 12\nend_header\n")
     Path("m.obj").write_text("# cube\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     result = invoke("inspect", "missing", picture, sound, "x.npy", "m.ply", "m.obj", model)
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
-    assert f"{picture}: picture 16x12 RGB (png), {picture.stat().st_size} B" in lines
-    assert f"{sound}: sound 0.1 s at 4000 Hz, 1 channels, PCM_16 (wav), 844 B" in lines
-    assert "x.npy: array 3x4 float32 (npy), 176 B" in lines
-    assert f"m.ply: mesh 8 vertices, 12 faces (ply), {Path('m.ply').stat().st_size} B" in lines
+    assert f"{picture}: picture 16x12 RGB (png), {picture.stat().st_size} bytes" in lines
+    assert f"{sound}: sound 0.1 s at 4000 Hz, 1 channels, PCM_16 (wav), 844 bytes" in lines
+    assert "x.npy: array 3x4 float32 (npy), 176 bytes" in lines
+    assert f"m.ply: mesh 8 vertices, 12 faces (ply), {Path('m.ply').stat().st_size} bytes" in lines
     assert any(line.startswith("m.obj: mesh (obj)") for line in lines)
+
+
+def pictures_of_all_kinds(folder: Path) -> dict[str, tuple[str, tuple[int, int, int, str]]]:
+    """Files, and (the printed line, (width, height, channels, dtype))."""
+    rng = np.random.default_rng(0)
+    for name, dtype, shape, options in (
+        ("float.tif", np.float32, (5, 7, 3), {"photometric": "rgb"}),
+        ("double.tif", np.float64, (5, 7), {}),
+        ("half.tif", np.float16, (5, 7), {"compression": "lzw", "predictor": 3}),
+        ("big.tif", np.uint16, (5, 7, 3), {"photometric": "rgb", "bigtiff": True}),
+        ("big-endian.tif", np.uint16, (5, 7), {"bigtiff": True, "byteorder": ">"}),
+        ("turned.tif", np.uint8, (5, 7, 4), {"photometric": "rgb", "extratags": [(274, 3, 1, 6, True)]}),
+    ):
+        tifffile.imwrite(folder / name, (200 * rng.random(shape)).astype(dtype), **options)
+    return {
+        "float.tif": ("7x5 RGB float32", (7, 5, 3, "float32")),
+        "double.tif": ("7x5 L float32", (7, 5, 1, "float32")),
+        "half.tif": ("7x5 L float32", (7, 5, 1, "float32")),
+        "big.tif": ("7x5 RGB uint16", (7, 5, 3, "uint16")),
+        "big-endian.tif": ("7x5 L uint16", (7, 5, 1, "uint16")),
+        "turned.tif": ("5x7 RGBA", (5, 7, 4, "uint8")),
+    }
+
+
+def test_inspect_knows_every_picture_that_is_fitted(tmp_path: Path) -> None:
+    for name, (line, expected) in pictures_of_all_kinds(tmp_path).items():
+        path = tmp_path / name
+        reported = invoke("inspect", path)
+        assert reported.stdout.startswith(f"{path}: picture {line} (tif), ")
+        entry = document(invoke("inspect", path, "--json"))["files"][0]
+        assert (entry["width"], entry["height"], entry["channels"], entry["dtype"]) == expected
+        for source, stdin in ((str(path), b""), ("-", path.read_bytes())):
+            dry = document(invoke("fit", source, "--field", "siren", "--dry-run", "--json", stdin=stdin))
+            assert (*dry["shape"], dry["channels"]) == expected[:3]
+
+
+def test_inspect_reads_no_pixels_of_large_pictures(tmp_path: Path) -> None:
+    """Headers before a hole state sizes that are too large to be read whole."""
+    for is_big in (False, True):
+        tags = [(256, 4, [30000]), (257, 4, [20000]), (258, 3, [8]), (262, 3, [1]), (277, 3, [1]), (278, 4, [20000])]
+        data = file_of(tags, [bytes(16)], is_big=is_big)
+        at = data.index(struct.pack("<HHI", 279, 4, 1)) if not is_big else data.index(struct.pack("<HHQ", 279, 4, 1))
+        at += 12 if is_big else 8
+        patched = data[:at] + struct.pack("<I", 600_000_000) + data[at + 4 :]
+        with (tmp_path / "a.tif").open("wb") as file:
+            file.write(patched)
+            file.truncate(600_000_100)
+        entry = document(invoke("inspect", tmp_path / "a.tif", "--json"))["files"][0]
+        assert (entry["width"], entry["height"], entry["mode"]) == (30000, 20000, "L")
+    header = struct.pack(">IIBBBBB", 30000, 20000, 8, 2, 0, 0, 0)
+    png = SIGNATURE + joined([(b"IHDR", header), (b"IDAT", b"x"), (b"IEND", b"")])
+    (tmp_path / "a.png").write_bytes(png)
+    assert "picture 30000x20000 RGB (png)" in invoke("inspect", tmp_path / "a.png").stdout
+    assert invoke("fit", tmp_path / "a.png").exit_code == 3
+    out = io.BytesIO()
+    Image.new("L", (8, 8)).save(out, "JPEG")
+    jpeg = bytearray(out.getvalue())
+    at = jpeg.index(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = struct.pack(">HH", 20000, 30000)
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    assert "picture 30000x20000 L (jpg)" in invoke("inspect", tmp_path / "a.jpg").stdout
+    assert invoke("fit", tmp_path / "a.jpg").exit_code == 3
 
 
 def test_inspect_a_checkpoint(picture: Path) -> None:
@@ -70,14 +138,17 @@ def test_fields_lists_families_and_the_settings_of_one() -> None:
     shown = invoke("fields", "siren").stdout
     assert "field.activation.omega " in shown
     assert "(>= 1, <= 65536)" in shown
-    said = document(invoke("fields", "siren", "--json"))
-    assert said["json_schema"]["properties"]["width"]["default"] == 256
-    assert "omega" in said["slots"]["activation"]["sine"]["properties"]
+    message = document(invoke("fields", "siren", "--json"))
+    assert message["json_schema"]["properties"]["width"]["default"] == 256
+    assert "omega" in message["slots"]["activation"]["sine"]["properties"]
 
 
 def test_every_setting_that_fields_shows_can_be_set(picture: Path) -> None:
-    for name in document(invoke("fields", "--json"))["fields"]:
+    names = document(invoke("fields", "--json"))["fields"]
+    assert len(names) > 30
+    for name in names:
         keys = invoke("fields", name, "-q").stdout.split()
+        assert keys
         config = document(invoke("fit", picture, "--field", name, "--dry-run", "--json"))["field"]
         for key in keys:
             node = config
@@ -96,15 +167,15 @@ def test_fields_suggests_the_nearest() -> None:
 
 def test_doctor() -> None:
     assert "hash_grid" in invoke("doctor").stdout
-    said = document(invoke("doctor", "--json"))
-    assert said["inr"] == inr.__version__
-    assert {row["backend"] for row in said["kernels"]} >= {"reference", "cpu"}
-    assert said["optional"]["onnx"] in ("absent", "present") or said["optional"]["onnx"][0].isdigit()
+    message = document(invoke("doctor", "--json"))
+    assert message["inr"] == inr.__version__
+    assert {row["backend"] for row in message["kernels"]} >= {"reference", "cpu"}
+    assert message["optional"]["onnx"] in ("absent", "present") or message["optional"]["onnx"][0].isdigit()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("raise ModuleNotFoundError(\"No module named 'triton'\", name='triton')", "absent"),
         ("import a_part_that_is_not_here", "broken: ModuleNotFoundError: No module named 'a_part_that_is_not_here'"),
@@ -112,22 +183,22 @@ def test_doctor() -> None:
         ("raise SystemError", "broken: SystemError: "),
     ],
 )
-def test_doctor_says_that_triton_is_absent_or_broken_and_nothing_else_meets_it(
-    here: Path, text: str, said: str
+def test_doctor_reports_that_triton_is_missing_or_broken_and_other_commands_do_not_import_it(
+    here: Path, text: str, message: str
 ) -> None:
-    """A package of that name stands before the installed one, and counts how often it is imported."""
+    """A package of that name hides the installed one and counts its imports."""
     (here / "triton").mkdir()
     count = "open('imports', 'a').write('x')\n"
     (here / "triton" / "__init__.py").write_text(count + text)
     doctor = program("doctor", "--json", "--device", "cpu", env={"PYTHONPATH": str(here)})
     assert doctor.returncode == 0, doctor.stderr
     found = json.loads(doctor.stdout)
-    assert found["optional"]["triton"] == said
+    assert found["optional"]["triton"] == message
     rows = [row for row in found["kernels"] if row["backend"] == "cuda"]
     assert {row["op"] for row in rows} >= {"hash_grid", "relu_mlp", "sine_mlp", "sine", "kernel_sum", "context_rate"}
     for row in rows:
         assert not row["is_usable"]
-        assert "the package 'triton' can not be imported" in row["reasons"][0]
+        assert "the package 'triton' cannot be imported" in row["reasons"][0]
     Path("imports").unlink()
     fitted = program(
         "fit", "analytic:chirp", *TINY, "--steps", "2", "-o", "a.safetensors", env={"PYTHONPATH": str(here)}
@@ -137,14 +208,15 @@ def test_doctor_says_that_triton_is_absent_or_broken_and_nothing_else_meets_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "rendering"), [("sound", "wav"), ("image", "png")])
-def test_demo(name: str, rendering: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "kind", "rendering"), [("sound", "audio", "wav"), ("image", "image", "png")])
+def test_demo(name: str, kind: str, rendering: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import dataclasses
 
-    from inr_cli import demo
+    from inr.signals import SIGNALS
 
-    quick = dataclasses.replace(demo.DEMOS[name], settings={"steps": 2, "batch": 512})
-    monkeypatch.setitem(demo.DEMOS, name, quick)
+    demo = SIGNALS[kind].demo
+    assert demo is not None
+    monkeypatch.setattr(SIGNALS[kind], "demo", dataclasses.replace(demo, settings={"steps": 2, "batch": 512}))
     result = invoke("demo", name)
     assert result.exit_code == 0
     assert sorted(p.name for p in Path().iterdir()) == sorted([f"demo-{name}.{rendering}", f"demo-{name}.safetensors"])
@@ -158,9 +230,9 @@ def test_demo_refuses_another_name_and_a_missing_folder(here: Path) -> None:
 
 
 def test_no_command_shows_the_help() -> None:
-    alone, asked = invoke(), invoke("--help")
-    assert (alone.exit_code, asked.exit_code) == (0, 0)
-    assert alone.stdout == asked.stdout
+    alone, requested = invoke(), invoke("--help")
+    assert (alone.exit_code, requested.exit_code) == (0, 0)
+    assert alone.stdout == requested.stdout
     assert "Exit codes:" in alone.stdout
 
 
@@ -195,3 +267,33 @@ def test_an_internal_error_is_one_line(picture: Path, monkeypatch: pytest.Monkey
     assert "Traceback" not in result.stderr
     assert "Traceback" in invoke("fit", picture, "-vv").stderr
     assert json.loads(invoke("fit", picture, "--json").stderr)["message"].startswith("RuntimeError")
+
+
+def test_sounds_of_every_container_are_inspected_and_piped(sound: Path) -> None:
+    samples, rate_hz = soundfile.read(sound)
+    for form in ("RF64", "AIFF", "AU", "W64", "CAF", "FLAC"):
+        soundfile.write("a.sound", samples, rate_hz, format=form, subtype="PCM_16")
+        entry = document(invoke("inspect", "a.sound", "--json"))["files"][0]
+        assert (entry["what"], entry["format"]) == ("sound", form.lower())
+        assert (entry["n_samples"], entry["rate_hz"]) == (len(samples), rate_hz)
+        result = invoke("fit", "-", "--dry-run", "-o", "m.safetensors", stdin=Path("a.sound").read_bytes())
+        assert result.exit_code == 0, result.stderr
+
+
+def test_inspect_refuses_a_sound_that_lacks_samples_as_fit_does(sound: Path) -> None:
+    sound.write_bytes(sound.read_bytes()[:-100])
+    for command in (("inspect", sound), ("fit", sound, "--dry-run")):
+        result = invoke(*command)
+        assert result.exit_code == 3
+        assert "truncated" in result.stderr
+        assert "0x" not in result.stderr
+
+
+def test_inspect_counts_a_flac_whose_header_does_not(sound: Path) -> None:
+    samples, rate_hz = soundfile.read(sound)
+    soundfile.write("a.flac", samples, rate_hz)
+    data = bytearray(Path("a.flac").read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    Path("a.flac").write_bytes(data)
+    assert document(invoke("inspect", "a.flac", "--json"))["files"][0]["n_samples"] == len(samples)

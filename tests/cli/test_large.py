@@ -28,14 +28,14 @@ def test_a_picture_in_tiles_is_fitted_and_rendered_in_parts(here: Path, monkeypa
             parts = invoke("render", "a.safetensors", "-o", f"parts{suffix}", "--json")
         assert parts.exit_code == 0, parts.output
         assert document(parts)["bytes"] == Path(f"parts{suffix}").stat().st_size
-        assert document(parts)["shape"] == [300, 280]
+        assert document(parts)["shape"] == [280, 300]
     assert np.array_equal(np.load("whole.npy"), np.load("parts.npy"))
     assert np.array_equal(tifffile.imread("whole.tif"), tifffile.imread("parts.tif"))
     with tifffile.TiffFile("parts.tif") as tiff:
         assert tiff.pages.first.is_tiled
 
 
-def test_signal_options_that_can_not_be(picture: Path) -> None:
+def test_impossible_signal_options_are_refused(picture: Path) -> None:
     for option in ("read=tils", "read=tiles", "measure=x", "reed=auto"):
         result = invoke("fit", picture, *TINY, "--set", f"signal.{option}")
         assert result.exit_code == 2, result.output

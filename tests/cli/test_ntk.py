@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import inr
-from inr.fitting._file import to_bytes
+from inr.fitting.model_file import to_bytes
 from tests.cli.conftest import document, invoke, picture_size, program
 
 SMALL = (
@@ -29,11 +29,16 @@ def test_as_a_program(picture: Path, here: Path) -> None:
 
 
 def test_json_and_quiet(picture: Path) -> None:
-    said = document(invoke("ntk", picture, *ONE, "--no-trials", "--json", "--seed", "3"))
-    assert (said["schema"], said["inr_ntk"], said["field"], said["mode"]) == ("inr.ntk", 1, "siren", "quick")
-    assert (said["n"], said["o"], said["p"], said["figure"]) == (32, 3, 371, None)
+    printed = document(invoke("ntk", picture, *ONE, "--no-trials", "--json", "--seed", "3"))
+    assert (printed["schema"], printed["inr_ntk"], printed["field"], printed["mode"]) == (
+        "inr.ntk",
+        1,
+        "siren",
+        "quick",
+    )
+    assert (printed["n"], printed["o"], printed["p"], printed["figure"]) == (32, 3, 371, None)
     quiet = invoke("ntk", picture, *ONE, "--no-trials", "--quiet", "--seed", "3")
-    assert float(quiet.stdout) == pytest.approx(said["verdict"]["unlearned"], rel=1e-5, abs=1e-12)
+    assert float(quiet.stdout) == pytest.approx(printed["verdict"]["unlearned"], rel=1e-5, abs=1e-12)
 
 
 def test_full_has_what_was_predicted_and_what_happened(picture: Path) -> None:
@@ -44,7 +49,7 @@ def test_full_has_what_was_predicted_and_what_happened(picture: Path) -> None:
     assert Path("f.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_what_is_being_done_is_said_on_stderr(picture: Path) -> None:
+def test_progress_goes_to_stderr(picture: Path) -> None:
     args = [a for a in ONE if a != "--no-progress"]
     shown = invoke("ntk", picture, *args)
     assert "a matrix of 96 rows" in shown.stderr
@@ -59,14 +64,14 @@ def test_several_families(picture: Path) -> None:
     header, *rows = shown.stdout.splitlines()
     assert header.split()[:2] == ["field", "parameters"]
     assert {row.split()[0] for row in rows[:2]} == {"siren", "mlp"}
-    said = document(invoke("ntk", picture, *args, "--force", "--json"))
-    assert (said["schema"], [f["field"] for f in said["fields"]]) == ("inr.ntk_compare", ["siren", "mlp"])
+    printed = document(invoke("ntk", picture, *args, "--force", "--json"))
+    assert (printed["schema"], [f["field"] for f in printed["fields"]]) == ("inr.ntk_compare", ["siren", "mlp"])
 
 
 def test_a_model_is_compared_with_its_start(model: Path, picture: Path) -> None:
-    said = document(invoke("ntk", model, "--signal", picture, "--points", "32", "--json"))
-    assert (said["state"], said["rehearsed"], said["steps"]) == ("trained", 60, 60)
-    assert said["drift"]["relative"] > 0
+    printed = document(invoke("ntk", model, "--signal", picture, "--points", "32", "--json"))
+    assert (printed["state"], printed["rehearsed"], printed["steps"]) == ("trained", 60, 60)
+    assert printed["drift"]["relative"] > 0
 
 
 def tracked(model: Path, log: object) -> Path:
@@ -82,39 +87,44 @@ LOOKS = [
 ]
 
 
-@pytest.mark.parametrize("log", [LOOKS, {"edges": [[0.0, 0.0], [0.1, 0.5]], "looks": LOOKS}])
-def test_the_log_of_a_run_is_shown(model: Path, log: object) -> None:
-    path = tracked(model, log)
+def test_the_log_of_a_run_is_shown(model: Path) -> None:
+    path = tracked(model, {"edges": [[0.0, 0.0], [0.1, 0.5]], "looks": LOOKS})
     shown = invoke("ntk", path, "--mode", "track", "-o", "t.png")
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.splitlines()[2].split() == ["60", "2.0", "0.1", "0.700", "1", "%", "50", "%"]
     assert picture_size("t.png")[0] == 1760
-    said = document(invoke("ntk", path, "--mode", "track", "--json"))
-    assert [look["cka"] for look in said["looks"]] == [1.0, 0.7]
+    printed = document(invoke("ntk", path, "--mode", "track", "--json"))
+    assert [look["cka"] for look in printed["looks"]] == [1.0, 0.7]
 
 
-def test_a_damaged_log_is_said(model: Path) -> None:
-    result = invoke("ntk", tracked(model, [{"step": "many"}]), "--mode", "track")
+def test_an_empty_log_is_one_clear_error(model: Path) -> None:
+    result = invoke("ntk", tracked(model, {"looks": []}), "--mode", "track")
+    assert (result.exit_code, result.stderr.count("error:")) == (2, 1)
+    assert "is empty, as the fit was too short" in result.stderr
+
+
+def test_a_damaged_log_is_reported(model: Path) -> None:
+    result = invoke("ntk", tracked(model, {"looks": [{"step": "many"}]}), "--mode", "track")
     assert (result.exit_code, result.stderr.count("error:")) == (3, 1)
-    assert "is not understood" in result.stderr
+    assert "has an invalid header" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
         (("a.png", "--mode", "quik"), 2, "unknown mode 'quik' (did you mean 'quick'?)"),
-        (("a.safetensors",), 2, "expected --signal FILE"),
-        (("a.safetensors", "--mode", "track"), 2, "holds no log of its kernel"),
+        (("a.safetensors",), 2, "a model needs --signal, the signal that it was fitted to"),
+        (("a.safetensors", "--mode", "track"), 2, "has no log of its tangent kernel"),
         (("a.png", "--mode", "track"), 2, "is not a model"),
-        (("a.png", "--signal", "a.png"), 2, "--signal is for a model"),
-        (("a.safetensors", "--signal", "a.png", "--field", "siren"), 2, "IN is a model"),
-        (("a.safetensors", "--signal", "a.png", "--set", "field.width=3"), 2, "a model's field is what it is"),
+        (("a.png", "--signal", "a.png"), 2, "--signal is only for a model"),
+        (("a.safetensors", "--signal", "a.png", "--field", "siren"), 2, "--field cannot be used with a model"),
+        (("a.safetensors", "--signal", "a.png", "--set", "field.width=3"), 2, "the field of a model cannot be changed"),
         (("a.safetensors", "--signal", "b.wav"), 3, "no such file"),
         (("a.png", "--field", "sirn"), 2, "did you mean 'siren'?"),
         (("a.png", "--compare", "siren,siren"), 2, "expected different families"),
         (("a.png", "--compare", "siren", "--field", "mlp"), 2, "--compare and --field are both given"),
         (("a.png", "--points", "1"), 2, "--points is 1"),
-        (("a.png", "--points", "1000000"), 2, "take at most"),
+        (("a.png", "--points", "1000000"), 2, "use at most"),
         (("a.png", "-o", "f.txt"), 2, "has suffix '.txt'"),
         (("none.png",), 3, "no such file"),
     ],
@@ -132,4 +142,4 @@ def test_a_model_without_values_is_refused(tmp_path: Path) -> None:
     cloud.write_text("".join(f"{x} {y} 0 0 0 1\n" for x in range(8) for y in range(8)))
     result = invoke("ntk", cloud, "--kind", "points", *ONE)
     assert result.exit_code == 2
-    assert "has no values to be aligned with" in result.stderr
+    assert "has no values that the kernel could be compared with" in result.stderr

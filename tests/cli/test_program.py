@@ -44,9 +44,7 @@ def test_errors_are_exit_codes_without_tracebacks(picture: Path) -> None:
     ],
     ids=["help", "fit-help", "version", "inspect", "completion"],
 )
-def test_what_must_be_quick_does_not_import_torch(
-    picture: Path, args: tuple[str, ...], environment: dict[str, str]
-) -> None:
+def test_quick_commands_do_not_import_torch(picture: Path, args: tuple[str, ...], environment: dict[str, str]) -> None:
     code = (
         "import atexit, sys\n"
         "from inr_cli.main import run\n"
@@ -66,7 +64,7 @@ def test_what_must_be_quick_does_not_import_torch(
         assert done.stdout.split() == ["siren"]
 
 
-def test_a_reader_that_leaves_is_no_error(picture: Path) -> None:
+def test_a_closed_reader_of_stdout_is_not_an_error(picture: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", '"$@" | true', "bash", *PROGRAM, "inspect", *["a.png"] * 3000], capture_output=True, check=False
     )
@@ -88,7 +86,7 @@ def _wait_for(path: Path) -> None:
     raise TimeoutError(path)
 
 
-RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "1500")
+RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "4000")
 
 
 @pytest.fixture

@@ -38,11 +38,45 @@ def test_a_crop_is_that_part_of_the_whole(model: Path) -> None:
     assert np.abs(part - whole[2:8, 4:12]).max() <= 1
 
 
-def test_render_names_its_output_and_says_so(model: Path) -> None:
+def test_render_chooses_a_name_and_prints_it(model: Path) -> None:
     assert invoke("render", model, "-q").stdout == "a.render.png\n"
     assert invoke("render", model).exit_code == 2
-    said = document(invoke("render", model, "--format", "webp", "--json"))
-    assert (said["output"], said["shape"], said["format"]) == ("a.render.webp", [12, 16], "webp")
+    printed = document(invoke("render", model, "--format", "webp", "--json"))
+    assert (printed["output"], printed["shape"], printed["format"]) == ("a.render.webp", [16, 12], "webp")
+
+
+def test_render_prints_the_size_in_the_order_of_the_option(model: Path) -> None:
+    for size in ("20x8", "1x9", "7x1", "1x1"):
+        name = f"r{size}.png"
+        assert invoke("render", model, "--size", size, "-o", name).stdout.startswith(f"{name}  {size}  ")
+        assert picture_size(name) == tuple(map(int, size.split("x")))
+
+
+def test_render_names_the_axes_that_are_not_cut(here: Path) -> None:
+    np.save("v.npy", np.random.default_rng(0).normal(size=(4, 5, 1)).astype(np.float32))
+    assert invoke("fit", "v.npy", *TINY, "--steps", "1").exit_code == 0
+    assert document(invoke("render", "v.safetensors", "-o", "w.npy", "--json"))["shape"] == [4, 5, 1]
+    printed = document(invoke("render", "v.safetensors", "--slice", "axis1=2", "-o", "s.npy", "--json"))
+    assert printed["shape"] == [4, 1] == list(np.load("s.npy").shape)
+    result = invoke("render", "v.safetensors", "--slice", "axis1=2", "--slice", "axis1=3", "-o", "t.npy")
+    assert result.exit_code == 2
+    assert "twice" in result.stderr
+
+
+def test_eval_refuses_another_kind_of_signal(here: Path, sound: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8)
+    np.save("sq.npy", pixels)
+    Image.fromarray(pixels).save("sq.png")
+    np.save("line.npy", np.zeros(400, np.float32))
+    for file, model in (("sq.npy", "array"), ("sq.png", "picture"), ("line.npy", "line"), (sound, "sound")):
+        assert invoke("fit", file, *TINY, "--steps", "1", "-o", f"{model}.safetensors").exit_code == 0
+    for model, reference in (("array", "sq.png"), ("picture", "sq.npy"), ("line", sound), ("sound", "line.npy")):
+        result = invoke("eval", f"{model}.safetensors", reference)
+        assert result.exit_code == 2, result.output
+        assert "of kind" in result.stderr
+        assert result.stdout == ""
+    assert invoke("eval", "picture.safetensors", "sq.npy", "--kind", "image").exit_code == 0
+    assert invoke("eval", "array.safetensors", "sq.npy").exit_code == 0
 
 
 def test_render_a_sound_at_another_rate(sound_model: Path) -> None:
@@ -75,7 +109,7 @@ def test_render_a_slice_of_a_shape(shape_model: Path) -> None:
         ("-o", "."),
     ],
 )
-def test_views_that_can_not_be_are_usage_errors(model: Path, here: Path, args: tuple[str, ...]) -> None:
+def test_impossible_views_are_usage_errors(model: Path, here: Path, args: tuple[str, ...]) -> None:
     before = listing(here)
     result = invoke("render", model, *args)
     assert result.exit_code == 2, result.output
@@ -86,17 +120,17 @@ def test_views_that_can_not_be_are_usage_errors(model: Path, here: Path, args: t
 @pytest.mark.parametrize("suffix", ["ply", "obj", "stl", "glb"])
 def test_mesh_formats_in_the_units_of_the_shape(shape_model: Path, suffix: str) -> None:
     result = invoke("mesh", shape_model, "--resolution", "24", "-o", f"m.{suffix}", "--json")
-    said = document(result)
-    assert (said["outcome"], said["output"]) == ("ok", f"m.{suffix}")
+    printed = document(result)
+    assert (printed["outcome"], printed["output"]) == ("ok", f"m.{suffix}")
     mesh = trimesh.load(f"m.{suffix}", force="mesh")
-    assert len(mesh.faces) == said["n_faces"]
+    assert len(mesh.faces) == printed["n_faces"]
     assert np.ptp(mesh.vertices, axis=0)[0] == pytest.approx(2.7, abs=0.4)
 
 
 def test_mesh_prints_what_it_found(shape_model: Path) -> None:
     (line,) = invoke("mesh", shape_model, "--resolution", "24").stdout.splitlines()
     assert line.startswith("torus.mesh.ply  ")
-    for word in ("vertices", "faces", "closed", "% evaluated"):
+    for word in ("vertices", "faces", "closed", "1 part ", "volume "):
         assert word in line
 
 
@@ -120,7 +154,7 @@ def test_an_empty_mesh_is_exit_code_1_with_the_values_seen(shape_model: Path, he
     "args",
     [("--resolution", "100000"), ("--resolution", "0"), ("-o", "m.xyz"), ("--format", "plyy"), ("--level", "nan")],
 )
-def test_meshes_that_can_not_be(shape_model: Path, here: Path, args: tuple[str, ...]) -> None:
+def test_impossible_meshes_are_refused(shape_model: Path, here: Path, args: tuple[str, ...]) -> None:
     before = listing(here)
     result = invoke("mesh", shape_model, *args)
     assert result.exit_code == 2, result.output
@@ -133,18 +167,18 @@ def test_a_picture_has_no_mesh(model: Path) -> None:
 
 def test_eval_agrees_with_fit(picture: Path) -> None:
     fitted = document(invoke("fit", picture, *TINY, "--steps", "20", "--json"))
-    said = document(invoke("eval", "a.safetensors", picture, "--json"))
-    assert said["models"][0]["metrics"] == pytest.approx(fitted["metrics"], nan_ok=True)
-    assert said["models"][0]["n_params"] == 371
+    printed = document(invoke("eval", "a.safetensors", picture, "--json"))
+    assert printed["models"][0]["metrics"] == pytest.approx(fitted["metrics"], nan_ok=True)
+    assert printed["models"][0]["n_params"] == 371
 
 
-def test_eval_prints_a_table_and_goes_on_after_a_bad_model(picture: Path, model: Path) -> None:
+def test_eval_prints_a_table_and_continues_after_a_bad_model(picture: Path, model: Path) -> None:
     result = invoke("eval", model, "missing.safetensors", model, picture)
     assert result.exit_code == 3
     header, *rows = result.stdout.splitlines()
     assert header.split() == ["model", "field", "parameters", "psnr_db", "ssim", "mse"]
     assert [row.split()[0] for row in rows] == [str(model), str(model)]
-    assert result.stderr == "error: can not read 'missing.safetensors': no such file\n"
+    assert result.stderr == "error: cannot read 'missing.safetensors': no such file\n"
 
 
 def test_eval_of_another_kind_of_signal(model: Path, sound: Path) -> None:
@@ -152,8 +186,26 @@ def test_eval_of_another_kind_of_signal(model: Path, sound: Path) -> None:
 
 
 def test_eval_corresponds_shapes_in_their_units(shape_model: Path) -> None:
-    said = document(invoke("eval", shape_model, "analytic:torus", "--json"))
-    assert said["models"][0]["metrics"]["iou"] > 0.9
+    printed = document(invoke("eval", shape_model, "analytic:torus", "--json"))
+    assert printed["models"][0]["metrics"]["iou"] > 0.9
+
+
+@pytest.mark.slow
+def test_eval_far_from_the_origin_measures_as_at_the_origin(here: Path) -> None:
+    """In a box other than the model's, points are converted through the units, in float64 for map coordinates."""
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=5)
+    found = []
+    for name, place in (("near", (0.0, 0.0, 0.0)), ("far", (500000.25, 4000000.5, 120.0))):
+        for file, size in ((f"{name}.obj", 1.0), (f"{name}-larger.obj", 1.02)):
+            lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in (ball.vertices * size + place).tolist()]
+            lines += [f"f {a} {b} {c}" for a, b, c in (ball.faces + 1).tolist()]
+            (here / file).write_text("\n".join(lines))
+        few = ("--steps", "5", "--set", "signal.points=4096")
+        assert invoke("fit", f"{name}.obj", "-o", f"{name}.safetensors", *TINY, *few).exit_code == 0
+        printed = document(invoke("eval", f"{name}.safetensors", f"{name}-larger.obj", "--json"))
+        found.append(printed["models"][0]["metrics"])
+    near, far = found
+    assert far == pytest.approx(near, rel=1e-3, abs=1e-4)
 
 
 def test_eval_errors_are_json_too(picture: Path) -> None:

@@ -1,4 +1,4 @@
-"""`inr report`: the page from files, what it says, pipes, and requests that can not be met."""
+"""`inr report`: the page from files, its content, pipes, and impossible requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.report.test_page import cells, is_self_contained, tiles
 def test_a_model_with_its_signal(model: Path, picture: Path) -> None:
     done = invoke("report", model, "--json")
     assert done.exit_code == 0, done.output
-    said = document(done)
-    assert (said["schema"], said["output"]) == ("inr.report", "a.report.html")
+    printed = document(done)
+    assert (printed["schema"], printed["output"]) == ("inr.report", "a.report.html")
     text = Path("a.report.html").read_text("utf-8")
-    assert said["bytes"] == len(text.encode())
+    assert printed["bytes"] == len(text.encode())
     assert is_self_contained(text)
     measured = document(invoke("eval", model, picture, "--json"))["models"][0]["metrics"]
     assert tiles(text)["PSNR"] == f"{measured['psnr_db']:.2f} dB"
@@ -26,10 +26,10 @@ def test_a_model_with_its_signal(model: Path, picture: Path) -> None:
 
 def test_the_time_is_that_of_the_fits_document(picture: Path) -> None:
     args = ("--field", "siren", "--set", "field.width=16", "--steps", "2", "--threads", "1", "--no-progress")
-    said = invoke("fit", picture, *args, "-o", "m.safetensors", "--json")
-    Path("m.json").write_text(said.stdout)
+    printed = invoke("fit", picture, *args, "-o", "m.safetensors", "--json")
+    Path("m.json").write_text(printed.stdout)
     assert invoke("report", "m.safetensors", "-o", "r.html", "-q").stdout == "r.html\n"
-    assert tiles(Path("r.html").read_text("utf-8"))["time"] == f"{document(said)['seconds']:.3g} s"
+    assert tiles(Path("r.html").read_text("utf-8"))["time"] == f"{document(printed)['seconds']:.3g} s"
 
 
 def test_a_batch_is_a_table(picture: Path, picture_bytes: bytes) -> None:
@@ -68,16 +68,16 @@ def test_pipes(model: Path, picture: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (("none.safetensors",), 3, "can not read 'none.safetensors': no such file"),
+        (("none.safetensors",), 3, "cannot read 'none.safetensors': no such file"),
         (("a.png",), 3, "'a.png' is not an inr model"),
-        (("empty",), 3, "folder 'empty' holds no run"),
+        (("empty",), 3, "folder 'empty' has no fit"),
         (("a.safetensors", "-o", "r.txt"), 2, "has suffix '.txt', expected one of .html .htm"),
         (("a.safetensors", "-o", "none/r.html"), 2, "output folder 'none' does not exist"),
         (("a.safetensors", "-o", "there.html"), 2, "output 'there.html' exists"),
-        (("a.safetensors", "--signal", "none.png"), 3, "can not read 'none.png': no such file"),
+        (("a.safetensors", "--signal", "none.png"), 3, "cannot read 'none.png': no such file"),
         (("a.safetensors", "--signal", "tone.wav"), 3, "tone.wav"),
-        (("a.safetensors", "--ntk", "none.json"), 3, "can not read 'none.json': no such file"),
-        (("a.safetensors", "--ntk", "a.png"), 3, "'a.png' is no report of the tangent kernel"),
+        (("a.safetensors", "--ntk", "none.json"), 3, "cannot read 'none.json': no such file"),
+        (("a.safetensors", "--ntk", "a.png"), 3, "'a.png' is not a report of the tangent kernel"),
         (("-", "-"), 2, "- is given more than once"),
         ((), 2, "missing argument"),
     ],

@@ -32,14 +32,14 @@ def test_the_table_has_a_reason_for_every_proposal(sound: Path) -> None:
     assert header.split() == ["field", "setting", "value", "default", "reason"]
     rows = [line for line in lines if not line.startswith("inr fit ")]
     assert len(rows) == len(lines) / 2
-    assert all("energy" in row or "no rule won" in row for row in rows)
+    assert all("energy" in row or "no rule was better" in row for row in rows)
 
 
-def test_json_says_the_same(sound: Path) -> None:
-    said = document(invoke("suggest", sound, *NET, "--json"))
-    assert (said["schema"], said["kind"]) == ("inr.suggest", "audio")
-    assert sum(band["energy"] for band in said["bands"]) == pytest.approx(1.0)
-    for row in said["proposals"][1:]:
+def test_json_has_the_same_content(sound: Path) -> None:
+    printed = document(invoke("suggest", sound, *NET, "--json"))
+    assert (printed["schema"], printed["kind"]) == ("inr.suggest", "audio")
+    assert sum(band["energy"] for band in printed["bands"]) == pytest.approx(1.0)
+    for row in printed["proposals"][1:]:
         assert 0 <= row["slow"] <= 1
         assert row["setting"] in row["command"] or row["value"] == row["default"]
 
@@ -48,33 +48,33 @@ def test_json_says_the_same(sound: Path) -> None:
     ("args", "words"),
     [
         (("analytic:torus",), "on a lattice, but this signal is of kind 'shape'"),
-        (("a.png", "--fields", "hash_gird"), "there is no rule for field 'hash_gird'"),
+        (("a.png", "--fields", "hash_gird"), "no rule covers field 'hash_gird'"),
         (("a.png", "--set", "fit.lr=1"), "unknown section 'fit'"),
         (("a.png", "--set", "field.widht=3"), "did you mean 'width'"),
     ],
 )
-def test_what_can_not_be_is_one_clear_line(picture: Path, args: tuple[str, ...], words: str) -> None:
+def test_impossible_requests_are_one_clear_line(picture: Path, args: tuple[str, ...], words: str) -> None:
     result = invoke("suggest", *args)
     assert result.exit_code == 2
     assert words in result.stderr
     assert sum(line.startswith("error: ") for line in result.stderr.splitlines()) == 1
 
 
-def test_a_tracked_fit_says_what_it_cost_and_writes_its_looks(picture: Path) -> None:
+def test_a_tracked_fit_prints_its_cost_and_writes_its_measurements(picture: Path) -> None:
     result = invoke("fit", picture, *TINY, "--steps", "8", "--set", "fit.track_ntk=1e9", "--json")
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert said["track_seconds"] > 0
-    assert "tangent kernel: looked at steps 0, 1, 2, 4, 5, 8, CKA with the start" in result.stderr
+    printed = json.loads(result.stdout)
+    assert printed["track_seconds"] > 0
+    assert "tangent kernel: measured at steps 0, 1, 2, 4, 5, 8, CKA with the start" in result.stderr
     plain = document(invoke("fit", picture, *TINY, "--steps", "8", "--json", "-o", "b.safetensors"))
     assert plain["track_seconds"] is None
-    assert plain["metrics"] == said["metrics"]
+    assert plain["metrics"] == printed["metrics"]
 
 
-def test_a_fit_too_short_for_a_look_says_so(picture: Path) -> None:
+def test_a_fit_too_short_for_a_measurement_is_reported(picture: Path) -> None:
     result = invoke("fit", picture, *TINY, "--steps", "2", "--track-ntk")
     assert result.exit_code == 0, result.output
-    assert "no look, the fit was too short for one" in result.stderr
+    assert "not measured, the fit was too short" in result.stderr
 
 
 def test_tracking_a_shape_is_refused_in_one_line() -> None:

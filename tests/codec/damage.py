@@ -1,4 +1,4 @@
-"""Damage to files: mutations, and checksums made right again, so that what lies behind them is reached."""
+"""Damage to files: mutations, and corrected checksums, so that the checks behind them are reached."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import random
 import struct
 from collections.abc import Iterator
 
-from inr.codec._fields import Writer
-from inr.codec.container import COMPACT, CRITICAL, HEAD, Container, crc32c
+from inr.codec.container.byte_fields import Writer
+from inr.codec.container.file import COMPACT, CRITICAL, HEAD, Container, crc32c
 
 INTERESTING = (0, 1, 2, 3, 4, 5, 127, 128, 254, 255)
 WORDS = (0, 1, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def resealed(data: bytes) -> bytes:
-    """The bytes with a length and checksums that are right, as far as chunks can be told apart in them."""
+    """The bytes with a correct length and correct checksums, as far as their chunks can be found."""
     if len(data) < HEAD.size:
         return data
     out = bytearray(data)
@@ -79,7 +79,7 @@ def plain_file(chunks: list[tuple[str, bytes]]) -> bytes:
 
 
 def crafted(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Hostile files made from a good one: (what is wrong, bytes). Checksums are right unless they are what is wrong."""
+    """Harmful files made from a good one: (the fault, bytes). Checksums are correct unless they are the fault."""
     c = Container.read(data)
     digest = c.symbols_sha256 + bytes(32 - len(c.symbols_sha256))
     arch = struct.pack("<H", c.number) + c.arch
@@ -113,7 +113,7 @@ def crafted(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _headers(header: bytes) -> Iterator[tuple[str, bytes]]:
-    """Signals of sizes that nobody has memory for."""
+    """Signals of sizes beyond any memory."""
     yield "wide", Writer().u8(0).varint(2**32 - 1).varint(1).u8(3).bytes()
     yield "square", Writer().u8(0).varint(2**16).varint(2**16).u8(3).bytes()
     yield "at-the-limit", Writer().u8(0).varint(2**14).varint(2**14).u8(1).bytes()

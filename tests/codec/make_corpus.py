@@ -1,14 +1,14 @@
-"""`python -m tests.codec.make_corpus`: hostile files made from the golden ones, into tests/codec/corpus.
+"""`python -m tests.codec.make_corpus`: make harmful files from the golden ones, into tests/codec/corpus.
 
-Kept are those that are refused; of the files that differ in one byte of the architecture or the table, every eighth.
+It keeps files that the decoder refuses, and every eighth of those that differ in one byte of architecture or table.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from inr._errors import FormatError
 from inr.codec.decode import decode
+from inr.core.errors import FormatError
 from tests.codec.damage import crafted
 
 HERE = Path(__file__).parent

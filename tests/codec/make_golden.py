@@ -1,4 +1,4 @@
-"""`python -m tests.codec.make_golden FILE.inrz ...`: keep files as golden ones, with what they decode to today."""
+"""`python -m tests.codec.make_golden FILE.inrz ...`: add golden files, with the values that they decode to today."""
 
 from __future__ import annotations
 

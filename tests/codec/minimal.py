@@ -1,4 +1,4 @@
-"""A profile that is as small as can be, for tests of what is around profiles: a lattice's values, quantised."""
+"""A minimal profile, for tests of the code around profiles: it quantises the values of a lattice."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inr.codec import PROFILES, Aim, Decoded, Limits, Payload, Profile
-from inr.codec._fields import Reader, Writer
-from inr.codec._header import Header
-from inr.codec.profile import OnProgress, Values, check_symbols
-from inr.codec.quantise import Quantised, Step, quantise
-from inr.codec.tensors import TensorSpec, decode, encode, symbols_sha256
+from inr.codec import PROFILES, Decoded, Limits, Payload, Profile, RateTarget
+from inr.codec.container.byte_fields import Reader, Writer
+from inr.codec.container.header import Header
+from inr.codec.entropy.quantise import Quantised, StepSize, quantise
+from inr.codec.entropy.tensors import TensorSpec, decode, encode, symbols_sha256
+from inr.codec.kind import Values
+from inr.codec.profile import OnProgress, check_symbols
 
 if TYPE_CHECKING:  # so that a fresh process needs no torch to decode
     from inr.signals import Signal
@@ -30,7 +31,7 @@ class Restored(Decoded):
 
 @PROFILES.register("minimal")
 class Minimal(Profile):
-    """ARCH: u8, every how manyth row of a transposed picture is left out (0: none), so that it has a field to bound."""
+    """ARCH: u8, n to leave out every n-th row of a transposed picture (0: none), so that it has a field with limits."""
 
     number = 0xFFFF
 
@@ -38,15 +39,15 @@ class Minimal(Profile):
         return None if signal.spec.shape is not None else "it codes lattices only"
 
     def encode(
-        self, signal: Signal, aim: Aim, effort: int, seed: int, on_progress: OnProgress | None = None
+        self, signal: Signal, aim: RateTarget, effort: int, seed: int, on_progress: OnProgress | None = None
     ) -> Payload:
-        from inr.signals._lattice import Lattice
+        from inr.signals import Lattice
 
         assert isinstance(signal, Lattice)
         z = signal.frame.to_field(signal.values).numpy()
         exponents = range(-10, 8)
         for exponent in exponents:
-            payload = self._payload(quantise(z, Step(exponent, 128)))
+            payload = self._payload(quantise(z, StepSize(exponent, 128)))
             error = (payload[1].values() - z) * np.array(signal.frame.scale)
             db = -10 * np.log10(np.mean(error**2) + 1e-20)
             if aim.quality is not None and exponent >= -aim.quality / 10:

@@ -1,6 +1,6 @@
-"""Golden files: what was written once decodes to the same symbols for ever, with any threads and either coder.
+"""Golden files: files of every version decode to the same symbols, with any number of threads and both coders.
 
-A file of another profile drops in with `python -m tests.codec.make_golden FILE.inrz`.
+`python -m tests.codec.make_golden FILE.inrz` adds a file of another profile.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def test_it_decodes_to_the_same_symbols(name: str, threads: int, backend: str, m
 
 
 @every_file
-def test_it_still_is_the_signal_that_it_was(name: str) -> None:
+def test_the_model_still_gives_the_same_signal(name: str) -> None:
     """Values are float arithmetic: their mean magnitude is kept, not their bits."""
     decoded = inr.decompress(FOLDER / name)
     assert list(decoded.header.array_shape) == MANIFEST[name]["array_shape"]

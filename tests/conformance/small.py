@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from inr.fields import FIELDS, Field
+from inr.testing import FieldTests
+
 # The first document of each list is the default form.
 SMALL: dict[str, list[dict[str, Any]]] = {
     "cam": [
-        {"width": 32, "encoding": {"type": "random_fourier", "n_frequencies": 64}, "cell": {"vertices": 8}},
+        {"width": 32, "encoding": {"type": "random_fourier", "n_frequencies": 64}, "block": {"vertices": 8}},
         {
             "encoding": "identity", "head": "linear", "width": 32, "activation": "sine",
-            "cell": {"vertices": 8, "has_norm": False, "interpolation": "smoothstep"},
+            "block": {"vertices": 8, "has_norm": False, "interpolation": "smoothstep"},
         },
     ],
     "chebyshev": [{"degree": [31]}, {"degree": [31], "basis": "legendre"}],
@@ -58,7 +63,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
             "width": 16,
         },
     ],
-    "lbdn": [  # the default form, for shapes, is in tests/layers/test_lipschitz.py
+    "lbdn": [  # the default form, for shapes, is in tests/layers/linear/test_lipschitz.py
         {"width": 32, "depth": 2, "encoding": "frequency"},
         {"width": 32, "depth": 2, "activation": {"type": "sine", "omega": 10.0}},
     ],
@@ -68,8 +73,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"width": 32, "depth": 3, "linear": {"type": "low_rank", "rank": 16}},
         {"width": 32, "depth": 2, "linear": {"type": "low_rank", "lasso": 1e-6}},
     ],
-    "mfn_fourier": [{"width": 32, "depth": 3, "cell": {"input_scale": 64.0}}],
-    "mfn_gabor": [{"width": 32, "depth": 3, "cell": {"input_scale": 64.0}}],
+    "mfn_fourier": [{"width": 32, "depth": 3, "block": {"input_scale": 64.0}}],
+    "mfn_gabor": [{"width": 32, "depth": 3, "block": {"input_scale": 64.0}}],
     "mlp": [
         {"width": 32, "depth": 2},
         {"width": 32, "encoding": {"type": "random_fourier", "sigma": 4.0, "n_frequencies": 64}, "head": "tanh"},
@@ -119,9 +124,20 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     ],
     "winner": [{"width": 32, "depth": 3, "init": {"type": "winner", "s0": 10.0, "s1": 0.1}}],
     "wire": [
-        {"width": 128, "depth": 3},  # fewer of its windows leave holes between them, and luck decides what it learns
+        {"width": 128, "depth": 3},  # fewer windows leave holes between them, and then the seed decides what it learns
         {"width": 32, "depth": 3, "activation": {"type": "gabor", "omega": 4.0, "scale": 2.0, "warp": 5.0}},
         {"width": 32, "depth": 3, "linear": "dense", "activation": "real_gabor"},
     ],
 }  # fmt: skip
 DEFAULT_SMALL: list[dict[str, Any]] = [{"width": 32, "depth": 3}]
+
+DOCUMENTS: list[dict[str, Any]] = [
+    {"type": name, **document} for name in FIELDS for document in SMALL.get(name, DEFAULT_SMALL)
+]
+CASES = [pytest.param(document, id=f"{document['type']}-{i}") for i, document in enumerate(DOCUMENTS)]
+every_field = pytest.mark.parametrize("document", CASES)
+
+
+def make(document: dict[str, Any], d_in: int = 2, d_out: int = 3, seed: int = 0) -> Field:
+    """A small field of any family."""
+    return FieldTests().make(document, d_in, d_out, seed)

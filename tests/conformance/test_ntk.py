@@ -11,13 +11,12 @@ from torch import Tensor
 from inr.fields import Field
 from inr.ntk import TangentOperator, cross_kernel, tangent_kernel
 from tests.assertions import assert_near
-from tests.conformance.test_fields import CASES, make
+from tests.conformance.small import every_field, make
 
-every_field = pytest.mark.parametrize("document", CASES)
 N, C = 6, 2
 
 
-def stirred(document: dict[str, Any], generator: torch.Generator) -> Field:
+def perturbed(document: dict[str, Any], generator: torch.Generator) -> Field:
     """A field away from its start, where many parameters are 0 or 1 and gradients vanish."""
     field = make(document, d_out=C).double()
     with torch.no_grad():
@@ -42,7 +41,7 @@ def rows_of_autograd(field: Field, x: Tensor) -> Tensor:
 def test_layerwise_contraction_and_products_are_the_same_kernel(
     document: dict[str, Any], generator: torch.Generator
 ) -> None:
-    field = stirred(document, generator)
+    field = perturbed(document, generator)
     x = torch.rand(N, 2, generator=generator, dtype=torch.float64)
     jacobian = rows_of_autograd(field, x)
     expected = jacobian @ jacobian.T
@@ -59,11 +58,12 @@ def test_layerwise_contraction_and_products_are_the_same_kernel(
     assert_near(layerwise.values, field(x).detach(), 1e-8)
 
 
+@pytest.mark.slow
 @every_field
 def test_reduced_channels_and_rectangles_are_parts_of_the_kernel(
     document: dict[str, Any], generator: torch.Generator
 ) -> None:
-    field = stirred(document, generator)
+    field = perturbed(document, generator)
     x = torch.rand(N, 2, generator=generator, dtype=torch.float64)
     full = tangent_kernel(field, x).matrix
     by_channel = full.reshape(N, C, N, C)

@@ -1,4 +1,4 @@
-"""Families that differ in their activation: sizes, starts and what they do for sound."""
+"""Families that differ in their activation: sizes, initial values and settings for sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from inr._domain import Spec
+from inr.core.domain import Spec
 from inr.fields import FieldConfig
 from inr.fields.bw_relu import BwRelu
 from inr.fields.finer import Finer
@@ -18,8 +18,8 @@ from inr.fields.winner import Winner
 from inr.fields.wire import Wire
 from inr.fields.ws_siren import WsSiren
 from inr.layers import Linear
-from inr.layers.gabor import Gabor
-from inr.layers.sine import Sine
+from inr.layers.activations.gabor import Gabor
+from inr.layers.activations.sine import Sine
 
 PICTURE, SOUND = Spec("image", 2, 3, (64, 64)), Spec("audio", 1, 1, (44100,))
 
@@ -49,11 +49,11 @@ def test_winner_keeps_omega_30_for_sound() -> None:
 
 
 def test_finer_keeps_its_features_alive_with_depth(generator: torch.Generator) -> None:
-    """A sine of any argument spread over many periods has variance 1/2; SIREN's weights see to that here too."""
+    """A sine of any argument spread over many periods has variance 1/2; SIREN's weights give that here too."""
     field = Finer(depth=8, width=512).resolve(PICTURE).build(PICTURE, generator)
     seen: list[float] = []
-    for cell in list(field.body.cells)[1:]:  # type: ignore[union-attr, arg-type]
-        cell.register_forward_hook(lambda m, i, out: seen.append(float(out.detach().var())))
+    for block in list(field.body.blocks)[1:]:  # type: ignore[union-attr, arg-type]
+        block.register_forward_hook(lambda m, i, out: seen.append(float(out.detach().var())))
     field(torch.rand(2048, 2, generator=generator))
     assert len(seen) == 7
     for variance in seen:
@@ -64,8 +64,8 @@ def test_scaled_weights_keep_the_variance_of_a_sine(generator: torch.Generator) 
     """omega z has variance alpha^2 (1 + ...), from layer to layer: the distribution is preserved, only wider."""
     field = WsSiren(depth=8, width=1024).resolve(PICTURE).build(PICTURE, generator)
     seen: list[float] = []
-    for cell in list(field.body.cells)[1:]:  # type: ignore[union-attr, arg-type]
-        cell.linear.register_forward_hook(lambda m, i, out: seen.append(float((30 * out.detach()).var())))
+    for block in list(field.body.blocks)[1:]:  # type: ignore[union-attr, arg-type]
+        block.linear.register_forward_hook(lambda m, i, out: seen.append(float((30 * out.detach()).var())))
     field(torch.rand(2048, 2, generator=generator))
     expected = 2.5**2 + 30**2 / (3 * 1024)
     assert len(seen) == 7
@@ -77,7 +77,9 @@ def test_finer_plus_plus_starts_with_the_authors_ranges(generator: torch.Generat
     wavelet = Wire(activation=Gabor(omega=4.0, scale=2.0, warp=5.0))
     for config, factor, halves in ((FinerPlusPlus(), 3.0, 1), (wavelet, 20.0, 2)):
         field = config.resolve(PICTURE).build(PICTURE, generator)
-        for linear in (m for m in field.modules() if isinstance(m, Linear)):
+        layers = [m for m in field.modules() if isinstance(m, Linear)]
+        assert len(layers) > 2
+        for linear in layers:
             bound = 0.5 if linear.role == "first" else 1 / math.sqrt(linear.d_in / halves) / factor
             largest = float(linear.effective()[0].detach().abs().max())
             assert 0.9 * bound < largest <= bound * (1 + 1e-6)

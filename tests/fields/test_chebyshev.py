@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from inr._domain import Spec
-from inr._errors import ConfigError
-from inr._samples import Samples
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
+from inr.core.samples import Samples
 from inr.fields.chebyshev import Chebyshev
-from inr.fitting import fit
 from inr.kernels.polynomials import Basis, polynomials
 from inr.signals.array import Array
+from inr.workflows.fit import fit
 from tests.assertions import assert_near
 
 BOTH: tuple[Basis, ...] = ("chebyshev", "legendre")
@@ -32,7 +32,7 @@ def test_legendre_is_orthonormal_in_the_mean() -> None:
 
 
 @pytest.mark.parametrize("basis", BOTH)
-def test_a_polynomial_is_found_exactly_from_a_lattice(basis: Basis) -> None:
+def test_a_polynomial_is_fitted_exactly_on_a_lattice(basis: Basis) -> None:
     x, y = np.meshgrid((np.arange(20) + 0.5) / 20, (np.arange(30) + 0.5) / 30, indexing="ij")
     values = (1 - 2 * x + 3 * x**3 * y**2 - y**4).astype(np.float32)
     done = fit(Array.of_array(values), {"type": "chebyshev", "basis": basis, "degree": [3, 4]})
@@ -56,7 +56,7 @@ def test_both_solutions_are_dense_least_squares(basis: Basis, generator: torch.G
         own = Spec(kind, 2, 2, (18, 15) if order else None)
         samples = Samples(own, len(flat_x), lambda index: (flat_x[index], flat_y[index]), order)
         field = Chebyshev(basis=basis, degree=(4, 3), rcond=1e-6).resolve(spec).build(spec, generator).double()
-        field.start(samples, generator)
+        field.initialise(samples, generator)
         p, q = (polynomials(2 * flat_x[:, d].double() - 1, k, basis) for d, k in ((0, 4), (1, 3)))
         design = (p[:, :, None] * q[:, None, :]).flatten(1)
         expected = torch.linalg.lstsq(design, flat_y.double()).solution.reshape(5, 4, 2)
@@ -65,8 +65,9 @@ def test_both_solutions_are_dense_least_squares(basis: Basis, generator: torch.G
 
 def test_scattered_samples_of_a_smooth_function_are_met(generator: torch.Generator) -> None:
     samples = scattered(2000, generator)
-    field = Chebyshev(degree=(8,)).resolve(samples.spec).build(samples.spec, generator)
-    field.start(samples, generator)
+    # The default `rcond` may drop a direction that a corner needs, for some draws of the samples.
+    field = Chebyshev(degree=(8,), rcond=1e-6).resolve(samples.spec).build(samples.spec, generator)
+    field.initialise(samples, generator)
     x, y = samples.at(torch.arange(2000))
     assert (field(x) - y).abs().max() < 1e-4
 

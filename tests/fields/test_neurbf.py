@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._config import override, parse
-from inr._domain import Spec
-from inr._errors import ConfigError
+from inr.core.config import override, parse
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
 from inr.encodings import EncodingConfig
 from inr.encodings.concat import Concat, ConcatEncoding
 from inr.encodings.hash_grid import HashGridEncodingConfig
@@ -22,7 +22,7 @@ from inr.fields.mlp import MlpField
 from inr.fields.neurbf import NeuRbf
 from inr.fitting import Run, resolve
 from inr.kernels.radial import radial
-from inr.layers.skip_sine import SkipSine
+from inr.layers.activations.skip_sine import SkipSine
 from inr.signals.array import Array
 from tests.assertions import assert_near, assert_same_bytes
 
@@ -155,10 +155,10 @@ def test_concatenation_is_both_parts_and_a_shift(generator: torch.Generator) -> 
     with torch.no_grad():
         encoding.shift.copy_(torch.tensor([10.0, 20.0, 30.0, 40.0]))
     assert_near(encoding(torch.tensor([[0.5, 1.0]])), torch.tensor([[10.0, 21.0, 31.0, 42.0]]), 1e-6)
-    assert encoding.outside == "extend"
+    assert encoding.boundary == "extend"
     mixed = Concat(first=Identity(), second=HashGridEncodingConfig(levels=2, finest=(8,), log2_table=6))
     clamped = mixed.resolve(PICTURE).build(2, generator)
-    assert (clamped.outside, clamped.smoothness) == ("clamp", 0.0)
+    assert (clamped.boundary, clamped.smoothness) == ("clamp", 0.0)
     assert_near(clamped(torch.tensor([[1.5, -1.0]])), clamped(torch.tensor([[1.0, 0.0]])), 1e-6)
     nested = parse(EncodingConfig, {"type": "concat", "second": {"type": "concat"}}).resolve(PICTURE)
     assert nested.build(2, generator).d_out == 2 + 2 + frequency_width(PICTURE)
@@ -170,15 +170,15 @@ def frequency_width(spec: Spec) -> int:
 
 def test_the_first_layer_adds_sines_and_the_others_are_rectified(generator: torch.Generator) -> None:
     config = SkipSine().resolve(PICTURE)
-    z = torch.randn(6, 4, generator=generator)
-    factors = torch.tensor([1.0, 10.0, 100.0, 1000.0])
-    assert_near(config.build("first", 4)(z), z + torch.sin(factors * z), 1e-4)
+    z = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+    factors = torch.tensor([1.0, 10.0, 100.0, 1000.0], dtype=torch.float64)
+    assert_near(config.build("first", 4).double()(z), z + torch.sin(factors * z), 1e-4)
     assert torch.equal(config.build("hidden", 4)(z), z.relu())
     space = SkipSine().resolve(SPACE)
     assert (space.low, space.high) == (30.0, 300.0)
 
 
-def test_point_clouds_are_refused_for_want_of_derivatives() -> None:
+def test_point_clouds_are_refused_as_the_field_lacks_derivatives() -> None:
     spec = Spec("points", 3, 1)
     config = parse(FieldConfig, {"type": "neurbf", "encoding": {"second": {"n_kernels": 20}}}).resolve(spec)
     with torch.device("meta"):

@@ -7,15 +7,15 @@ import math
 import pytest
 import torch
 
-from inr._domain import Spec
-from inr._errors import UsageError
-from inr._samples import Informed, Samples
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
+from inr.core.samples import DataDependentInit, Samples
 from inr.encodings.identity import Identity
 from inr.fields.mlp import Mlp
 from inr.fields.subspace import DenseProjection, Fastfood, Subspace, SubspaceField, hadamard
-from inr.fitting import fit
-from inr.layers.sine import Sine
+from inr.layers.activations.sine import Sine
 from inr.signals.array import Array
+from inr.workflows.fit import fit
 from tests.assertions import assert_near, assert_same_bytes
 
 PICTURE = Spec("image", 2, 3, (24, 24))
@@ -58,7 +58,7 @@ def test_theta_is_theta0_plus_p_z_in_the_folded_base(projection: str, generator:
     assert_near(folded(x), field(x), 1e-5)
 
 
-def test_hadamard_is_sylvesters(generator: torch.Generator) -> None:
+def test_the_hadamard_matrix_is_that_of_sylvester(generator: torch.Generator) -> None:
     h = torch.ones(1, 1)
     for _ in range(4):
         h = torch.cat([torch.cat([h, h], 1), torch.cat([h, -h], 1)])
@@ -86,17 +86,17 @@ def test_large_bases_get_the_structured_projection() -> None:
     assert large.n_params == 1000
 
 
-def test_a_base_that_looks_at_the_signal_is_refused() -> None:
-    class Looking(torch.nn.Module, Informed):
-        def start(self, samples: Samples, generator: torch.Generator) -> None:
+def test_a_base_that_reads_the_signal_is_refused() -> None:
+    class Looking(torch.nn.Module, DataDependentInit):
+        def initialise(self, samples: Samples, generator: torch.Generator) -> None:
             field.base.get_buffer("body.last.weight").add_(1.0)
 
     field = made()
     samples = Samples(PICTURE, 0, lambda index: (index, index))
-    field.start(samples, torch.Generator())
+    field.initialise(samples, torch.Generator())
     field.base.add_module("looking", Looking())
-    with pytest.raises(UsageError, match="can not hold a 'mlp' that starts from the signal"):
-        field.start(samples, torch.Generator())
+    with pytest.raises(UsageError, match="cannot use base 'mlp': it is initialised from the signal"):
+        field.initialise(samples, torch.Generator())
 
 
 def test_more_dimensions_fit_better() -> None:

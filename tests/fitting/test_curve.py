@@ -1,4 +1,4 @@
-"""The curve of a run: where it has points, what it tells, and that it survives files and resuming."""
+"""The curve of a run: its steps and values, in files and after resuming."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import inr
-from inr._errors import UnreadableError
-from inr.fitting import Fit, Run, resolve
-from inr.fitting._curve import PER_OCTAVE, Curve, is_on_curve
-from inr.fitting._file import to_bytes
+from inr.core.errors import UnreadableError
+from inr.fitting import Fit, Run, resolve, resume, save_checkpoint
+from inr.fitting.curve import PER_OCTAVE, Curve, is_on_curve
+from inr.fitting.model_file import to_bytes
 from inr.signals import load_signal
 
 TINY = {"type": "siren", "width": 8, "depth": 1}
@@ -22,12 +22,12 @@ def test_points_are_the_whole_parts_of_powers() -> None:
     assert [step for step in range(4097) if is_on_curve(step)] == expected
 
 
-def test_it_ends_where_the_run_ends_and_is_what_progress_told() -> None:
-    told = {}
-    fit = inr.fit("analytic:chirp", TINY, SETTINGS, device="cpu", on_progress=lambda p: told.update({p.step: p}))
+def test_the_curve_ends_at_the_last_step_and_equals_the_progress() -> None:
+    reported = {}
+    fit = inr.fit("analytic:chirp", TINY, SETTINGS, device="cpu", on_progress=lambda p: reported.update({p.step: p}))
     assert fit.curve.step == (1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 16, 19, 22, 26, 30)
-    assert fit.curve.loss == pytest.approx([told[step].loss for step in fit.curve.step], rel=1e-5)
-    assert fit.curve.psnr_db == pytest.approx([told[step].psnr_db for step in fit.curve.step], rel=1e-5)
+    assert fit.curve.loss == pytest.approx([reported[step].loss for step in fit.curve.step], rel=1e-5)
+    assert fit.curve.psnr_db == pytest.approx([reported[step].psnr_db for step in fit.curve.step], rel=1e-5)
 
 
 def test_files_and_resumed_runs_keep_it(tmp_path: Path) -> None:
@@ -37,12 +37,12 @@ def test_files_and_resumed_runs_keep_it(tmp_path: Path) -> None:
     assert inr.load(tmp_path / "m.safetensors").curve == whole.curve
     run = Run(signal, *resolve(signal, TINY, SETTINGS))
     run.advance(should_stop=lambda: run.step >= 7)
-    run.save_checkpoint(tmp_path / "c")
-    again = Run.resume(tmp_path / "c", signal)
+    save_checkpoint(run, tmp_path / "c")
+    again = resume(tmp_path / "c", signal)
     assert again.result(again.advance()).to_bytes() == whole.to_bytes()
 
 
-def test_what_tells_no_psnr_has_none_and_no_steps_no_curve() -> None:
+def test_without_psnr_or_steps_there_is_no_curve() -> None:
     assert set(inr.fit("analytic:chirp", TINY, SETTINGS | {"loss": "l1"}, device="cpu").curve.psnr_db) == {None}
     none = Curve()
     assert len(none) == 0
@@ -50,7 +50,7 @@ def test_what_tells_no_psnr_has_none_and_no_steps_no_curve() -> None:
     assert none.followed_by(1, 2.0, float("inf")) == Curve((1,), (2.0,), (None,))
 
 
-def test_a_damaged_curve_is_said(tmp_path: Path) -> None:
+def test_a_damaged_curve_is_reported(tmp_path: Path) -> None:
     fit = inr.fit("analytic:chirp", TINY, SETTINGS | {"steps": 2}, device="cpu")
     document = fit.document() | {"curve": {"step": [1, 2], "loss": [1.0], "psnr_db": [None, None]}}
     (tmp_path / "m.safetensors").write_bytes(to_bytes(fit.field.state_dict(), document))

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from inr._errors import ConfigError, UnavailableError, UsageError
-from inr.fitting import Run, _loop, fit, resolve
-from inr.kernels import _precision, use_backend, use_precision
+from inr.core.errors import ConfigError, UnavailableError, UsageError
+from inr.fitting import Run, resolve, training_step
+from inr.kernels import precision, use_backend, use_precision
 from inr.kernels.sine_mlp import sine_mlp
 from inr.signals.image import Image
+from inr.workflows.fit import fit
 from tests.assertions import assert_near
 
 SIREN = {"type": "siren", "width": 32, "depth": 3}
@@ -22,8 +23,8 @@ SIREN = {"type": "siren", "width": 32, "depth": 3}
 
 @pytest.fixture
 def units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the processor had them: torch computes the same without, only slower."""
-    monkeypatch.setattr(_precision, "has_bf16_units", lambda: True)
+    """Simulate a processor that has them: without, torch computes the same, only slower."""
+    monkeypatch.setattr(precision, "has_bf16_units", lambda: True)
 
 
 def picture(n: int = 24) -> Image:
@@ -37,7 +38,7 @@ def run_of(field: Any, **settings: Any) -> Run:
 
 
 def test_without_the_units_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_precision, "has_bf16_units", lambda: False)
+    monkeypatch.setattr(precision, "has_bf16_units", lambda: False)
     with pytest.raises(UnavailableError, match=r"no bf16 matrix units") as caught:
         run_of(SIREN, precision="bfloat16")
     assert "\n" not in caught.value.message
@@ -47,7 +48,7 @@ def test_without_the_units_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
         run_of(SIREN, precision="float8")
 
 
-def test_what_it_does_not_serve_is_refused(units: None) -> None:
+def test_unsupported_fields_are_refused_for_reduced_precision(units: None) -> None:
     for field in ("hash_grid", {"type": "finer", "width": 16}):
         with pytest.raises(UsageError, match="siren"):
             run_of(field, precision="bfloat16")
@@ -76,23 +77,23 @@ def test_values_and_gradients_are_those_of_float32_within_rounding(units: None, 
 
 
 def test_the_last_part_of_a_run_and_good_fits_round_nothing(units: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     @contextmanager
     def recorded(name: Any, device: str = "cpu") -> Iterator[None]:
-        asked.append(name)
+        requested.append(name)
         yield
 
     def precisions(**settings: Any) -> list[str]:
         run = run_of(SIREN, precision="bfloat16", **settings)
-        asked.clear()
+        requested.clear()
         run.advance()
-        return list(asked)
+        return list(requested)
 
-    monkeypatch.setattr(_loop, "use_precision", recorded)
+    monkeypatch.setattr(training_step, "use_precision", recorded)
     assert precisions(steps=10) == 8 * ["bfloat16"] + 2 * ["float32"]
-    monkeypatch.setattr(_loop, "_FINE_LOSS", 1e9)
-    assert precisions(steps=10) == ["bfloat16"] + 9 * ["float32"]  # nothing is known of the first
+    monkeypatch.setattr(training_step, "FULL_PRECISION_LOSS", 1e9)
+    assert precisions(steps=10) == ["bfloat16"] + 9 * ["float32"]  # there is no loss before the first step
 
 
 def test_at_moderate_quality_the_fit_is_within_a_tenth_of_a_decibel(units: None) -> None:

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inr
-from inr._errors import ConfigError, UnreadableError, UsageError
-from inr.fitting import CHECKPOINT_NAME, Fit, FitConfig, Progress, Run, fit, resolve
-from inr.fitting._file import read_header
+from inr.core.errors import ConfigError, UnreadableError, UsageError
+from inr.fitting import CHECKPOINT_NAME, Fit, FitConfig, Progress, Run, resolve, resume, save_checkpoint
+from inr.fitting.model_file import read_header
 from inr.signals import Signal, Source, View
 from inr.signals.array import Array
+from inr.workflows.fit import fit
 
 SMALL_GRID = {"type": "hash_grid", "encoding": {"type": "hash_grid", "levels": 4, "log2_table": 8}, "width": 16}
 
@@ -43,10 +44,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(tmp_path: Path,
     first = run_of(waves(), field, **config)
     stop_at = iter(range(100))
     assert first.advance(should_stop=lambda: next(stop_at) >= 17) == "interrupted"
-    first.save_checkpoint(tmp_path)
+    save_checkpoint(first, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT_NAME]
 
-    second = Run.resume(tmp_path, waves())
+    second = resume(tmp_path, waves())
     assert second.step == 17
     assert second.result(second.advance()).to_bytes() == expected
 
@@ -59,15 +60,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not() -> None:
 def test_resuming_with_another_signal_or_no_checkpoint_is_refused(tmp_path: Path) -> None:
     run = run_of(waves(), steps=3)
     run.advance()
-    run.save_checkpoint(tmp_path)
+    save_checkpoint(run, tmp_path)
     with pytest.raises(UsageError, match="belongs to another signal"):
-        Run.resume(tmp_path, waves(49))
+        resume(tmp_path, waves(49))
     louder = waves()
     louder.values[0, 0] += 0.5
     with pytest.raises(UsageError, match="belongs to another signal"):
-        Run.resume(tmp_path, louder)
+        resume(tmp_path, louder)
     with pytest.raises(UnreadableError, match="no such file"):
-        Run.resume(tmp_path / "nowhere", waves())
+        resume(tmp_path / "nowhere", waves())
     with pytest.raises(UnreadableError, match=r"format 'inr-checkpoint', expected 'inr-model'"):
         Fit.load(tmp_path / CHECKPOINT_NAME)
 
@@ -93,7 +94,7 @@ def test_it_stops_at_steps_time_or_target_whichever_is_first() -> None:
     assert missed.outcome == "target_not_reached"
 
 
-def test_progress_tells_the_psnr_of_the_training_loss() -> None:
+def test_progress_has_the_psnr_of_the_training_loss() -> None:
     heard: list[Progress] = []
     done = fit(waves(), SMALL_GRID, {"steps": 300, "batch": 48 * 48, "schedule": "cosine"}, on_progress=heard.append)
     assert [p.step for p in heard] == list(range(1, 301))
@@ -108,7 +109,7 @@ def test_the_learning_rate_follows_the_schedule_and_roles() -> None:
     assert max(rates[5]) == pytest.approx(1e-2 * 0.1)
 
 
-def test_a_loss_that_the_field_can_not_serve_is_refused_before_step_0() -> None:
+def test_a_loss_that_the_field_does_not_support_is_refused_before_step_0() -> None:
     with pytest.raises(UsageError, match=r"takes 1 coordinate derivative.*smooth to order 0"):
         run_of(waves(), steps=1, loss="eikonal")
 
@@ -126,7 +127,7 @@ def test_settings_resolve_from_family_and_user() -> None:
         resolve(waves(), "sirne")
 
 
-def test_the_file_says_what_it_holds_without_loading_it(tmp_path: Path) -> None:
+def test_the_header_describes_the_file_without_loading_it(tmp_path: Path) -> None:
     done = fit(waves(), SMALL_GRID, {"steps": 3})
     path = tmp_path / "w.safetensors"
     done.save(path)
@@ -171,14 +172,14 @@ def test_damaged_files_are_one_clean_error(model_bytes: bytes, data: st.DataObje
     except UnreadableError as error:
         message = error.message
     assert "\n" not in message
-    assert message or (loaded and loaded.field.n_params > 0)  # the change was in a value that any file may have
+    assert message or (loaded and loaded.field.n_params > 0)  # the changed value is valid in any file
 
 
-def test_a_header_that_claims_a_huge_field_takes_no_memory() -> None:
+def test_a_header_of_a_huge_field_allocates_no_memory() -> None:
     done = fit(waves(), {"type": "siren", "width": 8, "depth": 2}, {"steps": 1})
     liar = dataclasses.replace(done.field.config, width=60_000, depth=1000)  # type: ignore[call-arg]
     done.field.config = liar
-    with pytest.raises(UnreadableError, match="does not hold the field it says"):
+    with pytest.raises(UnreadableError, match="does not hold the tensors of its field"):
         Fit.load(Source("m.safetensors", data=done.to_bytes()))
 
 

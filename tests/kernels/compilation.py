@@ -1,11 +1,11 @@
-"""Machine code for launches that this machine can not run: Triton's compiler needs no device."""
+"""Machine code for launches that this machine cannot run: Triton's compiler needs no device."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -55,16 +55,16 @@ def _kind(value: Any) -> str:
     return "fp32" if isinstance(value, float) else "i32"
 
 
-def launches(
-    monkeypatch: pytest.MonkeyPatch, modules: Sequence[ModuleType], call: Callable[[], object]
-) -> list[Launch]:
-    """What the modules would start while the call runs; nothing is started, so results are without meaning."""
+def launches(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[Launch]:
+    """The kernels that the call would start. None is started, so the results of the call are arbitrary."""
     seen: list[Launch] = []
 
     def note(kernel: Any, programs: tuple[int, ...], device: Tensor, *inputs: Any, **constants: Any) -> None:
         seen.append(Launch(kernel, inputs, constants))
 
-    for module in modules:
-        monkeypatch.setattr(module, "start", note)
+    for name, module in list(sys.modules.items()):
+        start = getattr(module, "start", None) if name.startswith("inr.kernels.") else None
+        if start is not None and start.__module__ != name:  # imported there, so kernels are started there
+            monkeypatch.setattr(module, "start", note)
     call()
     return seen

@@ -1,4 +1,4 @@
-"""The bits of a pyramid of grids: closed forms, what a context may see, and every backend against the reference."""
+"""The bits of a pyramid of grids: closed forms, the extent of a context, and every backend against the reference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 from inr.kernels import use_backend
 from inr.kernels.context_rate import OP, context_rate
 from inr.kernels.context_rate.reference import LEAST, bits
-from tests.assertions import assert_near, assert_same_bytes
-from tests.kernels.agreement import (
+from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
     assert_strides_do_not_matter,
     assert_values_and_gradients_agree,
     compiled_backends,
 )
+from tests.assertions import assert_near, assert_same_bytes
 
 COMPILED = compiled_backends(OP)
 NEAR = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (0, -3), (-3, 0)]
@@ -68,9 +68,10 @@ def test_bits_of_a_laplace_distribution() -> None:
         assert_near(probability[probability > 2 * LEAST].sum(), torch.tensor(1.0, dtype=torch.float64), 2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["reference", *COMPILED])
-def test_a_number_is_told_by_those_before_it(backend: str, generator: torch.Generator) -> None:
-    """What changes at one number changes its own bits and those of later ones: a grid cut after it costs the same."""
+def test_a_number_is_predicted_from_those_before_it(backend: str, generator: torch.Generator) -> None:
+    """A change of one number changes its own bits and those of later ones: a grid cut after it costs the same."""
     problem = Problem((6, 9), 1, 12, 1, 1, torch.float64, generator)
     grid, *others = problem.inputs
     changed = grid.clone()
@@ -144,5 +145,5 @@ def test_gradients_are_handed_over_once(backend: str, generator: torch.Generator
     with use_backend(backend):
         value = problem.of(*leaves)
         torch.autograd.backward(value, retain_graph=True)
-        with pytest.raises(RuntimeError, match="taken before"):
+        with pytest.raises(RuntimeError, match="used before"):
             torch.autograd.backward(value)

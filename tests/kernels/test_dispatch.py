@@ -1,4 +1,4 @@
-"""The choice of a backend: priority, reasons, forcing, and what is said about it."""
+"""The choice of a backend: priority, reasons, forcing, and the log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
-from inr._errors import UnavailableError
-from inr.kernels import Backend, Need, Op, _compiler, _dispatch, ops, table, use_backend
+from inr.core.errors import UnavailableError
+from inr.kernels import Backend, Need, Op, compiler, ops, table, use_backend
+from tests.kernels.conftest import Packages
 
 NEED = Need(device="cpu", dtype=torch.float32)
 SLOW = Backend("reference", priority=0, target="math:floor", is_functional=True)
@@ -68,7 +70,7 @@ def test_the_environment_forces_and_the_block_is_stronger(monkeypatch: pytest.Mo
         OP.choose(NEED)
 
 
-def test_a_fallback_is_said_once_per_need(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fallback_is_logged_once_per_need(caplog: pytest.LogCaptureFixture) -> None:
     op = Op("rounding", (SLOW, FAST), {})
     with caplog.at_level(logging.INFO, logger="inr"):
         for _ in range(3):
@@ -85,32 +87,39 @@ def test_nothing_fits() -> None:
         Op("rounding", (FAST,), {}).choose(Need(device="cuda", dtype=torch.float32))
 
 
-def test_a_package_that_can_not_be_imported_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_dispatch, "probe", lambda package: OSError(f"{package} is broken\nin two lines"))
+def test_a_package_that_cannot_be_imported_is_a_reason(packages: Packages) -> None:
+    for name in ("numba", "triton"):
+        packages.remove(name, error=OSError(f"{name} is broken\nin two lines"))
     rows = {(row.op, row.backend): row for row in table()}
-    assert rows["hash_grid", "cpu"].reasons == ("the package 'numba' can not be imported (OSError: numba is broken)",)
+    assert rows["hash_grid", "cpu"].reasons == ("the package 'numba' cannot be imported (OSError: numba is broken)",)
     assert rows["hash_grid", "reference"].is_usable
-    broken = "the package 'triton' can not be imported (OSError: triton is broken)"
+    broken = "the package 'triton' cannot be imported (OSError: triton is broken)"
     assert rows["hash_grid", "cuda"].reasons == (broken, "it runs on cuda, and the tensors are on cpu")
     assert ops()["hash_grid"].choose(NEED).name == "reference"
 
 
-def test_triton_without_a_c_compiler_is_refused_on_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_dispatch, "probe", lambda package: None)
+def test_triton_without_a_c_compiler_is_refused_on_devices(
+    packages: Packages, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packages.add(ModuleType("triton"))
     cuda = next(backend for backend in ops()["sine"].backends if backend.name == "cuda")
-    need = Need(device="cuda", dtype=torch.float32)
-    monkeypatch.setattr(_compiler, "reason_against", _compiler.reason_against.__wrapped__)  # asks each time
+
+    def reasons() -> list[str]:
+        compiler.reason_against.cache_clear()
+        return cuda.reasons_against(Need(device="cuda", dtype=torch.float32))
+
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    assert ["C compiler" in reason for reason in cuda.reasons_against(need)] == [True]
+    assert ["C compiler" in reason for reason in reasons()] == [True]
     monkeypatch.setenv("CC", "cc")
-    assert not any("C compiler" in reason for reason in cuda.reasons_against(need))
+    assert not any("C compiler" in reason for reason in reasons())
     monkeypatch.setattr(sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
-    assert ["headers" in reason for reason in cuda.reasons_against(need)] == [True]
+    assert ["headers" in reason for reason in reasons()] == [True]
+    compiler.reason_against.cache_clear()
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
-def test_functional_needs_are_seen() -> None:
+def test_functional_calls_are_recognised() -> None:
     seen: list[bool] = []
 
     def square(x: torch.Tensor) -> torch.Tensor:
@@ -128,6 +137,7 @@ def test_functional_needs_are_seen() -> None:
 
 
 def test_every_op_keeps_the_contract() -> None:
+    assert {"hash_grid", "sine_mlp"} <= ops().keys()
     for op in ops().values():
         names = [backend.name for backend in op.backends]
         assert len(set(names)) == len(names)
@@ -142,7 +152,7 @@ def test_the_import_of_kernels_leaves_numba_alone() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_backend_that_gains_nothing_is_passed_over_and_can_be_forced() -> None:
+def test_a_backend_that_gains_nothing_is_skipped_and_can_be_forced() -> None:
     large = Backend("large", priority=20, target="math:floor", least_size=100)
     op = Op("rounding", (SLOW, FAST, large), {})
     assert op.choose(NEED) is large
@@ -152,18 +162,19 @@ def test_a_backend_that_gains_nothing_is_passed_over_and_can_be_forced() -> None
         assert op.choose(dataclasses.replace(NEED, size=99)) is large
 
 
-def test_a_package_of_another_device_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call on the CPU does not import triton to find out that it does not want it."""
-    asked: list[str] = []
-    monkeypatch.setattr(_dispatch, "probe", asked.append)
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    other = Backend("cuda", priority=20, target="math:ceil", package="triton", devices=frozenset({"cuda"}))
+@pytest.mark.usefixtures("packages")
+def test_a_package_of_another_device_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "package_of_cuda.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    other = Backend("cuda", priority=20, target="math:ceil", package="package_of_cuda", devices=frozenset({"cuda"}))
     assert Op("rounding", (SLOW, other), {}).choose(NEED) is SLOW
-    assert not asked
+    assert "package_of_cuda" not in sys.modules
+    assert not other.reasons_against(Need(device="cuda", dtype=torch.float32))
+    assert sys.modules.pop("package_of_cuda")
 
 
-def test_in_the_interpreter_triton_runs_where_it_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_dispatch, "probe", lambda package: None)
+def test_in_the_interpreter_triton_runs_where_it_is_forced(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages.add(ModuleType("triton"))
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     other = Backend("cuda", priority=20, target="math:ceil", package="triton", devices=frozenset({"cuda"}))
     op = Op("rounding", (SLOW, other), {})

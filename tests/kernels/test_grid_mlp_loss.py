@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UnavailableError, UsageError
-from inr.kernels import _dispatch, use_backend
+from inr.core.errors import UnavailableError, UsageError
+from inr.kernels import Need, use_backend
 from inr.kernels.grid_mlp_loss import OP, Power, grid_mlp_loss
 from inr.kernels.hash_grid import grid_geometry
 from tests.assertions import assert_near, assert_same_bytes
@@ -18,7 +18,7 @@ from tests.assertions import assert_near, assert_same_bytes
 COMPILED = [
     backend.name
     for backend in OP.backends
-    if backend.name != "reference" and not backend.reasons_against(_dispatch.Need(device="cpu", dtype=torch.float32))
+    if backend.name != "reference" and not backend.reasons_against(Need(device="cpu", dtype=torch.float32))
 ]
 Weighting = Literal["none", "points", "channels"]
 
@@ -68,7 +68,7 @@ class Problem:
 @pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize(
     ("dtype", "n", "d_in", "features", "widths"),
-    [  # every kind of grid is compiled anew, which takes its time
+    [  # every kind of grid is compiled separately, which takes long
         (torch.float32, 777, 2, 2, (32, 3)),
         (torch.float32, 1, 2, 2, (4, 1)),
         (torch.float64, 300, 3, 3, (17, 9, 2)),
@@ -152,11 +152,11 @@ def test_gradients_are_handed_over_once(backend: str, generator: torch.Generator
     with use_backend(backend):
         loss = problem.loss()
         torch.autograd.backward(loss, retain_graph=True)
-        with pytest.raises(RuntimeError, match="taken before"):
+        with pytest.raises(RuntimeError, match="used before"):
             torch.autograd.backward(loss)
 
 
-def test_what_does_not_fit_is_refused(generator: torch.Generator) -> None:
+def test_mismatched_arguments_are_refused(generator: torch.Generator) -> None:
     problem = Problem(5, 2, 2, (8, 3), torch.float32, generator)
     fields = ("y", "weight", "weights", "power")
     for name, bad in zip(fields, (problem.y[:, :2], problem.y[:, :2], problem.weights[1:], 3), strict=True):

@@ -1,6 +1,6 @@
-"""The tests of the Triton kernels, run in Triton's interpreter: in processes of their own, as it is on or off for good.
+"""The tests of the Triton kernels, run in Triton's interpreter: in separate processes, as it cannot be switched in one.
 
-And their machine code: Triton's compiler needs no device.
+Also their machine code: Triton's compiler needs no device.
 """
 
 from __future__ import annotations
@@ -8,29 +8,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from inr._optional import has
-from inr.kernels import use_precision
-from inr.kernels._dispatch import is_interpreted
+from inr.core.optional import has
+from inr.kernels import is_interpreted, use_precision
 from tests.kernels.compilation import CAPABILITIES, LEAST_SHARED_BYTES, launches
 from tests.kernels.test_context_rate import Problem as RateProblem
 from tests.kernels.test_pyramid_error import Problem as ErrorProblem
 
 pytestmark = [
     pytest.mark.skipif(is_interpreted(), reason="this is the interpreter's process"),
-    pytest.mark.skipif(not has("triton"), reason="triton can not be imported"),
+    pytest.mark.skipif(not has("triton"), reason="triton cannot be imported"),
 ]
 
-Compiled = tuple[Sequence[ModuleType], Callable[[], object]]
-"""Modules that start kernels, and a call that does."""
+Call = Callable[[], object]
+"""A call that starts kernels. Its modules are imported before."""
 
 PARTS = {
     "hash grid": ("test_hash_grid.py", "cuda and not any_number_of_threads"),
@@ -57,8 +55,8 @@ def test_in_the_interpreter(part: str, pytestconfig: pytest.Config) -> None:
     assert " skipped" not in done.stdout
 
 
-def test_no_process_is_interpreted_unasked() -> None:
-    """A call on CPU tensors does not as much as import triton."""
+def test_without_the_variable_nothing_is_interpreted() -> None:
+    """A call on CPU tensors does not import triton."""
     code = (
         "import sys, torch\n"
         "from inr.kernels.sine import sine\n"
@@ -69,7 +67,7 @@ def test_no_process_is_interpreted_unasked() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
 
 
-def _grid() -> Compiled:
+def _grid() -> Call:
     from inr.kernels.hash_grid import cuda, grid_geometry
 
     geometry = grid_geometry(3, 4, 10, (4, 5, 6), (40, 50, 60))
@@ -85,11 +83,10 @@ def _grid() -> Compiled:
         finally:
             torch.use_deterministic_algorithms(False)
 
-    return (cuda,), call
+    return call
 
 
-def _network(precision: Any, is_sine: bool) -> Compiled:
-    from inr.kernels import _mlp_triton
+def _network(precision: Any, is_sine: bool) -> Call:
     from inr.kernels.relu_mlp.cuda import relu_mlp
     from inr.kernels.sine_mlp.cuda import sine_mlp
 
@@ -103,10 +100,10 @@ def _network(precision: Any, is_sine: bool) -> Compiled:
             y = sine_mlp(x, weights, biases, [30.0, 1.0]) if is_sine else relu_mlp(x, weights, biases)
         torch.autograd.grad(y, [x, *weights, *biases], torch.zeros_like(y))
 
-    return (_mlp_triton,), call
+    return call
 
 
-def _kernels() -> Compiled:
+def _kernels() -> Call:
     from inr.kernels.kernel_sum import cuda
 
     p, weights = torch.rand(99, 3, requires_grad=True), torch.rand(50, 2, requires_grad=True)
@@ -115,29 +112,27 @@ def _kernels() -> Compiled:
         y = cuda.kernel_sum(p, torch.rand(50, 3), torch.ones(50), weights, "gauss")
         torch.autograd.grad(y, (p, weights), torch.zeros_like(y))
 
-    return (cuda,), call
+    return call
 
 
-def _sine() -> Compiled:
+def _sine() -> Call:
     from inr.kernels.sine import cuda
 
     z = torch.rand(99, requires_grad=True)
-    return (cuda,), lambda: torch.autograd.grad(cuda.sine(z, 30.0).sum(), z)
+    return lambda: torch.autograd.grad(cuda.sine(z, 30.0).sum(), z)
 
 
-def _rate() -> Compiled:
-    from inr.kernels import _mlp_triton, _skip_triton
+def _rate() -> Call:
     from inr.kernels.context_rate import cuda
 
     problem = RateProblem((40, 70), 4, 12, 4, 2, torch.float32, torch.Generator())
     leaves = [tensor.requires_grad_() for tensor in problem.inputs]
     n, m = problem.n_grids, problem.n_layers
     parts = leaves[:n], leaves[n : 2 * n], leaves[2 * n : 2 * n + m], leaves[2 * n + m : -1], leaves[-1]
-    return (cuda, _skip_triton, _mlp_triton), lambda: cuda.context_rate(*parts, problem.offsets)
+    return lambda: cuda.context_rate(*parts, problem.offsets)
 
 
-def _error() -> Compiled:
-    from inr.kernels import _mlp_triton, _skip_triton
+def _error() -> Call:
     from inr.kernels.pyramid_error import cuda
 
     problem = ErrorProblem((40, 70), 4, 32, 3, 2, torch.float32, torch.Generator())
@@ -147,16 +142,16 @@ def _error() -> Compiled:
     def call() -> Tensor:
         return cuda.pyramid_error(grids, kernels, weights, biases, leaves[-1], problem.target)
 
-    return (cuda, _skip_triton, _mlp_triton), call
+    return call
 
 
-def _rounding() -> Compiled:
+def _rounding() -> Call:
     from inr.kernels.noisy_round import cuda
 
-    return (cuda,), lambda: [cuda.noisy_round(torch.zeros(99), 0.3, 0.2, seed, 2, 2**32 - 99) for seed in range(2)]
+    return lambda: [cuda.noisy_round(torch.zeros(99), 0.3, 0.2, seed, 2, 2**32 - 99) for seed in range(2)]
 
 
-CALLS: dict[str, Callable[[], Compiled]] = {
+CALLS: dict[str, Callable[[], Call]] = {
     "hash grid": _grid,
     "rectified units, float32": lambda: _network("float32", False),
     "rectified units, float16": lambda: _network("float16", False),
@@ -171,10 +166,9 @@ CALLS: dict[str, Callable[[], Compiled]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
-def test_every_launch_compiles_for_devices_that_are_not_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And needs no more shared memory than they have, and no memory behind registers."""
-    modules, call = CALLS[name]()
-    seen = launches(monkeypatch, modules, call)
+def test_every_launch_compiles_for_missing_devices(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kernel needs more shared memory than these devices have, or spills registers."""
+    seen = launches(monkeypatch, CALLS[name]())
     assert len(seen) >= 2
     for launch in seen:
         compiled = launch.compile(CAPABILITIES[0])

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels import use_backend
 from inr.kernels.kernel_sum import OP, kernel_sum
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
+from inr.testing import kernels as agreement
 from tests.assertions import assert_near
-from tests.kernels import agreement
 
 GAUSS: agreement.Call = partial(kernel_sum, kernel="gauss")
 COMPILED = agreement.compiled_backends(OP)
@@ -30,6 +30,7 @@ def _problem(d: int, dtype: torch.dtype, n: int, m: int, c: int, generator: torc
     return [tensor.to(dtype) for tensor in (p, centres, 0.1 + widths, weights - 0.5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize(("kernel", "dtype", "d"), KERNELS)
 @pytest.mark.parametrize(("n", "m", "c"), [(150, 37, 3), (1, 1, 1)])
@@ -55,8 +56,9 @@ def test_gradients_at_a_centre_and_far_away_equal_the_reference(
     """0 where the distance is 0 under a root, and 0 where an exponential has reached its least value."""
     d = 1 + SQUARE_KERNELS.index(kernel) % 3
     p, centres, widths, weights = _problem(d, torch.float64, 6, 3, 2, generator)
-    p[0], p[1] = centres[1], 1e4
-    if kernel in ("inverse_linear", "inverse_cubic"):  # 1e10 and more at a centre: nothing else would be seen
+    p[0] = centres[1]
+    p[1] = 1e2 if kernel == "exp_sine" else 1e4  # far away the phase of a sine loses digits
+    if kernel in ("inverse_linear", "inverse_cubic"):  # 1e10 and more at a centre would hide all other values
         p[0] = 2
     call = partial(kernel_sum, kernel=kernel)
     agreement.assert_values_and_gradients_agree(OP, backend, call, (p[:1], centres, widths, weights))
@@ -64,7 +66,7 @@ def test_gradients_at_a_centre_and_far_away_equal_the_reference(
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-def test_second_gradients_go_on_in_the_reference(backend: str, generator: torch.Generator) -> None:
+def test_second_gradients_use_the_reference(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float64, 50, 20, 2, generator)
     agreement.assert_second_gradients_agree(OP, backend, GAUSS, problem)
 
@@ -87,7 +89,7 @@ def test_strides_do_not_matter(backend: str, generator: torch.Generator) -> None
 
 
 @pytest.mark.parametrize("backend", ["reference", *COMPILED])
-def test_a_point_that_is_not_a_number_spoils_its_own_value_alone(backend: str, generator: torch.Generator) -> None:
+def test_a_nan_point_changes_only_its_own_value(backend: str, generator: torch.Generator) -> None:
     problem = _problem(2, torch.float32, 70, 5, 2, generator)
     with use_backend(backend):
         kept = GAUSS(*problem)
@@ -98,7 +100,7 @@ def test_a_point_that_is_not_a_number_spoils_its_own_value_alone(backend: str, g
     assert_near(found[others], kept[others], 1e-7)
 
 
-def test_what_does_not_fit_is_refused(generator: torch.Generator) -> None:
+def test_mismatched_arguments_are_refused(generator: torch.Generator) -> None:
     p, centres, widths, weights = _problem(2, torch.float32, 7, 5, 2, generator)
     for bad in (
         (p[:, :1], centres, widths, weights),

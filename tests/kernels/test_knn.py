@@ -1,4 +1,4 @@
-"""Nearest neighbours: every backend against looking at all centres."""
+"""Nearest neighbours: every backend against a search of all centres."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels import use_backend
 from inr.kernels.knn import OP, knn
 
@@ -44,7 +44,7 @@ def test_it_runs_under_vmap(generator: torch.Generator) -> None:
     assert torch.equal(rows, knn(x, centres, 3))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_mismatched_arguments_are_refused() -> None:
     with pytest.raises(UsageError, match="k is 4, expected 1 to the number of centres"):
         knn(torch.zeros(2, 2), torch.zeros(3, 2), 4)
     with pytest.raises(UsageError, match="do not fit"):

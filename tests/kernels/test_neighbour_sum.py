@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels.neighbour_sum import OP, neighbour_sum
+from inr.testing import kernels as agreement
 from tests.assertions import assert_near
-from tests.kernels import agreement
 
 COMPILED = agreement.compiled_backends(OP)
 CASES = [(4, 32, torch.float32), (1, 1, torch.float64), (3, 5, torch.float64), (8, 16, torch.float32)]
@@ -46,14 +46,14 @@ def test_values_and_gradients_equal_the_reference(
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_large_arguments_equal_the_reference(backend: str, generator: torch.Generator) -> None:
-    """Past what the polynomial takes, in the middle of points for which it serves."""
+    """Points beyond the range of the polynomial, among points inside it."""
     call, (phi, weight) = _problem(3, 5, torch.float64, 40, generator)
     phi[11] *= 1e6
     agreement.assert_values_and_gradients_agree(OP, backend, call, [phi, weight])
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-def test_second_gradients_go_on_in_the_reference(backend: str, generator: torch.Generator) -> None:
+def test_second_gradients_use_the_reference(backend: str, generator: torch.Generator) -> None:
     agreement.assert_second_gradients_agree(OP, backend, *_problem(3, 5, torch.float64, 60, generator))
 
 
@@ -73,7 +73,7 @@ def test_strides_do_not_matter(backend: str, generator: torch.Generator) -> None
     agreement.assert_strides_do_not_matter(backend, *_problem(4, 32, torch.float32, 50, generator))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_mismatched_arguments_are_refused() -> None:
     phi, index, weight = torch.rand(4, 2), torch.zeros(4, 2, dtype=torch.int64), torch.rand(3, 5)
     with pytest.raises(UsageError):
         neighbour_sum(phi, index[1:], weight)

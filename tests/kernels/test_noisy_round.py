@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels import use_backend
 from inr.kernels.noisy_round import OP, noisy_round
 from inr.kernels.noisy_round.reference import noise, staircase
-from tests.assertions import assert_near, assert_same_bytes
-from tests.kernels.agreement import (
+from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
     assert_strides_do_not_matter,
@@ -21,6 +20,7 @@ from tests.kernels.agreement import (
     assert_values_and_gradients_agree,
     compiled_backends,
 )
+from tests.assertions import assert_near, assert_same_bytes
 
 COMPILED = compiled_backends(OP)
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ def test_second_gradients_transforms_strides_and_threads(backend: str, generator
 
 
 @pytest.mark.parametrize("backend", ["reference", *COMPILED])
-def test_parts_of_a_whole_have_its_noise(backend: str, generator: torch.Generator) -> None:
+def test_parts_have_the_noise_of_the_whole(backend: str, generator: torch.Generator) -> None:
     x = torch.randn(100, generator=generator, dtype=torch.float64)
     with use_backend(backend):
         whole = noisy_round(x, 0.3, 0.2, 1, 2, 5)
@@ -86,7 +86,7 @@ def test_parts_of_a_whole_have_its_noise(backend: str, generator: torch.Generato
     assert_near(torch.cat(parts), whole, 1e-14)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_mismatched_arguments_are_refused() -> None:
     with pytest.raises(UsageError):
         noisy_round(torch.zeros(3), 0.0, 0.1, 0, 0)
     with pytest.raises(UsageError):

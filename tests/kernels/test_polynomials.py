@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from inr._errors import UnavailableError, UsageError
+from inr.core.errors import UnavailableError, UsageError
 from inr.kernels import Need, use_backend
 from inr.kernels.polynomials import OP, Basis, polynomials
 from tests.assertions import assert_near, assert_same_bytes

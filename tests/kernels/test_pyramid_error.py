@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from inr.kernels import use_backend
-from inr.kernels._pyramid import Pyramid
+from inr.kernels.pyramid import Pyramid
 from inr.kernels.pyramid_error import OP, pyramid_error, reference
-from tests.assertions import assert_near, assert_same_bytes
-from tests.kernels.agreement import (
+from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
     assert_strides_do_not_matter,
     assert_values_and_gradients_agree,
     compiled_backends,
 )
+from tests.assertions import assert_near, assert_same_bytes
 
 COMPILED = compiled_backends(OP)
 
@@ -82,7 +82,7 @@ sizes = pytest.mark.parametrize(("shape", "n_grids", "hidden", "channels", "n_fi
 Shape = tuple[int, int]
 
 
-def test_doubling_is_the_filter_that_its_name_says() -> None:
+def test_doubling_is_the_filter_of_its_name() -> None:
     """A kernel of halves in the middle is linear interpolation at quarters; constants stay constants."""
     line = torch.tensor([[0.0, 4.0, 8.0, 8.0]], dtype=torch.float64)
     kernel = torch.tensor([0.0, 0.0, 0.25, 0.75], dtype=torch.float64)
@@ -91,6 +91,7 @@ def test_doubling_is_the_filter_that_its_name_says() -> None:
     assert_near(found, expected.expand(2, 8), 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", COMPILED)
 @sizes
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -119,7 +120,7 @@ def test_the_picture_is_that_of_the_reference(
 
 
 def test_the_picture_needs_no_torch() -> None:
-    script = "import sys, inr.kernels._pyramid; sys.exit('torch' in sys.modules)"
+    script = "import sys, inr.kernels.pyramid; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

@@ -8,15 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UnavailableError, UsageError
-from inr.kernels import _dispatch, use_backend
+from inr.core.errors import UnavailableError, UsageError
+from inr.kernels import Need, use_backend
 from inr.kernels.relu_mlp import OP, relu_mlp
 from tests.assertions import assert_near, assert_same_bytes
+from tests.kernels.conftest import Packages
 
 BACKENDS = [
-    backend.name
-    for backend in OP.backends
-    if not backend.reasons_against(_dispatch.Need(device="cpu", dtype=torch.float32))
+    backend.name for backend in OP.backends if not backend.reasons_against(Need(device="cpu", dtype=torch.float32))
 ]
 COMPILED = [name for name in BACKENDS if name != "reference"]
 DTYPES = [torch.float32, torch.float64]
@@ -82,8 +81,8 @@ def test_values_and_gradients_equal_the_reference(
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-def test_only_the_gradients_that_are_asked_for(backend: str, generator: torch.Generator) -> None:
-    """Each one alone is the same bytes as in the company of all the others."""
+def test_only_the_requested_gradients_are_computed(backend: str, generator: torch.Generator) -> None:
+    """Each gradient alone has the same bytes as together with all the others."""
     problem = Problem((5, 20, 30, 4), 500, torch.float32, generator)
     with use_backend(backend):
         _, *together = problem.results()
@@ -135,7 +134,7 @@ def test_same_bytes_twice_and_for_any_number_of_threads(backend: str, n: int, ge
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_stays_in_its_point(backend: str, value: float, generator: torch.Generator) -> None:
+def test_nonfinite_values_stay_in_their_point(backend: str, value: float, generator: torch.Generator) -> None:
     problem = Problem((4, 20, 20, 3), 130, torch.float32, generator)
     spoilt = problem.x.detach().clone()
     spoilt[61, 2] = value
@@ -197,13 +196,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             relu_mlp(*bad)
 
 
-def test_half_precision_and_missing_numba_use_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_precision_and_missing_numba_use_the_reference(packages: Packages) -> None:
     x, weights = torch.ones(4, 3), [torch.ones(5, 3), torch.ones(2, 5)]
     halves = [w.bfloat16() for w in weights]
     assert_near(relu_mlp(x.bfloat16(), halves, [None, None]).float(), torch.full((4, 2), 15.0), 0.02)
     with use_backend("cpu"), pytest.raises(UnavailableError, match="bfloat16"):
         relu_mlp(x.bfloat16(), halves, [None, None])
-    monkeypatch.setattr(_dispatch, "probe", lambda package: ImportError(f"no {package}"))
+    packages.remove("numba", "triton", "tinycudann")
     assert_near(relu_mlp(x, weights, [None, None]), torch.full((4, 2), 15.0), 1e-6)
     with use_backend("cpu"), pytest.raises(UnavailableError, match="no numba"):
         relu_mlp(x, weights, [None, None])

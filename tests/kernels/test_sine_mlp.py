@@ -11,15 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UnavailableError, UsageError
-from inr.kernels import _dispatch, use_backend
-from inr.kernels.sine_mlp import OP, _size, sine_mlp
+from inr.core.errors import UnavailableError, UsageError
+from inr.kernels import Need, use_backend
+from inr.kernels.sine_mlp import OP, sine_mlp, work_size
 from tests.assertions import assert_near, assert_same_bytes
+from tests.kernels.conftest import Packages
 
 BACKENDS = [
-    backend.name
-    for backend in OP.backends
-    if not backend.reasons_against(_dispatch.Need(device="cpu", dtype=torch.float32))
+    backend.name for backend in OP.backends if not backend.reasons_against(Need(device="cpu", dtype=torch.float32))
 ]
 COMPILED = [name for name in BACKENDS if name != "reference"]
 # Widths around those of vectors and tiles, without, with one and with many hidden layers.
@@ -105,8 +104,8 @@ def test_it_is_as_near_to_float64_as_the_reference(backend: str, generator: torc
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-def test_only_the_gradients_that_are_asked_for(backend: str, generator: torch.Generator) -> None:
-    """Each one alone is the same bytes as in the company of all the others."""
+def test_only_the_requested_gradients_are_computed(backend: str, generator: torch.Generator) -> None:
+    """Each gradient alone has the same bytes as together with all the others."""
     problem = Problem((5, 20, 30, 4), 500, generator)
     with use_backend(backend):
         _, *together = problem.results()
@@ -122,7 +121,7 @@ def test_only_the_gradients_that_are_asked_for(backend: str, generator: torch.Ge
 
 
 @pytest.mark.parametrize("backend", COMPILED)
-def test_second_derivatives_go_on_in_the_reference(backend: str, generator: torch.Generator) -> None:
+def test_second_derivatives_use_the_reference(backend: str, generator: torch.Generator) -> None:
     problem = Problem((3, 32, 32, 1), 200, generator)
     results = []
     for name in ("reference", backend):
@@ -150,7 +149,7 @@ def test_same_bytes_twice_and_for_any_number_of_threads(backend: str, n: int, ge
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_calls_may_nest_repeat_and_run_side_by_side(backend: str, generator: torch.Generator) -> None:
-    """Memory that is used again is never that of a call whose way back is still to come."""
+    """Reused memory never belongs to a call whose backward pass is still pending."""
     problems = [Problem((2, 40, 40, 3), 900 + i, generator) for i in range(4)]
     with use_backend(backend):
         expected = [problem.results() for problem in problems]
@@ -181,7 +180,7 @@ def test_calls_may_nest_repeat_and_run_side_by_side(backend: str, generator: tor
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_stays_in_its_point(backend: str, value: float, generator: torch.Generator) -> None:
+def test_nonfinite_values_stay_in_their_point(backend: str, value: float, generator: torch.Generator) -> None:
     problem = Problem((4, 20, 20, 3), 130, generator)
     spoilt = problem.x.detach().clone()
     spoilt[61, 2] = value
@@ -196,7 +195,7 @@ def test_what_is_not_finite_stays_in_its_point(backend: str, value: float, gener
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_large_arguments_of_the_sine(backend: str, generator: torch.Generator) -> None:
-    """Beyond the polynomials' reach libm takes over; a unit at 1e5 is no less smooth than the others."""
+    """Beyond the range of the polynomials libm is used; a unit at 1e5 is as smooth as the others."""
     problem = Problem((1, 24, 3), 300, generator, has_bias=False)
     problem.weights[0].data.mul_(4000.0)
     exact = [w.detach().double() for w in problem.weights]
@@ -255,24 +254,24 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             sine_mlp(*bad)
 
 
-def test_where_it_gains_nothing_it_is_not_chosen() -> None:
+def test_backends_that_gain_nothing_are_not_chosen() -> None:
     narrow, wide = ([torch.zeros(h, 2), torch.zeros(3, h)] for h in (8, 256))
     chosen = {
-        (n, len(weights[0])): OP.choose(_dispatch.Need.of(*weights, size=_size(n, weights))).name
+        (n, len(weights[0])): OP.choose(Need.of(*weights, size=work_size(n, weights))).name
         for n in (64, 1024, 2**14)
         for weights in (narrow, wide)
     }
     assert {case for case, name in chosen.items() if name == "cpu"} == {(2**14, 256)}
-    assert OP.choose(_dispatch.Need.of(*wide, size=2**20, order=2)).name == "reference"
+    assert OP.choose(Need.of(*wide, size=2**20, order=2)).name == "reference"
     with use_backend("cpu"):
-        assert OP.choose(_dispatch.Need.of(*narrow, size=1)).name == "cpu"
+        assert OP.choose(Need.of(*narrow, size=1)).name == "cpu"
 
 
-def test_other_types_and_missing_numba_use_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_types_and_missing_numba_use_the_reference(packages: Packages) -> None:
     x, weights = torch.ones(8000, 3), [torch.ones(50, 3), torch.ones(2, 50)]
     with use_backend("cpu"), pytest.raises(UnavailableError, match="float64"):
         sine_mlp(x.double(), [w.double() for w in weights], [None, None], [1.0])
     expected = torch.full((8000, 2), 50 * float(torch.tensor(3.0).sin()))
     assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)
-    monkeypatch.setattr(_dispatch, "probe", lambda package: ImportError(f"no {package}"))
+    packages.remove("numba", "triton", "tinycudann")
     assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)

@@ -13,9 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._errors import UnavailableError
-from inr.kernels import Op, Precision, ops, use_backend, use_precision
-from inr.kernels._dispatch import is_interpreted
+from inr.core.errors import UnavailableError
+from inr.kernels import Op, Precision, is_interpreted, ops, use_backend, use_precision
 from inr.kernels.grid_mlp_loss import grid_mlp_loss
 from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
@@ -42,7 +41,7 @@ def leaves(*inputs: Tensor) -> list[Tensor]:
 
 
 def results(backend: str, call: Call, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The value, and the gradients of its product with numbers that are always the same."""
+    """The value, and the gradients of its product with fixed numbers."""
     with use_backend(backend):
         y = call(*inputs)
         g = torch.randn(y.shape, generator=torch.Generator().manual_seed(3)).to(y)
@@ -83,7 +82,7 @@ def test_the_hash_grid_to_second_order(d_in: int, interpolation: Interpolation, 
 
 @pytest.mark.parametrize("log2_table_size", [2, 12])
 def test_a_deterministic_table_gradient(log2_table_size: int, generator: torch.Generator) -> None:
-    """The order of the points does not change a bit of it, as floating-point sums would; nor does their scale."""
+    """Neither the order of the points nor their scale changes a bit, unlike floating-point sums."""
     geometry, (x, table) = _grid(2, log2_table_size, 1100, generator)
     g = torch.randn(1100, 8, generator=generator).to(DEVICE)
     order = torch.randperm(1100, generator=generator).to(DEVICE)
@@ -232,7 +231,9 @@ def test_codec_rounding_equals_the_reference(n: int, first: int, generator: torc
         assert_agree(ops()["noisy_round"], call, [x])
 
 
-def test_codec_steps_give_the_same_bytes_twice_and_go_on_in_the_reference(generator: torch.Generator) -> None:
+def test_codec_steps_give_the_same_bytes_twice_and_use_the_reference_for_second_gradients(
+    generator: torch.Generator,
+) -> None:
     rate = RateProblem((12, 13), 3, 4, 2, 2, torch.float32, generator)
     error = ErrorProblem((12, 13), 3, 4, 3, 2, torch.float32, generator)
     error.target = error.target.to(DEVICE)
@@ -328,7 +329,9 @@ def test_networks_give_each_gradient_alone_and_the_same_bytes_twice(kind: str, g
 
 
 @pytest.mark.parametrize("kind", ["relu", "sine"])
-def test_networks_take_strides_and_go_on_in_the_reference(kind: str, generator: torch.Generator) -> None:
+def test_networks_accept_strides_and_use_the_reference_for_second_gradients(
+    kind: str, generator: torch.Generator
+) -> None:
     call, inputs = network(kind, (5, 20, 30, 4), 70, generator)
     expected = results("cuda", call, inputs)
     strided = [tensor.detach().t().contiguous().t().requires_grad_() for tensor in inputs[:4]]
@@ -345,7 +348,7 @@ def test_networks_take_strides_and_go_on_in_the_reference(kind: str, generator: 
 
 
 @pytest.mark.parametrize("kind", ["relu", "sine"])
-def test_what_is_not_a_number_stays_in_its_point(kind: str, generator: torch.Generator) -> None:
+def test_nan_values_stay_in_their_point(kind: str, generator: torch.Generator) -> None:
     call, inputs = network(kind, (4, 20, 20, 3), 130, generator)
     spoilt = inputs[0].detach().clone()
     spoilt[61, 2] = float("nan")

@@ -1,4 +1,4 @@
-"""Activations: closed forms, derivatives, and the initialisations that belong to them."""
+"""Activations: closed forms, derivatives, and their initialisations."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._config import parse
-from inr._domain import Spec
+from inr.core.config import parse
+from inr.core.domain import Spec
 from inr.layers import ACTIVATIONS, Activation, ActivationConfig
-from inr.layers.bspline_wavelet import BsplineWavelet
-from inr.layers.cauchy import Cauchy
-from inr.layers.dense import Dense
-from inr.layers.finer import Finer
-from inr.layers.gabor import Gabor
-from inr.layers.gauss import Gauss
-from inr.layers.real_gabor import RealGabor
-from inr.layers.spder import Spder
+from inr.layers.activations.bspline_wavelet import BsplineWavelet
+from inr.layers.activations.cauchy import Cauchy
+from inr.layers.activations.finer import Finer
+from inr.layers.activations.gabor import Gabor
+from inr.layers.activations.gauss import Gauss
+from inr.layers.activations.real_gabor import RealGabor
+from inr.layers.activations.spder import Spder
+from inr.layers.linear.dense import Dense
 from tests.assertions import assert_near
 
 Z = torch.linspace(-0.9, 0.9, 2401, dtype=torch.float64)[:, None]
@@ -59,7 +59,7 @@ def test_closed_forms() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(ACTIVATIONS)))
 def test_derivatives_are_those_of_the_values_in_eval_mode(name: str) -> None:
-    """By central differences; second ones where they are claimed. No point lies within a step of a kink."""
+    """By central differences; second derivatives where they are declared. No point lies within a step of a kink."""
     activation = build(parse(ActivationConfig, name)).double().eval()
     z = (Z[::29] + 1.234e-4).repeat(1, activation.arity)
     if name == "gabor":
@@ -84,11 +84,11 @@ def test_finer_trains_with_or_without_the_gradient_of_its_factor() -> None:
     z, omega = Z, 30.0
     wave = torch.cos(omega * (z.abs() + 1) * z)
     detached, exact = omega * (z.abs() + 1) * wave, omega * (2 * z.abs() + 1) * wave
-    default, told = build(Finer()), build(Finer(has_scale_gradient=True))
+    default, reported = build(Finer()), build(Finer(has_scale_gradient=True))
     assert_near(first_derivative(default, z).detach(), detached, 1e-9)
-    assert_near(first_derivative(told, z).detach(), exact, 1e-9)
+    assert_near(first_derivative(reported, z).detach(), exact, 1e-9)
     assert_near(first_derivative(default.eval(), z).detach(), exact, 1e-9)
-    assert (default.smoothness, told.smoothness) == (0, 2)
+    assert (default.smoothness, reported.smoothness) == (0, 2)
     assert Finer().resolve(POINTS).has_scale_gradient
     assert Gauss(warp=3.0).resolve(POINTS).build("hidden", 1).smoothness == 2
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inr._domain import Spec
-from inr._errors import ConfigError
+from inr.core.domain import Spec
+from inr.core.errors import ConfigError
 from inr.fields.wire import Wire, Wire2d
 from inr.layers import Linear, Role
-from inr.layers.complex import Complex, ComplexLinear
+from inr.layers.linear.complex import Complex, ComplexLinear
 from tests.assertions import assert_near, assert_same_bytes
 
 PICTURE = Spec("image", 2, 3, (64, 64))
@@ -79,7 +79,7 @@ def test_starts_as_torchs_complex_layers_do_and_keeps_what_is_assigned(
         assert abs(float(p.detach().var()) / (bound**2 / 3) - 1) < 0.2
 
 
-def test_torchs_default_for_complex_layers_is_what_we_take_it_for() -> None:
+def test_the_default_of_torch_for_complex_layers_is_as_assumed() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         torch_layer = nn.Linear(300, 400, dtype=torch.cfloat)
@@ -99,7 +99,7 @@ def test_assign_takes_the_nearest_complex_matrix(generator: torch.Generator) -> 
 
 
 def test_features_that_do_not_pair_are_refused(generator: torch.Generator) -> None:
-    with pytest.raises(ConfigError, match="7 input features, expected pairs"):
+    with pytest.raises(ConfigError, match="7 input features, expected an even number"):
         make(7, 8, "hidden", generator)
-    with pytest.raises(ConfigError, match="5 output features, expected pairs"):
+    with pytest.raises(ConfigError, match="5 output features, expected an even number"):
         make(2, 5, "first", generator)

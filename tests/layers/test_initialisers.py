@@ -1,4 +1,4 @@
-"""Initialisers that scale and that look at the signal."""
+"""Initialisers that scale weights, and those that use the signal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr._config import override
-from inr._domain import Grid, Spec
-from inr._errors import ConfigError
-from inr._samples import Samples
+from inr.core.config import override
+from inr.core.domain import Grid, Spec
+from inr.core.errors import ConfigError
+from inr.core.samples import Samples
 from inr.fields import Field
 from inr.fields.mlp import Mlp
 from inr.fields.winner import Winner
 from inr.fields.ws_siren import WsSiren
 from inr.layers import Linear
-from inr.layers.initialisers import Matched
-from inr.layers.relu import Relu
-from inr.layers.sine import Sine
-from inr.layers.weight_scaling import WeightScaling
-from inr.layers.winner import Winner as WinnerInit
-from inr.layers.winner import noise_scales, spectral_centroid
+from inr.layers.activations.relu import Relu
+from inr.layers.activations.sine import Sine
+from inr.layers.initialisers.standard import Matched
+from inr.layers.initialisers.weight_scaling import WeightScaling
+from inr.layers.initialisers.winner import PICTURE_CONSTANTS, WAVEFORM_CONSTANTS, noise_scales, spectral_centroid
+from inr.layers.initialisers.winner import Winner as WinnerInit
 
 
 def samples_of(spec: Spec, values: Tensor, order: tuple[int, ...]) -> Samples:
@@ -37,12 +37,12 @@ def weights(field: Field) -> list[Tensor]:
 
 
 def test_noise_scales_at_the_ends_of_the_spectrum() -> None:
-    assert noise_scales("audio", 0.0, 1) == noise_scales("image", 0.0, 3) == (0.0, 0.0)
-    assert noise_scales("audio", 1.0, 1) == pytest.approx((3500 * (1 - math.exp(-7)), 3.0))
-    assert noise_scales("image", 1.0, 1) == pytest.approx((50 * (1 - math.exp(-5)), 0.4))
-    assert round(noise_scales("audio", 1.0, 1)[0], 1) == 3496.8
-    assert round(noise_scales("image", 1.0, 1)[0], 2) == 49.66
-    assert noise_scales("image", 0.75, 3) == noise_scales("image", 0.25, 1)
+    assert noise_scales(WAVEFORM_CONSTANTS, 0.0, 1) == noise_scales(PICTURE_CONSTANTS, 0.0, 3) == (0.0, 0.0)
+    assert noise_scales(WAVEFORM_CONSTANTS, 1.0, 1) == pytest.approx((3500 * (1 - math.exp(-7)), 3.0))
+    assert noise_scales(PICTURE_CONSTANTS, 1.0, 1) == pytest.approx((50 * (1 - math.exp(-5)), 0.4))
+    assert round(noise_scales(WAVEFORM_CONSTANTS, 1.0, 1)[0], 1) == 3496.8
+    assert round(noise_scales(PICTURE_CONSTANTS, 1.0, 1)[0], 2) == 49.66
+    assert noise_scales(PICTURE_CONSTANTS, 0.75, 3) == noise_scales(PICTURE_CONSTANTS, 0.25, 1)
 
 
 def test_the_centroid_of_pure_tones_is_their_frequency() -> None:
@@ -60,7 +60,7 @@ def test_pictures_are_read_along_their_rows() -> None:
     spec = Spec("image", 2, 1, (16, 10))
     stripes = (-1.0) ** torch.arange(16).expand(10, 16)[..., None]  # [y, x, C]
     s0, s1 = WinnerInit().scales(samples_of(spec, stripes, (1, 0)))
-    assert (s0, s1) == pytest.approx(noise_scales("image", 1.0, 1))
+    assert (s0, s1) == pytest.approx(noise_scales(PICTURE_CONSTANTS, 1.0, 1))
     other = Spec("image", 2, 1, (10, 16))
     assert WinnerInit().scales(samples_of(other, stripes.transpose(0, 1), (1, 0))) == pytest.approx(
         (0.0, 0.0), abs=1e-5
@@ -74,7 +74,7 @@ def test_winner_adds_noise_to_the_first_two_matrices_only(generator: torch.Gener
     assert field.n_params == 198_691  # as many as the audio SIREN of 3 x 256
     before = weights(field)
     samples = samples_of(spec, torch.randn(4096, 1, generator=generator), (0,))
-    field.start(samples, generator)
+    field.initialise(samples, generator)
     s0, s1 = WinnerInit().scales(samples)
     assert 0.45 < s1 / 3 < 0.55  # white noise
     noise = [(b - a).flatten() for a, b in zip(before, weights(field), strict=True)]
@@ -87,22 +87,22 @@ def test_winner_adds_noise_to_the_first_two_matrices_only(generator: torch.Gener
 
 def test_winner_takes_given_scales_for_signals_without_a_rule() -> None:
     spec = Spec("array", 1, 1, (64,))
-    with pytest.raises(ConfigError, match=r"no rule for a signal of kind 'array'.*give both of its settings s0 and s1"):
+    with pytest.raises(ConfigError, match=r"no rule for a signal of kind 'array'.*set both s0 and s1"):
         Winner().resolve(spec)
     config = override(Winner(), ["init.s0=60", "init.s1=0.3"], "field").resolve(spec)
     field = config.build(spec, torch.Generator().manual_seed(0))
     before = weights(field)
-    field.start(samples_of(spec, torch.zeros(64, 1), (0,)), torch.Generator().manual_seed(1))
+    field.initialise(samples_of(spec, torch.zeros(64, 1), (0,)), torch.Generator().manual_seed(1))
     noise = weights(field)[1] - before[1]
     assert abs(float(noise.std()) / 0.01 - 1) < 0.02
 
 
-def test_winner_wants_a_frequency() -> None:
+def test_winner_needs_a_frequency() -> None:
     spec = Spec("array", 1, 1, (64,))
     field = Mlp(width=8, activation=Relu(), init=WinnerInit(s0=1.0, s1=1.0)).resolve(spec)
     built = field.build(spec, torch.Generator())
     with pytest.raises(ConfigError, match=r"needs an activation with a frequency omega .* not 'relu'"):
-        built.start(samples_of(spec, torch.zeros(64, 1), (0,)), torch.Generator())
+        built.initialise(samples_of(spec, torch.zeros(64, 1), (0,)), torch.Generator())
 
 
 def test_weight_scaling_multiplies_every_matrix_but_the_last() -> None:
@@ -118,12 +118,12 @@ def test_weight_scaling_multiplies_every_matrix_but_the_last() -> None:
 
 
 def test_noise_comes_after_scaling(generator: torch.Generator) -> None:
-    """Passes in the order of the handbook: scale, then noise, whichever is written inside which."""
+    """First the scaling, then the noise, for both orders of nesting."""
     spec = Spec("array", 1, 1, (64,))
     init = WeightScaling(base=WinnerInit(s0=0.0, s1=30.0))
     field = Mlp(width=64, activation=Sine(), init=init).resolve(spec).build(spec, generator)
     before = weights(field)
-    field.start(samples_of(spec, torch.zeros(64, 1), (0,)), generator)
+    field.initialise(samples_of(spec, torch.zeros(64, 1), (0,)), generator)
     after = weights(field)
     assert torch.equal(after[0], before[0])
     assert abs(float((after[1] - before[1]).std()) - 1) < 0.05

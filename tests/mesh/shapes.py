@@ -63,7 +63,7 @@ def rippled(x: Tensor) -> Tensor:
 
 
 def gridded(x: Tensor) -> Tensor:
-    """What a hash grid makes of a sphere: interpolated noise at three scales, with kinks at the faces of the cells."""
+    """A sphere as a hash grid fits it: interpolated noise at three scales, with kinks at the faces of the cells."""
     generator = torch.Generator().manual_seed(0)
     y = sphere(x)
     for n, size in ((16, 0.01), (40, 0.004), (100, 0.0015)):
@@ -74,7 +74,7 @@ def gridded(x: Tensor) -> Tensor:
 
 
 def noise(x: Tensor) -> Tensor:
-    """A sign at random for every point: the worst that marching cubes can meet."""
+    """A random sign for every point: the worst case of marching cubes."""
     turn = torch.sin((x.double() * 8191).round() @ x.new_tensor([12.9898, 78.233, 37.719]).double()) * 43758.5453
     return (turn - turn.floor() - 0.5).float()
 

@@ -13,9 +13,9 @@ import trimesh
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from inr._domain import Domain, Frame
-from inr._errors import UsageError
-from inr.mesh import Mesh, MeshResult, _march, extract_mesh
+from inr.core.domain import Domain, Frame
+from inr.core.errors import UsageError
+from inr.mesh import Mesh, MeshResult, extract_mesh, march
 from tests.mesh import shapes
 
 Shape = Callable[[Tensor], Tensor]
@@ -123,7 +123,7 @@ def test_sparse_is_dense(shape: Shape, resolution: int) -> None:
 
 @pytest.mark.parametrize("shape", [shapes.steep, shapes.rippled, shapes.gridded])
 @pytest.mark.parametrize("resolution", [50, 96])
-def test_fields_that_are_not_distances(shape: Shape, resolution: int) -> None:
+def test_fields_that_are_not_distances_are_refused(shape: Shape, resolution: int) -> None:
     sparse = extract_mesh(shape, resolution=resolution)
     assert_sound(sparse)
     assert_same(sparse, extract_mesh(shape, resolution=resolution, dense=True))
@@ -160,7 +160,7 @@ def test_values_of_any_size_close(size: float) -> None:
 
 def test_blocks_are_stitched_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     together = extract_mesh(shapes.noise, resolution=31, dense=True, project_steps=0)
-    monkeypatch.setattr(_march, "_BLOCKS_PER_CALL", 1)
+    monkeypatch.setattr(march, "BLOCKS_PER_CALL", 1)
     apart = extract_mesh(shapes.noise, resolution=31, dense=True, project_steps=0)
     assert np.array_equal(apart.faces, together.faces)
     assert np.allclose(apart.vertices, together.vertices, rtol=0, atol=1e-3 / 31)
@@ -244,7 +244,7 @@ def test_under_a_tenth_of_the_dense_lattice_at_512() -> None:
     assert solid(result).volume == pytest.approx(4 / 3 * math.pi * shapes.R**3, rel=1e-4)
 
 
-def test_gradient_points_are_counted_and_progress_told() -> None:
+def test_gradient_points_are_counted_and_progress_is_reported() -> None:
     seen: list[tuple[str, int]] = []
     points = 0
 
@@ -320,7 +320,7 @@ def test_a_dense_mesh_with_more_surface_than_fits_is_refused_on_the_way() -> Non
     assert 0 < points < 32**3
 
 
-def test_fields_that_can_not_be_meshed_are_refused() -> None:
+def test_fields_that_cannot_be_meshed_are_refused() -> None:
     with pytest.raises(UsageError, match=r"shape \[\d+, 3\]"):
         extract_mesh(lambda x: x, resolution=16)
     with pytest.raises(UsageError, match="not finite at"):

@@ -1,4 +1,4 @@
-"""Mesh files come back as they went in; pictures show the shape; bad names are refused in one line."""
+"""Mesh files round-trip; pictures show the shape; bad names are refused in one line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 import trimesh
 from PIL import Image
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.mesh import FORMATS, Mesh, MeshResult, extract_mesh, picture, save_mesh
+from inr.signals import Source
+from inr.signals.files.meshes import read_mesh
 from tests.mesh import shapes
 
 
@@ -82,10 +84,55 @@ def test_obj_keeps_digits_at_any_size(mesh: MeshResult, scale: float) -> None:
     assert np.allclose(again.vertices, mesh.vertices * scale, rtol=0, atol=1e-7 * scale)
 
 
-def test_rounding_far_from_the_origin_is_told(mesh: MeshResult) -> None:
+def test_rounding_far_from_the_origin_is_noted(mesh: MeshResult) -> None:
     far = Mesh(mesh.vertices + 1e5, mesh.faces)
-    assert "float32" in save_mesh(far, io.BytesIO(), ".ply")[0]
-    assert save_mesh(far, io.BytesIO(), ".obj") == []
+    notes = {suffix: " ".join(save_mesh(far, io.BytesIO(), suffix)) for suffix in (".ply", ".obj", ".glb", ".stl")}
+    assert [suffix for suffix, note in notes.items() if "float32" in note] == [".stl"]
+    assert "rounded by 0.006; PLY, OBJ and GLB keep them" in notes[".stl"]
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".glb"])
+@pytest.mark.parametrize("place", [(0.0, 0.0, 0.0), (500000.3, 4000000.7, 120.1), (0.0, 1e9, 0.0)])
+def test_places_far_from_the_origin_keep_their_digits(mesh: MeshResult, suffix: str, place: tuple[float, ...]) -> None:
+    far = Mesh(mesh.vertices + np.array(place), mesh.faces, mesh.normals)
+    again = read_mesh(Source("a" + suffix, data=encoded(far, suffix)))
+    size = float(np.ptp(mesh.vertices, axis=0).max())
+    np.testing.assert_allclose(again.vertices[again.faces], far.vertices[far.faces], rtol=0, atol=1e-7 * size)
+
+
+def test_a_glb_far_away_is_at_its_place_in_single_precision_too(mesh: MeshResult) -> None:
+    data = encoded(Mesh(mesh.vertices + np.array([500000.3, 4000000.7, 120.1]), mesh.faces), ".glb")
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    place = np.array(document["nodes"][0]["matrix"])[12:15]
+    assert np.abs(place).max() > 1e6
+    np.testing.assert_array_equal(place, place.astype(np.float32))
+
+
+def test_ply_has_doubles_only_where_they_are_needed(mesh: MeshResult) -> None:
+    assert b"property float x" in encoded(mesh, ".ply")
+    assert b"property double x" in encoded(Mesh(mesh.vertices + 1e3, mesh.faces), ".ply")
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1.0, 1e9])
+@pytest.mark.parametrize("place", [0.0, 1e3])
+def test_facet_normals_of_stl_are_right_at_any_size(mesh: MeshResult, size: float, place: float) -> None:
+    made = Mesh((mesh.vertices + place) * size, mesh.faces)
+    record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    normals = np.frombuffer(encoded(made, ".stl"), record, offset=84)["normal"]
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
+    expected = np.cross(b - a, c - a)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(normals, expected, rtol=0, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, rtol=0, atol=1e-6)
+
+
+def test_facets_without_area_have_the_normal_of_their_vertices() -> None:
+    corners = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 1, 0]])
+    faces = np.array([[0, 1, 2], [0, 1, 3]])
+    record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    for normals, expected in ((np.tile([0.0, 0, 1], (4, 1)), [0, 0, 1]), (None, [0, 0, 0])):
+        found = np.frombuffer(encoded(Mesh(corners, faces, normals), ".stl"), record, offset=84)["normal"]
+        np.testing.assert_array_equal(found, [expected, [0, 0, 1]])
 
 
 def test_paths(mesh: MeshResult, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page: nothing is loaded, pictures are what they say, numbers are those of `inr eval`, and a browser shows it."""
+"""The page: it loads nothing, pictures match their captions, numbers equal `inr eval`, and a browser shows it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 import inr
-from inr._errors import UnreadableError, UsageError
-from inr.fitting import Fit, Run, resolve
-from inr.ntk._reading import report_of
-from inr.report import ntk_report, page
+from inr.core.errors import UnreadableError, UsageError
+from inr.fitting import Fit, Run, resolve, save_checkpoint
+from inr.ntk import document_of, ntk_report
+from inr.report import page
 from inr.signals import load_signal
 from inr.signals.image import Image as Picture
-from tests.export import runtimes
+from tests.exporters import runtimes
 
 TINY = {"type": "siren", "width": 12, "depth": 2}
 RUN = {"steps": 12, "batch": 256}
@@ -35,7 +35,7 @@ def pictured(rows: int = 40, columns: int = 60) -> Picture:
 
 
 def images(text: str) -> list[tuple[str, np.ndarray]]:
-    """(alt, pixels) of every picture on a page; each has the size that its element says."""
+    """(alt, pixels) of every picture on a page; each has the size that its element states."""
     found = []
     for tag in re.findall(r"<img[^>]*>", text):
         width, height, alt, data = re.search(
@@ -121,7 +121,7 @@ def test_without_its_signal_a_model_is_shown_alone(fit: Fit, tmp_path: Path) -> 
     assert tiles(text)["PSNR"] == f"{fit.metrics['psnr_db']:.2f} dB"
     assert tiles(text)["time"] == "not known"
     nameless = page(dataclasses.replace(fit, source=""))
-    assert "The model file names no signal" in nameless
+    assert "The model file does not name its signal" in nameless
 
 
 def test_the_signal_beside_a_model_is_found(signal: Picture, fit: Fit, tmp_path: Path) -> None:
@@ -130,33 +130,35 @@ def test_the_signal_beside_a_model_is_found(signal: Picture, fit: Fit, tmp_path:
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     assert np.array_equal(dict(images(page(tmp_path / "m.safetensors")))["target"], pixels)
     Image.fromarray(255 - pixels).save(tmp_path / "photo.png")
-    assert "does not do as its file says" in page(tmp_path / "m.safetensors")
+    assert "has another quality here than its file states" in page(tmp_path / "m.safetensors")
     Image.fromarray(pixels[:30]).save(tmp_path / "photo.png")
     other = page(tmp_path / "m.safetensors")
-    assert "There is no target here: &#x27;m&#x27; was fitted to a signal of 60 x 40 and 3 channels" in other
+    assert "No target is shown: &#x27;m&#x27; was fitted to a signal of 60 x 40 and 3 channels" in other
     with pytest.raises(UsageError, match="has 60 x 30 and 3 channels"):
         page(tmp_path / "m.safetensors", signal=tmp_path / "photo.png")
 
 
-def test_what_was_written_beside_a_model_is_on_the_page(signal: Picture, fit: Fit, tmp_path: Path) -> None:
+def test_files_beside_a_model_are_on_the_page(signal: Picture, fit: Fit, tmp_path: Path) -> None:
     fit.save(tmp_path / "m.safetensors")
     bare = page(tmp_path / "m.safetensors", signal=signal)
-    assert "What it can learn" not in bare
-    report = ntk_report(signal, fit, points=24, try_settings=False)
-    document = {"schema": "inr.ntk", **report.document()}
+    assert "What the field can learn" not in bare
+    report = ntk_report(fit, signal=signal, points=24, try_settings=False)
+    document = {"schema": "inr.ntk", **document_of(report)}
     (tmp_path / "m.ntk.json").write_text(json.dumps(document))
-    said = {"schema": "inr.fit", "steps": 12, "n_params": fit.field.n_params, "metrics": dict(fit.metrics)}
-    (tmp_path / "m.json").write_text(json.dumps(said | {"seconds": 4.5}))
-    (tmp_path / "m-old.json").write_text(json.dumps(said | {"seconds": 9.5, "steps": 11}))  # of another fit
+    printed = {"schema": "inr.fit", "steps": 12, "n_params": fit.field.n_params, "metrics": dict(fit.metrics)}
+    (tmp_path / "m.json").write_text(json.dumps(printed | {"seconds": 4.5}))
+    (tmp_path / "m-old.json").write_text(json.dumps(printed | {"seconds": 9.5, "steps": 11}))  # of another fit
     text = page(tmp_path / "m.safetensors", signal=signal)
-    assert "<h2>What it can learn</h2>" in text
+    assert "<h2>What the field can learn</h2>" in text
     assert tiles(text)["time"] == "4.5 s"
     assert all(f"<li>{inr_escape(f.text)}</li>" in text for f in report.verdict.findings)
     (tmp_path / "m.ntk.json").rename(tmp_path / "elsewhere.json")
-    assert "What it can learn" in page(tmp_path / "m.safetensors", signal=signal, ntk=[tmp_path / "elsewhere.json"])
-    with pytest.raises(UsageError, match="which none of the models is"):
+    assert "What the field can learn" in page(
+        tmp_path / "m.safetensors", signal=signal, ntk=[tmp_path / "elsewhere.json"]
+    )
+    with pytest.raises(UsageError, match="none of the given models has that family and size"):
         page(inr.fit(signal, "mlp", {"steps": 1}), signal=signal, ntk=[tmp_path / "elsewhere.json"])
-    with pytest.raises(UnreadableError, match="is no report of the tangent kernel"):
+    with pytest.raises(UnreadableError, match="is not a report of the tangent kernel"):
         page(fit, signal=signal, ntk=[tmp_path / "m.json"])
 
 
@@ -166,32 +168,23 @@ def inr_escape(text: str) -> str:
     return escape(text)
 
 
-def test_a_report_of_the_kernel_is_read_back(signal: Picture, fit: Fit) -> None:
-    report = ntk_report(signal, fit, points=100, try_settings=False)
-    document = json.loads(json.dumps(report.document()))
-    assert len(report.modes.values) == 300 > len(document["spectrum"]["value"])
-    again = report_of(document, "a.json")
-    assert again.document() == document
-    assert again.modes.size == 300
-    with pytest.raises(UnreadableError, match="not understood"):
-        report_of({k: v for k, v in document.items() if k != "bands"}, "a.json")
-
-
 def test_a_tracked_run_shows_its_bands(signal: Picture) -> None:
     tracked = inr.fit(signal, TINY, RUN | {"track_ntk": 100.0}, device="cpu")
     assert tracked.ntk_track is not None
     assert tracked.ntk_track["looks"]
-    assert "Bands while fitting" in page(tracked, signal=signal)
+    assert "Bands during the fit" in page(tracked, signal=signal)
 
 
-def test_a_run_that_is_not_over(signal: Picture, tmp_path: Path) -> None:
+def test_an_unfinished_run(signal: Picture, tmp_path: Path) -> None:
     run = Run(signal, *resolve(signal, TINY, RUN))
     run.advance(should_stop=lambda: run.step >= 5)
-    run.save_checkpoint(tmp_path / "m.checkpoint")
+    save_checkpoint(run, tmp_path / "m.checkpoint")
     text = page(tmp_path / "m.checkpoint", signal=signal)
     assert "m (unfinished): the run was interrupted at step 5." in text
+    save_checkpoint(run, tmp_path / "m.checkpoint", "done")
+    assert "unfinished" not in page([tmp_path / "m.checkpoint"])
     assert tiles(text)["steps"] == "5"
-    with pytest.raises(UnreadableError, match="holds no run"):
+    with pytest.raises(UnreadableError, match="has no fit"):
         page(tmp_path)
 
 
@@ -250,7 +243,7 @@ def test_signals_of_several_kinds_have_sections_of_their_own(signal: Picture, fi
         page([fit, other], signal=signal)
 
 
-def test_words_of_a_file_are_no_markup(fit: Fit) -> None:
+def test_text_of_a_file_is_not_markup(fit: Fit) -> None:
     text = page(dataclasses.replace(fit, source='<script>BODY"</script>'), title="<b>TITLE</b>")
     assert is_self_contained(text)
     assert "<h1>&lt;b&gt;TITLE&lt;/b&gt;</h1>" in text

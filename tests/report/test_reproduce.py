@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import inr
-from inr.report._reproduce import command_of, settings_of
+from inr.report.reproduce import command_of, settings_of
 from tests.cli.conftest import here, invoke, picture, picture_bytes  # noqa: F401  fixtures
 
 QUIET = ("--threads", "1", "--no-progress", "-q", "--device", "cpu")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.signals import Source, load_signal
 from inr.signals.analytic import DEMO_NAMES, box, chirp, demo, sphere, torus, zone_plate
 from inr.signals.image import Image

@@ -1,4 +1,4 @@
-"""Arrays: dtypes and axes survive, slices and crops address elements, hostile files are refused in one line."""
+"""Arrays: dtypes and axes are kept, slices and crops address elements, harmful files are refused in one line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from torch import Tensor
 
-from inr._errors import InrError, UnreadableError, UsageError
-from inr.signals import Source, View
-from inr.signals._lattice import evaluate_grid
+from inr.core.errors import InrError, UnreadableError, UsageError
+from inr.signals import Source, View, evaluate_grid
 from inr.signals.array import Array
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
@@ -100,6 +99,47 @@ def test_key_names_the_array() -> None:
         piped(npy(np.arange(3.0)), key="second")
 
 
+def test_an_npz_of_several_arrays_notes_which_is_used() -> None:
+    data = npz(first=np.arange(3.0), second=np.arange(4.0), third=np.arange(5.0))
+    (note,) = piped(data, "a.npz").notes
+    assert "'first' of its 3 arrays is used" in note
+    assert "second, third (signal.key=second)" in note
+    assert piped(data, "a.npz", key="third").notes == ()
+    assert piped(npz(only=np.arange(3.0)), "a.npz").notes == ()
+    many = npz(**{f"a{k}": np.arange(2.0) for k in range(40)})
+    assert "a8 and 31 more" in piped(many, "a.npz").notes[0]
+
+
+@pytest.mark.parametrize("label", [np.array("tumour"), np.array([{}], object), np.zeros(2, [("a", "f4")])])
+def test_an_npz_whose_first_array_is_not_a_signal_names_the_others(label: AnyArray) -> None:
+    out = io.BytesIO()
+    np.savez(out, label=label, word=np.array("x"), img=np.zeros((4, 4)), allow_pickle=True)
+    with pytest.raises(UnreadableError, match="'label'") as caught:
+        piped(out.getvalue(), "a.npz")
+    assert caught.value.hint is not None
+    assert "it has: label, word, img" in caught.value.hint
+    assert "signal.key=img" in caught.value.hint
+    assert piped(out.getvalue(), "a.npz", key="img").spec.shape == (4, 4)
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 5), (3, 4, 6)])
+def test_slices_are_taken_up_to_the_ends_that_the_message_names(shape: tuple[int, ...]) -> None:
+    signal = piped(npy(np.random.default_rng(0).normal(size=(*shape, 2))), channels="none")
+    for axis, n in enumerate(shape):
+        for position in (-0.5, n - 0.5):
+            grid, _ = Array.grid(signal.spec, signal.frame, signal.meta, View(slices={f"axis{axis}": position}))
+            assert grid.shape[axis] == 1
+        for position in (-0.6, n - 0.4, float(n), float("nan")):
+            with pytest.raises(UsageError, match=rf"expected -0\.5 to {n - 0.5:g} elements"):
+                Array.grid(signal.spec, signal.frame, signal.meta, View(slices={f"axis{axis}": position}))
+
+
+def test_an_axis_is_cut_once() -> None:
+    signal = piped(npy(np.zeros((3, 4, 5))))
+    with pytest.raises(UsageError, match="two positions on the axis axis2"):
+        Array.grid(signal.spec, signal.frame, signal.meta, View(slices={"axis2": 1, "2": 3}))
+
+
 def test_views_address_elements() -> None:
     array = np.arange(2 * 3 * 4).reshape(2, 3, 4).astype(np.int16)
     signal = piped(npy(array))
@@ -126,7 +166,7 @@ def test_picture_of_two_axes() -> None:
         Array.write(np.zeros((2, 2, 2, 1), np.float32), signal.meta, io.BytesIO(), ".png")
 
 
-def test_integers_are_rounded_and_clipped_aloud() -> None:
+def test_integers_are_rounded_and_clipped_with_a_note() -> None:
     signal = piped(npy(np.array([0, 255], np.uint8)))
     out = io.BytesIO()
     notes = Array.write(np.array([[-3.0], [254.6]], np.float32), signal.meta, out, ".npy")
@@ -142,7 +182,8 @@ def test_integers_are_rounded_and_clipped_aloud() -> None:
 
 
 def test_large_integers_are_noted() -> None:
-    assert "2^24" in piped(npy(np.array([2**24 + 1, 0]))).notes[0]
+    for value in (2**24 + 1, -(2**24) - 2, 2**40, 2**62):
+        assert "2^24" in piped(npy(np.array([value, 0]))).notes[0]
     assert piped(npy(np.array([2**24, 0]))).notes == ()
 
 
@@ -158,7 +199,7 @@ def bad_arrays() -> dict[str, tuple[bytes, str]]:
         archive.writestr("note.txt", "hello")
     return {
         "empty file": (b"", "is empty"),
-        "text": (b"hello, this is text", "can not read"),
+        "text": (b"hello, this is text", "cannot read"),
         "pickle": (npy(np.array([{}, []], object), allow_pickle=True), "object"),
         "complex": (npy(np.array([1j])), "complex"),
         "words": (npy(np.array(["a"])), "dtype"),
@@ -171,9 +212,9 @@ def bad_arrays() -> dict[str, tuple[bytes, str]]:
         "five axes": (npy(np.zeros((1, 1, 1, 1, 2))), "axes"),
         "truncated": (good[:-8], "truncated"),
         "huge": (huge.getvalue(), r"2\^30"),
-        "empty zip": (out.getvalue(), "can not read"),
-        "other zip": (odd.getvalue(), "can not read"),
-        "truncated npz": (npz(a=np.random.default_rng(0).normal(size=50))[:-60], "can not read"),
+        "empty zip": (out.getvalue(), "cannot read"),
+        "other zip": (odd.getvalue(), "cannot read"),
+        "truncated npz": (npz(a=np.random.default_rng(0).normal(size=50))[:-60], "cannot read"),
     }
 
 
@@ -199,7 +240,7 @@ def test_damaged_bytes_load_or_are_refused(data: st.DataObject) -> None:
         assert bool(torch.isfinite(piped(bytes(damaged[:cut])).values).all())
 
 
-def test_unknown_options_and_words() -> None:
+def test_unknown_options_and_values() -> None:
     with pytest.raises(InrError, match=r"did you mean 'channels'"):
         piped(npy(np.arange(3.0)), chanels="last")
     with pytest.raises(UsageError, match="expected one of none, last"):

@@ -1,4 +1,4 @@
-"""Pictures: files come back as they went in, upright, at their depth; bad files are refused in one line."""
+"""Pictures: files round-trip, upright, at their depth; bad files are refused in one line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 from torch import Tensor
 
-from inr._domain import Grid
-from inr._errors import UnreadableError, UsageError
-from inr.signals import Signal, Source, View, load_signal
-from inr.signals._lattice import evaluate_grid
-from inr.signals._pictures import encode
-from inr.signals._png import read_16_bit, write_16_bit
+from inr.core.domain import Grid
+from inr.core.errors import UnreadableError, UsageError
+from inr.inspection import describe
+from inr.signals import Signal, Source, View, evaluate_grid, load_signal
+from inr.signals.files.pictures import decode, encode, outline
+from inr.signals.files.png import Png, write_16_bit
 from inr.signals.image import Image
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
@@ -42,7 +42,7 @@ def piped(data: bytes, name: str = "picture.png") -> Image:
 
 
 def rewritten(signal: Signal, suffix: str) -> bytes:
-    """What writing a perfect field's values gives."""
+    """The file that holds a perfect field's values."""
     assert isinstance(signal, Image)
     grid, meta = Image.grid(signal.spec, signal.frame, signal.meta, View())
     assert grid == Grid.whole(tuple(signal.values.shape[:-1]), (1, 0))
@@ -92,7 +92,7 @@ def test_16_bit_png_is_also_what_others_read() -> None:
 
 
 def filtered_png(pixels: Pixels, *, interlaced: bool) -> bytes:
-    """A 16-bit PNG by the letter of the specification, byte by byte, with a different filter on every row."""
+    """A 16-bit PNG by the specification, byte by byte, with a different filter on every row."""
     rows, columns, channels = pixels.shape
     passes = [(0, 0, 1, 1)]
     if interlaced:
@@ -126,7 +126,7 @@ def filtered_png(pixels: Pixels, *, interlaced: bool) -> bytes:
 @pytest.mark.parametrize("shape", [(13, 17), (1, 1), (3, 2)])
 def test_16_bit_png_reader_knows_all_filters(shape: tuple[int, int], channels: int, interlaced: bool) -> None:
     pixels = random_pixels("uint16", channels, *shape)
-    np.testing.assert_array_equal(read_16_bit(filtered_png(pixels, interlaced=interlaced)), pixels)
+    np.testing.assert_array_equal(Png(io.BytesIO(filtered_png(pixels, interlaced=interlaced))).pixels(), pixels)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -164,6 +164,86 @@ def test_colour_profile_is_carried(suffix: str, dtype: str) -> None:
     with Pillow.open(io.BytesIO(rewritten(loaded, suffix))) as image:
         assert image.info["icc_profile"] == icc
     assert piped(rewritten(loaded, suffix)).meta["icc"] == loaded.meta["icc"]
+
+
+def grey_profile() -> bytes:
+    """A profile with GRAY in place of RGB: only its head is read."""
+    icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    icc[16:20] = b"GRAY"
+    return bytes(icc)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "channels"),
+    [*((s, c) for s in (".png", ".webp", ".tif") for c in (1, 2, 3, 4)), (".jpg", 1), (".jpg", 3)],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("space", ["GRAY", "RGB "])
+def test_a_profile_is_only_written_to_files_of_its_colour_space(
+    suffix: str, dtype: str, channels: int, space: str
+) -> None:
+    icc = grey_profile() if space == "GRAY" else ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    signal = Image.of_pixels(random_pixels(dtype, channels), icc=icc)
+    out = io.BytesIO()
+    notes = Image.write(signal.values.numpy(), signal.meta, out, suffix)
+    fits = (channels < 3 and suffix != ".webp") == (space == "GRAY")
+    assert decode(Source("a", data=out.getvalue())).icc == (icc if fits else None)
+    assert any("colour profile" in note for note in notes) != fits
+
+
+@pytest.mark.parametrize("size", [3_000_000, 20_000_000])
+def test_profiles_of_any_size_are_read_and_written(size: int) -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().ljust(size, b"\x7f")
+    signal = Image.of_pixels(random_pixels("uint8", 3), icc=icc)
+    for suffix in (".png", ".jpg", ".webp", ".tif"):
+        out = io.BytesIO()
+        notes = Image.write(signal.values.numpy(), signal.meta, out, suffix)
+        is_too_long = suffix == ".jpg" and size > 16_700_000
+        assert (notes != ()) == is_too_long
+        assert decode(Source("a", data=out.getvalue())).icc == (None if is_too_long else icc)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(("form", "mode"), [("JPEG", "L"), ("JPEG", "RGB"), ("WEBP", "RGB"), ("WEBP", "RGBA")])
+def test_the_header_describes_what_is_read(form: str, mode: str, orientation: int) -> None:
+    exif = Pillow.Exif()
+    exif[274] = orientation
+    out = io.BytesIO()
+    Pillow.new(mode, (7, 5), (1, 2, 3, 4)[: len(mode)] if len(mode) > 1 else 9).save(out, form, exif=exif)
+    reported, pixels = outline(io.BytesIO(out.getvalue()), "a"), piped(out.getvalue()).values
+    assert (reported.height, reported.width, reported.channels) == tuple(pixels.shape)
+    assert (reported.width, reported.height) == ((7, 5) if orientation == 1 else (5, 7))
+    assert (reported.dtype, reported.bits, reported.n_frames) == ("uint8", 8, 1)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "progressive", "webp", "webp lossless", "webp with alpha"])
+def test_every_truncation_is_refused_or_whole(form: str) -> None:
+    smooth = np.cumsum(np.random.default_rng(0).integers(0, 3, (64, 80, 4), np.uint8), 1, np.uint8)
+    out = io.BytesIO()
+    if "jpeg" in form or form == "progressive":
+        Pillow.fromarray(smooth[..., :3]).save(out, "JPEG", quality=90, progressive=form == "progressive")
+    else:
+        given = smooth if "alpha" in form else smooth[..., :3]
+        Pillow.fromarray(given).save(out, "WEBP", lossless="lossless" in form)
+    data = out.getvalue()
+    whole = piped(data).values.numpy()
+    for n in sorted({*range(1, len(data), max(1, len(data) // 50)), *range(len(data) - 20, len(data))}):
+        with contextlib.suppress(UnreadableError):
+            np.testing.assert_array_equal(piped(data[:n]).values.numpy(), whole)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".npy"])
+def test_values_may_lie_in_memory_in_any_order(suffix: str, dtype: str, channels: int) -> None:
+    signal = Image.of_pixels(random_pixels(dtype, channels))
+    values = signal.values.numpy()
+    turned = values.transpose(2, 0, 1).copy().transpose(1, 2, 0)
+    assert channels == 1 or not turned.flags.c_contiguous
+    outs = [io.BytesIO(), io.BytesIO()]
+    for out, array in zip(outs, (values, turned), strict=True):
+        Image.write(array, signal.meta, out, suffix)
+    assert outs[0].getvalue() == outs[1].getvalue()
 
 
 def test_palette_and_bilevel_are_expanded() -> None:
@@ -313,7 +393,7 @@ def test_hidden_colours_have_no_weight_and_do_not_count() -> None:
     assert Image.of_pixels(pixels[3:]).pool(torch.Generator()).batch(torch.arange(3)).weight is None
 
 
-def test_writing_says_what_was_changed() -> None:
+def test_writing_notes_what_was_changed() -> None:
     signal = Image.of_pixels(random_pixels("uint16", 3))
     values = signal.values.numpy().copy()
     values[0, 0, 0], values[0, 0, 1] = -0.1, 1.1
@@ -338,12 +418,12 @@ def bad_pictures() -> dict[str, tuple[bytes, str]]:
     wide = encode(random_pixels("uint16", 3, 40, 40), ".png")
     return {
         "empty": (b"", "is empty"),
-        "text": (b"not a picture at all", "is not a PNG, JPEG, WebP or TIFF"),
-        "truncated png": (good[: len(good) // 2], "can not read"),
-        "truncated jpeg": (encode(random_pixels("uint8", 3, 40, 40), ".jpg")[:700], "can not read"),
-        "truncated webp": (encode(random_pixels("uint8", 3, 40, 40), ".webp")[:700], "can not read"),
-        "truncated tiff": (tiff[:-2000], "can not read"),
-        "truncated 16-bit png": (wide[: len(wide) // 2], "can not read"),
+        "text": (b"not a picture at all", "is not a PNG, JPEG, WebP, GIF or TIFF"),
+        "truncated png": (good[: len(good) // 2], "as a picture: "),
+        "truncated jpeg": (encode(random_pixels("uint8", 3, 40, 40), ".jpg")[:700], "as a picture: "),
+        "truncated webp": (encode(random_pixels("uint8", 3, 40, 40), ".webp")[:700], "as a picture: "),
+        "truncated tiff": (tiff[:-2000], "as a picture: "),
+        "truncated 16-bit png": (wide[: len(wide) // 2], "as a picture: "),
         "cmyk": (cmyk.getvalue(), "CMYK"),
         "nan": (nan.getvalue(), "NaN"),
         "int32": (deep.getvalue(), "int32"),
@@ -394,3 +474,29 @@ def test_damaged_bytes_load_or_are_unreadable(data: st.DataObject) -> None:
 def test_random_bytes_are_unreadable(magic: bytes, tail: bytes) -> None:
     with pytest.raises(UnreadableError):
         piped(magic + tail)
+
+
+@pytest.mark.parametrize("is_transparent", [False, True])
+def test_a_still_gif_is_a_picture(is_transparent: bool, tmp_path: Path) -> None:
+    colours = np.zeros((6, 9, 3), np.uint8)
+    colours[2:4, 3:7] = (250, 120, 10)
+    palette = Pillow.fromarray(colours).quantize(4)
+    options: dict[str, Any] = {"transparency": palette.getpixel((0, 0))} if is_transparent else {}
+    palette.save(tmp_path / "still.gif", **options)
+    signal = load_signal(tmp_path / "still.gif")
+    assert (signal.kind, signal.spec.shape, signal.spec.d_out) == ("image", (9, 6), 4 if is_transparent else 3)
+    assert isinstance(signal, Image)
+    np.testing.assert_array_equal(np.rint(signal.values[2:4, 3:7, :3].numpy() * 255), colours[2:4, 3:7])
+    if is_transparent:
+        assert set(signal.values[..., 3].flatten().tolist()) == {0, 1}
+    found = describe(tmp_path / "still.gif")
+    assert (found["what"], found["channels"], found["frames"]) == ("picture", signal.spec.d_out, 1)
+
+
+def test_a_damaged_gif_is_refused(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(out, "GIF")
+    for n in (8, 200, len(out.getvalue()) // 2):
+        (tmp_path / "cut.gif").write_bytes(out.getvalue()[:n])
+        with pytest.raises(UnreadableError):
+            load_signal(tmp_path / "cut.gif")

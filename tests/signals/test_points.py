@@ -1,4 +1,4 @@
-"""Point clouds: told from meshes and arrays, normals needed, batches on the surface."""
+"""Point clouds: distinguished from meshes and arrays, normals needed, batches on the surface."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from inr._errors import UnreadableError
-from inr.signals import Source, load_signal
+from inr.core.errors import UnreadableError
+from inr.signals import Source, kind_of, load_signal
 from inr.signals.analytic import sphere
 from inr.signals.points import Points
+from inr.signals.solids.clouds import orientation
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -71,7 +72,7 @@ FILES = {
 def test_all_formats_give_the_same_cloud(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(FILES[name])
-    cloud = load_signal(path, kind="points" if name == "a.npy" else None)
+    cloud = load_signal(path, "points" if name == "a.npy" else None, {"method": "eikonal"})
     assert isinstance(cloud, Points)
     assert cloud.frame.domain.extent == pytest.approx((4.4, 4.4, 4.4))
     assert cloud.frame.domain.low == pytest.approx((2.8, -2.2, -2.2))
@@ -115,21 +116,32 @@ def test_points_without_a_normal_are_left_out() -> None:
     rows[4, 3:] = 0
     cloud = Points.load(Source("a.npy", data=npy(rows)), {})
     assert cloud.meta["n_points"] == 199
-    assert "1 points" in cloud.notes[0]
+    assert any("1 of 200 points with a normal of no usable length" in note for note in cloud.notes)
 
 
 def bad_clouds() -> dict[str, tuple[str, bytes, str]]:
     spoilt = table()
-    spoilt[3, 4] = math.nan
+    spoilt[:, 4] = math.nan
     return {
         "empty": ("a.xyz", b"", "is empty"),
         "no normals": ("a.ply", ply(table(), "ascii", columns=3), "normals are needed"),
         "three columns": ("a.xyz", text(table()[:, :3]), "normals are needed"),
-        "ragged": ("a.xyz", b"1 2 3 4 5 6\n1 2 3\n", "can not read"),
-        "words": ("a.txt", b"hello world and so on\n", "can not read"),
-        "nan": ("a.npy", npy(spoilt), "NaN"),
-        "one point": ("a.xyz", text(table(6)[:1]), "spans 0"),
-        "no lines": ("a.xyz", b"# nothing\n", "can not read|normals are needed"),
+        "ragged": ("a.xyz", b"1 2 3 4 5 6\n1 2 3\n", "line 2 has 3 numbers"),
+        "words": ("a.txt", b"hello world and so on\n", "cannot read"),
+        "nan": ("a.npy", npy(spoilt), "all 200 rows are NaN"),
+        "zero": ("a.npy", npy(table() * [1, 1, 1, 0, 0, 0]), "all 200 rows are of length zero"),
+        "one point": ("a.xyz", b"1 2 3 0 0 1\n", "has one point"),
+        "equal points": ("a.xyz", b"1 2 3 0 0 1\n" * 9, "all of its 9 points are"),
+        "no lines": ("a.xyz", b"# nothing\n", "no rows of numbers"),
+        "fewer than counted": ("a.pts", b"5\n1 2 3 0 0 1\n2 2 2 0 1 0\n", "2 of the 5 rows"),
+        "a ragged line": ("a.csv", b"1,2,3,0,0,1\n2,2,2,0,1\n", "line 2 has 5 numbers, expected 6"),
+        "a word in a line": (
+            "a.csv",
+            b"x,y,z,nx,ny,nz\n1,2,3,0,0,1\n2,two,2,0,1,0\n",
+            "'two' in line 3 is not a number",
+        ),
+        "a molecule": ("a.xyz", b"2\nwater\nO 0 0 0\nH 0 0 1\n", "no row of numbers"),
+        "three axes": ("a.npy", npy(np.ones((2, 50, 6))), "expected .N, 6."),
         "truncated": ("a.ply", ply(table(), "binary_little_endian")[:-10], "truncated"),
         "truncated text": ("a.ply", ply(table(), "ascii")[:-200], "truncated"),
         "words array": ("a.npy", npy(np.array([["a"] * 6])), "dtype"),
@@ -142,6 +154,259 @@ def test_bad_clouds_are_refused_in_one_line(name: str) -> None:
     with pytest.raises(UnreadableError, match=message) as caught:
         Points.load(Source(file, data=data), {})
     assert "\n" not in caught.value.message
+
+
+# -- dialects of text, and columns by name or by value
+
+
+def unit_table(n: int = 200) -> Floats:
+    rows = table(n)
+    rows[:, 3:] /= 3
+    return rows
+
+
+def lines(rows: Any, delimiter: str = " ", *before: str, decimal: str = ".", form: str = "%.6f") -> bytes:
+    text = "\n".join([*before, *(delimiter.join(form % value for value in row) for row in rows)])
+    return text.replace(".", decimal).encode() if decimal != "." else text.encode()
+
+
+ROWS = unit_table()
+COLOURS = np.random.default_rng(5).integers(0, 256, (200, 3)).astype(float)
+WITH_COLOURS = np.concatenate([ROWS, COLOURS], axis=1)
+COLOURS_FIRST = np.concatenate([ROWS[:, :3], COLOURS, ROWS[:, 3:]], axis=1)
+TURNED = ROWS[:, [3, 4, 5, 0, 1, 2]]
+DIALECTS: dict[str, bytes] = {
+    "comma": lines(ROWS, ","),
+    "comma and blank": lines(ROWS, ", "),
+    "semicolon": lines(ROWS, ";"),
+    "semicolon and blank": lines(ROWS, " ; "),
+    "tab": lines(ROWS, "\t"),
+    "several blanks": lines(ROWS, "    "),
+    "indented": b"\n".join(b"   " + line + b"  " for line in lines(ROWS).splitlines()),
+    "blank lines": lines(ROWS).replace(b"\n", b"\n\n"),
+    "windows": lines(ROWS).replace(b"\n", b"\r\n"),
+    "old mac": lines(ROWS).replace(b"\n", b"\r"),
+    "mark": b"\xef\xbb\xbf" + lines(ROWS),
+    "mark and header": b"\xef\xbb\xbf" + lines(ROWS, ",", "x,y,z,nx,ny,nz"),
+    "utf-16": lines(ROWS).decode().encode("utf-16"),
+    "header": lines(ROWS, " ", "x y z nx ny nz"),
+    "quoted header": lines(ROWS, ",", '"X","Y","Z","Normal_X","Normal_Y","Normal_Z"'),
+    "header with units": lines(ROWS, ";", "x[m];y[m];z[m];nx;ny;nz"),
+    "cloudcompare": lines(ROWS, " ", "//X Y Z Nx Ny Nz"),
+    "cloudcompare with count": lines(WITH_COLOURS, " ", "//X Y Z Nx Ny Nz R G B", "200"),
+    "hash": lines(ROWS, " ", "# made by a scanner", "#", "# x y z nx ny nz"),
+    "hash within": lines(ROWS).replace(b"\n", b" # good\n"),
+    "count": lines(ROWS, " ", "200"),
+    "count below comments": lines(ROWS, " ", "# a cloud", "200"),
+    "trailing commas": lines(ROWS, ",").replace(b"\n", b",\n") + b",",
+    "decimal comma": lines(ROWS, " ", decimal=","),
+    "decimal comma and semicolon": lines(ROWS, ";", "X;Y;Z;NX;NY;NZ", decimal=","),
+    "decimal comma and tab": lines(ROWS, "\t", decimal=","),
+    "exponents": lines(ROWS, " ", form="%.9e"),
+    "latin-1 comment": "# Gerät: Höhe\n".encode("latin-1") + lines(ROWS),
+    "colours behind": lines(WITH_COLOURS),
+    "colours before": lines(COLOURS_FIRST),
+    "intensity and colours before": lines(np.concatenate([ROWS[:, :3], COLOURS[:, :1], COLOURS, ROWS[:, 3:]], 1)),
+    "header in another order": lines(TURNED, ",", "nx,ny,nz,x,y,z"),
+    "header with more": lines(COLOURS_FIRST, " ", "X Y Z R G B Nx Ny Nz"),
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_of_text_gives_the_same_cloud(name: str) -> None:
+    check_cloud(Points.load(Source("a.xyz", data=DIALECTS[name]), {}), ROWS)
+
+
+def test_text_of_every_suffix_is_a_cloud() -> None:
+    assert {kind_of(Source("a" + suffix)) for suffix in (".xyz", ".xyzn", ".txt", ".pts", ".csv", ".asc")} == {"points"}
+
+
+def check_cloud(cloud: Points, rows: Floats) -> None:
+    batch = cloud.pool(torch.Generator()).batch(torch.arange(len(rows)))
+    assert batch.normals is not None
+    np.testing.assert_allclose(cloud.frame.domain.from_unit(batch.x.double()).numpy(), rows[:, :3], atol=2e-5)
+    np.testing.assert_allclose(batch.normals.numpy(), rows[:, 3:], atol=2e-5)
+    assert cloud.notes == ()
+
+
+def structured(rows: Floats, **fields: Any) -> Any:
+    records = np.zeros(len(rows), [(name, *form) for name, (form, _) in fields.items()])
+    for name, (_, columns) in fields.items():
+        records[name] = rows[:, columns]
+    return records
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ROWS.T,
+        ROWS[None],
+        np.asfortranarray(ROWS),
+        structured(WITH_COLOURS, **{n: (("f8",), k) for k, n in enumerate(["x", "y", "z", "nx", "ny", "nz", "red"])}),
+        structured(TURNED, normal=(("f4", 3), [0, 1, 2]), xyz=(("f8", 3), [3, 4, 5])),
+    ],
+    ids=["6 x N", "1 x N x 6", "fortran", "fields", "fields of three"],
+)
+def test_arrays_of_every_layout_give_the_same_cloud(array: Any) -> None:
+    check_cloud(Points.load(Source("a.npy", data=npy(array)), {}), ROWS)
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [
+        COLOURS,
+        COLOURS / 255,
+        COLOURS * 257,
+        np.round(COLOURS / 255),
+        np.minimum(COLOURS, 30),
+        COLOURS * [1, 1, -1] + [0, 0, 100],
+    ],
+    ids=["0 to 255", "0 to 1", "0 to 65535", "0 and 1", "dark", "whole numbers of both signs"],
+)
+@pytest.mark.parametrize("delimiter", [" ", ","])
+def test_colours_are_not_taken_for_normals(colours: Floats, delimiter: str) -> None:
+    data = lines(np.concatenate([ROWS[:, :3], colours], axis=1), delimiter)
+    with pytest.raises(UnreadableError, match="normals are needed") as caught:
+        Points.load(Source("a.xyz", data=data), {})
+    assert caught.value.hint is not None
+    assert "x y z nx ny nz" in caught.value.hint
+
+
+@pytest.mark.parametrize("header", ["x y z r g b", "//X Y Z R G B", "# x y z red green blue"])
+def test_six_columns_that_are_named_as_colours_have_no_normals(header: str) -> None:
+    with pytest.raises(UnreadableError, match="normals are needed"):
+        Points.load(Source("a.xyz", data=lines(ROWS, " ", header)), {})
+
+
+def test_columns_named_as_normals_are_normals_even_if_they_look_like_colours() -> None:
+    rows = np.array([[x, y, 0.1 * x * y, 0, 0, 2] for x in range(9) for y in range(9)], float)
+    with pytest.raises(UnreadableError, match="as colours are"):
+        Points.load(Source("a.xyz", data=lines(rows)), {})
+    cloud = Points.load(Source("a.xyz", data=lines(rows, " ", "x y z nx ny nz")), {})
+    assert cloud.meta["n_points"] == 81
+
+
+def test_normals_that_are_not_of_length_one_are_made_so_with_a_note() -> None:
+    rows = table()
+    rows[:, 3:] *= np.linspace(0.5, 4, 200)[:, None]
+    cloud = Points.load(Source("a.xyz", data=lines(rows)), {})
+    assert "columns 4 to 6 are taken for normals" in cloud.notes[0]
+    batch = cloud.pool(torch.Generator()).batch(torch.arange(200))
+    assert batch.normals is not None
+    np.testing.assert_allclose(batch.normals.numpy(), ROWS[:, 3:], atol=1e-4)
+
+
+def test_several_columns_of_length_one_are_not_guessed() -> None:
+    rows = np.concatenate([ROWS[:, :3], COLOURS[:, :1], ROWS[:, 3:], ROWS[:, 3:]], axis=1)
+    with pytest.raises(UnreadableError, match="several three of them") as caught:
+        Points.load(Source("a.xyz", data=lines(rows)), {})
+    assert caught.value.hint is not None
+    assert "name the columns" in caught.value.hint
+
+
+def test_rows_with_missing_values_are_left_out_and_counted() -> None:
+    data = lines(ROWS, ",") + b"\n1,2,,0,0,1\n1,nan,3,0,0,1\n1,2,3,0,NA,1\n1,2,inf,0,0,1\n"
+    cloud = Points.load(Source("a.csv", data=data), {})
+    assert cloud.meta["n_points"] == 200
+    assert "4 of 204 points with NaN or infinite values were left out" in cloud.notes[0]
+
+
+def test_more_rows_than_counted_are_noted() -> None:
+    loaded = Points.load(Source("a.pts", data=lines(ROWS, " ", "150")), {})
+    assert "states 150 rows; all 200 are read" in loaded.notes[0]
+
+
+def test_far_coordinates_keep_their_small_differences() -> None:
+    far = np.array([500_000.0, 5_000_000.0, 100.0])
+    cloud = Points.load(
+        Source("a.xyz", data=lines(np.concatenate([ROWS[:, :3] + far, ROWS[:, 3:]], axis=1), form="%.9f")), {}
+    )
+    near = Points.load(Source("a.xyz", data=lines(ROWS, form="%.9f")), {})
+    index = torch.arange(200)
+    here, there = (signal.pool(torch.Generator()).batch(index).x.numpy() for signal in (near, cloud))
+    np.testing.assert_allclose(here, there, atol=1e-6)
+    np.testing.assert_allclose(np.array(cloud.frame.domain.low) - far, near.frame.domain.low, atol=1e-6)
+
+
+# -- which way the normals point
+
+
+def ball(n: int, rng: Any, centre: Any = (0, 0, 0), radius: float = 1.0) -> tuple[Floats, Floats]:
+    normals = rng.normal(size=(n, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return radius * normals + centre, normals
+
+
+def torus(n: int, rng: Any) -> tuple[Floats, Floats]:
+    a, b = 2 * np.pi * rng.random((2, n))
+    normals = np.stack([np.cos(a) * np.cos(b), np.sin(a) * np.cos(b), np.sin(b)], axis=1)
+    return np.stack([2 * np.cos(a), 2 * np.sin(a), 0 * a], axis=1) + 0.5 * normals, normals
+
+
+def box(n: int, rng: Any, sides: Any = (1, 1, 1)) -> tuple[Floats, Floats]:
+    axis, sign = rng.integers(0, 3, n), rng.choice([-1.0, 1.0], n)
+    points, normals = rng.random((n, 3)) - 0.5, np.zeros((n, 3))
+    points[np.arange(n), axis], normals[np.arange(n), axis] = sign / 2, sign
+    return points * sides, normals
+
+
+def hollow(n: int, rng: Any) -> tuple[Floats, Floats]:
+    (outer, out), (inner, into) = ball(n, rng), ball(n, rng, radius=0.5)
+    return np.concatenate([outer, inner]), np.concatenate([out, -into])
+
+
+def noisy(n: int, rng: Any) -> tuple[Floats, Floats]:
+    points, normals = ball(n, rng)
+    normals = normals + rng.normal(0, 0.3, normals.shape)
+    return points + rng.normal(0, 0.02, points.shape), normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+CLOSED = {"ball": ball, "torus": torus, "box": box, "hollow ball": hollow, "noisy ball": noisy}
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "scale"),
+    [*((name, 800, 1.0) for name in CLOSED), ("box", 100, 1.0), ("ball", 50, 1e-6), ("torus", 500, 1e6)],
+)
+def test_closed_clouds_whose_normals_point_inwards_are_turned_over_with_a_note(name: str, n: int, scale: float) -> None:
+    points, normals = CLOSED[name](n, np.random.default_rng(n))
+    points = scale * (points + np.array([30, -20, 10]))
+    outward = Points.load(Source("a.npy", data=npy(np.concatenate([points, normals], 1))), {})
+    inward = Points.load(Source("a.npy", data=npy(np.concatenate([points, -normals], 1))), {})
+    assert outward.notes == ()
+    assert "point inwards and were turned over" in inward.notes[0]
+    index = torch.arange(len(points))
+    one, other = (signal.pool(torch.Generator()).batch(index).normals for signal in (outward, inward))
+    assert one is not None
+    assert other is not None
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(one.double(), torch.from_numpy(normals), rtol=0, atol=1e-6)
+
+
+def test_inward_normals_are_kept_on_request() -> None:
+    points, normals = ball(500, np.random.default_rng(0))
+    source = Source("a.npy", data=npy(np.concatenate([points, -normals], 1)))
+    cloud = Points.load(source, {"orient": "keep"})
+    assert cloud.notes == ()
+    batch = cloud.pool(torch.Generator()).batch(torch.arange(500))
+    assert batch.normals is not None
+    torch.testing.assert_close(batch.normals.double(), torch.from_numpy(-normals), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_open_clouds_are_not_turned_over(sign: int) -> None:
+    rng = np.random.default_rng(0)
+    plane = np.concatenate([rng.random((900, 2)), np.zeros((900, 1))], axis=1)
+    points, normals = ball(4000, rng)
+    for xyz, up in ((plane, np.tile([0.0, 0, 1], (900, 1))), (points[points[:, 2] < 0], normals[points[:, 2] < 0])):
+        assert orientation(xyz, sign * up) == 0
+
+
+def test_normals_of_random_sign_are_reported_as_unoriented() -> None:
+    rng = np.random.default_rng(0)
+    points, normals = ball(2000, rng)
+    rows = np.concatenate([points, normals * rng.choice([-1, 1], (2000, 1))], axis=1)
+    assert "point opposite ways" in Points.load(Source("a.npy", data=npy(rows)), {}).notes[0]
 
 
 @settings(max_examples=150, deadline=None)
@@ -158,3 +423,11 @@ def test_damaged_bytes_load_or_are_unreadable(data: st.DataObject) -> None:
     with contextlib.suppress(UnreadableError):
         loaded = Points.load(source, {})
     assert loaded is None or np.isfinite(loaded.pool(torch.Generator()).batch(torch.arange(1)).x.numpy()).all()
+
+
+@pytest.mark.parametrize("shape", ["(4294967296,)", "(99999999, 99999999)", "(-1, 6)", "(3, 6)"])
+def test_an_npy_with_a_false_size_is_refused_before_memory_is_allocated(shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(80)
+    with pytest.raises(UnreadableError, match="truncated"):
+        Points.load(Source("a.npy", data=data), {})

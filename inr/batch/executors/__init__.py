@@ -1,1 +1,1 @@
-"""Where jobs can run; one file each."""
+"""Executors, one file each."""

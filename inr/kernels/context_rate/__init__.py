@@ -1,4 +1,4 @@
-"""What the grids of a latent pyramid cost: bits under a Laplace model predicted from what was decoded before."""
+"""Bits of the grids of a latent pyramid, under Laplace models predicted from neighbours decoded before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels._mlp_shape import MlpShape
+from inr.kernels.mlp_shape import MlpShape
 
 __all__ = ["OP", "context_rate"]
 
@@ -33,7 +33,7 @@ OP = Op(
             devices=frozenset({"cuda"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
-            refuses="inr.kernels._mlp_shape:refused_by_triton",
+            refuses="inr.kernels.mlp_shape:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},

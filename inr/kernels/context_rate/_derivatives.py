@@ -1,4 +1,4 @@
-"""The rate as autograd sees it, for backends that work out all gradients with the value."""
+"""The rate as autograd sees it, for backends that compute all gradients with the value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tens
 
 
 class Problem:
-    """What the op was called with, but for the tensors."""
+    """The arguments of the op except the tensors."""
 
     def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
         self.n_grids, self.n_layers = n_grids, n_layers

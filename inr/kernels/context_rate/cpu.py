@@ -2,7 +2,7 @@
 
 A grid is laid out row after row with a gap of zeros between them that is as wide as a context reaches, so that the
 context of consecutive numbers is one shifted run of memory for each neighbour. Numbers are the lanes of vectors, in
-blocks that go through the network and back while they stay in the cache; what lies in a gap weighs nothing.
+blocks that go through the network and back while they stay in the cache; points in a gap have weight 0.
 
     mix       M_lf = sum_k mix_lfk (grid l + 1 + k, enlarged) + mix_lf,-1, of the size of grid l + 1
     rate      bits, the gradients by neighbours and network, and M_grad, summed over the 2 x 2 numbers that see one M
@@ -26,14 +26,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._elementary import exp, log
-from inr.kernels._numba import compiled, in_turn
-from inr.kernels._panels import STEP, add, add_pairs, copy, dot, sum_lanes, twice
-from inr.kernels._skip_network import Network, empty_block, run, run_back
-from inr.kernels._vectors import VECTOR_BYTES
-from inr.kernels._workspace import Lease
+from inr.kernels._cpu.panel_matmul import STEP, add, add_pairs, copy, dot, sum_lanes, twice
+from inr.kernels._cpu.skip_network import Network, empty_block, run, run_back
+from inr.kernels._cpu.workspace import Lease
 from inr.kernels.context_rate import reference
 from inr.kernels.context_rate._derivatives import Problem, differentiable
+from inr.kernels.elementary import exp, log
+from inr.kernels.simd import VECTOR_BYTES
+from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
 

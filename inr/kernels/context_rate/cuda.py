@@ -1,4 +1,4 @@
-"""The rate in Triton: value and all gradients, worked out together. Every sum has one order.
+"""The rate in Triton: value and all gradients, computed together. Every sum has one order.
 
 All grids lie in one row of numbers, and x [N, K] is the context of each, one column after the other in memory:
 
@@ -24,8 +24,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._skip_triton import SkipNetwork
-from inr.kernels._triton import block, start
+from inr.kernels._cuda.launch import block, start
+from inr.kernels._cuda.skip_triton import SkipNetwork
 from inr.kernels.context_rate import reference
 from inr.kernels.context_rate._derivatives import Problem, differentiable
 

@@ -1,4 +1,4 @@
-"""The error of a ReLU network over a hash grid, with every gradient, in one pass over the points."""
+"""The error of a ReLU network over a hash grid, with all gradients, in one pass over the points."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
-from inr.kernels import _mlp_shape, _tcnn_layout, hash_grid, relu_mlp
+from inr.core.errors import UsageError
+from inr.kernels import hash_grid, mlp_shape, relu_mlp
+from inr.kernels import tcnn_layout as _tcnn_layout
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels._mlp_shape import MlpShape
-from inr.kernels._precision import PRECISIONS, precision
 from inr.kernels.hash_grid import GridGeometry, Interpolation
+from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.precision import PRECISIONS, precision
 
 __all__ = ["OP", "Power", "grid_mlp_loss"]
 
@@ -21,7 +22,7 @@ Power = Literal[1, 2]
 
 
 class GridMlpShape(NamedTuple):
-    """What backends want to know of a call."""
+    """What backends need to know of a call."""
 
     geometry: GridGeometry
     n_features: int
@@ -29,12 +30,12 @@ class GridMlpShape(NamedTuple):
 
 
 def refused_by_triton(shape: GridMlpShape) -> list[str]:
-    return _mlp_shape.refused_by_triton(shape.network)
+    return mlp_shape.refused_by_triton(shape.network)
 
 
 def refused_by_tcnn(shape: GridMlpShape) -> list[str]:
     grid = _tcnn_layout.grid_reasons(shape.geometry, shape.n_features)
-    return [*grid, *_mlp_shape.refused_by_tcnn(shape.network)]
+    return [*grid, *mlp_shape.refused_by_tcnn(shape.network)]
 
 
 # The sums are those of hash_grid and relu_mlp one after the other.
@@ -102,10 +103,10 @@ def grid_mlp_loss(
     y, weight: targets and their loss weights, or None for ones; dtype and device of x.
     power: 1 or 2; at power 1 an error of exactly zero has no gradient.
 
-    Where gradients can be asked for they are worked out together with the value, from features and activations that
-    never leave the cache. Derivatives by x and of higher order are right, computed by the reference.
+    If gradients may be needed, they are computed together with the value, from features and activations that
+    never leave the cache. Derivatives by x and of higher order are computed by the reference.
 
-    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that can not run the
+    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that cannot run the
     call.
     """
     hash_grid.check(x, table, geometry, interpolation)

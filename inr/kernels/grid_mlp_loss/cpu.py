@@ -15,25 +15,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, tracked
-from inr.kernels._dispatch import is_functional
-from inr.kernels._numba import compiled, in_turn
-from inr.kernels._vectors import VECTOR_BYTES
-from inr.kernels.grid_mlp_loss import reference
-from inr.kernels.hash_grid import GridGeometry, Interpolation
-from inr.kernels.hash_grid.cpu import Axes, _ask_for, _Grid, _index, _place, _weigh
-from inr.kernels.relu_mlp.cpu import (
+from inr.kernels._autograd import applied, reference_gradients
+from inr.kernels._cpu.grid_cells import Axes, index_corners, place, prefetch_corners, weigh
+from inr.kernels._cpu.relu_network import (
     GATED,
     PLAIN,
     RECTIFIED,
     VECTORS,
-    _correlate,
-    _multiply,
-    _Network,
-    _store_block,
-    _sum_lanes,
-    _sum_points,
+    ReluNetwork,
+    correlate,
+    multiply,
+    store_block,
+    sum_lanes,
+    sum_points,
 )
+from inr.kernels._dispatch import is_functional
+from inr.kernels.grid_mlp_loss import reference
+from inr.kernels.hash_grid import GridGeometry, Interpolation
+from inr.kernels.hash_grid.cpu import GridSums
+from inr.kernels.simd import VECTOR_BYTES
+from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
 
@@ -142,10 +143,10 @@ def errors(
         count = min(points, n - first)
         for level in range(n_levels):
             offset, entries, is_dense = span[level]
-            _place(x, first, count, scale[level], smooth, axes, cell, factor)
-            _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
-            _ask_for(table, offset, index, count)
-            _weigh(factor, count, False, axes, corner)
+            place(x, first, count, scale[level], smooth, axes, cell, factor)
+            index_corners(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            prefetch_corners(table, offset, index, count)
+            weigh(factor, count, False, axes, corner)
             level_rows = table[offset : offset + entries]
             out = hidden[level * n_features * points :]
             _interpolate(level_rows, index, corner, count, points, axes, features, out)
@@ -155,7 +156,7 @@ def errors(
             is_last = i + 1 == n_layers
             z = even if is_last else hidden[after * points :]
             mode = PLAIN if is_last else RECTIFIED
-            _multiply(weights[weight_at:], biases[bias_at:], hidden[before * points :], depth, n_rows, mode, z, z)
+            multiply(weights[weight_at:], biases[bias_at:], hidden[before * points :], depth, n_rows, mode, z, z)
         total += _error(even, points, y, weight, power, first, count, share)
         if not has_grad:
             continue
@@ -164,19 +165,19 @@ def errors(
             rows_in, before = plan[i, 1], plan[i, 2]
             width, n_rows, _, _, transposed_at, grad_at, bias_at = plan[i + 1]
             h = hidden[before * points :]
-            _correlate(z_grad, n_rows, h, rows_in, weight_total[grad_at * lanes :])
-            _sum_points(z_grad, width, bias_total[bias_at * lanes :])
+            correlate(z_grad, n_rows, h, rows_in, weight_total[grad_at * lanes :])
+            sum_points(z_grad, width, bias_total[bias_at * lanes :])
             mode = GATED if i > 0 else PLAIN
-            _multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, mode, h, h_grad)
+            multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, mode, h, h_grad)
             z_grad, h_grad = h_grad, z_grad
-        _store_block(z_grad, points, first, count, feature_grad)
-    _sum_lanes(weight_total, weight_grad)
-    _sum_lanes(bias_total, bias_grad)
+        store_block(z_grad, points, first, count, feature_grad)
+    sum_lanes(weight_total, weight_grad)
+    sum_lanes(bias_total, bias_grad)
     return total * share
 
 
 class _Problem:
-    """What the op was called with, but for the tensors."""
+    """The arguments of the op except the tensors."""
 
     def __init__(self, power: int, geometry: GridGeometry, interpolation: Interpolation) -> None:
         self.power, self.geometry, self.interpolation = power, geometry, interpolation
@@ -192,8 +193,8 @@ class _Problem:
     def evaluate(self, inputs: Sequence[Any], has_grad: bool) -> tuple[Tensor, list[Tensor | None]]:
         """The loss, and its gradients by the table and by the weight and the bias of each layer."""
         x, y, weight, table, *parameters = inputs
-        grid = _Grid(self.geometry, self.interpolation)
-        network = _Network(parameters[::2], parameters[1::2])
+        grid = GridSums(self.geometry, self.interpolation)
+        network = ReluNetwork(parameters[::2], parameters[1::2])
         slices = network.slices(len(x))
         weight_grads = np.zeros((len(slices), network.n_grad), network.dtype)
         bias_grads = np.zeros((len(slices), len(network.biases)), network.dtype)
@@ -245,25 +246,14 @@ class _Loss(torch.autograd.Function):
         (g,) = grads
         inputs, needs = ctx.saved_tensors, ctx.needs_input_grad[1:]
         if torch.is_grad_enabled() or is_functional(g) or any(needs[:3]):
-            return None, *_reference_gradients(ctx.problem, g, inputs, needs)
-        found, ctx.found = ctx.found, None  # a gradient that nobody else holds becomes the parameter's without a copy
+            return None, *reference_gradients(ctx.problem.reference, g, inputs, needs)
+        found, ctx.found = ctx.found, None  # without another reference autograd moves the gradient
         if found is None:
-            raise RuntimeError("the gradients of grid_mlp_loss were taken before; call it again, or create a graph")
+            raise RuntimeError("these gradients were used before; call grid_mlp_loss again, or use create_graph=True")
         scaled = (
             None if not need else by if float(g) == 1 else by * g for by, need in zip(found, needs[3:], strict=True)
         )
         return None, None, None, None, *scaled
-
-
-def _reference_gradients(
-    problem: _Problem, g: Tensor, inputs: Sequence[Tensor | None], needs: Sequence[bool]
-) -> tuple[Tensor | None, ...]:
-    """The gradients in plain torch: differentiable, and by the points and targets too."""
-    with torch.enable_grad():
-        sources = [None if tensor is None else tracked(tensor) for tensor in inputs]
-        picked = [source for source, need in zip(sources, needs, strict=True) if source is not None and need]
-        found = iter(torch.autograd.grad(problem.reference(sources), picked, g, create_graph=True))
-    return tuple(next(found) if need else None for need in needs)
 
 
 def grid_mlp_loss(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from inr.kernels._mlp_shape import MlpShape
-from inr.kernels._tcnn import call
-from inr.kernels._tcnn_layout import grid_config, network_config, pack
+from inr.kernels._tcnn_modules import call
 from inr.kernels.hash_grid import GridGeometry, Interpolation
+from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.tcnn_layout import grid_config, network_config, pack
 
 
 def grid_mlp_loss(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation, from_scale, grid_geometry
+from inr.kernels.grid_geometry import GridGeometry, Interpolation, from_scale, grid_geometry
 from inr.kernels.hash_grid.reference import corners
 
 __all__ = ["OP", "GridGeometry", "Interpolation", "corners", "from_scale", "grid_geometry", "hash_grid"]
@@ -53,7 +53,7 @@ OP = Op(
             dtypes=frozenset({torch.float32}),
             max_order=1,
             is_deterministic=False,
-            refuses="inr.kernels._tcnn_layout:refused",
+            refuses="inr.kernels.tcnn_layout:refused",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -83,13 +83,13 @@ def hash_grid(
     interpolation: "linear" is continuous with gradients that jump at cell faces; "smoothstep" has continuous ones,
         zero at cell faces.
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
-        are still right, computed by the reference.
+        are still correct, computed by the reference.
 
     As in tiny-cuda-nn the vertex past the last one along an axis is the first of the next row, so the last half cell
     below x = 1 blends with it.
 
     Raises UsageError when shapes, dtypes or the interpolation do not fit; UnavailableError for a forced backend that
-    can not run the call.
+    cannot run the call.
     """
     check(x, table, geometry, interpolation)
     need = Need.of(x, table, order=order, shape=(geometry, table.shape[1]))

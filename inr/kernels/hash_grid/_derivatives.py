@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import all_applied, applied, asked, tracked
+from inr.kernels._autograd import all_applied, applied, asked, reference_gradients, tracked
 from inr.kernels._dispatch import is_functional
+from inr.kernels.grid_geometry import GridGeometry, Interpolation
 from inr.kernels.hash_grid import reference
-from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation
 
 
 class Sums(Protocol):
@@ -56,7 +56,7 @@ class _Value(torch.autograd.Function):
         x, table = ctx.saved_tensors
         wanted = asked(ctx, 2)
         if is_functional(g):
-            return *_reference_gradients(g, x, table, ctx.sums, wanted), None
+            return *_value_gradients(g, x, table, ctx.sums, wanted), None
         return *all_applied(_Gradients, g.view_as(g), x, table, ctx.sums, wanted), None
 
 
@@ -102,16 +102,11 @@ def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return b if a is None else a if b is None else a + b
 
 
-def _reference_gradients(
+def _value_gradients(
     g: Tensor, x: Tensor, table: Tensor, sums: Sums, wanted: tuple[bool, ...]
 ) -> tuple[Tensor | None, ...]:
-    """What `_Gradients` gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [tracked(x), tracked(table)]
-        value = _reference(sources[0], sources[1], sums)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
+    """What `_Gradients` returns, in plain torch: differentiable, and under any transform."""
+    return reference_gradients(lambda sources: _reference(sources[0], sources[1], sums), g, (x, table), wanted)
 
 
 def _reference_second(
@@ -126,7 +121,7 @@ def _reference_second(
     """What the backward pass of `_Gradients` gives, in plain torch, so that a third derivative can be taken."""
     with torch.enable_grad():
         sources = [tracked(g), tracked(x), tracked(table)]
-        firsts = _reference_gradients(sources[0], sources[1], sources[2], sums, wanted)
+        firsts = _value_gradients(sources[0], sources[1], sources[2], sums, wanted)
         pairs = [
             (first, grad) for first, grad in zip(firsts, grads, strict=True) if first is not None and grad is not None
         ]

@@ -16,128 +16,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._numba import compiled, compiled_exactly, in_parts, in_turn
-from inr.kernels._vectors import prefetch
+from inr.kernels._cpu.grid_cells import (
+    BLOCK,
+    DIRECTED_CURVATURE,
+    DIRECTED_SLOPE,
+    SLOPE,
+    VALUE,
+    Axes,
+    differentiate,
+    index_corners,
+    place,
+    prefetch_corners,
+    weigh,
+)
+from inr.kernels.grid_geometry import GridGeometry, Interpolation
 from inr.kernels.hash_grid._derivatives import differentiable
-from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
+from inr.kernels.threads import compiled, in_parts, in_turn
 
 Array = NDArray[Any]
-Axes = tuple[int, ...]
 
-BLOCK = 128
 CHUNK = 2048  # points whose results stay in the second-level cache while the levels pass
 LEAST_POINTS_PER_THREAD = 512
-FAR = 2**20  # bytes of a level from which on its rows are asked for before they are written
-_PRIMES = np.array(PRIMES, dtype=np.uint32)
-
-# Rows of `factor`: the interpolation factors of an axis, their slope, and slope and curvature times the direction.
-VALUE, SLOPE, DIRECTED_SLOPE, DIRECTED_CURVATURE = range(4)
-
-
-@compiled_exactly
-def _place(
-    x: Array, first: int, count: int, scale: Array, smooth: bool, axes: Axes, cell: Array, factor: Array
-) -> None:
-    """Cells [D, B] and factors [0, 2 D, B] of points first.. on a level; columns 2 d and 2 d + 1 are axis d's."""
-    real = x.dtype.type
-    zero, half, one, two, three = real(0), real(0.5), real(1), real(2), real(3)
-    for d in range(len(axes)):
-        points = x[d, first : first + count]
-        s = scale[d]
-        for i in range(count):
-            bounded = points[i]
-            if bounded < zero:
-                bounded = zero
-            if bounded > one:
-                bounded = one
-            position = bounded * s + half
-            # A coordinate that is not a number is in cell 0 with a fraction that is not a number.
-            start = np.int32(position if position >= zero else zero)
-            cell[d, i] = start
-            t = position - real(start)
-            if smooth:
-                t = t * t * (three - two * t)
-            factor[VALUE, 2 * d, i] = one - t
-            factor[VALUE, 2 * d + 1, i] = t
-
-
-@compiled_exactly
-def _differentiate(
-    x: Array, v: Any, first: int, count: int, scale: Array, smooth: bool, axes: Axes, cell: Array, factor: Array
-) -> None:
-    """Adds to `factor` the derivatives of its first row by x, and those along v."""
-    real = x.dtype.type
-    zero, half, one, two, six = real(0), real(0.5), real(1), real(2), real(6)
-    for d in range(len(axes)):
-        points = x[d, first : first + count]
-        for i in range(count):
-            along = scale[d] if points[i] >= zero and points[i] <= one else zero
-            if smooth:
-                t = points[i] * scale[d] + half - real(np.int32(cell[d, i]))
-                slope = six * t * (one - t) * along
-                factor[SLOPE, 2 * d, i] = -slope
-                factor[SLOPE, 2 * d + 1, i] = slope
-            else:
-                factor[SLOPE, 2 * d, i] = -along
-                factor[SLOPE, 2 * d + 1, i] = along
-        if v is not None:
-            towards = v[d, first : first + count]
-            for i in range(count):
-                along = scale[d] if points[i] >= zero and points[i] <= one else zero
-                t = points[i] * scale[d] + half - real(np.int32(cell[d, i]))
-                curvature = (six - two * six * t) * along * along * towards[i] if smooth else zero
-                for side in range(2):
-                    factor[DIRECTED_SLOPE, 2 * d + side, i] = towards[i] * factor[SLOPE, 2 * d + side, i]
-                factor[DIRECTED_CURVATURE, 2 * d, i] = -curvature
-                factor[DIRECTED_CURVATURE, 2 * d + 1, i] = curvature
-
-
-@compiled
-def _index(cell: Array, count: int, stride: Array, entries: int, is_dense: bool, axes: Axes, index: Array) -> None:
-    """Rows [2^D, B] of the level's table at the corners of the cells."""
-    size = np.uint32(entries)
-    for m in range(1 << len(axes)):
-        if is_dense:
-            for i in range(count):
-                at = cell[0, i] + np.uint32(m & 1)
-                for d in range(1, len(axes)):
-                    at += (cell[d, i] + np.uint32(m >> d & 1)) * stride[d]
-                index[m, i] = at if at < size else at - size
-        else:
-            for i in range(count):
-                at = cell[0, i] + np.uint32(m & 1)
-                for d in range(1, len(axes)):
-                    at ^= (cell[d, i] + np.uint32(m >> d & 1)) * _PRIMES[d]
-                index[m, i] = at & (size - np.uint32(1))
-
-
-@compiled
-def _ask_for(table: Array, offset: int, index: Array, count: int) -> None:
-    """Has the cache fetch the rows of a block's corners; neighbours along the first axis are mostly of one line."""
-    flat, n_features = table.reshape(-1), table.shape[1]
-    for m in range(0, len(index), 2):
-        for i in range(count):
-            prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
-
-
-@compiled
-def _weigh(factor: Array, count: int, is_directed: bool, axes: Axes, weight: Array) -> None:
-    """Weights [2^D, B] of the corners, or their derivatives along the direction."""
-    for m in range(1 << len(axes)):
-        if is_directed:
-            weight[m, :count] = 0
-            for e in range(len(axes)):
-                for i in range(count):
-                    w = factor[DIRECTED_SLOPE if e == 0 else VALUE, m & 1, i]
-                    for d in range(1, len(axes)):
-                        w *= factor[DIRECTED_SLOPE if e == d else VALUE, 2 * d + (m >> d & 1), i]
-                    weight[m, i] += w
-        else:
-            for i in range(count):
-                w = factor[VALUE, m & 1, i]
-                for d in range(1, len(axes)):
-                    w *= factor[VALUE, 2 * d + (m >> d & 1), i]
-                weight[m, i] = w
+FAR = 2**20  # bytes of a level from which its rows are prefetched before they are written
 
 
 @compiled
@@ -168,12 +68,12 @@ def interpolate(
             rows = table[offset : offset + entries]
             for first in range(chunk, min(chunk + CHUNK, stop), BLOCK):
                 count = min(BLOCK, stop - first)
-                _place(x, first, count, scale[level], smooth, axes, cell, factor)
+                place(x, first, count, scale[level], smooth, axes, cell, factor)
                 if len(factor) > 1:
-                    _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
-                _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
-                _ask_for(table, offset, index, count)
-                _weigh(factor, count, v is not None, axes, weight)
+                    differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+                index_corners(cell, count, stride[level], entries, is_dense != 0, axes, index)
+                prefetch_corners(table, offset, index, count)
+                weigh(factor, count, v is not None, axes, weight)
                 block = out[level * n_features : (level + 1) * n_features, first : first + count]
                 for i in range(count):
                     for f in range(0, n_features, 2):
@@ -213,13 +113,13 @@ def scatter(
     rows[:] = 0
     for first in range(0, x.shape[1], BLOCK):
         count = min(BLOCK, x.shape[1] - first)
-        _place(x, first, count, scale[level], smooth, axes, cell, factor)
+        place(x, first, count, scale[level], smooth, axes, cell, factor)
         if len(factor) > 1:
-            _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
-        _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+            differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+        index_corners(cell, count, stride[level], entries, is_dense != 0, axes, index)
         if rows.size * rows.itemsize >= FAR:
-            _ask_for(out, offset, index, count)
-        _weigh(factor, count, v is not None, axes, weight)
+            prefetch_corners(out, offset, index, count)
+        weigh(factor, count, v is not None, axes, weight)
         block = g[level * n_features : (level + 1) * n_features, first : first + count]
         for i in range(count):
             for f in range(0, n_features - 3, 4):
@@ -270,10 +170,10 @@ def slope(
         for level in range(len(span)):
             offset, entries, is_dense = span[level]
             rows = table[offset : offset + entries]
-            _place(x, first, count, scale[level], smooth, axes, cell, factor)
+            place(x, first, count, scale[level], smooth, axes, cell, factor)
             if len(factor) > 1:
-                _differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
-            _index(cell, count, stride[level], entries, is_dense != 0, axes, index)
+                differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
+            index_corners(cell, count, stride[level], entries, is_dense != 0, axes, index)
             block = g[level * n_features : (level + 1) * n_features, first : first + count]
             for i in range(count):
                 for m in range(n_corners):
@@ -316,7 +216,7 @@ def _arrays(geometry: GridGeometry, dtype: torch.dtype) -> tuple[Array, Array, A
     return scale, stride, span
 
 
-class _Grid:
+class GridSums:
     """The three sums as functions on tensors, for one geometry and interpolation."""
 
     def __init__(self, geometry: GridGeometry, interpolation: Interpolation) -> None:
@@ -371,4 +271,4 @@ def _over_points(kernel: Any, arrays: list[Any], settings: tuple[Any, ...], n_po
 
 def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:
     """See `inr.kernels.hash_grid.hash_grid`."""
-    return differentiable(x, table, _Grid(geometry, interpolation))
+    return differentiable(x, table, GridSums(geometry, interpolation))

@@ -1,8 +1,8 @@
 """The multiresolution hash grid in Triton: the three sums of `_derivatives`.
 
 A program handles a block of points with all corners of their cells at once, [B, 2^D]. Values and slopes have one order
-of summation. Rows of the table gradient are met by many points: they are summed by atomic additions, whose order is
-chance, or, where torch asks for deterministic algorithms, in 64-bit integers, whose sums have no order. The unit of the
+of summation. Many points add to each row of the table's gradient: by atomic additions, whose order is random, or, if
+torch requires deterministic algorithms, in 64-bit integers, whose sums do not depend on the order. The unit of the
 integers is a power of two that the largest cotangent leaves room for, so they are as exact as floating-point sums; a
 cotangent that is not finite then makes the whole gradient one that is not a number.
 """
@@ -19,9 +19,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._triton import block, power_of_two, start
+from inr.kernels._cuda.launch import block, power_of_two, start
+from inr.kernels.grid_geometry import PRIMES, GridGeometry, Interpolation
 from inr.kernels.hash_grid._derivatives import differentiable
-from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
 
 VALUES_PER_PROGRAM = 2048  # numbers of the table that a program holds: points times corners times features
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inr.kernels.hash_grid._geometry import PRIMES, GridGeometry, Interpolation
+from inr.kernels.grid_geometry import PRIMES, GridGeometry, Interpolation
 
 
 def hash_grid(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from inr.kernels._tcnn import call
-from inr.kernels._tcnn_layout import grid_config
-from inr.kernels.hash_grid._geometry import GridGeometry, Interpolation
+from inr.kernels._tcnn_modules import call
+from inr.kernels.grid_geometry import GridGeometry, Interpolation
+from inr.kernels.tcnn_layout import grid_config
 
 
 def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:

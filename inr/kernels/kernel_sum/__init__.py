@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
 
@@ -55,7 +55,7 @@ def kernel_sum(
     order that phi has.
 
     Raises UsageError when shapes, dtypes, devices or the kernel do not fit; UnavailableError for a forced backend that
-    can not run the call.
+    cannot run the call.
     """
     tensors = (p, centres, widths, weights)
     shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)

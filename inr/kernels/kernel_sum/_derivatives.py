@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, tracked
+from inr.kernels._autograd import applied, asked, reference_gradients
 from inr.kernels._dispatch import is_functional
 from inr.kernels.kernel_sum import reference
 from inr.kernels.radial import Kernel
@@ -46,23 +46,13 @@ class _Value(torch.autograd.Function):
         wanted = asked(ctx, 4)
         inputs, sums = ctx.saved_tensors, ctx.sums
         if torch.is_grad_enabled() or is_functional(g):
-            return *_reference_gradients(g, inputs, ctx.kernel, wanted), None, None
+            by = reference_gradients(
+                lambda s: reference.kernel_sum(s[0], s[1], s[2], s[3], ctx.kernel), g, inputs, wanted
+            )
+            return *by, None, None
         found: tuple[Tensor | None, ...] = None, None, None
         if any(wanted[1:]):
             found = sums.over_kernels(inputs, ctx.kernel, g, wanted[1] or wanted[2])
         by_p = sums.over_points(inputs, ctx.kernel, g) if wanted[0] else None
         gradients = by_p, *found
         return *(grad if is_wanted else None for grad, is_wanted in zip(gradients, wanted, strict=True)), None, None
-
-
-def _reference_gradients(
-    g: Tensor, inputs: tuple[Tensor, ...], kernel: Kernel, wanted: tuple[bool, ...]
-) -> tuple[Tensor | None, ...]:
-    """What the backward pass gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [tracked(tensor) for tensor in inputs]
-        p, centres, widths, weights = sources
-        value = reference.kernel_sum(p, centres, widths, weights, kernel)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)

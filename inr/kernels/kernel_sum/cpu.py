@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._elementary import exp, log, sine_cosine
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels.elementary import exp, log, sine_cosine
 from inr.kernels.kernel_sum._derivatives import differentiable
 from inr.kernels.radial import SQUARE_KERNELS, Kernel, least_exponent
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 

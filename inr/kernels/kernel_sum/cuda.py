@@ -20,8 +20,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._sine_triton import sine_cosine
-from inr.kernels._triton import block, power_of_two, start
+from inr.kernels._cuda.launch import block, power_of_two, start
+from inr.kernels._cuda.sine_triton import sine_cosine
 from inr.kernels.kernel_sum._derivatives import differentiable
 from inr.kernels.radial import Kernel, least_exponent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "knn"]
@@ -38,7 +38,7 @@ def knn(
     x: points. centres: M >= k of them, dtype and device of x. k: 1..M. The result has no gradient: what is computed
     from the neighbours is differentiated with the choice held fixed.
 
-    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that can not run the call.
+    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that cannot run the call.
     """
     if x.ndim != 2 or centres.ndim != 2 or x.shape[1] != centres.shape[1]:
         raise UsageError(f"points of shape {tuple(x.shape)} and centres of shape {tuple(centres.shape)} do not fit")

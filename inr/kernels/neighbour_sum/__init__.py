@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "neighbour_sum"]
@@ -46,7 +46,7 @@ def neighbour_sum(
     phi, weight and factors have one dtype and device. There are derivatives by phi and weight, to any order; none by
     the factors, which are constants.
 
-    Raises UsageError when shapes, dtypes or devices do not fit; UnavailableError for a forced backend that can not run
+    Raises UsageError when shapes, dtypes or devices do not fit; UnavailableError for a forced backend that cannot run
     the call.
     """
     if phi.ndim != 2 or index.shape != phi.shape or index.dtype != torch.int64 or weight.ndim != 2:

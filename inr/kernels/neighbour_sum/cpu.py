@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, tracked
+from inr.kernels._autograd import applied, asked, reference_gradients
 from inr.kernels._dispatch import is_functional
-from inr.kernels._elementary import MOST_SINE, sine_cosine
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels.elementary import MOST_SINE, sine_cosine
 from inr.kernels.neighbour_sum import reference
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 
@@ -126,7 +126,13 @@ class _Value(torch.autograd.Function):
         phi, weight = ctx.saved_tensors
         wanted = asked(ctx, 2)
         if torch.is_grad_enabled() or is_functional(g):
-            return *_reference_gradients(g, phi, weight, ctx.index, ctx.factors, wanted), None, None
+            by = reference_gradients(
+                lambda sources: reference.neighbour_sum(sources[0], ctx.index, sources[1], ctx.factors),
+                g,
+                (phi, weight),
+                wanted,
+            )
+            return *by, None, None
         by_phi, by_weight = None, None
         phis, index, rows, factors, gs = (_array(t) for t in (phi, ctx.index, weight, ctx.factors, g))
         if wanted[0]:
@@ -136,18 +142,6 @@ class _Value(torch.autograd.Function):
             out = torch.empty(weight.shape, dtype=weight.dtype)
             by_weight = _over(scatter, len(weight), LEAST_KERNELS_PER_THREAD, (phis, index, factors, ctx.most, gs), out)
         return by_phi, by_weight, None, None
-
-
-def _reference_gradients(
-    g: Tensor, phi: Tensor, weight: Tensor, index: Tensor, factors: Tensor | None, wanted: tuple[bool, ...]
-) -> tuple[Tensor | None, ...]:
-    """What the backward pass gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = tracked(phi), tracked(weight)
-        value = reference.neighbour_sum(sources[0], index, sources[1], factors)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
 
 
 def neighbour_sum(phi: Tensor, index: Tensor, weight: Tensor, factors: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rounding as training sees it: a soft staircase with noise, instead of steps that have no slope."""
+"""Rounding for training: a soft staircase with noise, instead of steps without a gradient."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "noisy_round"]
@@ -78,7 +78,7 @@ def height(temperature: float) -> float:
 
 
 def keys(seed: int, step: int) -> tuple[int, int]:
-    """The two words of 32 bits that stand for seed and step."""
+    """The two words of 32 bits that encode seed and step."""
     z = seed
     for word in (step, 0):
         z = (z + 0x9E3779B97F4A7C15 * (word + 1)) & (2**64 - 1)

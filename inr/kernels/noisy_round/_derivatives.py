@@ -1,4 +1,4 @@
-"""Noisy rounding as autograd sees it, for backends that work out the slope with the value."""
+"""Noisy rounding as autograd sees it, for backends that compute the slope with the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noisy rounding on the CPU, compiled by numba: value and slope in one pass, noise and all."""
+"""Noisy rounding on the CPU, compiled by numba: value and slope in one pass, including the noise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._elementary import exp, log, sine_cosine
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels.elementary import exp, log, sine_cosine
 from inr.kernels.noisy_round import height, keys
 from inr.kernels.noisy_round._derivatives import differentiable
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 
 PAIRS = 16
-BLOCK = 2 * PAIRS  # the numbers of so many pairs stand together
+BLOCK = 2 * PAIRS  # the numbers of so many pairs are stored together
 LEAST_BLOCKS_PER_THREAD = 256
 TURN = 2 * math.pi / 2**23
 

@@ -1,4 +1,4 @@
-"""Noisy rounding in Triton: value and slope in one pass, noise and all. Nothing depends on chance."""
+"""Noisy rounding in Triton: value and slope in one pass, including the noise. Results are deterministic."""
 
 # mypy: disable-error-code=untyped-decorator
 
@@ -9,8 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._sine_triton import sine_cosine
-from inr.kernels._triton import block, start
+from inr.kernels._cuda.launch import block, start
+from inr.kernels._cuda.sine_triton import sine_cosine
 from inr.kernels.noisy_round import height, keys
 from inr.kernels.noisy_round._derivatives import differentiable
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "Basis", "polynomials"]
@@ -39,8 +39,8 @@ def polynomials(u: Tensor, degree: int, basis: Basis) -> Tensor:
     mean over [-1, 1]. Derivatives of every order; those beyond the first by the reference.
     Source: Mason and Handscomb 2003, chapter 2.
 
-    Raises UsageError for numbers that are not real or a degree below 0; UnavailableError for a forced backend that can
-    not run the call.
+    Raises UsageError for numbers that are not real or a degree below 0; UnavailableError for a forced backend that
+    cannot run the call.
     """
     if not u.dtype.is_floating_point or degree < 0:
         raise UsageError(f"polynomials of degree {degree} of {u.dtype}: expected real numbers and a degree >= 0")

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from inr.kernels._autograd import applied, tracked
 from inr.kernels._dispatch import is_functional
-from inr.kernels._numba import compiled, in_parts
 from inr.kernels.polynomials import Basis, reference
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""The error of the picture that a latent pyramid shows, with every gradient."""
+"""The error of the picture that a latent pyramid renders, with all gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels._mlp_shape import MlpShape
+from inr.kernels.mlp_shape import MlpShape
 
 __all__ = ["OP", "pyramid_error"]
 
@@ -35,7 +35,7 @@ OP = Op(
             devices=frozenset({"cuda"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
-            refuses="inr.kernels._mlp_shape:refused_by_triton",
+            refuses="inr.kernels.mlp_shape:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-10, torch.float32: 1e-4},
@@ -59,7 +59,7 @@ def pyramid_error(
         y = W_2 relu(W_1 x + b_1) + b_2 + V x,    then  y <- y + conv3x3(y)  for each further layer,
 
     with a relu after every one of these but the last, and the edge repeated outside.
-    skip: V. Value and gradients may be worked out together.
+    skip: V. Value and gradients may be computed together.
     Source: Ladune et al., COOL-CHIC, 2023, arXiv 2212.05458; Leguay et al. 2023, arXiv 2307.12706.
     """
     shape = MlpShape.of(weights[:2], biases[:2])

@@ -1,4 +1,4 @@
-"""The error as autograd sees it, for backends that work out all gradients with the value."""
+"""The error as autograd sees it, for backends that compute all gradients with the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error on the CPU, compiled by numba: value and all gradients, worked out together by `inr.kernels._pyramid`."""
+"""The error on the CPU, compiled by numba: value and all gradients in one pass, by `inr.kernels.pyramid`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from inr.kernels._pyramid import Pyramid
+from inr.kernels.pyramid import Pyramid
 from inr.kernels.pyramid_error._derivatives import Problem, differentiable
 
 

@@ -1,4 +1,4 @@
-"""The error in Triton: value and all gradients, worked out together. Every sum has one order.
+"""The error in Triton: value and all gradients, computed together. Every sum has one order.
 
     stretch   X_l = [grid_l, up(X_{l+1})], first the rows, then the columns: planes [L - l, H_l, W_l]
     network   Y_0 = network(X_0) (`_skip_triton`), pixels by channels, as all that follows
@@ -22,8 +22,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._skip_triton import SkipNetwork
-from inr.kernels._triton import block, power_of_two, start
+from inr.kernels._cuda.launch import block, power_of_two, start
+from inr.kernels._cuda.skip_triton import SkipNetwork
 from inr.kernels.pyramid_error._derivatives import Problem, differentiable
 
 
@@ -115,7 +115,7 @@ def filter_(
     CP: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """out [N, C] of y [N, C]; weights [9, C, C]: by place, channel that is seen, channel that sees it."""
+    """out [N, C] of y [N, C]; weights [9, C, C]: by place in the filter, input channel, output channel."""
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     row, column, channel = i // width, i % width, tl.arange(0, CP)
     is_pixel, is_channel = i < height.to(tl.int64) * width, channel < C
@@ -163,7 +163,7 @@ def unfilter(
     CP: tl.constexpr,
     BLOCK: tl.constexpr,
 ) -> None:
-    """out [N, C]: from the gradient g by what a filter gives that by what it gets, y, where y > 0 if GATED.
+    """out [N, C]: the gradient by the input y of a filter, from the gradient g by its output; if GATED, where y > 0.
 
     sums [blocks, 9 C + 1, CP]: the gradients by the filter, as `filter_` has it, and by its biases.
     """
@@ -183,7 +183,7 @@ def unfilter(
         for k in range(C):
             seen = tl.load(y + (r * width + c) * C + k, mask=is_pixel, other=0)
             tl.store(to + (place * C + k) * CP, tl.sum(seen[:, None] * here, axis=0))
-        # Who sees this pixel there: the one on the other side, and on an edge that is repeated the pixel itself.
+        # The pixels whose filter reads this one: that on the other side, and at a repeated edge the pixel itself.
         for edge in tl.static_range(4):
             r, c = row - down, column - right
             is_row, is_column = (r >= 0) & (r < height), (c >= 0) & (c < width)

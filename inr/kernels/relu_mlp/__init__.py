@@ -8,10 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels._mlp_shape import MlpShape
-from inr.kernels._precision import PRECISIONS, precision
+from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.precision import PRECISIONS, precision
 
 __all__ = ["OP", "relu_mlp"]
 
@@ -50,7 +50,7 @@ OP = Op(
             dtypes=frozenset({torch.float32}),
             max_order=1,
             precisions=frozenset({"float32", "tf32", "float16"}),
-            refuses="inr.kernels._mlp_shape:refused_by_triton",
+            refuses="inr.kernels.mlp_shape:refused_by_triton",
         ),
         Backend(
             "tcnn",
@@ -62,7 +62,7 @@ OP = Op(
             max_order=1,
             is_deterministic=False,
             precisions=frozenset({"float16"}),
-            refuses="inr.kernels._mlp_shape:refused_by_tcnn",
+            refuses="inr.kernels.mlp_shape:refused_by_tcnn",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 2e-5},
@@ -80,13 +80,13 @@ def relu_mlp(
 
     weights, biases: of each layer, first to last, dtype and device of x; a bias of None is none.
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
-        are still right, computed by the reference.
+        are still correct, computed by the reference.
 
-    The factors of matrix products may be rounded to what `use_precision` says, where a backend gains by it.
+    The factors of matrix products may be rounded to the precision of `use_precision`, if a backend gains by it.
 
     A unit whose input is zero or below passes no gradient.
 
-    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that can not run the
+    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that cannot run the
     call.
     """
     check(x, weights, biases)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from inr.kernels._mlp_triton import mlp
-from inr.kernels._precision import precision
+from inr.kernels._cuda.mlp_triton import mlp
+from inr.kernels.precision import precision
 from inr.kernels.relu_mlp import reference
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from inr.kernels._mlp_shape import MlpShape
-from inr.kernels._tcnn import call
-from inr.kernels._tcnn_layout import network_config, pack_network
+from inr.kernels._tcnn_modules import call
+from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.tcnn_layout import network_config, pack_network
 
 
 def relu_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "sine"]
@@ -43,11 +43,11 @@ def sine(z: Tensor, omega: float = 1.0, *, order: int = 1) -> Tensor:
     """y = sin(omega z), of any shape.
 
     In float32 the value is within 2e-6 of the sine of the rounded product omega z for |omega z| up to 1e4 and beyond.
-    What is not finite gives what is not a number.
+    Infinity and NaN give NaN.
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
-        are still right, computed by the reference.
+        are still correct, computed by the reference.
 
-    Raises UsageError for numbers that are not real; UnavailableError for a forced backend that can not run the call.
+    Raises UsageError for numbers that are not real; UnavailableError for a forced backend that cannot run the call.
     """
     if not z.dtype.is_floating_point:
         raise UsageError(f"sine takes real numbers, not {z.dtype}")

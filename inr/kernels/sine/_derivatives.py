@@ -1,6 +1,6 @@
 """Derivatives of the sine to second order from two passes over memory; higher ones in plain torch.
 
-The cosine is not kept for the way back: computing it again costs less than writing and reading it.
+The cosine is not kept for the backward pass: computing it again costs less than writing and reading it.
 """
 
 from __future__ import annotations

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._lanes import scaled, times, zeros
-from inr.kernels._numba import compiled, in_parts
-from inr.kernels._vectors import VECTOR_BYTES, load, store
+from inr.kernels.simd import VECTOR_BYTES, load, scaled, store, times, zeros
 from inr.kernels.sine._derivatives import differentiable
 from inr.kernels.sine.polynomial import LIMIT, is_beyond, larger, sine_cosine
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 

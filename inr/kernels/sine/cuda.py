@@ -9,8 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inr.kernels._sine_triton import sine_cosine
-from inr.kernels._triton import block, start
+from inr.kernels._cuda.launch import block, start
+from inr.kernels._cuda.sine_triton import sine_cosine
 from inr.kernels.sine._derivatives import differentiable
 
 

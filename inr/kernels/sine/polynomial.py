@@ -69,14 +69,14 @@ def sine_cosine(typing: Any, vector: Any) -> Any:
 
 
 def _magnitude(builder: Any, x: Any) -> Any:
-    """|x| as whole numbers: of the same order as the magnitudes, with infinity and what is not a number on top."""
+    """|x| as whole numbers in the same order as the magnitudes, with infinity and NaN above all."""
     bits = ir.VectorType(ir.IntType(32), x.type.count)
     return builder.and_(builder.bitcast(x, bits), ir.Constant(bits, [0x7FFFFFFF] * x.type.count))
 
 
 @intrinsic
 def larger(typing: Any, a: Any, b: Any) -> Any:
-    """larger(a, b): in each lane the larger magnitude; what is not a number counts as the largest."""
+    """larger(a, b): in each lane the larger magnitude; NaN counts as the largest."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         left, right = (_magnitude(builder, x) for x in args)

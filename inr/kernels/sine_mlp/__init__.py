@@ -8,10 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
-from inr.kernels._mlp_shape import MlpShape
-from inr.kernels._precision import precision
+from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.precision import precision
 
 __all__ = ["OP", "sine_mlp"]
 
@@ -51,7 +51,7 @@ OP = Op(
             dtypes=frozenset({torch.float32}),
             max_order=1,
             precisions=frozenset({"float32", "tf32", "float16"}),
-            refuses="inr.kernels._mlp_shape:refused_by_triton",
+            refuses="inr.kernels.mlp_shape:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 5e-5},
@@ -70,20 +70,20 @@ def sine_mlp(
 
     weights, biases: of each layer, first to last, dtype and device of x; a bias of None is none.
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
-        are still right, computed by the reference.
+        are still correct, computed by the reference.
 
-    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that can not run the
+    Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that cannot run the
     call.
     """
     _check(x, weights, biases, omegas)
     given = [bias for bias in biases if bias is not None]
-    size, shape = _size(x.shape[0], weights), MlpShape.of(weights, biases)
+    size, shape = work_size(x.shape[0], weights), MlpShape.of(weights, biases)
     need = Need.of(x, *weights, *given, order=order, size=size, precision=precision(), shape=shape)
     result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
     return result
 
 
-def _size(n_points: int, weights: Sequence[Tensor]) -> int:
+def work_size(n_points: int, weights: Sequence[Tensor]) -> int:
     """Numbers in the widest layer; but packing a matrix for a call pays only with several points per column."""
     return n_points * min(max(len(weight) for weight in weights), n_points // 8)
 

@@ -4,8 +4,8 @@ Points pass through all layers in blocks whose activations stay in the cache. Th
 
     Z = H W^T + b        H_grad = Z_grad W        W_grad = Z_grad^T H
 
-and one routine makes all three. omega is in the packed W and b, so Z is what the sine takes. Of the way there only Z is
-kept, and sine and cosine are computed again on the way back: less work than to write and read them.
+and one routine makes all three. omega is in the packed W and b, so Z is what the sine takes. Of the forward pass only Z
+is kept, and the backward pass computes sine and cosine again: that is less work than to write and read them.
 
 Points are cut into slices by their number alone. A slice sums the gradients of its weights by itself and the slices
 are added in order, so the result does not depend on the number of threads.
@@ -24,15 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, tracked
+from inr.kernels._autograd import applied, asked, reference_gradients
+from inr.kernels._cpu.tiled_matmul import REST_ROWS, TILE_ROWS, multiply
+from inr.kernels._cpu.workspace import Lease
 from inr.kernels._dispatch import is_functional
-from inr.kernels._lanes import plus, times, zeros
-from inr.kernels._numba import compiled, in_parts
-from inr.kernels._tiles import REST_ROWS, TILE_ROWS, multiply
-from inr.kernels._vectors import VECTOR_BYTES, load, store
-from inr.kernels._workspace import Lease
+from inr.kernels.simd import VECTOR_BYTES, load, plus, store, times, zeros
 from inr.kernels.sine.polynomial import LIMIT, is_beyond, larger, sine_cosine
 from inr.kernels.sine_mlp import reference
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 
@@ -261,7 +260,7 @@ class _Network:
         return BLOCK * int(self.plan[:, ROW].max()) + SLACK
 
     def values(self, x: Tensor, *, is_kept: bool) -> tuple[Tensor, Lease]:
-        """The result, and what `gradients` wants to see again if it is kept."""
+        """The result, and what `gradients` needs, if it is kept."""
         out = torch.empty((len(x), self.widths[-1]), dtype=x.dtype)
         n_blocks, capacity = -(-len(x) // BLOCK), _up(len(x), BLOCK) if is_kept else 0
         hidden = Lease(capacity * int(self.plan[1:-1, ROW].sum()) + SLACK, np.float32)
@@ -348,30 +347,17 @@ class _Value(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (g,) = grads
         inputs = ctx.saved_tensors
-        found = iter(asked(ctx, len(inputs)))  # what is no tensor has no node
+        found = iter(asked(ctx, len(inputs)))  # inputs that are not tensors have no node
         is_wanted = [tensor is not None and next(found) for tensor in inputs]
         if torch.is_grad_enabled() or is_functional(g):
-            return None, *_reference_gradients(g, ctx.omegas, inputs, is_wanted)
+            return None, *reference_gradients(
+                lambda sources: reference.sine_mlp(sources[0], *_split(sources[1:]), ctx.omegas), g, inputs, is_wanted
+            )
         return None, *ctx.network.gradients(inputs[0], g, ctx.hidden, is_wanted)
 
 
 def _split(parameters: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     return parameters[::2], parameters[1::2]
-
-
-def _reference_gradients(
-    g: Tensor, omegas: Sequence[float], inputs: Sequence[Tensor | None], is_wanted: Sequence[bool]
-) -> tuple[Tensor | None, ...]:
-    """What the kernel gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [None if tensor is None else tracked(tensor) for tensor in inputs]
-        assert sources[0] is not None
-        value = reference.sine_mlp(sources[0], *_split(sources[1:]), omegas)
-        picked = [
-            source for source, is_asked in zip(sources, is_wanted, strict=True) if source is not None and is_asked
-        ]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_asked else None for is_asked in is_wanted)
 
 
 def sine_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float]) -> Tensor:

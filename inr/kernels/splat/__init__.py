@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr._errors import UsageError
+from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 
 __all__ = ["OP", "splat"]
@@ -41,7 +41,7 @@ def splat(
 ) -> Tensor:  # [N, F]
     """sum_i values_i exp(-q_i / 2) over the Gaussians with q_i = |L_i^-1 (p - c_i)|^2 <= reach^2.
 
-    p: points. centres: c_i. factors: L_i; what stands above the diagonal is not read. values: a row for each Gaussian.
+    p: points. centres: c_i. factors: L_i; entries above the diagonal are not read. values: a row for each Gaussian.
     All of one dtype and device.
     size: p and centres are in the box from 0 to these D lengths, where finding each other is cheap, or beyond it.
     reach: standard deviations after which a Gaussian ends.
@@ -49,7 +49,7 @@ def splat(
     The result has derivatives by all four tensors, to any order, with the choice of Gaussians held fixed. A point or
     Gaussian that is not a number counts as out of reach.
 
-    Raises UsageError when shapes, dtypes or devices do not fit; UnavailableError for a forced backend that can not run
+    Raises UsageError when shapes, dtypes or devices do not fit; UnavailableError for a forced backend that cannot run
     the call.
     """
     d = len(size)

@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, tracked
+from inr.kernels._autograd import applied, asked, reference_gradients
 from inr.kernels._dispatch import is_functional
-from inr.kernels._elementary import exp
-from inr.kernels._numba import compiled, in_parts
+from inr.kernels.elementary import exp
 from inr.kernels.splat import reference
+from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
 Axes = tuple[int, ...]
@@ -39,7 +39,7 @@ LEAST_GAUSSIANS_PER_THREAD = 256
 
 @compiled
 def _cell_along(position: Any, per_side: Any, n: int) -> int:
-    """The cell of a position along an axis: that at the border beyond the box, 0 for what is not a number."""
+    """The cell of a position along an axis: the border cell outside the box, cell 0 for NaN."""
     scaled = position * per_side
     if scaled >= n - 1:
         return n - 1
@@ -356,7 +356,10 @@ class _Value(torch.autograd.Function):
         (g,) = grads
         wanted = asked(ctx, 4)
         if torch.is_grad_enabled() or is_functional(g):
-            return *_reference_gradients(g, ctx.saved_tensors, ctx.size, ctx.reach, wanted), None, None
+            by = reference_gradients(
+                lambda s: reference.splat(s[0], s[1], s[2], s[3], ctx.size, ctx.reach), g, ctx.saved_tensors, wanted
+            )
+            return *by, None, None
         p, centres, factors, values = ctx.saved_tensors  # raises if one was written to since
         found: _Sorted = ctx.found
         rows = _array(g)
@@ -371,19 +374,6 @@ class _Value(torch.autograd.Function):
         inputs = *found.inputs, rows[found.order]
         _over(scatter, len(centres), LEAST_GAUSSIANS_PER_THREAD, inputs, tuple(t.numpy() for t in made))
         return p_grad, *(t if is_wanted else None for t, is_wanted in zip(made, wanted[1:], strict=True)), None, None
-
-
-def _reference_gradients(
-    g: Tensor, inputs: tuple[Tensor, ...], size: tuple[float, ...], reach: float, wanted: tuple[bool, ...]
-) -> tuple[Tensor | None, ...]:
-    """What the backward pass gives, in plain torch: differentiable and under any transform."""
-    with torch.enable_grad():
-        sources = [tracked(tensor) for tensor in inputs]
-        p, centres, factors, values = sources
-        value = reference.splat(p, centres, factors, values, size, reach)
-        picked = [source for source, is_wanted in zip(sources, wanted, strict=True) if is_wanted]
-        found = iter(torch.autograd.grad(value, picked, g, create_graph=True))
-    return tuple(next(found) if is_wanted else None for is_wanted in wanted)
 
 
 def splat(p: Tensor, centres: Tensor, factors: Tensor, values: Tensor, size: tuple[float, ...], reach: float) -> Tensor:

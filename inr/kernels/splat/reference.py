@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inr.kernels._dispatch import is_functional
 
-_PAIRS = 1 << 21  # point-and-Gaussian pairs held at a time without gradients
+MAX_PAIRS = 1 << 21  # point-and-Gaussian pairs held at a time without gradients
 _CELLS = 1 << 18
 
 
@@ -34,9 +34,9 @@ def splat(
     parts: list[Tensor] = []
     start = 0
     total = count[cell].cumsum(0)
-    while start < len(p) or not parts:  # once for no points: the result then still hangs on its inputs
+    while start < len(p) or not parts:  # once for no points: the result then still depends on its inputs
         base = int(total[start - 1]) if start else 0
-        stop = max(start + 1, int(torch.searchsorted(total, base + _PAIRS, right=True)))
+        stop = max(start + 1, int(torch.searchsorted(total, base + MAX_PAIRS, right=True)))
         here = cell[start:stop]
         n_each = count[here]
         point = torch.repeat_interleave(torch.arange(len(here), device=p.device), n_each)
@@ -75,7 +75,7 @@ def _weigh(q: Tensor, reach: float) -> Tensor:
 def _bins(p: Tensor, centres: Tensor, extent: Tensor, size: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The Gaussians of every cell, cell after cell; where a cell's begin, how many it has; the cell of every point.
 
-    Cells are about half as wide as the median Gaussian. What lies beyond the box belongs to the cell at its border.
+    Cells are about half as wide as the median Gaussian. Points outside the box belong to the cell at its border.
     """
     box = torch.tensor(size, dtype=p.dtype, device=p.device)
     side = extent.median(0).values if len(extent) else box

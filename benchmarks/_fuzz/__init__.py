@@ -1,0 +1,1 @@
+"""Targets of `benchmarks/fuzz.py`: one file per group."""

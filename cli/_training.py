@@ -1,0 +1,114 @@
+"""A fit from its plan to its files: progress on stderr, checkpoints, and what an interruption leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from inr.core.errors import UsageError
+from inr.core.files import descriptor_of
+from inr.core.text import command, printable
+
+from ._checkpoints import Checkpoints
+from ._fit_plan import plan_line
+from ._fit_result import write_rendering
+from ._interrupts import Interrupted, held, shielded
+from ._io import PIPE, OutputTarget
+from ._output import Output, say
+from ._progress import FitProgress
+
+if TYPE_CHECKING:
+    import torch
+
+    from inr.fitting import Fit, Run
+    from inr.fitting.distributed import ProcessGroup
+    from inr.workflows.fit import FitPlan
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Where the files of a fit go. resume_command: the words that continue it from the checkpoint in a folder."""
+
+    model: OutputTarget
+    picture: OutputTarget | None
+    checkpoints: Checkpoints
+    resume_command: Callable[[Path], Sequence[str | Path]]
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenFit:
+    """A fit whose files are written. startup_s: seconds before its first step; None if it had none."""
+
+    result: Fit
+    n_bytes: int
+    startup_s: float | None
+
+
+def train(plan: FitPlan, outputs: Outputs, out: Output, *, is_shown: bool, save_every: int | None) -> WrittenFit | None:
+    """Run the plan and write its files. None in a process that only shares the work.
+
+    Raises typer.Exit after an interruption, when the checkpoint is written.
+    """
+    run = plan.begin()
+    is_first = plan.group is None or plan.group.rank == 0  # only rank 0 writes files and prints
+    model, picture, checkpoints = outputs.model, outputs.picture, outputs.checkpoints
+    is_written = False
+    try:
+        out.note(plan_line(plan) if plan.resumed is None else f"resuming at step {run.step}: {plan_line(plan)}")
+        shown = FitProgress(is_shown=is_shown, time_s=plan.settings.time_s, seconds=run.seconds)
+        with shown as progress, held() as interruption:
+            outcome = run.advance(
+                progress,
+                should_stop=interruption.is_set,
+                on_checkpoint=lambda: checkpoints.save(run) if is_first else None,
+                checkpoint_every=save_every,
+            )
+        if outcome == "interrupted" or interruption.is_set():
+            raise interruption.error()
+        if not is_first:
+            return None
+        result = run.result(outcome)
+        data = result.to_bytes()
+        with held() as interruption:
+            model.write(data, keep=True)
+            checkpoints.finish(run, outcome)
+            is_written = True
+        if picture is not None:
+            if interruption.is_set():
+                raise interruption.error()
+            out.notes(write_rendering(result, picture))
+    except Interrupted as error:
+        if is_written and picture is not None:
+            say(f"interrupted; {printable(model.name)} was written, {printable(picture.name)} was not", err=True)
+        elif is_first:
+            with shielded():
+                checkpoints.save_last(run)
+            say_interrupted(out, run, checkpoints.folder, outputs.resume_command(checkpoints.folder))
+        raise typer.Exit(error.exit_code) from None
+    return WrittenFit(result, len(data), shown.startup_s)
+
+
+def say_interrupted(out: Output, run: Run, folder: Path, words: Sequence[str | Path]) -> None:
+    """Where the checkpoint is, and the command that continues from it."""
+    document = {"outcome": "interrupted", "steps": run.step, "seconds": run.seconds, "checkpoint": str(folder)}
+    if out.as_json:
+        out.result("fit", document, "", "")
+    else:
+        text = f"interrupted at step {run.step}; checkpoint in {printable(str(folder))}"
+        say(f"{text}\nhint: {command(*words)}", err=True)
+
+
+@contextlib.contextmanager
+def process_group(device: torch.device, input: str) -> Iterator[ProcessGroup | None]:
+    """The processes that torchrun started for this fit, or None."""
+    from inr.fitting.distributed import is_launched, joined
+
+    if is_launched() and (input == PIPE or Path(input).is_fifo() or descriptor_of(Path(input)) is not None):
+        raise UsageError(f"input is {input}, a pipe, which the processes of torchrun cannot share", "give a file")
+    with joined(device) as group:
+        yield group

@@ -1,0 +1,83 @@
+"""What decoding returns: a signal with its header, and how it is written to a file. Imports neither torch nor numba."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from inr.codec.container.header import Header
+from inr.codec.guards import only_format_errors
+from inr.codec.kind import Values
+from inr.core.errors import FormatError, UsageError, unknown_name
+from inr.core.files import write_file
+
+if TYPE_CHECKING:
+    from inr.fitting import Fit
+
+
+class Decoded(ABC):
+    """A decoded signal. symbols_sha256: the digest of the decoded symbols. profile: the name of the file's profile."""
+
+    header: Header
+    symbols_sha256: bytes
+    profile: str = ""
+
+    @abstractmethod
+    def values(self) -> Values:
+        """Values [*shape, C] in the signal's units, with the array axes that the signal's `write` expects."""
+
+    def fit(self) -> Fit:
+        """The field as a model. Raises UsageError if the profile does not code a field."""
+        raise UsageError(
+            f"profile {self.profile!r} does not code a field of coordinates, so the file holds no model",
+            "decompress it to a picture, sound or array, and fit that",
+        )
+
+    def save(self, path: str | Path) -> tuple[str, ...]:
+        """Write the signal in the format of the suffix, or the model (.safetensors). Returns notes.
+
+        The file is written as a whole or not at all, and replaces an existing file.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".safetensors":
+            self.fit().save(path)
+            return ()
+        if suffix not in formats_of(self.header):
+            raise unknown_name("format", suffix[1:], [known[1:] for known in formats_of(self.header)])
+        out = io.BytesIO()
+        notes = write(self, out, suffix)
+        write_file(path, out.getvalue(), force=True)
+        return notes
+
+
+class FieldDecoded(Decoded):
+    """A decoded field; the values are its evaluation on the signal's lattice."""
+
+    def __init__(self, header: Header, fit: Fit, symbols_sha256: bytes, profile: str) -> None:
+        self.header, self._fit, self.symbols_sha256, self.profile = header, fit, symbols_sha256, profile
+
+    def values(self) -> Values:
+        return self._fit.render()[0]
+
+    def fit(self) -> Fit:
+        return self._fit
+
+
+def formats_of(header: Header) -> tuple[str, ...]:
+    """Suffixes that a decoded signal can be written with, the default first; models and meshes are not listed."""
+    return header.codec_kind.formats()
+
+
+def write(decoded: Decoded, file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    """Write a decoded signal in the format of a suffix. Returns notes. UsageError if the format cannot hold it."""
+    header = decoded.header
+    with only_format_errors():
+        values = decoded.values()
+        if not np.isfinite(values).all():
+            raise FormatError("the file decodes to values that are not finite")
+    return header.codec_kind.write_file(values, header.meta, file, suffix)

@@ -1,0 +1,1 @@
+"""The kinds of signals that can be compressed: one file per kind."""

@@ -1,0 +1,155 @@
+"""Encodes a picture as a latent pyramid: training under rate control, then quantised networks and streams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from inr.codec.entropy import tensors
+from inr.codec.profile import OnProgress, Payload
+from inr.codec.profiles.pyramid import stream
+from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of, write_arch
+from inr.codec.profiles.pyramid.groups import dequantised, digest, shapes_of
+from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, RateController, Trainer
+from inr.codec.profiles.pyramid.network import error
+from inr.codec.profiles.pyramid.network_quantiser import quantise
+from inr.codec.rate_target import RateTarget
+from inr.signals import Lattice, Signal
+
+STEPS = {1: 300, 2: 500, 3: 700, 4: 900, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
+"""Steps of gradient descent by effort."""
+MIDDLE_QUALITY, DECADES = 50.0, 3.0
+SURPLUS = 0.01
+"""How far beyond the target a run aims: this share of the bytes, or of 6 dB."""
+CORRECTIONS = 5
+"""At most this many corrections follow a run."""
+WEIGHT_BYTES = 0.6
+"""Approximate bytes of a network weight."""
+TOLERANCE = 0.06
+"""How much better than its target a run may end without a correction."""
+RATE_MODEL = 4e-4, 1.5
+"""Approximate relation: rate weight = 4e-4 / (bits per pixel)^1.5."""
+
+
+def encode(
+    signal: Signal, rate_target: RateTarget, effort: int, seed: int, device: str, on_progress: OnProgress | None
+) -> Payload:
+    """Train a pyramid on a picture and code it. Steps by effort: see `STEPS`."""
+    assert isinstance(signal, Lattice)
+    picture = (signal.frame.to_field(signal.values) + 1) / 2
+    picture = picture.movedim(-1, 0).contiguous().to(device)
+    channels, height, width = picture.shape
+    target = PyramidTarget(rate_target, signal.frame, height * width)
+    architecture = architecture_of(channels, height, width, effort, target.expected_bytes)
+    trainer = Trainer(architecture, picture, target.controller(architecture), torch.Generator().manual_seed(seed))
+    return _encode(trainer, target, STEPS[effort], on_progress)
+
+
+class PyramidTarget:
+    """A rate target for a pyramid: it sets up the rate controller and ranks payloads."""
+
+    def __init__(self, target: RateTarget, frame: Any, n_pixels: int) -> None:
+        self.target = target
+        self._n_pixels = n_pixels
+        peak = float(np.mean(np.square(frame.scale))) * 4
+        """The factor from mean squared errors of values in [0, 1] to those of the signal."""
+        self._mse = (
+            None if target.target_psnr_db is None else 10 ** (-target.target_psnr_db / 10) * max(peak, 1e-30) / peak
+        )
+
+    @property
+    def _weight(self) -> float:
+        """The first rate weight, if the target is not a size."""
+        target = self.target
+        if target.quality is not None:
+            return math.pow(10, -3 - DECADES * (target.quality - MIDDLE_QUALITY) / 100)
+        if target.lambda_ is not None:
+            return target.lambda_
+        assert self._mse is not None
+        return 1.7 * self._mse
+
+    @property
+    def expected_bytes(self) -> float:
+        """Bytes of the file: the target size, or the size that the rate weight gives for an average photograph."""
+        if self.target.size_bytes is not None:
+            return self.target.size_bytes
+        at_one, power = RATE_MODEL
+        return self._n_pixels / 8 * math.pow(at_one / self._weight, 1 / power)
+
+    def controller(self, architecture: Architecture) -> RateController:
+        size = self.target.size_bytes
+        if size is None:
+            mse = None if self._mse is None else self._mse * 10 ** (-0.6 * SURPLUS)
+            return RateController(self._weight, mse=mse)
+        n_weights = sum(math.prod(shape) for shape in shapes_of(architecture).values())
+        left = max(size * (1 - SURPLUS) - WEIGHT_BYTES * n_weights, size / 4)
+        bpp = 8 * left / self._n_pixels
+        at_one, power = RATE_MODEL
+        return RateController(at_one / bpp**power, bpp=bpp)
+
+    def rank(self, payload: Payload, mse: float) -> tuple[bool, float]:
+        """Sort key for payloads of one run: those that meet the target come first, the best of them first."""
+        if self.target.size_bytes is not None:
+            is_missed = payload.size > self.target.size_bytes
+            return is_missed, payload.size if is_missed else mse
+        is_missed = self._mse is not None and mse > self._mse
+        return is_missed, mse if is_missed else payload.size
+
+    def correction(self, payload: Payload, mse: float) -> float:
+        """The factor by which to change the rate weight; 1 if the target is met within TOLERANCE."""
+        if self.target.size_bytes is not None:
+            found = payload.size / self.target.size_bytes
+            return (
+                1.0 if 1 - TOLERANCE <= found <= 1 else max((found / (1 - TOLERANCE / 3)) ** 4, 1.3 if found > 1 else 0)
+            )
+        if self._mse is not None:
+            found = mse / self._mse
+            return (
+                1.0
+                if 1 - TOLERANCE <= found <= 1
+                else min(((1 - TOLERANCE / 3) / found) ** 2, 0.8 if found > 1 else 100)
+            )
+        return 1.0
+
+
+def _encode(trainer: Trainer, target: PyramidTarget, steps: int, on_progress: OnProgress | None) -> Payload:
+    def reporter(start: float, part: float) -> Callable[[float, float, float], None]:
+        def on_step(progress: float, bpp: float, mse: float) -> None:
+            if on_progress is not None:
+                on_progress(start + part * progress, f"{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
+
+        return on_step
+
+    n_hard = round(HARD_SHARE * steps)
+    trainer.soft(steps - n_hard, reporter(0, 1 - HARD_SHARE))
+    trainer.hard(n_hard, reporter(1 - HARD_SHARE, HARD_SHARE))
+    best = latest = _quantised(trainer)
+    for _ in range(CORRECTIONS):
+        factor = target.correction(*latest)
+        if factor == 1.0:
+            return latest[0]
+        trainer.rate_controller.fix(factor)
+        trainer.soft(3 * n_hard, reporter(1, 0), first=0.5)
+        trainer.hard(n_hard, reporter(1, 0))
+        latest = _quantised(trainer)
+        if target.rank(*latest) < target.rank(*best):
+            best = latest
+    return best[0]
+
+
+def _quantised(trainer: Trainer) -> tuple[Payload, float]:
+    """The payload of the trainer's state, and the mean squared error of its decoded picture."""
+    architecture, grids = trainer.architecture, trainer.grids()
+    groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.rate_controller.weight)
+    latents = [grid.cpu().numpy().astype(np.int64) for grid in grids]
+    networks, body = stream.encode(architecture, groups, integers, latents)
+    table, data = tensors.encode([networks, body])
+    device = trainer.target.device
+    values = {name: torch.from_numpy(value).to(device) for name, value in dequantised(groups, integers).items()}
+    with torch.no_grad():
+        mse = float(error(architecture, values, grids, trainer.target))
+    return Payload(write_arch(architecture), table, data, digest(integers, latents)), mse

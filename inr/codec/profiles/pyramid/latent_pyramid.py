@@ -1,0 +1,104 @@
+"""Profile "pyramid": a picture as grids of integers that predict each other, and a small network that renders them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from inr.codec.container.header import Header
+from inr.codec.decoded import Decoded
+from inr.codec.entropy import tensors
+from inr.codec.entropy.tensors import TensorSpec, is_reference
+from inr.codec.kind import CODEC_KINDS, Values
+from inr.codec.limits import Limits
+from inr.codec.profile import PROFILES, OnProgress, Payload, Profile, check_symbols
+from inr.codec.profiles.pyramid import stream
+from inr.codec.profiles.pyramid.architecture import Architecture, Array, read_arch, synthesis_of
+from inr.codec.profiles.pyramid.groups import dequantised, digest, shapes_of
+from inr.codec.rate_target import RateTarget
+from inr.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from inr.signals import Signal
+
+
+@PROFILES.register("pyramid")
+class PyramidProfile(Profile):
+    """Latents on grids of 1, 1/2, ..., 1/64 of the resolution, coded by an autoregressive context model in integers.
+
+    After Ladune et al. (COOL-CHIC, arXiv 2212.05458), Leguay et al. (arXiv 2307.12706) and Kim et al. (C3, arXiv
+    2312.02753). A quality q means a rate weight of 10^(-3 - 3 (q - 50) / 100).
+    """
+
+    number: ClassVar[int] = 3
+
+    def reason_against(self, signal: Signal) -> str | None:
+        if "pyramid" not in CODEC_KINDS[signal.spec.kind].profiles:
+            return f"it codes pictures, the signal is of kind {signal.spec.kind!r}"
+        return None
+
+    def encode(
+        self, signal: Signal, target: RateTarget, effort: int, seed: int, on_progress: OnProgress | None = None
+    ) -> Payload:
+        """Steps by effort: see `encoder.STEPS`."""
+        from inr.codec.profiles.pyramid import encoder
+
+        reason = self.reason_against(signal)
+        if reason is not None:
+            raise UsageError(reason)
+        return encoder.encode(signal, target, effort, seed, self.device, on_progress)
+
+    def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
+        architecture = read_arch(header, arch, limits)
+        n = sum(math.prod(shape) for shape in shapes_of(architecture).values())
+        limits.check("parameters", n)
+        return (
+            TensorSpec("networks", (n,), is_own=True),
+            TensorSpec("latents", (architecture.n_latents,), is_own=True),
+        )
+
+    def work(self, header: Header, arch: memoryview) -> int:
+        return read_arch(header, arch, Limits()).work
+
+    def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
+        arch = memoryview(payload.arch)
+        architecture = read_arch(header, arch, limits)
+        networks, latents = tensors.decode(self.outline(header, arch, limits), payload.table, payload.data, limits)
+        assert isinstance(networks, bytes)
+        assert isinstance(latents, bytes)
+        groups, integers, grids = stream.decode(architecture, networks, latents)
+        found = check_symbols(digest(integers, grids), payload)
+        return DecodedPyramid(header, architecture, dequantised(groups, integers), grids, found)
+
+
+class DecodedPyramid(Decoded):
+    """A decoded pyramid."""
+
+    def __init__(
+        self, header: Header, architecture: Architecture, networks: Mapping[str, Array], grids: Sequence[Array],
+        symbols_sha256: bytes,
+    ) -> None:  # fmt: skip
+        self.header, self.symbols_sha256 = header, symbols_sha256
+        self._architecture, self._networks, self._grids = architecture, networks, grids
+
+    def values(self) -> Values:
+        parts = synthesis_of(self._architecture, self._networks)
+        grids = [grid.astype(np.float32) for grid in self._grids]
+        if is_reference():
+            import torch
+
+            from inr.kernels.pyramid_error import reference
+
+            tensor: Callable[[Any], Any] = torch.from_numpy
+            kernels, weights, biases = ([tensor(a) for a in part] for part in parts[:3])
+            shown = reference.picture([tensor(g) for g in grids], kernels, weights, biases, tensor(parts[3])).numpy()
+        else:
+            from inr.kernels.pyramid import Pyramid
+
+            shown = Pyramid(grids, *parts).picture()
+        offset, scale = (np.array(v, np.float32) for v in (self.header.offset, self.header.scale))
+        values: Values = (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
+        return values if self.header.meta["dtype"] == "float32" else values.clip(0, 1)

@@ -1,0 +1,141 @@
+"""Trains a latent pyramid on a picture:  MSE + rate weight * bits per pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from inr.codec.profiles.pyramid.architecture import Architecture
+from inr.codec.profiles.pyramid.network import Networks, error, rate
+from inr.fitting.optimizers.soap import SoapOptimizer
+from inr.kernels.noisy_round import noisy_round
+
+GAIN = 16.0
+"""Latents are trained divided by 16, which makes the steps of Adam 16 times larger."""
+LATENT_RATE, NETWORK_RATE = 1e-2, 2e-2
+LAST = 1e-3
+"""The learning rates fall to this part of their first values."""
+WARM_UP = 40, 1 / 6
+"""Warm-up of the networks: this many steps, at most this part of a run. Without it a colour channel can die."""
+TEMPERATURE, DEVIATION = (0.4, 0.06), (0.22, 0.15)
+HARD_SHARE, HARD_RATE = 0.1, 2e-4
+SETTLING = 0.1
+"""The first part of the steps, in which the rate weight stays constant."""
+CONTROL_GAIN = 12.0
+LARGEST_FACTOR = 100.0
+"""Largest factor by which the rate weight may change, up or down."""
+
+OnStep = Callable[[float, float, float], None]
+"""Called with the part of the steps that is done, bits per pixel, and the mean squared error."""
+
+
+@dataclass
+class RateController:
+    """The rate weight, and the target that it is adjusted to: bits per pixel, an error, or none (a constant weight).
+
+    d log weight / dt = CONTROL_GAIN log(found / target), with t from 0 to 1 over a run.
+    """
+
+    weight: float
+    bpp: float | None = None
+    mse: float | None = None
+
+    def __post_init__(self) -> None:
+        self.start = self.weight
+
+    def fix(self, factor: float) -> None:
+        """Multiply the weight by a factor and keep it constant."""
+        self.weight *= factor
+        self.bpp = self.mse = None
+
+    def update(self, bpp: float, mse: float, part: float) -> None:
+        """Adjust the weight after a step. part: the share of the run that this step is."""
+        if self.bpp is not None:
+            self.weight *= (bpp / self.bpp) ** (CONTROL_GAIN * part)
+        elif self.mse is not None:
+            self.weight *= (self.mse / mse) ** (CONTROL_GAIN * part)
+        self.weight = min(max(self.weight, self.start / LARGEST_FACTOR), self.start * LARGEST_FACTOR)
+
+
+class Trainer:
+    """Latents and networks in training. A run is `soft` steps, then `hard` steps; both can be repeated."""
+
+    def __init__(
+        self, architecture: Architecture, target: Tensor, rate_controller: RateController, generator: Generator
+    ) -> None:
+        """target: [C, H, W] in [0, 1]. Training runs on its device; random numbers are drawn on the CPU."""
+        self.architecture, self.target, self.rate_controller = architecture, target, rate_controller
+        self._seed = int(torch.randint(2**62, (), generator=generator))
+        self._step = 0
+        self.networks = Networks(architecture, target.cpu(), rate_controller.weight, generator).to(target.device)
+        self.latents = [torch.zeros(shape, device=target.device, requires_grad=True) for shape in architecture.grids]
+        self._latent_optimizer = torch.optim.Adam(self.latents, fused=True)
+        self._network_optimizer = SoapOptimizer(self.networks.parameters())
+        self._n_pixels = architecture.height * architecture.width
+
+    @property
+    def values(self) -> dict[str, Tensor]:
+        """The networks' tensors by name."""
+        return self.networks.values()
+
+    def grids(self) -> list[Tensor]:
+        """The latents, rounded."""
+        return [torch.round(GAIN * x.detach()) for x in self.latents]
+
+    def soft(self, steps: int, on_step: OnStep | None = None, first: float = 1.0) -> None:
+        """Gradient descent with soft rounding of the latents, applied twice with Gaussian noise in between.
+
+        Temperature and deviation change linearly from their first value to their second; learning rates fall by a
+        cosine from `first` of their value to nearly 0, those of the networks after a warm-up. Source: the schedule of
+        Cool-chic 5.0 (Orange, 2026), except for its last temperature and the warm-up.
+        """
+        warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
+        for step in range(steps):
+            progress = step / steps
+            at = 1 - first + first * progress
+            temperature, deviation = (a + (b - a) * at for a, b in (TEMPERATURE, DEVIATION))
+            factor = first * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * progress)))
+            grids = self.noisy_grids(temperature, deviation)
+            self._latent_optimizer.zero_grad()
+            bpp, mse = self._descend(grids)
+            self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
+            self._latent_optimizer.step()
+            self._step_networks(NETWORK_RATE * factor * min(1.0, self._step / warm_up))
+            if progress > SETTLING:
+                self.rate_controller.update(bpp, mse, first / steps)
+            if on_step is not None:
+                on_step((step + 1) / steps, bpp, mse)
+
+    def hard(self, steps: int, on_step: OnStep | None = None) -> None:
+        """Gradient descent of the networks only, with rounded latents."""
+        grids = self.grids()
+        for step in range(steps):
+            bpp, mse = self._descend(grids)
+            self._step_networks(HARD_RATE * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            if on_step is not None:
+                on_step((step + 1) / steps, bpp, mse)
+
+    def _step_networks(self, lr: float) -> None:
+        self._network_optimizer.param_groups[0]["lr"] = lr
+        self._network_optimizer.step()
+
+    def noisy_grids(self, temperature: float, deviation: float) -> list[Tensor]:
+        """The latents, rounded softly and with noise, for the next step."""
+        grids, first = [], 0
+        for x in self.latents:
+            grids.append(noisy_round(GAIN * x, temperature, deviation, self._seed, self._step, first))
+            first += x.numel()
+        self._step += 1
+        return grids
+
+    def _descend(self, grids: list[Tensor]) -> tuple[float, float]:
+        """Gradients of the loss; bits per pixel and error."""
+        self._network_optimizer.zero_grad()
+        bpp = rate(self.architecture, self.values, grids) / self._n_pixels
+        mse = error(self.architecture, self.values, grids, self.target)
+        torch.autograd.backward(mse + self.rate_controller.weight * bpp)
+        return float(bpp.detach()), float(mse.detach())

@@ -1,0 +1,121 @@
+"""The context model of the latents, in integers, so that it predicts the same on every machine.
+
+Numbers have FRACTION bits after the point. Weights are integers times 2^-weight_bits, biases times 2^-bias_bits.
+Sums are exact in 64 bits: activations are kept within +-2^30, weights within +-2^17, and no layer has more than 64
+inputs, so a sum stays below 2^54.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from inr.codec.entropy.laplace import MU_LIMIT
+from inr.codec.profiles.pyramid.architecture import Architecture, Array
+from inr.core.jit import compiled
+from inr.kernels.simd import INTEGER_LANES as VECTOR
+from inr.kernels.simd import add_product, load, store, store_rectified
+
+FRACTION = 12
+LARGEST = 1 << 30
+REACH = 4
+"""Width of the zero margin around a grid: the largest offset of a neighbour."""
+MEAN_BITS = 8
+"""Means are in units of 1/256."""
+OCTAVE = 23637
+"""1024 * 16 / ln 2: sixteenths of an octave in a unit of log-scale."""
+UNIT = 96
+"""The scale index of b = 1."""
+SHIFT = 4
+"""Subtracted from the log-scale."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The integers of the model, laid out for `predict`; K is rounded up to LANES."""
+
+    mixes: tuple[Array, ...]  # [F, L - l] each, int64
+    weights: Array  # [n_hidden, K, K] int32, inputs first
+    biases: Array  # [n_hidden, K] int64
+    last: Array  # [K, LANES] int32, of mean and scale
+    skip: Array  # [K, LANES] int32
+    offset: Array  # [LANES] int64
+    weight_bits: int
+
+
+LANES = 8
+"""K is rounded up to a multiple of this, so that rows are whole vectors on every machine."""
+
+
+def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_bits: int, bias_bits: int) -> Context:
+    """The model for decoded integers, by tensor name."""
+    k = architecture.n_neighbours + architecture.n_mixtures
+    room = -(-k // LANES) * LANES
+    n = architecture.n_hidden
+    weights, biases = np.zeros((n, room, room), np.int32), np.zeros((n, room), np.int64)
+    up = FRACTION + weight_bits - bias_bits
+    for i in range(n):
+        weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (
+            np.eye(k, dtype=np.int64) << weight_bits
+        )
+        biases[i, :k] = _shifted(symbols[f"context{i}.bias"], up)
+    last, skip, offset = np.zeros((room, LANES), np.int32), np.zeros((room, LANES), np.int32), np.zeros(LANES, np.int64)
+    last[:k, :2], skip[:k, :2] = symbols[f"context{n}.weight"].T, symbols["context.skip"].T
+    offset[:2] = _shifted(symbols[f"context{n}.bias"], up)
+    mixes = tuple(symbols[f"mix{level}"].astype(np.int64) for level in range(architecture.n_grids))
+    return Context(mixes, weights, biases, last, skip, offset, weight_bits)
+
+
+def _shifted(values: Array, up: int) -> Array:
+    return values.astype(np.int64) << up if up >= 0 else values.astype(np.int64) >> -up
+
+
+def mixtures(context: Context, grids: list[Array], level: int) -> Array:
+    """The mixtures [F, h, w] that a grid gets, at the resolution of the next coarser grid ([F, 1, 1] for the last)."""
+    mix = context.mixes[level]
+    shape = grids[level + 1].shape if level + 1 < len(grids) else (1, 1)
+    total = np.broadcast_to(mix[:, -1, None, None], (len(mix), *shape)).copy()
+    for k, grid in enumerate(grids[level + 1 :]):
+        wide = np.repeat(np.repeat(grid, 1 << k, 0), 1 << k, 1)[: shape[0], : shape[1]]
+        total += mix[:, k, None, None] * wide
+    mixed: Array = np.clip((total << FRACTION) >> context.weight_bits, -LARGEST, LARGEST)
+    return mixed
+
+
+@compiled
+def predict(
+    near: Array, mixed: Array, weights: Array, biases: Array, last: Array, skip: Array, offset: Array, weight_bits: int,
+    places: Array, at: int, above: int, inputs: Array, hidden: Array, outputs: Array,
+) -> tuple[int, int]:  # fmt: skip
+    """The mean (in 1/256) and the scale index of the number at flat place `at` of the padded grid `near`.
+
+    mixed: [F, n] flat mixtures, `above` the number's place in them. inputs, hidden, outputs: room for K, 2 K and LANES
+    numbers.
+    """
+    n_near, n_mixed, room = len(places), len(mixed), len(hidden) // 2
+    for k in range(n_near):
+        inputs[k] = near[at + places[k]] << FRACTION
+    for f in range(n_mixed):
+        inputs[n_near + f] = mixed[f, above]
+    hidden[:room] = inputs
+    here, there = 0, room
+    for layer in range(len(weights)):
+        weight, bias = weights[layer], biases[layer]
+        for j in range(0, room, VECTOR):
+            total = load(bias, j)
+            for i in range(n_near + n_mixed):
+                total = add_product(total, hidden[here + i], weight, i * room + j)
+            store_rectified(hidden, there + j, total, weight_bits, LARGEST)
+        here, there = there, here
+    total = load(offset, 0)
+    for i in range(n_near + n_mixed):
+        total = add_product(total, hidden[here + i], last, i * LANES)
+        total = add_product(total, inputs[i], skip, i * LANES)
+    store(outputs, 0, total)
+    mean, scale = outputs[0], outputs[1]
+    mean = min(max(mean >> (weight_bits + FRACTION - MEAN_BITS), -MU_LIMIT), MU_LIMIT)
+    scale = min(max(scale >> weight_bits, -LARGEST), LARGEST) - (SHIFT << FRACTION)
+    index = ((scale * OCTAVE) >> (FRACTION + 10)) + UNIT
+    return mean, min(max(index, 0), 255)

@@ -1,0 +1,1 @@
+"""Training for compression: quantisation-aware training of a field, rate control, and its optimizer."""

@@ -1,0 +1,332 @@
+"""Quantisation-aware training of any field: distortion plus weighted bits, with learned quantiser steps.
+
+Each tensor theta of a field has a step Delta and a scale b, both learned; its symbols are u = theta / Delta. For most
+of the run the field uses Delta (u + U(-1/2, 1/2)). The expected loss then contains the second-order cost of rounding,
+sum_i H_ii Delta^2 / 24, and the gradient of Delta balances this cost against the bits. At the end the field uses
+Delta round(u) with a straight-through gradient and fixed steps (Balle et al. 2017, arXiv:1611.01704, for the noise;
+Esser et al. 2020, LSQ, arXiv:1902.08153, for learned steps). Bits are those of a Laplace distribution of scale b on the
+integers; their gradient by theta is sgn(theta) / (Delta b ln 2), the L1 penalty of Struempler et al. 2022
+(arXiv:2112.04267) in bits. The entropy coder needs a different number of bits, so the estimate is scaled by the size
+that the coder reports at intervals during training.
+
+The field itself is not modified: surrogate values are written into its parameters before each step, and the gradients
+of its parameters are passed on to theta and Delta. So all kernels run as in a plain fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from inr.codec.entropy.quantise import ONE, Quantised, StepSize
+from inr.codec.training.coded_tensors import CodedTensor, coded_tensors
+from inr.core.samples import Samples
+from inr.fields import Field
+from inr.fitting import LOSSES, LossConfig
+from inr.fitting.optimizers.soap import SoapOptimizer
+from inr.signals import Pool, Signal
+
+HARD_SHARE = 0.2
+"""The last share of the steps, in which the field uses rounded values."""
+
+_LOWEST_LR = 0.01
+_SMOOTHING = 0.98
+_LEAST_P = 2.0**-16
+_LEAST_MEAN = 2.0**-6
+_LR_STEP, _LR_SCALE = 0.02, 0.05
+_WARM = 0.25
+_MEASURES = 20
+"""How often per run the entropy coder reports the size."""
+
+Size = Callable[[Sequence[CodedTensor], Sequence[Quantised]], int]
+"""The payload's bytes for these symbols."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RateTerm:
+    """The rate term of the loss. Exactly one is given.
+
+    lambda_: a fixed weight of bits per sample against the distortion. bits: of the payload, or of all symbols if the
+    payload's size is not known during training; the weight is adjusted so that training ends there.
+    """
+
+    lambda_: float | None = None
+    bits: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """Length and learning rates. lr: of networks. lr_table: of grid entries, in units of their quantiser step.
+
+    first_step: of a grid's quantiser, in training values. is_fresh: the field is new, so its data-dependent
+    initialisation runs. has_soap: networks are trained by SOAP instead of Adam; weight_decay: of SOAP.
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    lr_table: float = 0.1
+    first_step: float = 1.0 / 16
+    hard_share: float = HARD_SHARE
+    is_fresh: bool = True
+    has_soap: bool = False
+    weight_decay: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedField:
+    """A trained field with rounded values, its quantised tensors, their values before rounding, the rate weight, and
+    the training samples."""
+
+    field: Field
+    tensors: Sequence[CodedTensor]
+    quantised: Sequence[Quantised]
+    latent: Sequence[Tensor]
+    lambda_: float
+    pool: Pool
+
+
+class _QuantisedGroup:
+    """Learned tensors of one kind, concatenated: their values, the log2 of their steps, and of their Laplace scales."""
+
+    def __init__(self, members: Sequence[tuple[CodedTensor, Tensor]], settings: TrainingSettings) -> None:
+        self.tensors, self.parameters = [tensor for tensor, _ in members], [parameter for _, parameter in members]
+        self.is_table = any(tensor.is_table for tensor in self.tensors)
+        self.sizes = [tensor.values.numel() for tensor in self.tensors]
+        means = [float(tensor.values.abs().mean()) if tensor.values.numel() else 0.0 for tensor in self.tensors]
+        steps = [settings.first_step if self.is_table else (mean or _LEAST_MEAN) / 16 for mean in means]
+        self.unit = settings.first_step if self.is_table else 1.0  # tables are learned in units of their first step
+        self.theta = torch.cat([tensor.values.flatten() for tensor in self.tensors]).to(torch.float32) / self.unit
+        self.theta.requires_grad_()
+        self.log_step = torch.tensor([math.log2(step) for step in steps], requires_grad=not self.is_table)
+        scales = [math.log2(max(mean / step, 1.0)) for mean, step in zip(means, steps, strict=True)]
+        self.log_b = torch.tensor(scales, requires_grad=True)
+        self._matrices = self._views(self.theta.detach())
+        self.soap = (
+            SoapOptimizer(self._matrices, weight_decay=settings.weight_decay)
+            if settings.has_soap and not self.is_table
+            else None
+        )
+        self._owner = torch.repeat_interleave(torch.arange(len(members)), torch.tensor(self.sizes))
+
+    def surrogate(self, noise: Generator | None) -> tuple[Tensor, Tensor]:
+        """(values for the field, their bits), both with gradients."""
+        step = torch.exp2(self.log_step)[self._owner]
+        u = self.theta * self.unit / step
+        u = u + ((u.round() - u).detach() if noise is None else torch.rand(u.shape, generator=noise) - 0.5)
+        return u * step, laplace_bits(u, torch.exp2(self.log_b)[self._owner]).sum()
+
+    def write(self, values: Tensor) -> None:
+        """Write values into the field."""
+        with torch.no_grad():
+            for tensor, part in zip(self.tensors, self._views(values), strict=True):
+                tensor.values.copy_(part)
+
+    def gradient(self) -> Tensor:
+        """The gradient of the field's parameters."""
+        return torch.cat([_gradient(*member).flatten() for member in zip(self.tensors, self.parameters, strict=True)])
+
+    def step(self, learning_rate: float) -> None:
+        """A step of SOAP along the gradient of theta."""
+        assert self.soap is not None
+        assert self.theta.grad is not None
+        for matrix, gradient in zip(self._matrices, self._views(self.theta.grad), strict=True):
+            matrix.grad = gradient
+        self.soap.param_groups[0]["lr"] = learning_rate
+        self.soap.step()
+
+    def _views(self, values: Tensor) -> list[Tensor]:
+        parts = torch.split(values, self.sizes)
+        return [part.view(tensor.values.shape) for tensor, part in zip(self.tensors, parts, strict=True)]
+
+    def fix_steps(self) -> None:
+        """Round the steps to ones that a file can hold, and stop training them."""
+        with torch.no_grad():
+            self.log_step.copy_(torch.tensor([math.log2(step.value) for step in self.steps]))
+        self.log_step.requires_grad_(False)
+
+    @property
+    def steps(self) -> list[StepSize]:
+        return [StepSize.near(2.0**log_step) for log_step in self.log_step.tolist()]
+
+
+def laplace_bits(u: Tensor, b: Tensor) -> Tensor:
+    """Bits of u under a Laplace distribution of mean 0 and scale b, integrated over u +- 1/2; at most 16 each."""
+    far = u.abs()
+    inverse = 1 / b
+    outer = torch.exp(-(far - 0.5).clamp(min=0) * inverse) * (1 - torch.exp(-inverse)) / 2
+    inner = 1 - (torch.exp(-(far + 0.5) * inverse) + torch.exp((far - 0.5).clamp(max=0) * inverse)) / 2
+    return -torch.log2(torch.where(far < 0.5, inner, outer).clamp(min=_LEAST_P))
+
+
+def train(
+    signal: Signal,
+    field: Field,
+    settings: TrainingSettings,
+    rate_term: RateTerm,
+    seed: int,
+    on_progress: Callable[[float, float], None] | None = None,
+    size: Size | None = None,
+) -> TrainedField:
+    """Train a field for a rate and a distortion.
+
+    on_progress: called with the share of the steps that is done, and the current loss. size: bytes of the payload;
+    without it `RateTerm.bits` are estimated bits.
+    """
+    generators = [Generator().manual_seed(seed * 8 + k) for k in range(4)]
+    pool = signal.pool(generators[0])
+    if settings.is_fresh:
+        field.initialise(Samples(signal.spec, pool.size, lambda i: _values(pool, i), pool.order), generators[1])
+    run = _Training(signal, field, pool, settings, rate_term, size, generators[2], generators[3])
+    for step in range(settings.steps):
+        loss = run.advance(step)
+        if on_progress is not None:
+            on_progress((step + 1) / settings.steps, loss)
+    return run.result()
+
+
+def _values(pool: Pool, index: Tensor) -> tuple[Tensor, Tensor]:
+    batch = pool.batch(index)
+    return batch.x, batch.y
+
+
+class _Training:
+    def __init__(
+        self,
+        signal: Signal,
+        field: Field,
+        pool: Pool,
+        settings: TrainingSettings,
+        rate_term: RateTerm,
+        size: Size | None,
+        order: Generator,
+        noise: Generator,
+    ) -> None:
+        self.field, self.pool, self.settings, self.order, self.noise = field, pool, settings, order, noise
+        self.loss: LossConfig = LOSSES[signal.loss]()
+        self.samples = math.prod(signal.spec.shape) if signal.spec.shape is not None else pool.size
+        self.weight = distortion_weight(signal)
+        self.rate_term, self.size = rate_term, size if rate_term.bits is not None else None
+        self.bits_per_estimate = 1.0
+        self.lambda_ = rate_term.lambda_ or 0.0
+        own = {name: p for name, p in field.named_parameters() if p.requires_grad}
+        self.tensors = coded_tensors(field)
+        self.steps: dict[str, StepSize] = {}
+        learned = []
+        for tensor in self.tensors:
+            parameter = own.get(tensor.name.split("[")[0])
+            if parameter is not None:
+                learned.append((tensor, parameter))
+            else:  # frequencies, centres, seeds: without gradients, so their steps are small and they are rounded now
+                mean = 0.0 if tensor.is_exact else float(tensor.values.abs().mean())
+                self.steps[tensor.name] = ONE if tensor.is_exact else StepSize.near((mean or _LEAST_MEAN) / 1024)
+                tensor.assign(tensor.quantise(self.steps[tensor.name]))
+        kinds = [[member for member in learned if member[0].is_table is is_table] for is_table in (False, True)]
+        self.quantised_groups = [_QuantisedGroup(members, settings) for members in kinds if members]
+        groups = []
+        for group in self.quantised_groups:
+            if group.soap is None:
+                groups.append({"params": [group.theta], "lr": settings.lr_table if group.is_table else settings.lr})
+            groups.append({"params": [group.log_b], "lr": _LR_SCALE})
+            if not group.is_table:
+                groups.append({"params": [group.log_step], "lr": _LR_STEP})
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.parameters = list(own.values())
+        self._epoch = torch.empty(0, dtype=torch.int64)
+        self._mean_loss = self._n_seen = 0.0
+        self.is_hard = False
+
+    def advance(self, step: int) -> float:
+        done = step / self.settings.steps
+        if not self.is_hard and done >= 1 - self.settings.hard_share:
+            self.is_hard = True
+            for group in self.quantised_groups:
+                group.fix_steps()
+        factor = _LOWEST_LR + (1 - _LOWEST_LR) * (1 + math.cos(math.pi * done)) / 2
+        for options, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            options["lr"] = rate * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        for group in self.quantised_groups:
+            group.theta.grad = None
+        seen = [group.surrogate(None if self.is_hard else self.noise) for group in self.quantised_groups]
+        for group, (values, _) in zip(self.quantised_groups, seen, strict=True):
+            group.write(values.detach())
+        for parameter in self.parameters:
+            parameter.grad = None
+        self.field.train()
+        loss = self.loss.value(self.field, self.pool.batch(self._draw()), self.order) * self.weight
+        penalty = self.field.penalty()
+        torch.autograd.backward(loss if penalty is None else loss + penalty * self.weight)
+        bits = torch.stack([b for _, b in seen]).sum()
+        self._update_rate_weight(float(loss.detach()), float(bits.detach()), step)
+        torch.autograd.backward(
+            [*(values for values, _ in seen), bits * (self.lambda_ / self.samples)],
+            [*(group.gradient() for group in self.quantised_groups), None],
+        )
+        self.optimizer.step()
+        for group in self.quantised_groups:
+            if group.soap is not None:
+                group.step(self.settings.lr * factor)
+        return self._mean_loss / self._n_seen
+
+    def _draw(self) -> Tensor:
+        if len(self._epoch) < min(self.settings.batch, self.pool.size):
+            self._epoch = torch.randperm(self.pool.size, generator=self.order)
+        index, self._epoch = self._epoch[: self.settings.batch], self._epoch[self.settings.batch :]
+        return index
+
+    def _update_rate_weight(self, loss: float, bits: float, step: int) -> None:
+        """Adjust the rate weight so that training ends at the target bits.
+
+        With about 2 dB per doubling of the rate, dD/dR = -0.6 D / R. During the first quarter of a run D is still
+        falling, so the weight rises from 0 to a quarter of this value; then it follows the excess of bits.
+        """
+        self._mean_loss = _SMOOTHING * self._mean_loss + (1 - _SMOOTHING) * loss
+        self._n_seen = _SMOOTHING * self._n_seen + (1 - _SMOOTHING)
+        if self.rate_term.bits is None:
+            return
+        natural = 0.15 * (self._mean_loss / self._n_seen) * self.samples / self.rate_term.bits
+        warm = int(self.settings.steps * _WARM)
+        if step < warm:
+            self.lambda_ = natural * (step + 1) / warm
+            return
+        if self.size is not None and (step - warm) % max(1, self.settings.steps // _MEASURES) == 0:
+            self.bits_per_estimate = 8 * self.size(self.tensors, self._rounded()) / max(bits, 1.0)
+        excess = math.log(max(bits, 1.0) * self.bits_per_estimate / self.rate_term.bits)
+        self.lambda_ *= math.exp(max(-0.6, min(0.6, 8 * excess)) * 40 / self.settings.steps)
+
+    def _rounded(self) -> list[Quantised]:
+        """The current symbols. The field then holds the values before rounding."""
+        steps = dict(self.steps)
+        for group in self.quantised_groups:
+            group.write(group.theta.detach() * group.unit)
+            steps |= {tensor.name: step for tensor, step in zip(group.tensors, group.steps, strict=True)}
+        return [tensor.quantise(steps[tensor.name]) for tensor in self.tensors]
+
+    def result(self) -> TrainedField:
+        quantised = self._rounded()
+        latent = [tensor.values.detach().clone() for tensor in self.tensors]
+        for tensor, symbols in zip(self.tensors, quantised, strict=True):
+            tensor.assign(symbols)
+        self.field.eval()
+        return TrainedField(self.field, self.tensors, quantised, latent, self.lambda_, self.pool)
+
+
+def _gradient(tensor: CodedTensor, parameter: Tensor) -> Tensor:
+    grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    grad = torch.view_as_real(grad) if grad.is_complex() else grad
+    grad = grad.reshape(1) if grad.ndim == 0 else grad
+    return grad[tensor.start : tensor.stop].to(torch.float32)
+
+
+def distortion_weight(signal: Signal) -> float:
+    """The factor that turns the loss into the distortion: MSE over the squared peak, or the loss itself."""
+    if signal.loss != "mse" or signal.peak is None:
+        return 1.0
+    mean_square = sum(s * s for s in signal.frame.scale) / len(signal.frame.scale)
+    return mean_square / signal.peak**2

@@ -1,0 +1,162 @@
+"""Coordinates and values: maps between the unit box of fields and the units of a signal."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from inr.core.errors import UnreadableError
+from inr.core.kind import KINDS, Kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """The box of a signal in its own units (pixels, seconds, mesh units), mapped affinely onto [0, 1]^D.
+
+    low, high: corners, D numbers each, low < high.
+    axes: a name per coordinate, in the order of the field's inputs. unit: unit of the coordinates.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    axes: tuple[str, ...]
+    unit: str
+
+    def __post_init__(self) -> None:
+        ok = len(self.low) == len(self.high) == len(self.axes) > 0
+        ok = ok and all(
+            math.isfinite(a) and math.isfinite(b) and a < b for a, b in zip(self.low, self.high, strict=True)
+        )
+        if not ok:
+            raise UnreadableError(f"domain {self.low} to {self.high} with axes {self.axes} is not a box")
+
+    @property
+    def d_in(self) -> int:
+        return len(self.low)
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        return tuple(b - a for a, b in zip(self.low, self.high, strict=True))
+
+    def to_unit(self, p: Tensor) -> Tensor:
+        """Signal units [*B, D] -> unit box [*B, D]."""
+        return (p - p.new_tensor(self.low)) / p.new_tensor(self.extent)
+
+    def from_unit(self, x: Tensor) -> Tensor:
+        """Unit box [*B, D] -> signal units [*B, D]."""
+        return x * x.new_tensor(self.extent) + x.new_tensor(self.low)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """Normalisation of a signal: its `Domain`, and an affine map of its values per channel.
+
+    A field is trained on z = (y - offset) / scale; `from_field` is the inverse. C = len(scale).
+    """
+
+    domain: Domain
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        ok = len(self.offset) == len(self.scale) > 0 and all(math.isfinite(o) for o in self.offset)
+        if not ok or not all(math.isfinite(s) and s > 0 for s in self.scale):
+            raise UnreadableError(f"value map with offset {self.offset} and scale {self.scale} is not invertible")
+
+    @property
+    def d_in(self) -> int:
+        return self.domain.d_in
+
+    @property
+    def d_out(self) -> int:
+        return len(self.scale)
+
+    def to_field(self, y: Tensor) -> Tensor:
+        """Signal values [*B, C] -> training values [*B, C]."""
+        return (y - y.new_tensor(self.offset)) / y.new_tensor(self.scale)
+
+    def from_field(self, z: Tensor) -> Tensor:
+        """Training values [*B, C] -> signal values [*B, C]."""
+        return z * z.new_tensor(self.scale) + z.new_tensor(self.offset)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Any) -> Self:
+        try:
+            box = document["domain"]
+            domain = Domain(tuple(box["low"]), tuple(box["high"]), tuple(box["axes"]), str(box["unit"]))
+            return cls(domain, tuple(document["offset"]), tuple(document["scale"]))
+        except (KeyError, TypeError) as error:
+            raise UnreadableError(f"the file has an invalid frame: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """Description of a signal for building a field; resolves automatic settings.
+
+    kind: name of the signal kind ("image", "audio" ...).
+    shape: samples along each coordinate, in the field's coordinate order; None without a grid (shapes).
+    d_in, d_out: number of coordinates D and of channels C.
+    """
+
+    kind: str
+    d_in: int
+    d_out: int
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def traits(self) -> type[Kind]:
+        """The properties of the kind, used to resolve settings. Raises UsageError for an unknown kind."""
+        return KINDS[self.kind]
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether training samples are distances, inside and outside; point clouds have only points of the surface."""
+        return self.traits.is_distance and not self.traits.is_surface_only
+
+    @property
+    def quantity(self) -> str:
+        """The quantity of the values: the kind, or "distances". Only signals with equal quantities are comparable."""
+        return "distances" if self.traits.is_distance else self.kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A regular lattice of sample centres over a sub-box of the unit box.
+
+    shape: samples per array axis. `order[d]` is the array axis of coordinate d (pictures are stored [row, column] and
+    addressed (x, y), so their order is (1, 0)). Sample i of n lies at
+    low + (i + 1/2) / n (high - low).
+    """
+
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @classmethod
+    def whole(cls, shape: tuple[int, ...], order: tuple[int, ...] | None = None) -> Self:
+        d = len(shape)
+        return cls(shape, order or tuple(range(d)), (0.0,) * d, (1.0,) * d)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def points(self, index: Tensor) -> Tensor:
+        """Coordinates [N, D] (float32) of flat, row-major sample indices [N] (int64)."""
+        columns: list[Tensor] = []
+        for n in reversed(self.shape):
+            columns.append(index % n)
+            index = index // n
+        columns.reverse()
+        x = torch.stack([columns[axis] for axis in self.order], dim=-1).to(torch.float32)
+        n_per_axis = x.new_tensor([self.shape[axis] for axis in self.order])
+        low, high = x.new_tensor(self.low), x.new_tensor(self.high)
+        return low + (x + 0.5) / n_per_axis * (high - low)

@@ -1,0 +1,220 @@
+"""Tables of a grid encoding that start from a signal's own samples, and the linear map that reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inr.core.samples import Samples
+from inr.encodings._grid import GridEncoding
+from inr.kernels.grid_geometry import GridGeometry
+
+Array = NDArray[Any]
+
+_OFF = 0.02
+"""Largest distance between a sample and its vertex of the finest level, in cells: places are rounded to float32."""
+
+_ROUNDS, _TOLERANCE = 40, 1e-8
+"""Of conjugate gradients. The tolerance is of the squared residual, relative to that at the start."""
+
+_BLOCK = 2**20
+"""Samples that are handled together."""
+
+
+def has_vertex_per_sample(geometry: GridGeometry, shape: tuple[int, ...]) -> bool:
+    """Whether the finest level is dense and has a vertex on every sample of a lattice with `shape` samples per axis."""
+    return geometry.is_dense[-1] and all(
+        abs(scale - n) < _OFF and resolution > n
+        for scale, resolution, n in zip(geometry.scale[-1], geometry.resolution[-1], shape, strict=True)
+    )
+
+
+def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
+    """Set the tables from the values y [C] of a lattice's samples; returns the map A [C, L F] that reads them.
+
+    The finest level has a vertex on every sample (`has_vertex_per_sample`). With v_1 ... v_C the principal directions
+    of the differences between neighbouring samples, the largest first, and K = min(C, F):
+
+    * the finest level holds v_k . y at every sample, k = 1 ... K;
+    * each dense coarser level, the coarsest first, holds the least-squares fit of what the levels before it leave of
+      v_k . y, k = K + 1 ... C (at most F of them);
+    * A adds the levels up: A e(x) = sum_k v_k (sum of the features that hold v_k . y).
+
+    So A e is exact in the first K directions, and in the others up to what the coarser levels cannot hold: the fine
+    detail in the directions that change least. Other features keep their initial values, and A does not read them.
+    """
+    geometry, order = encoding.geometry, samples.order
+    assert order is not None
+    n_values, n_features, n_levels = samples.spec.d_out, encoding.table.shape[1], geometry.n_levels
+    directions = _directions(samples)
+    n_fine = min(n_values, n_features)
+    n_coarse = min(n_values - n_fine, n_features)
+    read = torch.zeros(n_values, encoding.d_out, dtype=torch.float64)
+    read[:, (n_levels - 1) * n_features :][:, :n_fine] = directions[:n_fine].T
+    rest = np.empty((n_coarse, samples.size), np.float32)
+    for start, y in _values(samples):
+        along = y @ directions.T.to(y)
+        _fill_finest(encoding, samples, start, along[:, :n_fine])
+        rest[:, start : start + len(y)] = along[:, n_fine : n_fine + n_coarse].T.numpy()
+    _fill_border(encoding, samples.spec.shape or (), n_fine)
+    for j in range(n_coarse):
+        left = np.transpose(rest[j].reshape(samples.array_shape()), order)
+        for level in range(n_levels - 1):
+            if geometry.is_dense[level]:
+                lattice = _LevelOnLattice(encoding, level, left.shape)
+                entries = lattice.fitted(left)
+                left = left - lattice.values(entries)
+                offset = geometry.offset[level]
+                with torch.no_grad():
+                    encoding.table[offset : offset + len(entries), j] = torch.from_numpy(entries)
+                read[:, level * n_features + j] = directions[n_fine + j]
+    return read
+
+
+def _values(samples: Samples) -> Iterator[tuple[int, Tensor]]:
+    """First index and values [n, C] of blocks of samples that are whole along every axis of the array but the first."""
+    shape = samples.array_shape()
+    row = math.prod(shape[1:])
+    step = max(1, _BLOCK // row) * row
+    for start in range(0, samples.size, step):
+        yield start, samples.at(torch.arange(start, min(start + step, samples.size)))[1]
+
+
+def _directions(samples: Samples) -> Tensor:
+    """Orthonormal rows [C, C], by the energy of the differences of neighbours along them, the largest first.
+
+    Neighbours that lie in different blocks are left out.
+    """
+    n_values = samples.spec.d_out
+    gram = torch.zeros(n_values, n_values, dtype=torch.float64)
+    for _, y in _values(samples):
+        block = y.reshape(-1, *samples.array_shape()[1:], n_values)
+        for d in range(block.dim() - 1):
+            steps = block.diff(dim=d).reshape(-1, n_values).double()
+            gram += steps.T @ steps
+    directions: Tensor = torch.linalg.eigh(gram).eigenvectors.T.flip(0)
+    return directions
+
+
+def _rows_per_axis(geometry: GridGeometry, order: tuple[int, ...]) -> list[int]:
+    """By how many entries the finest level's vertices lie apart along the axes of the array."""
+    stride = geometry.stride[-1]
+    return [stride[order.index(axis)] for axis in range(len(order))]
+
+
+def _fill_finest(encoding: GridEncoding, samples: Samples, first: int, values: Tensor) -> None:
+    """Set the vertices of a block of samples, the first of which has the flat index `first`, to values [n, K]."""
+    assert samples.order is not None
+    geometry, shape = encoding.geometry, samples.array_shape()
+    row = math.prod(shape[1:])
+    ranges = [range(first // row, (first + len(values)) // row), *(range(n) for n in shape[1:])]
+    place = torch.zeros((), dtype=torch.int64)
+    for indices, apart in zip(ranges, _rows_per_axis(geometry, samples.order), strict=True):
+        # sample i is on vertex i + 1
+        place = place[..., None] + apart * torch.arange(indices.start + 1, indices.stop + 1)
+    with torch.no_grad():
+        encoding.table[geometry.offset[-1] + place.flatten(), : values.shape[1]] = values.to(encoding.table)
+
+
+def _fill_border(encoding: GridEncoding, shape: tuple[int, ...], n_features: int) -> None:
+    """Repeat the outer vertices of the finest level. shape: samples per coordinate axis.
+
+    Along the first axis the place before the first vertex is also the one past the last vertex of the row before
+    (`grid_geometry`), so it is the mean of both.
+    """
+    geometry = encoding.geometry
+    resolution = geometry.resolution[-1]
+    start = geometry.offset[-1]
+    with torch.no_grad():
+        level = encoding.table[start : start + math.prod(resolution), :n_features]
+        grid = level.view(*reversed(resolution), n_features)  # axes from the last coordinate to the first
+        for d, n in enumerate(shape):
+            axis = len(shape) - 1 - d
+            lowest = grid.select(axis, 1)
+            if d == 0:
+                before = grid.select(axis, n).reshape(-1, n_features).roll(1, 0).view_as(lowest)
+                lowest = (lowest + before) / 2
+            grid.select(axis, 0).copy_(lowest)
+            for beyond in range(n + 1, resolution[d]):
+                grid.select(axis, beyond).copy_(grid.select(axis, n))
+
+
+class _LevelOnLattice:
+    """A dense level as a linear map from its entries to the samples of a lattice [n_1, ..., n_D].
+
+    It is a product of one interpolation matrix per axis, on vertices that are repeated one step past the end of every
+    axis: a cell's corners there are read from the entry that the table has at that place (`grid_geometry`).
+    """
+
+    def __init__(self, encoding: GridEncoding, level: int, shape: tuple[int, ...]) -> None:
+        geometry = encoding.geometry
+        self._size = geometry.entries[level]
+        counts, is_smooth = geometry.resolution[level], encoding.interpolation == "smoothstep"
+        self._matrices = [
+            _interpolation(n, geometry.scale[level][d], counts[d], is_smooth) for d, n in enumerate(shape)
+        ]
+        self._normal = [(m.T @ m).tocsr() for m in self._matrices]
+        steps = np.ix_(*(np.arange(r + 1) * s for r, s in zip(counts, geometry.stride[level], strict=True)))
+        place = sum(steps[1:], steps[0])
+        self._place = np.where(place < self._size, place, place - self._size)
+
+    def values(self, entries: Array) -> Array:
+        """The samples [n_1, ..., n_D] that are read from entries."""
+        return _by_axis(self._matrices, entries[self._place])
+
+    def fitted(self, values: Array) -> Array:
+        """The entries that fit samples [n_1, ..., n_D] in the least mean square, by conjugate gradients."""
+        right = self._gathered(_by_axis([m.T.tocsr() for m in self._matrices], values))
+        diagonal = self._gathered(_outer([normal.diagonal() for normal in self._normal]))
+        scale = np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+        found = np.zeros_like(right)
+        left, ahead = right, scale * right
+        size = first = float(left @ ahead)
+        for _ in range(_ROUNDS):
+            if not size > _TOLERANCE * first:
+                break
+            image = self._gathered(_by_axis(self._normal, ahead[self._place]))
+            step = size / float(ahead @ image)
+            found, left = found + step * ahead, left - step * image
+            before, size = size, float(left @ (scale * left))
+            ahead = scale * left + (size / before) * ahead
+        return found.astype(np.float32)
+
+    def _gathered(self, vertices: Array) -> Array:
+        """Sums per entry over its places: the transpose of reading entries by their places."""
+        return np.bincount(self._place.ravel(), vertices.ravel(), self._size)
+
+
+def _interpolation(n: int, scale: float, n_vertices: int, is_smooth: bool) -> Any:
+    """The weights [n, n_vertices + 1] of n samples along an axis, as a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    place = (np.arange(n) + 0.5) / n * scale + 0.5
+    cell = np.floor(place).astype(np.int64)
+    t = (place - cell).astype(np.float32)
+    if is_smooth:
+        t = t * t * (3 - 2 * t)
+    rows = np.concatenate([np.arange(n)] * 2)
+    return csr_array((np.concatenate([1 - t, t]), (rows, np.concatenate([cell, cell + 1]))), shape=(n, n_vertices + 1))
+
+
+def _by_axis(matrices: list[Any], values: Array) -> Array:
+    """One matrix per axis: from [n_1, ..., n_D] to [m_1, ..., m_D]."""
+    for axis, matrix in enumerate(matrices):
+        moved = np.moveaxis(values, axis, 0)
+        out = (matrix @ moved.reshape(len(moved), -1)).reshape(-1, *moved.shape[1:])
+        values = np.moveaxis(out, 0, axis)
+    return values
+
+
+def _outer(rows: list[Array]) -> Array:
+    found = rows[0]
+    for row in rows[1:]:
+        found = found[..., None] * row
+    return found

@@ -1,0 +1,101 @@
+"""Lowering rules for fields and assemblies."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+from inr.assemblies import Body, Factorised
+from inr.assemblies.bare import Bare
+from inr.assemblies.cp import Cp
+from inr.assemblies.single import Single
+from inr.assemblies.tt import Tt
+from inr.assemblies.tucker import Tucker
+from inr.exporters._rules import apply, lowers, product
+from inr.exporters.builder import Value, array
+from inr.exporters.ops import PolynomialsOp
+from inr.fields.chebyshev import ChebyshevField
+from inr.fields.kernel_sum import KernelSumField
+from inr.fields.local_cosine import LocalCosineMlp
+from inr.fields.mlp import MlpField
+from inr.fields.polyharmonic import PolyharmonicField
+
+# --- fields ---
+
+
+@lowers(MlpField, KernelSumField, LocalCosineMlp)
+def _mlp(field: MlpField, x: Value) -> Value:
+    return apply(field.head, apply(field.body, x))
+
+
+@lowers(PolyharmonicField)
+def _polyharmonic(field: PolyharmonicField, x: Value) -> Value:
+    return _mlp(field, x.cast("float64")).cast("float32")
+
+
+@lowers(ChebyshevField)
+def _chebyshev(field: ChebyshevField, x: Value) -> Value:
+    coefficients = array(field.coefficients)
+    n_terms = coefficients.shape[:-1]
+    is_legendre = field.config.basis == "legendre"
+    u = x.cast("float64").clamp(0.0, 1.0).affine(2.0, -1.0)
+    bases = [_polynomials(u.columns(d, d + 1), n, is_legendre).cast("float32") for d, n in enumerate(n_terms)]
+    value = bases[0].dense(coefficients.reshape(n_terms[0], -1).T)
+    for basis, n in zip(bases[1:], n_terms[1:], strict=True):
+        rest = value.width // n
+        value = (basis.select(np.repeat(np.arange(n), rest).tolist()) * value).sum(n)
+    return value
+
+
+def _polynomials(u: Value, n: int, is_legendre: bool) -> Value:
+    k = np.arange(max(1, n - 1), dtype=np.float64)
+    a, b, scale = np.full_like(k, 2.0), np.ones_like(k), np.ones(n)
+    if is_legendre:
+        a, b, scale = (2 * k + 1) / (k + 1), k / (k + 1), np.sqrt(2.0 * np.arange(n) + 1)
+    return u.builder.add(PolynomialsOp(inputs=(u.place,), width=n, a=a, b=b, scale=scale))
+
+
+# --- assemblies ---
+
+
+@lowers(Body, Single)
+def _body(body: Body, x: Value) -> Value:
+    e = h = apply(body.encoding, x)
+    for block in body.blocks:
+        h = apply(block, h, e, x)
+    return apply(body.last, h)
+
+
+@lowers(Bare)
+def _bare(assembly: Bare, x: Value) -> Value:
+    return apply(assembly.encoding, x)
+
+
+def _factors(assembly: Factorised, x: Value) -> list[Value]:
+    return [apply(body, x.columns(d, d + 1)) for d, body in enumerate(assembly.bodies)]
+
+
+@lowers(Cp)
+def _cp(assembly: Cp, x: Value) -> Value:
+    rank, _ = assembly._shape
+    return reduce(Value.__mul__, _factors(assembly, x)).sum(rank)
+
+
+@lowers(Tt)
+def _tt(assembly: Tt, x: Value) -> Value:
+    return reduce(product, _factors(assembly, x))
+
+
+@lowers(Tucker)
+def _tucker(assembly: Tucker, x: Value) -> Value:
+    factors, core = _factors(assembly, x), array(assembly.core)
+    half = len(factors) - len(factors) // 2
+    weights = factors[0]
+    for f in factors[1:half]:
+        n, m = weights.width, f.width
+        weights = weights.select([i for i in range(n) for _ in range(m)]) * f.select(list(range(m)) * n)
+    y = weights.dense(core.reshape(weights.width, -1).T)
+    for f in factors[half:]:
+        y = product(f, y)
+    return y

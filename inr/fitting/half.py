@@ -1,0 +1,62 @@
+"""Parameters in 16 bits: rounding a field that loses nothing to speak of by it, and telling such fields from others."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Generator, Tensor
+
+from inr.fields import Field
+from inr.fitting.losses import LossConfig
+from inr.signals import Pool
+
+MOST_LOST_DB = 0.05
+"""Loss of quality up to which parameters are rounded."""
+
+_SAMPLES = 2**16
+_SEED = 0x4A1F
+
+
+def is_exact(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether all tensors are float32 numbers that float16 holds exactly."""
+    return all(t.dtype == torch.float32 and bool((t == t.half()).all()) for t in tensors.values())
+
+
+def rounded(field: Field) -> Field | None:
+    """A copy with the parameters and buffers of `field`, rounded to float16; it still calculates in float32.
+
+    None where float16 cannot hold them: numbers above 65504, or of other types than float32.
+    """
+    twin = copy.deepcopy(field)
+    with torch.no_grad():
+        for tensor in twin.state_dict().values():  # they share memory with the field
+            if tensor.dtype != torch.float32:
+                return None
+            half = tensor.half()
+            if not bool(torch.isfinite(half).all()):
+                return None
+            tensor.copy_(half)
+    return twin
+
+
+def lost_db(field: Field, other: Field, loss: LossConfig, pool: Pool, device: torch.device) -> float:
+    """By how many dB the loss of `other` is above that of `field`, on up to 2^16 random samples.
+
+    For errors that are not squared 20 log10 of the ratio. Infinite where the ratio is not a number, or the loss needs
+    coordinate derivatives.
+    """
+    if loss.order > 0 or loss.draws:
+        return math.inf
+    index = torch.arange(pool.size)
+    if pool.size > _SAMPLES:
+        index = torch.randint(pool.size, (_SAMPLES,), generator=Generator().manual_seed(_SEED)).sort().values
+    batch = pool.batch(index.to(device)).to(device)
+    with torch.no_grad():
+        before, after = (float(loss.value(f, batch, Generator())) for f in (field, other))
+    if after <= before:
+        return 0.0
+    ratio = after / before if before > 0 else math.inf
+    return (10 if loss.is_mse else 20) * math.log10(ratio) if math.isfinite(ratio) else math.inf

@@ -1,0 +1,1 @@
+"""Machinery that compiled CPU kernels share: SIMD, threads, workspaces, matrix products."""

@@ -1,0 +1,58 @@
+"""What kernels of the CPU share: how they are compiled, and how a call is spread over threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from inr.core.jit import compiled, compiled_exactly
+
+__all__ = ["compiled", "compiled_exactly", "in_parts"]
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="inr")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child has the pool's records but none of its threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> None:
+    """Calls work(part, parts) for every part, side by side on as many threads as torch uses.
+
+    `size` is the amount of work; no part gets less than `least` of it.
+    """
+    parts = max(1, min(_threads(), size // least))
+    if parts == 1:
+        work(0, 1)
+        return
+    others = [_pool(parts - 1).submit(work, part, parts) for part in range(1, parts)]
+    work(0, parts)
+    for other in others:
+        other.result()
+
+
+def in_turn(count: int, work: Callable[[int], None]) -> None:
+    """Calls work(0), ..., work(count - 1); a thread that is done takes the next one."""
+    numbers = iter(range(count))
+
+    def take(part: int, parts: int) -> None:
+        for number in numbers:
+            work(number)
+
+    in_parts(take, count)
+
+
+def _threads() -> int:
+    """The number that torch uses, or would use if it is not imported."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        count: int = torch.get_num_threads()
+        return count
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)

@@ -1,0 +1,59 @@
+"""Gaussian activation.  Ramasinghe and Lucey 2022 (Beyond Periodicity), arXiv:2111.15135."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Generator, Tensor
+
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.layers.activations import _finer, _siren
+from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
+from inr.layers.activations.envelope import envelope
+from inr.layers.linear import Linear, Role
+
+
+@ACTIVATIONS.register("gauss")
+@dataclass(frozen=True, kw_only=True)
+class Gauss(ActivationConfig):
+    """sigma(z) = exp(-(s z)^2), or with variable period (FINER++) exp(-(s sin(w (|z| + 1) z))^2).
+
+    s = 1 / (sqrt(2) a) for a standard deviation a. Units with |z| far above 1/s get no gradient. Initialisation:
+    torch's default; with a warp w the authors' (arXiv:2407.19434), first W ~ U(+-1/fan_in), others
+    U(+-sqrt(1/fan_in)/w), and their detached factor |z| + 1 (see `finer`).
+    """
+
+    scale: float = param(30.0, "inverse width s", gt=0)
+    warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
+    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", gt=0)
+    has_scale_gradient: bool | None = param(
+        None, "warp: gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
+    )
+
+    def resolve(self, spec: Spec) -> Self:
+        return dataclasses.replace(self, has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient))
+
+    def build(self, role: Role, width: int) -> Activation:
+        return GaussActivation(self)
+
+    def init_linear(self, linear: Linear, generator: Generator) -> None:
+        if self.warp is not None:
+            _siren.init_weight(linear, self.warp, generator, gain=1.0)
+        _siren.init_first_bias(linear, self.first_bias, generator)
+
+
+class GaussActivation(Activation):
+    def __init__(self, config: Gauss) -> None:
+        super().__init__()
+        self.scale, self.warp = config.scale, config.warp
+        self.has_scale_gradient = bool(config.has_scale_gradient)
+        self.smoothness = math.inf if self.warp is None else _finer.smoothness_of(self.has_scale_gradient)
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.warp is not None:
+            z = _finer.sine(z, self.warp, self.has_scale_gradient or not self.training)
+        return envelope((self.scale * z).square())

@@ -1,0 +1,124 @@
+"""The surface of a fitted distance field, in the units of the shape, and the colours of another fit on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from inr.core.errors import UsageError
+from inr.fitting import Fit
+from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
+
+DEFAULT_RESOLUTION = 256
+CELLS_ACROSS = 8
+"""Cells that twice the volume over the area of a shape must be, or else the default resolution is raised: a round rod
+of 3 cells in radius loses 1.9 % of its volume to its flat faces, one of 5 loses 0.7 %, and edges are rounded off."""
+
+FINEST, MOST_FACES = 2048, 400_000
+"""Upper limits of the automatic resolution."""
+
+TIGHT = 2.0
+"""Largest certified slope, in distances per length, with which a search for the surface is not wasteful."""
+
+
+def mesh_of_fit(
+    fit: Fit,
+    resolution: int | None = None,
+    *,
+    level: float = 0.0,
+    dense: bool = False,
+    on_progress: Callable[[str, int], None] | None = None,
+) -> MeshResult:
+    """See `inr.extract_mesh`."""
+    if fit.spec.d_in != 3 or fit.spec.d_out != 1:
+        raise UsageError(
+            f"a mesh needs a field from 3 coordinates to 1 value, this one maps {fit.spec.d_in} to "
+            f"{fit.spec.d_out} ({fit.spec.kind})",
+            "fit a shape (OBJ, PLY, STL, GLB, OFF) or a point cloud with normals",
+        )
+    field, side = fit.field, fit.frame.scale[0]
+    device = next(field.parameters()).device
+
+    def values(x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return field(x.to(device))
+
+    def gradient(x: Tensor) -> Tensor:
+        x = x.detach().to(device).requires_grad_()
+        return torch.autograd.grad(field(x).sum(), x)[0]
+
+    certified = field.lipschitz_bound()
+
+    def extracted(n: int) -> MeshResult:
+        result = extract_mesh(
+            values,
+            resolution=n,
+            level=(level - fit.frame.offset[0]) / side,
+            gradient=gradient if field.smoothness >= 1 else None,
+            dense=dense,
+            lipschitz=certified if certified is not None and certified <= TIGHT else None,
+            on_progress=on_progress,
+        )
+        return result.in_units(fit.frame)
+
+    result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution)
+    while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
+        result = extracted(finer)
+    return dataclasses.replace(result, notes=_notes(result, fit))
+
+
+def _finer(result: MeshResult, side: float) -> int | None:
+    """A resolution with enough cells across a thin shape, at most twice that of the mesh; None if the mesh has enough
+    cells, or the resolution would be too large."""
+    if not 0 < result.thickness < CELLS_ACROSS * side / result.resolution:
+        return None
+    wanted = CELLS_ACROSS * side / result.thickness
+    allowed = result.resolution * math.sqrt(MOST_FACES / len(result.faces))
+    finer = round(min(2 * result.resolution, wanted, allowed, FINEST))
+    return finer if finer > 1.1 * result.resolution else None
+
+
+def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
+    notes = []
+    side = max(fit.frame.domain.extent)
+    cell = side / result.resolution
+    if result.is_clipped:
+        notes.append("the surface meets the walls of the box and was closed there")
+    if not result.is_closed:
+        notes.append("the mesh is not closed")
+    if result.n_specks:
+        notes.append(
+            f"{result.n_specks} of its {result.n_components} surfaces are specks of 3 cells or less: the field is "
+            "rough, or the shape thinner than a cell; fit longer, or use a higher `resolution`"
+        )
+    across = float(fit.meta.get("thickness") or (result.thickness if result.outcome == "ok" else cell))
+    if across < cell:
+        needed = math.ceil(2 * side / across * (1 - 1e-9))
+        notes.append(
+            f"the shape is about {across:.3g} thick in places, less than a cell of {cell:.3g}: parts can be missing; "
+            + (f"use `resolution={needed}`" if needed <= MAX_RESOLUTION else "no resolution is high enough")
+        )
+    return tuple(notes)
+
+
+def coloured(mesh: Mesh, shape: Fit, colours: Fit) -> Mesh:
+    """The mesh of `shape` with the values of another fit at its vertices as colours.
+
+    Assumes that both fits cover the same box: a vertex gets the colour at its position in the unit box. Values are
+    clipped to [0, 1]; one channel is grey, a fourth is opacity. Raises UsageError for other fits.
+    """
+    if colours.spec.d_in != 3 or colours.spec.d_out not in (1, 3, 4):
+        raise UsageError(
+            f"colours need a field from 3 coordinates to 1, 3 or 4 values, {colours.source or 'this one'!r} goes from "
+            f"{colours.spec.d_in} to {colours.spec.d_out} ({colours.spec.kind})",
+            "fit an array of shape [X, Y, Z, 3], values from 0 to 1, with `signal.channels=last`",
+        )
+    x = shape.frame.domain.to_unit(torch.from_numpy(mesh.vertices)).float()
+    y = colours(x).clamp(0, 1)
+    if y.shape[1] == 1:
+        y = y.expand(-1, 3)
+    return dataclasses.replace(mesh, colors=(255 * y).round().to(torch.uint8).numpy())

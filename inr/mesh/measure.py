@@ -1,0 +1,65 @@
+"""What a mesh is made of: its connected surfaces, specks among them, and the volume that they enclose."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from inr.mesh._octree_grid import Ints, Reals
+
+# Marching cubes makes a closed surface around a single lattice point of one cell each way; a part that is no larger
+# than this many cells along any axis says nothing about its shape.
+_SPECK = 3.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """n_parts: connected surfaces that point outward; n_cavities: inward. n_specks: surfaces of 3 cells or fewer along
+    every axis, beside a larger one. volume: enclosed. thickness: 2 volume / area, that of a plate."""
+
+    n_parts: int
+    n_cavities: int
+    n_specks: int
+    volume: float
+    thickness: float
+
+    @property
+    def n_components(self) -> int:
+        return self.n_parts + self.n_cavities
+
+
+def measure(vertices: Reals, faces: Ints, spacing: float = 0.0) -> Measured:
+    """Of vertices [V, 3] and faces [F, 3], lattice cells `spacing` long; 0 for a mesh that is not from a lattice."""
+    if not len(faces):
+        return Measured(0, 0, 0, 0.0, 0.0)
+    part = _components(faces, len(vertices))
+    n = int(part.max()) + 1
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    area = float(np.linalg.norm(normal, axis=1).sum() / 2)
+    volumes = np.bincount(part, np.einsum("nd,nd->n", a - vertices.mean(axis=0), normal) / 6, n)
+    low, high = np.full((n, 3), np.inf), np.full((n, 3), -np.inf)
+    for corner in (a, b, c):
+        np.minimum.at(low, part, corner)
+        np.maximum.at(high, part, corner)
+    is_small = (high - low).max(axis=1) <= _SPECK * spacing
+    volume = float(volumes.sum())
+    return Measured(
+        n_parts=int(np.count_nonzero(volumes >= 0)),
+        n_cavities=int(np.count_nonzero(volumes < 0)),
+        n_specks=int(np.count_nonzero(is_small)) if not is_small.all() else max(0, n - 1),
+        volume=volume,
+        thickness=2 * abs(volume) / area if area > 0 else 0.0,
+    )
+
+
+def _components(faces: Ints, n_vertices: int) -> Ints:
+    """Number of the connected surface of each face: faces that share a vertex are connected."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(n_vertices, n_vertices))
+    of_vertex = connected_components(graph, directed=False)[1][faces[:, 0]]
+    return np.asarray(np.unique(of_vertex, return_inverse=True)[1].reshape(-1), np.int64)

@@ -1,0 +1,197 @@
+"""The spectral-bias report: what a field can learn of a signal within a run, and what it cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+from inr.core import device as _device
+from inr.core.errors import UsageError
+from inr.core.samples import Samples
+from inr.fields import FieldConfig
+from inr.fitting import Fit, FitConfig, resolve
+from inr.ntk.forecast.bands import FULL, QUICK, Effort
+from inr.ntk.kernel.memory import GIB, allowed
+from inr.ntk.measure import measure
+from inr.ntk.rehearsal import Subject, plan_of, rehearsed, trained
+from inr.ntk.report import Report
+from inr.ntk.trials import run_trials
+from inr.ntk.verdict import NEGLIGIBLE, judge
+from inr.signals import Signal, Source, load_signal
+
+MODES = {"quick": QUICK, "full": FULL}
+REHEARSAL = {"quick": (0.1, 50, 4096), "full": (0.25, 250, 16384)}
+"""Share of the run, most steps, and largest batch of the rehearsal, after which the kernel is read."""
+BYTES_PER_ENTRY = 48
+"""float64: the matrix, its eigenvectors, and the solver's workspace."""
+SECONDS_PER_CUBE = 1e-9
+"""Of an eigenvalue solver, on one core of about 2020."""
+
+
+def ntk_report(
+    source: Signal | Fit | Source | str | Path,
+    field: str | Mapping[str, Any] | FieldConfig | None = None,
+    settings: Mapping[str, Any] | FitConfig | None = None,
+    *,
+    signal: Signal | Source | str | Path | None = None,
+    mode: str = "quick",
+    points: int | None = None,
+    rehearse: int | None = None,
+    try_settings: bool = True,
+    device: str | torch.device = "auto",
+    on_progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Predict what a field will learn of a signal, from its tangent kernel.
+
+    The kernel of most fields changes most in the first steps, so a new field is first trained for a few steps: the
+    rehearsal. The kernel is then read, compared with the signal's spectrum, and the rest of the run is forecast. The
+    kernel of a model is compared with the one before its training, and the forecast repeats its run from its present
+    parameters.
+
+    Args:
+        source: a signal (a file's path, `analytic:NAME`, or loaded), or a model (a .safetensors file, or a `Fit`).
+        field: for a signal: a family's name, a document of its settings, or a config; by default what suits the
+            signal's kind.
+        settings: of the run that is forecast, as for `inr.fit`. Defaults: the family's recipe, or the model's own.
+        signal: for a model: the signal that it was fitted to.
+        mode: "quick" (seconds to a minute), or "full": also compares predicted runs with actual ones.
+        points: of the kernel's matrix. Default: 256; full: 512 to 1024.
+        rehearse: steps of the rehearsal; 0 reads the kernel of the untrained field. Default: a tenth of the run and at
+            most 50; full: a quarter and at most 250.
+        try_settings: also try settings that may leave less unlearned.
+        device: "auto", "cpu", "cuda", "cuda:INDEX" or "mps".
+        on_progress: called with a line about each part of the work before it starts.
+
+    Returns:
+        A `Report`. `report.verdict.unlearned` is the share of the signal's energy that will not be learned,
+        `report.verdict.findings` says it in sentences, `report.bands` has it by frequency.
+
+    Raises:
+        UnreadableError: a file is missing or damaged.
+        ConfigError: settings are wrong; all of them are listed.
+        UsageError: the signal is constant or a point cloud, does not belong to the model, or the matrix does not fit
+            into memory.
+
+    Examples:
+        >>> import inr
+        >>> report = inr.ntk_report("photo.png", "siren", {"steps": 30}, points=64, try_settings=False)
+        >>> 0 <= report.verdict.unlearned <= 1
+        True
+        >>> report.verdict.findings[0].rule
+        'unlearned'
+    """
+    if mode not in MODES:
+        raise UsageError(f"`mode` is {mode!r}, expected quick or full")
+    if points is not None and points < 4:
+        raise UsageError(f"`points` is {points}, expected at least 4")
+    tell = on_progress or (lambda part: None)
+    model = _model(source, field, signal)
+    target = _loaded(source if model is None else signal)
+    _check(target)
+    effort = _effort(mode, points, target.spec.d_out)
+    tell(_cost(effort, target.spec.d_out))
+    where = device if isinstance(device, torch.device) else _device.pick(device)[0]
+    if model is None:
+        subject = _rehearsed(target, field, settings, mode, rehearse, where, tell)
+    else:
+        subject = trained(target, model, settings, where)
+    found = _with_notes(measure(subject, target, effort, tell), subject.settings)
+    can_try = subject.state == "start" and found.steps and found.bands and found.verdict.unlearned > NEGLIGIBLE
+    if try_settings and can_try:
+        found = dataclasses.replace(found, trials=run_trials(target, subject, found, tell))
+    return judge(found)
+
+
+def _model(source: object, field: object, signal: object) -> Fit | None:
+    """The model, if `source` is one."""
+    if isinstance(source, str | Path) and Path(source).suffix == ".safetensors":
+        source = Source.of(source)
+    if isinstance(source, Source) and source.suffix == ".safetensors":
+        source = Fit.load(source)
+    if not isinstance(source, Fit):
+        if signal is not None:
+            raise UsageError("`signal` is only for a model, but a signal is given already")
+        return None
+    if field is not None:
+        raise UsageError("`field` cannot be used with a model, which has its own field", "give the signal instead")
+    if signal is None:
+        raise UsageError(
+            "a model needs `signal`, the signal that it was fitted to",
+            f"it was fitted to {source.source!r}" if source.source else None,
+        )
+    return source
+
+
+def _loaded(source: object) -> Signal:
+    if isinstance(source, Signal):
+        return source
+    assert isinstance(source, Source | str | Path)
+    return load_signal(source)
+
+
+def _check(signal: Signal) -> None:
+    if signal.spec.traits.is_surface_only:
+        raise UsageError(
+            "a point cloud has no values that the kernel could be compared with",
+            "use a mesh, a picture, a sound or an array",
+        )
+    if signal.spec.shape is not None and Samples.counted(signal.spec, signal.pool(Generator())).is_constant():
+        raise UsageError(
+            "the signal is constant, so there is no spectrum to forecast",
+            "colours under alpha 0 do not count" if signal.spec.traits.is_picture else None,
+        )
+
+
+def _effort(mode: str, points: int | None, channels: int) -> Effort:
+    """By default fewer points if each is several rows of the matrix."""
+    effort = MODES[mode]
+    if points is not None:
+        return dataclasses.replace(effort, points=points)
+    if mode == "quick":
+        return effort
+    return dataclasses.replace(effort, points=max(256, effort.points * 2 // (1 + channels)))
+
+
+def _cost(effort: Effort, channels: int) -> str:
+    """A line on what the matrix costs. Raises UsageError if it does not fit into memory."""
+    rows = effort.points * channels
+    needed, free = BYTES_PER_ENTRY * rows**2, allowed(None)
+    if needed > free:
+        raise UsageError(
+            f"the kernel's matrix of {effort.points} points and {channels} channels needs about "
+            f"{needed / GIB:.3g} GiB, but only {free / GIB:.3g} GiB may be used",
+            f"use at most {int((free / BYTES_PER_ENTRY) ** 0.5 / channels)} points",
+        )
+    seconds = SECONDS_PER_CUBE * rows**3
+    time = f"about {seconds:.0f} s" if seconds >= 1 else "less than a second"
+    return f"a matrix of {rows} rows: {needed / 1e6:.0f} MB, and {time} for each of its eigenbases"
+
+
+def _rehearsed(
+    signal: Signal,
+    field: str | Mapping[str, Any] | FieldConfig | None,
+    settings: Mapping[str, Any] | FitConfig | None,
+    mode: str,
+    rehearse: int | None,
+    device: torch.device,
+    tell: Callable[[str], None],
+) -> Subject:
+    share, most, batch = REHEARSAL[mode]
+    config, fit = resolve(signal, field, settings)
+    steps = min(most, int(share * plan_of(fit).steps)) if rehearse is None else rehearse
+    return rehearsed(signal, config, fit, steps, batch, device, tell)
+
+
+def _with_notes(report: Report, settings: FitConfig) -> Report:
+    """With a warning for each setting of the run that the forecast does not follow."""
+    notes = []
+    if not settings.optimizer.is_adam_like:
+        notes.append(f"the forecast is for Adam, but the run's optimizer is {settings.optimizer.type_name!r}")
+    if settings.loss is not None and not settings.loss.is_mse:
+        notes.append(f"the forecast is for the mean squared error, but the run's loss is {settings.loss.type_name!r}")
+    return dataclasses.replace(report, warnings=(*report.warnings, *notes))

@@ -1,0 +1,1 @@
+"""The tangent kernel: matrix, products, sketches, estimates, and kernels of infinitely wide networks."""

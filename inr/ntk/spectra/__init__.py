@@ -1,0 +1,1 @@
+"""Tangent kernels and residuals by mode and by band of frequencies."""

@@ -1,0 +1,11 @@
+"""Point clouds on the page."""
+
+from __future__ import annotations
+
+from inr.report._distances import DistanceView
+from inr.report._view import VIEWS
+
+
+@VIEWS.register("points")
+class PointsView(DistanceView):
+    """The fitted surface."""

@@ -1,0 +1,11 @@
+"""Shapes on the page."""
+
+from __future__ import annotations
+
+from inr.report._distances import DistanceView
+from inr.report._view import VIEWS
+
+
+@VIEWS.register("shape")
+class ShapeView(DistanceView):
+    """The fitted surface."""

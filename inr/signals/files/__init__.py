@@ -1,0 +1,1 @@
+"""File formats: one reader per format, and the one place that recognises formats."""

@@ -1,0 +1,1 @@
+"""Solids from triangles and points: orientation, boundary, signed distances."""

@@ -1,0 +1,96 @@
+"""Videos: MP4 and animated GIF, grey or RGB, without sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, ClassVar, Self
+
+import numpy as np
+
+from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.errors import UsageError
+from inr.core.rules import positive, whole
+from inr.signals import metrics as measures
+from inr.signals._described import Described
+from inr.signals._lattice import Lattice, squeeze_slices, view_grid
+from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals.files import pictures as _pictures
+from inr.signals.files import videos as _videos
+from inr.signals.files.reading import check_options
+
+
+@SIGNALS.register("video")
+class Video(Lattice):
+    """A video: array [frame, row, column, C], coordinates (t, y, x) in frames and pixels, centres at i + 1/2.
+
+    Values are the encoded ones, divided by 255: [0, 1]. meta: fps, the frames per second, and channels. Slice positions
+    are indices of frames and pixels.
+    """
+
+    kind: ClassVar[str] = "video"
+    noun: ClassVar[str] = "video"
+    extensions: ClassVar[tuple[str, ...]] = _videos.SUFFIXES
+    formats: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".npy", ".png")
+    described: ClassVar[Described] = Described(
+        d_in=(3, 3), d_out=(1, 3), is_lattice=True, meta={"fps": positive(1e-6, 1e6), "channels": whole(1, 3)}
+    )
+
+    @classmethod
+    def load(cls, source: Source, options: Mapping[str, str]) -> Self:
+        check_options("video", options, {})
+        clip = _videos.decode(source)
+        return cls.of_frames(clip.frames, clip.fps, clip.notes)
+
+    @classmethod
+    def of_frames(cls, frames: _videos.Frames, fps: float, notes: tuple[str, ...] = ()) -> Self:
+        """A video from uint8 frames [frames, rows, columns, C], C of 1 or 3."""
+        n, rows, columns, channels = frames.shape
+        values: Values = frames.astype(np.float32) / np.float32(255)
+        domain = Domain((0.0,) * 3, (float(n), float(rows), float(columns)), ("t", "y", "x"), "frames and pixels")
+        half = (0.5,) * channels
+        return cls(values, Frame(domain, half, half), {"fps": fps, "channels": channels}, notes)
+
+    @property
+    def peak(self) -> float:
+        return 1.0
+
+    def metrics_of(self, values: Values) -> dict[str, float]:
+        """psnr_db and mse over all frames, and the mean ssim of a frame, clipped to [0, 1] and rounded to 8 bits.
+
+        MP4 and GIF are measured before their encoders.
+        """
+        reference, written = self.values.numpy(), _pictures.as_written(values, "uint8")
+        mse = measures.mse(written, reference)
+        return {
+            "psnr_db": measures.psnr_of_mse(mse, self.peak),
+            "ssim": float(np.mean([measures.ssim(a, b) for a, b in zip(written, reference, strict=True)])),
+            "mse": mse,
+        }
+
+    @classmethod
+    def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:
+        """A video keeps its duration: twice the frames are twice the frames per second."""
+        view.refuse("video", "scale", "size", "crop", "slices")
+        assert spec.shape is not None
+        grid, sliced = view_grid("video", frame.domain, spec.shape, view, slice_offset=0.5)
+        frames = (grid.high[0] - grid.low[0]) * frame.domain.extent[0]
+        fps = float(meta["fps"]) if frames == 0 else float(meta["fps"]) * grid.shape[0] / frames
+        return grid, {**meta, "fps": fps, "sliced": sliced}
+
+    @classmethod
+    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        """MP4 is H.264, GIF has 256 colours per frame, .npy has the frames as uint8, .png one frame or slice."""
+        pixels = squeeze_slices(_pictures.quantised(values, "uint8"), meta)
+        n_clipped = int(np.count_nonzero((values < 0) | (values > 1)))
+        notes = (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",) if n_clipped else ()
+        if suffix == ".npy":
+            np.lib.format.write_array(file, np.ascontiguousarray(pixels), allow_pickle=False)
+            return notes
+        if suffix == ".png":
+            if pixels.ndim != 3:
+                raise UsageError("a .png holds one picture, this result is several", "use `slices`, such as t=0")
+            file.write(_pictures.encode(pixels, ".png"))
+            return notes
+        data, more = _videos.encode(pixels, float(meta["fps"]), suffix)
+        file.write(data)
+        return notes + more

@@ -1,0 +1,142 @@
+"""The settings of a fit as a user gives them, in layers and before the signal is known."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from inr.core.config import override, parse, read_toml
+from inr.core.errors import ConfigError, UsageError, did_you_mean
+from inr.fields import FieldConfig
+from inr.fitting import FitConfig
+from inr.fitting.resolving import ENDS, field_for, pursuing
+from inr.signals import Signal, Source
+
+SECTIONS = ("field", "fit", "signal")
+
+
+@dataclasses.dataclass(frozen=True)
+class FitRequest:
+    """Settings in layers; each wins over those after it: flags, assignments, a document, the family's recipe, defaults.
+
+    field: not resolved. fit_document: settings of the fit. assignments: `lr=0.01`. flags: settings of the fit by name.
+    signal_options, kind: how the signal is loaded.
+    """
+
+    field: FieldConfig
+    fit_document: Mapping[str, Any]
+    assignments: Sequence[str]
+    flags: Mapping[str, Any]
+    signal_options: Mapping[str, str]
+    kind: str | None
+
+    @classmethod
+    def of(
+        cls,
+        default_field: Callable[[str | None, Mapping[str, str]], str],
+        config: Mapping[str, Any] | None,
+        field: str | None,
+        settings: Sequence[str],
+        flags: Mapping[str, Any],
+        kind: str | None,
+        init: FieldConfig | None = None,
+    ) -> FitRequest:
+        """Check everything that can be checked without the signal. Raises ConfigError with every problem.
+
+        default_field: the family for a kind and its options, if none is named. config: a document of sections, as
+        `read_config` returns it. settings: `section.key=value`. init: the field's settings of a model to start from.
+        """
+        problems: list[str] = []
+        document = {} if config is None else _known_sections(config, problems)
+        assigned = by_section(settings, problems)
+        field_document = dict(document["field"]) if "field" in document else {}
+        if field is not None and field_document.get("type", field) != field:
+            field_document = {}  # they are another family's settings
+        signal_options = {key: str(value) for key, value in document.get("signal", {}).items()}
+        signal_options |= {key: value for key, _, value in (text.partition("=") for text in assigned["signal"])}
+        kind = signal_options.pop("kind", None) if kind is None else kind
+        signal_options.pop("kind", None)
+        if init is not None and field in (None, init.type_name) and not field_document:
+            field_document = init.to_json()
+        field_document["type"] = field or field_document.get("type") or default_field(kind, signal_options)
+        parsed: FieldConfig | None = None
+        with collecting(problems):
+            parsed = parse(FieldConfig, field_document, "field")
+            parsed = override(parsed, assigned["field"], "field")
+        fit_document = document.get("fit", {})
+        checked = FitConfig()
+        with collecting(problems):
+            checked = parse(FitConfig, fit_document, "fit")
+        with collecting(problems):
+            override(checked, assigned["fit"], "fit")
+        with collecting(problems):
+            parse(FitConfig, flags, "fit")
+        if problems or parsed is None:
+            raise ConfigError(problems, "inr fields NAME lists a family's settings")
+        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
+
+    def fit_settings(self, signal: Signal, field: FieldConfig) -> FitConfig:
+        """The layers of the fit's settings, merged. field: whose recipe it is, not resolved.
+
+        A time limit without a number of steps replaces the recipe's steps. Raises UsageError if nothing limits the run.
+        """
+        fit = parse(FitConfig, field_for(signal, field).recipe(signal.spec), "fit")
+        fit = override(parse(FitConfig, self.fit_document, "fit", fit), self.assignments, "fit")
+        is_closed_form = fit.steps == 0
+        if "time_s" in self.flags and not self._sets("steps") and not is_closed_form:
+            fit = dataclasses.replace(fit, steps=None)
+        fit = parse(FitConfig, self.flags, "fit", fit)
+        if fit.steps is None and fit.time_s is None:
+            raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give `time_s`")
+        return pursuing(fit, is_limited=any(self._sets(name) for name in ENDS))
+
+    def _sets(self, name: str) -> bool:
+        is_assigned = any(text.partition("=")[0] == name for text in self.assignments)
+        return name in self.flags or name in self.fit_document or is_assigned
+
+
+def read_config(source: Source | str) -> dict[str, Any]:
+    """The document in a TOML file of settings. Raises UnreadableError or ConfigError."""
+    source = source if isinstance(source, Source) else Source.of(source)
+    name = source.name
+    with source.open() as file:
+        return read_toml(file.read(), name)
+
+
+def _known_sections(document: Mapping[str, Any], problems: list[str]) -> dict[str, dict[str, Any]]:
+    known = {}
+    for section, table in document.items():
+        if section not in SECTIONS:
+            problems.append(f"`config` has the unknown section {section!r}{did_you_mean(section, SECTIONS)}")
+        elif not isinstance(table, dict):
+            problems.append(f"`config`: {section} is {table!r}, expected a table of settings")
+        else:
+            known[section] = table
+    return known
+
+
+def by_section(
+    assignments: Sequence[str], problems: list[str], names: Sequence[str] = SECTIONS
+) -> dict[str, list[str]]:
+    """`field.width=64` to {"field": ["width=64"]}."""
+    sections: dict[str, list[str]] = {name: [] for name in names}
+    for text in assignments:
+        section, dot, rest = text.partition(".")
+        if "=" not in text or not dot or "=" in section:
+            problems.append(f"`settings` has {text!r}, expected section.key=value, for example fit.lr=0.01")
+        elif section not in sections:
+            problems.append(f"`settings` has {text!r} of the unknown section {section!r}{did_you_mean(section, names)}")
+        else:
+            sections[section].append(rest)
+    return sections
+
+
+@contextlib.contextmanager
+def collecting(problems: list[str]) -> Iterator[None]:
+    """Append the problems of a ConfigError to a list, and continue after the block."""
+    try:
+        yield
+    except ConfigError as error:
+        problems.extend(error.problems)

@@ -1,0 +1,33 @@
+"""Training a pyramid on a small picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator
+
+from inr.codec.profiles.pyramid.architecture import architecture_of
+from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
+from inr.codec.profiles.pyramid.network import error, rate
+from tests.codec.profiles.pyramid.pictures import picture, tensor
+
+
+def test_training_finds_a_better_picture_than_a_flat_one(trained: Trainer) -> None:
+    with torch.no_grad():
+        mse = float(error(trained.architecture, trained.values, trained.grids(), trained.target))
+    flat = float(trained.target.var(dim=(1, 2), unbiased=False).mean())
+    assert mse < 0.05 * flat
+
+
+def test_all_trained_tensors_are_on_the_device_of_the_target() -> None:
+    """On the device `meta`, which has no values: an operation with a tensor on another device would fail."""
+    architecture = architecture_of(3, 40, 56, effort=1, expected_bytes=500)
+    target = tensor(picture())
+    trainer = Trainer(architecture, target, RateController(1e-3), Generator().manual_seed(0))
+    trainer.target, trainer.networks = target.to("meta"), trainer.networks.to("meta")
+    trainer.latents = [x.detach().to("meta").requires_grad_() for x in trainer.latents]
+    grids = trainer.noisy_grids(0.3, 0.2)
+    found = rate(architecture, trainer.values, grids) + error(architecture, trainer.values, grids, trainer.target)
+    assert found.device.type == "meta"
+    assert {by.device.type for by in torch.autograd.grad(found, [*trainer.latents, *trainer.values.values()])} == {
+        "meta"
+    }

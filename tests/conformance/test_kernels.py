@@ -1,0 +1,22 @@
+"""A kernel op through the public conformance suite; the tests of each op check more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inr.kernels.sine_mlp import OP, sine_mlp
+from inr.testing import KernelTests
+
+
+class TestSines(KernelTests):
+    op = OP
+
+    def call(self, *tensors: Tensor) -> Tensor:
+        x, w1, b1, w2, b2 = tensors
+        return sine_mlp(x, [w1, w2], [b1, b2], [3.0])
+
+    def inputs(self) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(40, 2), (16, 2), (16,), (1, 16), (1,)]
+        return [torch.randn(shape, generator=generator) / 2 for shape in shapes]

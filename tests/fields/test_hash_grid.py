@@ -1,0 +1,118 @@
+"""The default grid of pictures: dense levels that start from the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inr.core.config import parse
+from inr.core.domain import Spec
+from inr.encodings.hash_grid import HashGridEncodingConfig
+from inr.fields.hash_grid import MOST_DENSE, HashGrid
+from inr.fitting import FitConfig, resolve
+from inr.fitting.teacher import teacher_of
+from inr.layers.initialisers.standard import Xavier
+from inr.signals.array import Array
+from inr.workflows.fit import fit
+
+
+def texture(*shape: int, channels: int = 3) -> Array:
+    """Noise whose channels are much alike, as those of photographs are."""
+    generator = np.random.default_rng(0)
+    grey = generator.random((*shape, 1))
+    return Array.of_array((grey + 0.1 * generator.random((*shape, channels))).astype(np.float32), has_channels=True)
+
+
+def spec_of(*shape: int, channels: int = 3) -> Spec:
+    return Spec("image", len(shape), channels, shape)
+
+
+def grid_of(config: HashGrid, spec: Spec) -> HashGridEncodingConfig:
+    encoding = config.resolve(spec).encoding
+    assert isinstance(encoding, HashGridEncodingConfig)
+    return encoding
+
+
+@pytest.mark.parametrize("shape", [(768, 512), (512, 768), (64, 64), (1500, 1000), (60, 50, 40)])
+def test_colour_lattices_have_a_vertex_per_sample_and_at_most_0_8_parameters_per_value(shape: tuple[int, ...]) -> None:
+    spec = spec_of(*shape)
+    config = HashGrid().resolve(spec)
+    assert config.starts_from_signal(spec)
+    assert all(grid_of(HashGrid(), spec).geometry().is_dense)
+    field = config.build(spec, torch.Generator())
+    n_values = 3 * np.prod(shape)
+    if n_values > 2**16:  # borders and the network count for more in small ones
+        assert field.n_params <= 0.8 * n_values
+
+
+@pytest.mark.parametrize(
+    ("spec", "config"),
+    [
+        (spec_of(64, 48, channels=1), HashGrid()),  # as many features as values, or more
+        (Spec("audio", 1, 2, (4000,)), HashGrid()),
+        (Spec("shape", 3, 1), HashGrid()),
+        (spec_of(MOST_DENSE // 64, 65), HashGrid()),
+        (spec_of(64, 48), HashGrid(encoding=HashGridEncodingConfig(levels=4))),
+        (spec_of(64, 48), HashGrid(encoding=HashGridEncodingConfig(log2_table=8))),
+    ],
+)
+def test_other_signals_and_given_levels_keep_the_encodings_own_defaults(spec: Spec, config: HashGrid) -> None:
+    encoding = config.encoding
+    assert isinstance(encoding, HashGridEncodingConfig)
+    assert grid_of(config, spec) == encoding.resolve(spec)
+
+
+def test_a_resolved_config_stays_as_it_is() -> None:
+    spec = spec_of(64, 48)
+    resolved = HashGrid().resolve(spec)
+    assert resolved.resolve(spec) == resolved
+
+
+def test_the_start_has_the_quality_of_the_picture() -> None:
+    signal = texture(40, 32)
+    started = fit(signal, "hash_grid", {"steps": 0})
+    drawn = fit(signal, {"type": "hash_grid", "init": "xavier"}, {"steps": 0})
+    assert started.metrics["psnr_db"] > 35 > 20 > drawn.metrics["psnr_db"]
+    refined = fit(signal, "hash_grid", {})
+    assert refined.metrics["psnr_db"] > started.metrics["psnr_db"] + 1
+
+
+def test_the_order_of_axes_does_not_matter() -> None:
+    # arrays keep their axes, pictures have rows along their second coordinate
+    values = texture(24, 36).values
+    for turned in (values, values.permute(1, 0, 2).contiguous()):
+        start = fit(Array.of_array(turned.numpy(), has_channels=True), "hash_grid", {"steps": 0})
+        assert start.metrics["psnr_db"] > 35
+
+
+def test_what_a_network_cannot_read_starts_at_random() -> None:
+    signal = texture(40, 32)
+    for part in ({"width": 4}, {"activation": "sine"}, {"head": "tanh"}):
+        assert fit(signal, {"type": "hash_grid", **part}, {"steps": 0}).metrics["psnr_db"] < 20
+
+
+def test_a_batch_is_a_share_of_the_samples() -> None:
+    def batch(*shape: int) -> int:
+        spec = spec_of(*shape)
+        return parse(FitConfig, HashGrid().resolve(spec).recipe(spec), "fit").batch
+
+    assert batch(64, 48) == 16384
+    assert batch(3000, 2000) == 250_000
+    assert batch(6000, 4000) == 1_000_000
+
+
+def test_signals_that_do_not_give_all_samples_of_their_lattice_start_at_random() -> None:
+    taught = teacher_of(fit(texture(40, 32), "siren", {"steps": 1}), "a")
+    config, settings = resolve(taught, "hash_grid")
+    assert config == HashGrid(init=Xavier()).resolve(taught.spec)
+    assert settings.lr == 0.03
+
+
+def test_long_sounds_have_larger_batches() -> None:
+    def batch(n: int) -> int:
+        spec = Spec("audio", 1, 1, (n,))
+        return parse(FitConfig, HashGrid().resolve(spec).recipe(spec), "fit").batch
+
+    assert batch(44_100) == 8192
+    assert batch(4_000_000) == 100_000

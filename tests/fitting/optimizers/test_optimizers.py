@@ -1,0 +1,305 @@
+"""Optimizers beside Adam: what their updates are in closed form."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
+from inr.fields import Field
+from inr.fields.mlp import Mlp
+from inr.fitting import Run, resolve
+from inr.fitting.optimizers import Joint
+from inr.fitting.optimizers.adam import Adam, SkippingAdam
+from inr.fitting.optimizers.lbfgs import Lbfgs
+from inr.fitting.optimizers.muon import Muon
+from inr.fitting.optimizers.soap import Soap, SoapOptimizer
+from inr.fitting.schedules.standard import Step
+from inr.signals.array import Array
+
+
+def network(width: int = 16, depth: int = 3) -> Field:
+    spec = Spec("array", 2, 1, (24, 24))
+    return Mlp(width=width, depth=depth).resolve(spec).build(spec, Generator().manual_seed(0))
+
+
+def rates(field: Field, lr: float) -> dict[str, float]:
+    return dict.fromkeys(field.param_groups(), lr)
+
+
+def moved_by_one_step(
+    optimizer: torch.optim.Optimizer, params: list[nn.Parameter], grads: list[Tensor]
+) -> list[Tensor]:
+    before = [p.detach().clone() for p in params]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = g
+    optimizer.step()
+    return [b - p.detach() for b, p in zip(before, params, strict=True)]
+
+
+def test_adam_is_torchs_own_and_leaves_its_compiler_alone(generator: Generator) -> None:
+    ours = nn.Parameter(torch.randn(40, generator=generator))
+    theirs = nn.Parameter(ours.detach().clone())
+    optimizer = Adam(l2=0.1).build({"hidden": [ours]}, {"hidden": 0.1})
+    reference = torch.optim.Adam([theirs], lr=0.1, weight_decay=0.1, fused=True)
+    for _ in range(5):
+        ours.grad = torch.randn(40, generator=generator)
+        theirs.grad = ours.grad.clone()
+        optimizer.step()
+        reference.step()
+        optimizer.load_state_dict(optimizer.state_dict())
+        optimizer.zero_grad(set_to_none=True)
+    assert torch.equal(ours, theirs)
+    # torch wraps unmarked steps for its profiler, in a function of that file.
+    assert not type(optimizer).step.__code__.co_filename.endswith("optimizer.py")
+    assert type(reference).step.__code__.co_filename.endswith("optimizer.py")
+    code = (
+        "import sys, inr\n"
+        "inr.fit(inr.load_signal('analytic:chirp'), {'type': 'siren', 'width': 8}, {'steps': 1})\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_muon_brings_singular_values_to_about_one_but_does_not_lift_tiny_ones(generator: Generator) -> None:
+    wide, tail = torch.randn(2, 128, 128, generator=generator)
+    low = torch.randn(128, 4, generator=generator) @ torch.randn(4, 128, generator=generator) + 1e-4 * tail
+    params = [nn.Parameter(torch.zeros(128, 128)) for _ in range(2)]
+    optimizer = Muon(lr_muon=1.0).build({"hidden": params}, {"hidden": 9.0})
+    of_wide, of_low = (torch.linalg.svdvals(m) for m in moved_by_one_step(optimizer, params, [wide, low]))
+    assert float(of_wide[0]) == pytest.approx(1.1, abs=0.15)
+    assert float(of_wide.median()) > 0.65
+    assert float(of_low[:4].min()) > 0.65
+    assert float(of_low[4:].max()) < 0.4  # the rounding to bfloat16 is about 1e-3 of the largest
+
+
+def test_muon_is_for_hidden_matrices_and_scales_tall_ones(generator: Generator) -> None:
+    field = network()
+    groups = field.param_groups()
+    optimizer = Muon(lr_muon=0.1).build(groups, rates(field, 1e-3))
+    params = [p for role in groups.values() for p in role]
+    before = {id(p): p.detach().clone() for p in params}
+    for p in params:
+        p.grad = torch.randn(p.shape, generator=generator)
+    optimizer.step()
+    hidden = [p for p in groups["hidden"] if p.ndim == 2]
+    assert len(hidden) == 2
+    for p in params:
+        moved = before[id(p)] - p.detach()
+        if any(p is h for h in hidden):
+            assert 0.06 < float(torch.linalg.matrix_norm(moved, 2)) < 0.14
+        else:
+            torch.testing.assert_close(moved.abs(), torch.full_like(moved, 1e-3), rtol=1e-3, atol=1e-6)
+    tall = nn.Parameter(torch.zeros(64, 16))
+    (move,) = moved_by_one_step(
+        Muon(lr_muon=1.0).build({"hidden": [tall]}, {"hidden": 1.0}), [tall], [torch.randn(64, 16, generator=generator)]
+    )
+    assert float(torch.linalg.svdvals(move)[0]) == pytest.approx(2.2, abs=0.4)  # sqrt(64 / 16) times about 1.1
+
+
+def test_muon_without_hidden_matrices_is_refused() -> None:
+    field = network(depth=1)
+    with pytest.raises(UsageError, match="is for hidden matrices, but this field has none"):
+        Muon().build(field.param_groups(), rates(field, 1e-3))
+
+
+def test_joint_optimizers_follow_one_schedule() -> None:
+    run = Run(*_small_run(optimizer="muon", lr=1e-3, schedule={"type": "step", "at": [0.5], "decay": 0.1}))
+    heard = []
+    run.advance(on_progress=lambda p: heard.append(sorted({g["lr"] for g in run.optimizer.param_groups})))
+    assert heard[0] == pytest.approx([1e-3, 0.02])
+    assert heard[-1] == pytest.approx([1e-4, 0.002])
+
+
+def test_steps_of_the_rate() -> None:
+    schedule = Step(at=(0.5, 0.75), decay=0.1)
+    assert [schedule.factor(p) for p in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
+
+
+def test_skipping_adam_is_adam_for_every_entry_that_has_a_gradient(generator: Generator) -> None:
+    """Each entry moves as if the steps with gradient 0 did not exist."""
+    p = nn.Parameter(torch.randn(6, 2, generator=generator))
+    alone = p.detach().clone()
+    optimizer = SkippingAdam([p], 0.1, (0.9, 0.99), 1e-8)
+    m, v, t = torch.zeros(6, 2), torch.zeros(6, 2), torch.zeros(6, 2)
+    for _ in range(12):
+        g = torch.randn(6, 2, generator=generator) * (torch.rand(6, 2, generator=generator) < 0.4)
+        p.grad = g
+        optimizer.step()
+        for i in range(6):
+            for j in range(2):
+                if g[i, j] != 0:
+                    t[i, j] += 1
+                    m[i, j] = 0.9 * m[i, j] + 0.1 * g[i, j]
+                    v[i, j] = 0.99 * v[i, j] + 0.01 * g[i, j] ** 2
+                    root = math.sqrt(v[i, j] / (1 - 0.99 ** float(t[i, j])))
+                    alone[i, j] -= 0.1 * m[i, j] / (1 - 0.9 ** float(t[i, j])) / (root + 1e-8)
+    torch.testing.assert_close(p.detach(), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_adam_skips_only_if_set_and_only_in_encodings() -> None:
+    table, matrix = nn.Parameter(torch.zeros(8, 2)), nn.Parameter(torch.zeros(3, 3))
+    groups, lr = {"encoding": [table], "hidden": [matrix]}, {"encoding": 0.1, "hidden": 0.01}
+    assert isinstance(Adam().build(groups, lr), torch.optim.Adam)
+    joint = Adam(skip_zero_grad=True).build(groups, lr)
+    assert isinstance(joint, Joint)
+    assert isinstance(Adam(skip_zero_grad=True).build({"hidden": [matrix]}, lr), torch.optim.Adam)
+    first, later = torch.zeros(8, 2), torch.zeros(8, 2)
+    first[0], later[1] = 1.0, 1.0
+    moved_by_one_step(joint, [table, matrix], [first, torch.ones(3, 3)])
+    moved, drift = moved_by_one_step(joint, [table, matrix], [later, torch.zeros(3, 3)])
+    assert torch.equal(moved[0], torch.zeros(2))  # where Adam would continue with its momentum
+    torch.testing.assert_close(moved[1], torch.full((2,), 0.1))
+    assert (drift > 0).all()
+
+
+class Linear(Field):
+    """f(x) = Phi(x) w."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = torch.cos(math.pi * torch.arange(len(self.weight)) * x) @ self.weight
+        return out
+
+
+def test_lbfgs_reaches_least_squares(generator: Generator) -> None:
+    field = Linear(12)
+    x, y = torch.rand(200, 1, generator=generator), torch.randn(200, 1, generator=generator)
+    optimizer = Lbfgs().build(field.param_groups(), {"other": 1.0})
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = (field(x) - y).square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    for _ in range(3):
+        optimizer.step(closure)
+    features = torch.cos(math.pi * torch.arange(12) * x)
+    best = torch.linalg.lstsq(features, y).solution
+    torch.testing.assert_close(field.weight.detach(), best, rtol=1e-2, atol=1e-3)
+
+
+def test_lbfgs_needs_every_sample() -> None:
+    with pytest.raises(UsageError, match=r"'lbfgs' needs every sample in every step, but batch is 32 of 144"):
+        Run(*_small_run(optimizer="lbfgs", batch=32))
+
+
+def test_soap_takes_adams_step_in_the_eigenbasis(generator: Generator) -> None:
+    """A rank-one gradient u v^T, always the same: in the basis it is one entry, whose step is the rate."""
+    p = nn.Parameter(torch.zeros(5, 4))
+    u = nn.functional.normalize(torch.randn(5, generator=generator), dim=0)
+    v = nn.functional.normalize(torch.randn(4, generator=generator), dim=0)
+    optimizer = Soap(every=1).build({"hidden": [p]}, {"hidden": 0.01})
+    (first,) = moved_by_one_step(optimizer, [p], [torch.outer(u, v)])
+    assert torch.equal(first, torch.zeros(5, 4))  # only the statistics
+    (second,) = moved_by_one_step(optimizer, [p], [torch.outer(u, v)])
+    assert float(u @ second @ v) == pytest.approx(0.01, rel=1e-2)
+
+
+@pytest.mark.parametrize("settings", [{}, {"beta1": 0.9, "beta2": 0.99, "every": 3}, {"max_side": 4}])
+def test_soap_takes_the_steps_of_pytorch_optimizer(settings: dict[str, Any], generator: Generator) -> None:
+    """Matrices, one of them with a side that is too long for a basis, and a vector."""
+    package = pytest.importorskip("pytorch_optimizer")
+    starts = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((4, 3), (6, 2), (5,))]
+    ours, theirs = ([nn.Parameter(start.clone()) for start in starts] for _ in range(2))
+    config = Soap(**settings)
+    optimizer = config.build({"hidden": ours}, {"hidden": 0.01})
+    expected = package.SOAP(
+        theirs,
+        lr=0.01,
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        weight_decay=0.0,
+        precondition_frequency=config.every,
+        max_precondition_dim=config.max_side,
+    )
+    for _ in range(12):
+        gradients = [torch.randn(start.shape, generator=generator, dtype=torch.float64) for start in starts]
+        for parameters, by in ((ours, optimizer), (theirs, expected)):
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient.clone()
+            by.step()
+    for found, start, reference in zip(ours, starts, theirs, strict=True):
+        assert (found - start).abs().max() > 0.02
+        torch.testing.assert_close(found, reference, atol=1e-5, rtol=1e-5)  # they take QR in float32
+
+
+def test_soap_refuses_the_state_of_another_optimizer() -> None:
+    p = nn.Parameter(torch.zeros(3, 2))
+    p.grad = torch.ones(3, 2)
+    adam, soap = torch.optim.Adam([p]), SoapOptimizer([p])
+    adam.step()
+    soap.step()
+    own = soap.state_dict()
+    soap.load_state_dict(own)
+    with pytest.raises(ValueError, match="not one of SOAP"):
+        soap.load_state_dict({**own, "state": adam.state_dict()["state"]})
+    wrong = {**own["state"][0], "basis0": torch.eye(2)}
+    with pytest.raises(ValueError, match="does not fit"):
+        soap.load_state_dict({**own, "state": {0: wrong}})
+
+
+def test_soap_refuses_complex_parameters() -> None:
+    with pytest.raises(UsageError, match="needs real parameters"):
+        Soap().build({"hidden": [nn.Parameter(torch.zeros(3, 3, dtype=torch.complex64))]}, {"hidden": 1e-3})
+
+
+def test_soap_takes_the_same_steps_in_a_turned_basis(generator: Generator) -> None:
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=generator, dtype=torch.float64)).Q
+    scale = torch.tensor([1.0, 3.0, 10.0, 30.0, 100.0], dtype=torch.float64)[:, None]
+    plain = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
+    turned = torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)
+    optimizers = SoapOptimizer([plain], lr=0.05), SoapOptimizer([turned], lr=0.05)
+    for _ in range(40):
+        goal = torch.randn(5, 5, generator=generator, dtype=torch.float64)
+        for weight, basis, optimizer in ((plain, torch.eye(5).double(), optimizers[0]), (turned, turn, optimizers[1])):
+            optimizer.zero_grad()
+            torch.autograd.backward((scale * (basis.T @ weight - goal)).square().sum())
+            optimizer.step()
+    torch.testing.assert_close(turn.T @ turned.detach(), plain.detach(), atol=1e-6, rtol=1e-6)
+
+
+def test_soap_on_a_vector_is_adam() -> None:
+    start = torch.tensor([1.0, -2.0, 0.5])
+    ours, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
+    soap, adam = SoapOptimizer([ours], lr=0.1), torch.optim.Adam([theirs], lr=0.1, betas=(0.95, 0.95))
+    torch.autograd.backward(ours.square().sum())
+    soap.step()  # builds statistics alone
+    for _ in range(7):
+        for weight in (ours, theirs):
+            weight.grad = None
+            torch.autograd.backward((weight**2 * torch.tensor([1.0, 4.0, 9.0])).sum())
+        soap.step()
+        adam.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_weight_decay_takes_its_share_of_matrices_alone() -> None:
+    matrix, vector = torch.full((2, 3), 2.0, requires_grad=True), torch.full((3,), 2.0, requires_grad=True)
+    soap = SoapOptimizer([matrix, vector], weight_decay=0.5, lr=0.1)
+    matrix.grad, vector.grad = torch.zeros_like(matrix), torch.zeros_like(vector)
+    for _ in range(3):
+        soap.step()
+    torch.testing.assert_close(matrix.detach(), torch.full((2, 3), 2.0 * 0.95**3))
+    torch.testing.assert_close(vector.detach(), torch.full((3,), 2.0))
+
+
+def _small_run(**settings: Any) -> tuple[Any, ...]:
+    a = np.arange(12, dtype=np.float32) / 12
+    signal = Array.of_array(np.sin(6 * a)[:, None] * np.cos(9 * a)[None, :])
+    return (signal, *resolve(signal, {"type": "siren", "width": 8, "depth": 2}, {"steps": 6, **settings}))

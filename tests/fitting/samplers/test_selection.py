@@ -1,0 +1,336 @@
+"""Samplers that use errors or edges: shares, orders, intervals, weights, on known errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from inr.core.config import parse
+from inr.core.domain import Grid, Spec
+from inr.core.errors import UsageError
+from inr.core.samples import Samples
+from inr.fitting.samplers import Sampler, SamplerConfig, SamplerState
+from inr.fitting.samplers.evos import Evos
+from inr.fitting.samplers.int import Int
+from inr.fitting.samplers.selection import laplacian, share_at
+from inr.fitting.stratified import stratified_epoch
+
+
+def lattice(shape: tuple[int, ...], values: Tensor | None = None, order: tuple[int, ...] | None = None) -> Samples:
+    """shape: per coordinate. values: by flat index; else random ones."""
+    order = order or tuple(range(len(shape)))
+    grid = Grid.whole(tuple(shape[order.index(axis)] for axis in range(len(shape))), order)
+    size = math.prod(shape)
+    y = torch.rand(size, generator=Generator().manual_seed(0)) if values is None else values
+
+    def at(index: Tensor) -> tuple[Tensor, Tensor]:
+        return grid.points(index), y[index, None]
+
+    return Samples(Spec("array", len(shape), 1, shape), size, at, order)
+
+
+def points(size: int) -> Samples:
+    """Samples that are not a lattice."""
+    return Samples(Spec("points", 2, 1), size, lambda i: (torch.zeros(len(i), 2), torch.zeros(len(i), 1)))
+
+
+class Oracle:
+    """A measurement of known residuals; counts how often all of them are requested."""
+
+    def __init__(self, residual: Tensor) -> None:
+        self.residual = residual if residual.ndim == 2 else residual[:, None]
+        self.n_asked = 0
+
+    def look(self, step: int = 0, progress: float = 0.0) -> SamplerState:
+        return SamplerState(step, progress, self.residuals, self.gradients)
+
+    def residuals(self, index: Tensor) -> Tensor:
+        self.n_asked += 1
+        return self.residual[index]
+
+    def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        return self.residual[index].square().mean(-1), torch.zeros(len(index), 2)
+
+
+def build(document: dict[str, Any], samples: Samples, batch: int, generator: Generator) -> Sampler:
+    return parse(SamplerConfig, document).build(samples, batch, generator)
+
+
+ALL: list[dict[str, Any]] = [
+    {"type": "shuffled"},
+    {"type": "error_weighted"},
+    {"type": "int"},
+    {"type": "int", "mode": "incremental"},
+    {"type": "evos"},
+    {"type": "soft_mining"},
+    {"type": "expansive"},
+]
+
+
+@pytest.mark.parametrize("document", ALL, ids=lambda d: "-".join(d.values()))
+def test_batches_are_in_the_pools_order_and_within_it(document: dict[str, Any], generator: Generator) -> None:
+    sampler = build(document, lattice((12, 10)), 50, generator)
+    oracle = Oracle(torch.randn(120, generator=generator))
+    for step in range(4):
+        draw = sampler.draw(oracle.look(step, step / 4))
+        assert 1 <= len(draw.index) <= 50
+        assert (draw.index[:-1].diff() >= 0).all()
+        assert 0 <= int(draw.index.min()) <= int(draw.index.max()) < 120
+        assert draw.weight is None or draw.weight.shape == draw.index.shape
+
+
+@pytest.mark.parametrize(("size", "batch"), [(120, 10), (31, 20), (1000, 999), (97, 7), (5, 1)])
+def test_an_epoch_deals_every_batch_one_sample_of_each_run(size: int, batch: int, generator: Generator) -> None:
+    for _ in range(20):
+        epoch = stratified_epoch(size, batch, generator)
+        assert epoch.shape == (size // batch, batch)
+        assert len(set(epoch.flatten().tolist())) == epoch.numel()
+        assert 0 <= int(epoch.min()) <= int(epoch.max()) < size
+        # one of each run: once around the circle, in steps of less than two runs
+        steps = epoch.diff(dim=1, append=epoch[:, :1]) % size
+        assert int(steps.max()) < 2 * math.ceil(size / batch)
+        assert batch == 1 or (steps.sum(1) == size).all()
+
+
+def test_every_sample_is_as_likely_as_any_other(generator: Generator) -> None:
+    n_epochs, size, batch = 4000, 31, 20
+    counts = sum(
+        torch.bincount(stratified_epoch(size, batch, generator).flatten(), minlength=size) for _ in range(n_epochs)
+    )
+    share = batch / size
+    deviation = math.sqrt(share * (1 - share) / n_epochs)
+    assert torch.as_tensor(counts / n_epochs - share).abs().max() < 5 * deviation
+
+
+def test_batches_of_an_epoch_are_shuffled(generator: Generator) -> None:
+    """Every place of a run, and every pair of places of two runs, comes up about as often."""
+    n_epochs, size, batch = 3000, 12, 4
+    first = torch.cat([stratified_epoch(size, batch, generator)[0:1] for _ in range(n_epochs)])
+    places = first.new_zeros(size, size)
+    places.index_put_((first[:, 0], first[:, 2]), torch.ones(n_epochs, dtype=torch.int64), accumulate=True)
+    for lag in range(size):  # the angle is uniform, so that the distance of two runs' samples has a triangle's shape
+        seen = float(places[torch.arange(size), (torch.arange(size) + lag) % size].sum()) / n_epochs
+        expected = max(0, 3 - abs(lag - 6)) / 9
+        assert seen == pytest.approx(expected, abs=0.05), lag
+
+
+@pytest.mark.parametrize("batch", [50, 2**17 + 1])
+def test_chunks_of_an_epoch_hold_their_draws(batch: int, generator: Generator) -> None:
+    sampler = build({"type": "shuffled"}, points(5 * batch + 3), batch, generator)
+    look = Oracle(torch.zeros(1)).look()
+    draws = [sampler.draw(look) for _ in range(7)]
+    for draw in draws:
+        assert draw.prefetch is not None
+        assert torch.equal(draw.prefetch[draw.start : draw.start + batch], draw.index)
+    state = sampler.state()
+    expected = sampler.draw(look).index
+    other = build({"type": "shuffled"}, points(5 * batch + 3), batch, Generator())
+    other.restore(state)
+    draw = other.draw(look)
+    assert draw.prefetch is not None
+    assert torch.equal(draw.index, expected)
+    assert torch.equal(draw.prefetch[draw.start : draw.start + batch], expected)
+
+
+def test_shares_grow_as_they_say() -> None:
+    assert [share_at(0.2, "constant", p) for p in (0, 1)] == [0.2, 0.2]
+    assert share_at(0.2, "linear", 0.5) == pytest.approx(0.6)
+    assert share_at(0.2, "step", 0.59) == pytest.approx(0.6)
+    assert share_at(0.2, "cosine", 0.5) == pytest.approx(0.6)
+    assert share_at(0.2, "cosine", 0.25) < 0.4
+    assert [share_at(0.2, g, 1.0) for g in ("linear", "step", "cosine")] == pytest.approx([1.0] * 3)
+
+
+def test_int_takes_the_largest_sums_of_absolute_errors(generator: Generator) -> None:
+    """Sample 3 has the largest square, sample 7 the largest sum over channels."""
+    residual = torch.full((10, 2), 0.1)
+    residual[3, 0], residual[7] = 1.0, torch.tensor([0.7, -0.7])
+    draw = Int(share=0.1).build(points(10), 100, generator).draw(Oracle(residual).look())
+    assert draw.index.tolist() == [7]
+    assert Int(share=0.2).build(points(10), 100, generator).draw(Oracle(residual).look()).index.tolist() == [3, 7]
+
+
+def test_int_keeps_to_its_share_and_to_the_batch(generator: Generator) -> None:
+    oracle = Oracle(torch.arange(100.0))
+    linear = Int(share=0.2, growth="linear").build(points(100), 100, generator)
+    assert [len(linear.draw(oracle.look(s, s / 10)).index) for s in (0, 5, 10)] == [20, 60, 100]
+    assert len(Int(share=0.2).build(points(100), 7, generator).draw(oracle.look()).index) == 7
+    assert len(Int(share=None).build(points(100), 33, generator).draw(oracle.look()).index) == 33
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("dense", 1000), ("incremental", 250 + 15 + 8 + 5 + 4 + 3)])
+def test_int_measures_at_its_interval(mode: str, expected: int, generator: Generator) -> None:
+    """Incremental: 250 steps of their own, then 150 steps each at 10, 20, 30, 40, 50."""
+    oracle = Oracle(torch.arange(10.0))
+    sampler = build({"type": "int", "mode": mode}, points(10), 10, generator)
+    for step in range(1000):
+        sampler.draw(oracle.look(step, step / 1000))
+    assert oracle.n_asked == pytest.approx(expected, abs=3 if mode == "incremental" else 0)
+
+
+def test_evos_is_half_the_fittest_and_half_at_random(generator: Generator) -> None:
+    oracle = Oracle(torch.arange(400.0))
+    sampler = Evos(crossover="none").build(points(400), 10**6, generator)
+    seen = [set(sampler.draw(oracle.look(step)).index.tolist()) for step in range(30)]
+    fittest = set(range(300, 400))
+    assert all(fittest <= s and len(s) == 200 for s in seen)
+    assert set.intersection(*seen) == fittest  # the rest changes
+    assert set.union(*seen) == set(range(400))
+
+
+def test_evos_measures_before_the_steps_of_the_paper(generator: Generator) -> None:
+    oracle = Oracle(torch.arange(64.0))
+    sampler = Evos(interval_start=10, interval_end=10).build(lattice((8, 8)), 64, generator)
+    requested = []
+    for step in range(35):
+        before = oracle.n_asked
+        sampler.draw(oracle.look(step, 0.0))
+        requested += [step + 1] * (oracle.n_asked - before)
+    assert requested == [1, 11, 21, 31]
+    assert [Evos().interval(p) for p in (0.0, 0.5, 1.0)] == [100, 75, 50]
+
+
+def test_evos_crossover_takes_what_both_maps_name_and_splits_the_rest(generator: Generator) -> None:
+    """A plateau has the error, a lone pixel has error and bend: the pixel is in both lists."""
+    residual = torch.zeros(16, 16)
+    residual[2:7, 2:7] = 1.0
+    residual[12, 12] = 5.0
+    sampler = Evos(share=6 / 256, mutation=0.0).build(lattice((16, 16)), 10**6, generator)
+    drawn = sampler.draw(Oracle(residual.flatten()).look()).index.tolist()
+    assert len(drawn) == len(set(drawn)) == 6
+    assert 12 * 16 + 12 in drawn
+    neighbours = {12 * 16 + 11, 12 * 16 + 13, 11 * 16 + 12, 13 * 16 + 12}
+    assert neighbours & set(drawn)  # error 0 there: only the Laplacian selects them
+
+
+def test_the_laplacian_of_a_quadratic_is_its_second_derivative() -> None:
+    a = torch.arange(9.0)
+    values = (a[:, None] ** 2 + 3 * a[None, :] ** 2 + a[:, None] * a[None, :])[..., None]
+    torch.testing.assert_close(laplacian(values)[1:-1, 1:-1, 0], torch.full((7, 7), 8.0))
+
+
+def test_error_weighted_losses_are_unbiased_and_bounded(generator: Generator) -> None:
+    residual = torch.randn(300, generator=generator).exp()
+    oracle = Oracle(residual)
+    sampler = build({"type": "error_weighted", "uniform": 0.25}, points(300), 200, generator)
+    means, hard = [], 0.0
+    for step in range(300):
+        draw = sampler.draw(oracle.look(step))
+        assert draw.weight is not None
+        assert float(draw.weight.max()) <= 4 + 1e-5
+        means.append(float((draw.weight * residual[draw.index].square()).mean()))
+        hard += float(residual[draw.index].mean()) / 300
+    spread = float(np.std(means)) / math.sqrt(len(means))
+    assert float(np.mean(means)) == pytest.approx(float(residual.square().mean()), abs=4 * spread)
+    assert hard > 1.3 * float(residual.mean())  # and yet it draws samples with large errors
+    assert not sampler.is_biased
+
+
+def test_error_weighted_measures_every_interval(generator: Generator) -> None:
+    oracle = Oracle(torch.ones(20))
+    sampler = build({"type": "error_weighted", "interval": 10}, points(20), 5, generator)
+    for step in range(25):
+        sampler.draw(oracle.look(step))
+    assert oracle.n_asked == 3
+
+
+def steps_picture(n: int = 32) -> Tensor:
+    """Dark left of the middle, bright right of it: one vertical edge."""
+    return (torch.arange(n) >= n // 2).float().expand(n, n).flatten()
+
+
+@pytest.mark.parametrize("edges", ["canny", "sobel"])
+def test_expansive_batches_are_half_edges(edges: str, generator: Generator) -> None:
+    samples = lattice((32, 32), steps_picture(), (1, 0))
+    sampler = build({"type": "expansive", "edges": edges, "share": 1 / 16}, samples, 10**6, generator)
+    index = sampler.draw(Oracle(torch.zeros(1024)).look()).index
+    columns = index % 32
+    assert len(set(index.tolist())) == 64
+    n_edges = int(((columns - 15.5).abs() <= 2).sum())
+    assert 28 <= n_edges <= 45
+
+
+def test_edges_are_found_for_every_order_of_axes(generator: Generator) -> None:
+    """Walkers that all restart are on the edge, in coordinates."""
+    samples = lattice((32, 32), steps_picture(), (1, 0))
+    sampler = build({"type": "soft_mining", "restart": 1.0, "uniform": 0.0}, samples, 200, generator)
+    oracle = Oracle(torch.ones(1024))
+    sampler.draw(oracle.look(0))
+    index = sampler.draw(oracle.look(1)).index
+    assert ((index % 32 - 15.5).abs() <= 1).all()
+
+
+def test_soft_mining_follows_the_gradient_of_the_error(generator: Generator) -> None:
+    samples = lattice((50, 40), order=(1, 0))
+    sampler = build({"type": "soft_mining", "noise": 0.0, "restart": 0.0, "uniform": 0.0}, samples, 100, generator)
+
+    def gradients(index: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones(len(index)), torch.tensor([0.5, 0.0]).expand(len(index), 2)
+
+    look = SamplerState(0, 0.0, lambda index: torch.zeros(len(index), 1), gradients)
+    walkers = sampler.state()["walkers"].clone()
+    draw = sampler.draw(look)
+    x = torch.minimum((walkers * torch.tensor([50, 40])).long(), torch.tensor([49, 39]))
+    assert draw.index.tolist() == sorted((x[:, 1] * 50 + x[:, 0]).tolist())
+    expected = walkers + torch.tensor([20 * 0.5 / 100, 0.0])
+    stays = expected[:, 0] < 1
+    torch.testing.assert_close(sampler.state()["walkers"][stays], expected[stays])
+    assert ((sampler.state()["walkers"] >= 0) & (sampler.state()["walkers"] < 1)).all()
+
+
+def test_soft_mining_weights_are_powers_of_the_error_within_bounds(generator: Generator) -> None:
+    samples = lattice((30, 30))
+    sampler = build({"type": "soft_mining", "alpha": 0.6, "warmup": 100}, samples, 400, generator)
+    oracle = Oracle(torch.linspace(0.5, 1.5, 900))
+    first = sampler.draw(oracle.look(0)).weight
+    assert first is not None
+    torch.testing.assert_close(first, torch.ones(400))
+    draw = sampler.draw(oracle.look(50))
+    assert draw.weight is not None
+    error = oracle.residual[draw.index, 0].square()
+    expected = error.pow(-0.3)
+    torch.testing.assert_close(draw.weight, expected.clamp(max=float(expected.mean() + expected.std())))
+
+
+@pytest.mark.parametrize(
+    "document", [{"type": "expansive"}, {"type": "soft_mining"}, {"type": "evos"}, {"type": "patches"}]
+)
+def test_samplers_that_need_a_lattice_refuse_other_signals(document: dict[str, Any], generator: Generator) -> None:
+    with pytest.raises(UsageError, match=r"needs samples on a lattice, but this signal is of kind 'points'"):
+        build(document, points(50), 10, generator)
+
+
+def test_canny_edges_are_for_pictures(generator: Generator) -> None:
+    with pytest.raises(UsageError, match=r"are for pictures, but the signal has 1 dimension"):
+        build({"type": "expansive"}, lattice((50,)), 10, generator)
+    assert len(build({"type": "expansive", "edges": "sobel"}, lattice((50,)), 50, generator).draw(
+        Oracle(torch.zeros(50)).look()
+    ).index) == 25  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_patches_are_neighbours_and_cover_the_lattice(order: tuple[int, ...], generator: Generator) -> None:
+    samples = lattice((17, 24), order=order)
+    draw = build({"type": "patches", "side": 8}, samples, 10**6, generator).draw(Oracle(torch.zeros(408)).look())
+    assert draw.groups == (9, 6 * 8)  # 17 = 3 patches of 6, overlapping by one
+    assert set(draw.index.tolist()) == set(range(408))
+    x = samples.at(draw.index)[0].reshape(9, 48, 2) * torch.tensor([17, 24])
+    extent = x.amax(1) - x.amin(1)
+    torch.testing.assert_close(extent, torch.tensor([5.0, 7.0]).expand(9, 2))
+    torch.testing.assert_close(x - x[:, :1], (x - x[:, :1])[:1].expand(9, -1, -1), rtol=0, atol=1e-4)
+
+
+def test_patches_share_their_positions_where_the_batch_is_small(generator: Generator) -> None:
+    sampler = build({"type": "patches", "side": 8}, lattice((16, 16)), 43, generator)
+    one, two = (sampler.draw(Oracle(torch.zeros(256)).look()) for _ in range(2))
+    assert one.groups == (4, 10)
+    offsets = one.index.reshape(4, 10) - one.index.reshape(4, 10)[:1]
+    assert (offsets == offsets[:, :1]).all()
+    assert one.index.tolist() != two.index.tolist()
+    with pytest.raises(UsageError, match="cuts this signal into 4 patches, but batch is 3"):
+        build({"type": "patches", "side": 8}, lattice((16, 16)), 3, generator)

@@ -1,0 +1,122 @@
+"""Meshes of fits: components, volume and notes, and a resolution that shows thin shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inr.core.domain import Domain, Frame, Spec
+from inr.fitting import Fit
+from inr.mesh import extract_mesh, mesh_of_fit
+from tests.mesh import shapes
+
+SIDE = 3.0
+
+
+class _Known(nn.Module):
+    """A field that is a formula."""
+
+    smoothness = 0
+
+    def __init__(self, distance: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.distance = distance
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.distance(x)[:, None]
+
+    def lipschitz_bound(self) -> float | None:
+        return None
+
+
+def fit_of(distance: Callable[[Tensor], Tensor], **meta: float) -> Fit:
+    frame = Frame(Domain((0.0,) * 3, (SIDE,) * 3, ("x", "y", "z"), "mesh units"), (0.0,), (SIDE,))
+    made = SimpleNamespace(field=_Known(distance), frame=frame, spec=Spec("shape", 3, 1), meta=meta)
+    return cast(Fit, made)
+
+
+def rod(x: Tensor) -> Tensor:
+    """Radius 1/100, along an axis that is none of the lattice's, ends at 0.1 and 0.9."""
+    along = x.new_tensor([1.0, 0.3, 0.2]) / math.sqrt(1.13)
+    p = x - 0.5
+    t = p @ along
+    across = shapes.norm(p - t[:, None] * along)
+    return torch.maximum(across - 0.01, t.abs() - 0.4)
+
+
+def plate(thickness: float) -> Callable[[Tensor], Tensor]:
+    half = torch.tensor([0.45, 0.45, thickness / 2])
+
+    def distance(x: Tensor) -> Tensor:
+        q = (x - torch.tensor([0.5, 0.5, 0.5157])).abs() - half
+        return shapes.norm(q.clamp(min=0)) + q.amax(dim=1).clamp(max=0)
+
+    return distance
+
+
+def hollow(x: Tensor) -> Tensor:
+    return torch.maximum(shapes.sphere(x), 0.2 - shapes.norm(x - 0.5))
+
+
+def dusty(x: Tensor) -> Tensor:
+    """A ball and 27 balls of half a cell at 64 cells."""
+    at = torch.cartesian_prod(*[torch.tensor([0.1, 0.5, 0.9])] * 3)
+    at = torch.round(at * 64) / 64
+    crumbs = torch.cdist(x, at).amin(dim=1) - 0.5 / 64
+    return torch.minimum(shapes.norm(x - 0.5) - 0.2, crumbs)
+
+
+def test_components_cavities_and_volume_in_units() -> None:
+    ball = 4 / 3 * math.pi
+    found = mesh_of_fit(fit_of(hollow), 96)
+    assert (found.n_components, found.n_cavities, found.n_specks) == (2, 1, 0)
+    assert found.volume == pytest.approx(SIDE**3 * ball * (shapes.R**3 - 0.2**3), rel=0.01)
+    found = mesh_of_fit(fit_of(shapes.sphere), 96)
+    assert (found.n_components, found.n_cavities) == (1, 0)
+    assert found.volume == pytest.approx(SIDE**3 * ball * shapes.R**3, rel=0.01)
+    assert found.thickness == pytest.approx(SIDE * 2 / 3 * shapes.R, rel=0.01)
+    assert found.notes == ()
+
+
+def test_small_components_are_noted() -> None:
+    found = mesh_of_fit(fit_of(dusty), 64)
+    assert (found.n_components, found.n_specks) == (27, 26)  # the one in the middle is inside the ball
+    assert "26 of its 27 surfaces are specks" in found.notes[0]
+
+
+def test_a_surface_that_meets_the_box_is_noted() -> None:
+    assert "meets the walls" in mesh_of_fit(fit_of(shapes.clipped_sphere), 32).notes[0]
+
+
+def test_the_default_resolution_grows_for_a_thin_rod() -> None:
+    exact = SIDE**3 * math.pi * 0.01**2 * 0.8
+    coarse, fine = mesh_of_fit(fit_of(rod), 256), mesh_of_fit(fit_of(rod))
+    assert coarse.volume < 0.985 * exact
+    assert fine.volume == pytest.approx(exact, rel=0.01)
+    assert fine.resolution > 256
+    assert fine.n_components == 1
+    assert mesh_of_fit(fit_of(shapes.sphere)).resolution == 256
+
+
+def test_a_shape_thinner_than_a_cell_is_noted_with_a_resolution_that_shows_it() -> None:
+    thin = fit_of(plate(1 / 100), thickness=SIDE / 100)
+    found = mesh_of_fit(thin, 32)
+    assert found.outcome == "empty" or found.volume < 0.5 * SIDE**3 * 0.81 / 100
+    assert "thick in places, less than a cell of 0.0938" in found.notes[-1]
+    assert "use `resolution=200`" in found.notes[-1]
+    enough = mesh_of_fit(thin, 200)
+    assert enough.notes == ()
+    assert enough.volume == pytest.approx(SIDE**3 * 0.81 / 100, rel=0.01)
+    assert "no resolution is high enough" in mesh_of_fit(fit_of(plate(1e-4), thickness=SIDE * 1e-4), 32).notes[-1]
+
+
+def test_an_empty_mesh_has_no_parts() -> None:
+    found: Any = extract_mesh(lambda x: x[:, :1] + 1, resolution=8)
+    assert (found.n_components, found.n_specks, found.volume, found.thickness) == (0, 0, 0.0, 0.0)

@@ -1,0 +1,112 @@
+"""Distillation: from one family to another and back, on lattices and distances."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import inr
+from inr.core.errors import UsageError
+from inr.fitting import Fit, Progress
+from inr.fitting.teacher import DistanceTeacher, teacher_of
+from inr.signals.analytic import demo
+from inr.signals.array import Array
+from inr.workflows.distillation import distil
+from inr.workflows.fit import fit
+
+SIREN: dict[str, Any] = {"type": "siren", "width": 32, "depth": 3}
+GRID: dict[str, Any] = {
+    "type": "hash_grid",
+    "encoding": {"type": "hash_grid", "levels": 5, "log2_table": 11, "finest": [41]},
+}
+QUICK = {"lr": 1e-3, "batch": 1600}
+
+
+def waves(n: int = 40) -> Array:
+    a = (np.arange(n, dtype=np.float32) + 0.5) / n
+    return Array.of_array(np.sin(6 * a)[:, None] * np.cos(9 * a)[None, :])
+
+
+@pytest.fixture(scope="module")
+def taught() -> Fit:
+    return fit(waves(), SIREN, {"steps": 250, **QUICK})
+
+
+def test_siren_to_hash_grid_and_back(taught: Fit, tmp_path: Path) -> None:
+    grid = distil(taught, GRID, {"steps": 200}, name="a.safetensors")
+    assert grid.metrics["psnr_db"] > 40
+    assert grid.metrics["psnr_between_db"] > 35
+    again = distil(grid, SIREN, {"steps": 300, **QUICK}, name="b.safetensors")
+    assert again.metrics["psnr_db"] > 40
+    assert waves().metrics(again)["psnr_db"] > 35  # against the signal, which neither student was fitted to
+    again.save(tmp_path / "again.safetensors")
+    loaded = inr.load(tmp_path / "again.safetensors")
+    np.testing.assert_array_equal(loaded.render()[0], again.render()[0])
+    origin = loaded.provenance["distilled_from"]
+    assert (origin["file"], origin["field"]) == ("b.safetensors", "hash_grid")
+    assert origin["provenance"]["distilled_from"]["file"] == "a.safetensors"
+
+
+def test_fidelity_is_to_the_teacher_and_infinite_for_itself(taught: Fit) -> None:
+    teacher = teacher_of(taught, "t")
+    assert teacher.metrics(taught)["psnr_db"] > 100
+    off = dataclasses.replace(taught, frame=dataclasses.replace(taught.frame, offset=(taught.frame.offset[0] + 0.02,)))
+    moved = teacher.metrics(off)
+    peak = teacher.peak
+    assert peak is not None
+    assert moved["psnr_db"] == pytest.approx(20 * np.log10(peak / 0.02), abs=0.01)
+    assert moved["psnr_between_db"] == pytest.approx(moved["psnr_db"], abs=0.01)
+
+
+def test_the_teachers_pool_is_its_lattice_and_uniform_points(taught: Fit) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pool = teacher_of(taught, "t").pool(generator)
+    batch = pool.batch(torch.arange(pool.size))
+    assert pool.size == 2 * 40 * 40
+    with torch.no_grad():
+        torch.testing.assert_close(taught.field(batch.x), batch.y, atol=1e-5, rtol=0)
+    assert teacher_of(taught, "t").at_stage(0, is_lattice=True).pool(generator).order == (0, 1)
+    coarse = teacher_of(taught, "t").at_stage(3, is_lattice=False).pool(generator)
+    smooth = coarse.batch(torch.arange(coarse.size)).y
+    assert smooth.std() < 0.9 * batch.y[:1600].std()
+
+
+def test_stages_share_the_steps_and_progress_is_continuous(taught: Fit) -> None:
+    heard: list[Progress] = []
+    done = distil(taught, GRID, {"steps": 50}, stages=3, on_progress=heard.append)
+    assert [p.step for p in heard] == list(range(1, 51))
+    assert {p.steps for p in heard} == {50}
+    assert (done.steps, done.settings.steps) == (50, 50)
+    with pytest.raises(UsageError, match="`stages` is 0, expected 1 to 8"):
+        distil(taught, GRID, stages=0)
+
+
+BALL: dict[str, Any] = {"type": "siren", "width": 32, "depth": 2, "activation": {"type": "sine", "omega": 8}}
+BRIEFLY = {"steps": 300, "lr": 3e-3, "batch": 2048}
+
+
+@pytest.fixture(scope="module")
+def sphere() -> Fit:
+    return fit(demo("sphere"), BALL, BRIEFLY)
+
+
+def test_distances_agree_in_sign_and_size(sphere: Fit) -> None:
+    student = distil(sphere, BALL, {**BRIEFLY, "seed": 5})
+    assert student.metrics["iou"] > 0.93
+    assert student.metrics["sign_agreement"] > 0.7
+    assert student.metrics["mean_abs_difference"] < 0.08
+    assert demo("sphere").metrics(student)["iou"] > 0.9
+
+
+def test_surface_points_are_on_the_teachers_surface(sphere: Fit) -> None:
+    teacher = DistanceTeacher(sphere, "t")
+    points = teacher.surface_points(500, torch.Generator().manual_seed(0))
+    assert len(points) > 125
+    assert teacher.values(points).abs().max() < 1e-3
+    radius = torch.linalg.vector_norm(sphere.frame.domain.from_unit(points), dim=-1)
+    assert float((radius - 1).abs().median()) < 0.05  # the median: a brief fit has small parts besides the sphere
