@@ -38,4 +38,4 @@ def test_a_flat_ring_comes_back_from_the_codec_in_one_part(tmp_path: Path) -> No
     assert mesh.n_components == 1
     assert mesh.volume == pytest.approx(float(ring.volume), rel=0.05)
     assert made.is_verified
-    assert made.metrics["iou"] > 0.95
+    assert made.metrics["iou"] > 0.9

@@ -72,6 +72,15 @@ def test_odd_sizes_and_grey_frames_are_written_with_notes_where_needed() -> None
 
 
 @pytest.mark.slow
+def test_equal_frames_give_equal_bytes_whatever_memory_held_before() -> None:
+    frames, found = moving(6, 104, 152), set()
+    for i in range(20):
+        stale = [np.full(1000 * j, i + j, np.uint8) for j in range(1, 60)]
+        del stale
+        found.add(encode(frames, FPS, ".mp4")[0])
+    assert len(found) == 1
+
+
 def test_a_clip_filmed_sideways_is_turned_upright(tmp_path: Path) -> None:
     data = bytearray(encode(moving(), FPS, ".mp4")[0])
     at = data.index(b"tkhd") + 44  # the matrix of the track
