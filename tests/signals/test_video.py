@@ -71,7 +71,6 @@ def test_odd_sizes_and_grey_frames_are_written_with_notes_where_needed() -> None
     assert any("16.67 frames per second" in note for note in notes)
 
 
-@pytest.mark.slow
 def test_equal_frames_give_equal_bytes_whatever_memory_held_before() -> None:
     frames, found = moving(6, 104, 152), set()
     for i in range(20):
@@ -81,6 +80,7 @@ def test_equal_frames_give_equal_bytes_whatever_memory_held_before() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_a_clip_filmed_sideways_is_turned_upright(tmp_path: Path) -> None:
     data = bytearray(encode(moving(), FPS, ".mp4")[0])
     at = data.index(b"tkhd") + 44  # the matrix of the track
