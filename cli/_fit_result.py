@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +34,9 @@ def rendering_target(name: str | None, signal: Signal, *, force: bool) -> Output
 
 def write_rendering(result: Fit, target: OutputTarget) -> tuple[str, ...]:
     """Write what a fit looks like on its signal's own lattice, in the format of the target's suffix; returns notes."""
-    values, meta = result.render()
-    file = io.BytesIO()
-    notes = result.kind.write(values, meta, file, target.suffix(result.kind.formats[0]))
-    target.write(file.getvalue())
-    return notes
+    bands, meta = result.bands()
+    with target.opened() as file:
+        return result.kind.write_bands(bands, meta, file, target.suffix(result.kind.formats[0]))
 
 
 def tracking_line(track: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from inr.core.errors import UnreadableError, UsageError, unknown_name
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from inr.signals import Source
 
 PIPE = "-"
+_PART_BYTES = 2**20
 
 
 def source(name: str) -> Source:
@@ -79,6 +82,24 @@ class OutputTarget:
     def suffix(self, default: str) -> str:
         """The suffix of the file's name; the default for stdout, and for a pipe or device without one."""
         return ("" if self.path is None else self.path.suffix.lower()) or default
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """An open file, which can be read and sought too. It becomes the output if the block ends without an error.
+
+        Raises as `write`.
+        """
+        from inr.core.files import seekable, whole_file
+
+        if self.path is not None:
+            with whole_file(self.path, force=self.force) as file:
+                yield file
+            return
+        with seekable("stdout") as held:
+            yield held
+            held.seek(0)
+            while part := held.read(_PART_BYTES):
+                write_stdout(part)
 
     def write(self, data: bytes, *, keep: bool = False) -> None:
         """All of the bytes, and a file whole or not at all. keep: as for `write_file`.

@@ -132,15 +132,13 @@ def run(task: DecompressTask) -> Document:
         started = time.perf_counter()
         with naming(task.name):
             decoded = decode.decompress(data, limits=limits)
-        result, notes = _written(decoded, suffix, task.resolution)
+        n_bytes, notes = _write(decoded, suffix, task.resolution, target)
         seconds = time.perf_counter() - started
-        if result is not None:
-            target.write(result)
     return {
         "input": task.name,
-        "output": None if result is None else target.name,
-        "outcome": "empty" if result is None else "done",
-        "bytes": 0 if result is None else len(result),
+        "output": target.name if n_bytes else None,
+        "outcome": "done" if n_bytes else "empty",
+        "bytes": n_bytes,
         "kind": header.kind,
         "profile": decoded.profile,
         "shape": list(header.shape) or None,
@@ -152,11 +150,12 @@ def run(task: DecompressTask) -> Document:
     }
 
 
-def _written(decoded: Decoded, suffix: str, resolution: int | None) -> tuple[bytes | None, tuple[str, ...]]:
-    """The file's bytes, None for an empty mesh, and notes."""
-    out = io.BytesIO()
+def _write(decoded: Decoded, suffix: str, resolution: int | None, target: OutputTarget) -> tuple[int, tuple[str, ...]]:
+    """Write the output; returns its size, 0 for an empty mesh, which is not written, and notes."""
     if suffix == MODEL:
-        return decoded.fit().to_bytes(), ()
+        data = decoded.fit().to_bytes()
+        target.write(data)
+        return len(data), ()
     if suffix in MESHES:
         import inr
         from inr.mesh import save_mesh
@@ -164,13 +163,15 @@ def _written(decoded: Decoded, suffix: str, resolution: int | None) -> tuple[byt
         mesh = inr.extract_mesh(decoded.fit(), resolution)
         if mesh.outcome == "empty":
             low, high = mesh.value_range
-            return None, (f"empty mesh: the field never crosses 0; its values range from {low:.4g} to {high:.4g}",)
-        notes = tuple(save_mesh(mesh, out, suffix))
-        return out.getvalue(), (*notes, *mesh.notes)
+            return 0, (f"empty mesh: the field never crosses 0; its values range from {low:.4g} to {high:.4g}",)
+        with target.opened() as file:
+            notes = tuple(save_mesh(mesh, file, suffix))
+            return file.seek(0, io.SEEK_END), (*notes, *mesh.notes)
     from inr.codec.decoded import write
 
-    notes = write(decoded, out, suffix)
-    return out.getvalue(), notes
+    with target.opened() as file:
+        notes = write(decoded, file, suffix)
+        return file.seek(0, io.SEEK_END), notes
 
 
 def _target(task: DecompressTask, suffixes: tuple[str, ...], default: str) -> tuple[OutputTarget, str]:

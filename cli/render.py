@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inr.core.errors import UsageError
-from inr.core.files import whole_file
 from inr.core.text import printable
 
 from . import _options as options
@@ -20,14 +19,11 @@ from ._output import Output, human_bytes
 if TYPE_CHECKING:
     from inr.signals import View
 
-BYTES_PER_VALUE = 16
-"""float32 values, and copies of them while they are clipped, rounded and encoded."""
+BYTES_PER_VALUE = 2
+"""Of a format that is encoded from the whole result: the samples, and what the encoder adds."""
 
 LEAST = 1e-9
 """Share of a signal, or of its samples, below which nothing is left to render."""
-
-LARGE = 2**26
-"""Values beyond which a rendering is written in parts if the format allows it, so that memory is bounded."""
 
 
 def render(
@@ -102,21 +98,15 @@ def render(
         default = _default_suffix(kind.formats, view.slices)
         target, suffix = formatted_target(output, form, f"{given.stem}.render", kind.formats, default, force=force)
         grid, viewed = kind.grid(fit.spec, fit.frame, fit.meta, view)
-        n_values = grid.size * fit.spec.d_out
-        writer = kind.part_writers.get(suffix)
-        if n_values > LARGE and writer is not None and target.path is not None and not view.slices:
-            bands, _, meta = fit.parts(view)
-            with whole_file(target.path, force=target.force) as opened:
-                writer(bands, (*grid.shape, fit.spec.d_out), meta, opened)
-                n_bytes = opened.seek(0, io.SEEK_END)
-        else:
-            hint = "use --crop, or write .npy, .tif, .wav or .flac, which can be written in parts"
-            check_memory(n_values * BYTES_PER_VALUE, f"a rendering of {grid.size:,} samples", hint)
-            values, meta = fit.render(view)
-            file = io.BytesIO()
-            out.notes(kind.write(values, meta, file, suffix))
-            n_bytes = file.tell()
-            target.write(file.getvalue())
+        if suffix in kind.held_formats:
+            hint = "write another format, which is written in parts, or use --crop"
+            n_bytes = grid.size * fit.spec.d_out * BYTES_PER_VALUE
+            check_memory(n_bytes, f"a rendering of {grid.size:,} samples as {suffix}", hint)
+        bands, meta = fit.bands(view)
+        with target.opened() as file:
+            notes = kind.write_bands(bands, meta, file, suffix)
+            n_bytes = file.seek(0, io.SEEK_END)
+        out.notes(notes)
     shape = [grid.shape[axis] for axis in grid.order if axis not in viewed.get("sliced", ())]
     document = {
         "output": target.name,

@@ -66,10 +66,10 @@ def pngs() -> list[bytes]:
 
 
 def pngs_of_16_bits() -> list[bytes]:
-    from inr.signals.files import pictures as _pictures
+    from inr.signals.files.picture_writing import encode
 
-    made = [_pictures.encode(pixels(4, 5, c, "uint16").reshape(4, 5, c), ".png") for c in (1, 2, 3, 4)]
-    return [*made, _pictures.encode(pixels(3, 3, 3, "uint16"), ".png", icc=b"profile" * 4)]
+    made = [encode(pixels(4, 5, c, "uint16").reshape(4, 5, c), ".png") for c in (1, 2, 3, 4)]
+    return [*made, encode(pixels(3, 3, 3, "uint16"), ".png", icc=b"profile" * 4)]
 
 
 def jpegs() -> list[bytes]:

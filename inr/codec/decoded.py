@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,7 +13,8 @@ from inr.codec.container.header import Header
 from inr.codec.guards import only_format_errors
 from inr.codec.kind import Values
 from inr.core.errors import FormatError, UsageError, unknown_name
-from inr.core.files import write_file
+from inr.core.files import whole_file
+from inr.signals.files.bands import Bands
 
 if TYPE_CHECKING:
     from inr.fitting import Fit
@@ -29,6 +30,10 @@ class Decoded(ABC):
     @abstractmethod
     def values(self) -> Values:
         """Values [*shape, C] in the signal's units, with the array axes that the signal's `write` expects."""
+
+    def bands(self) -> Bands:
+        """The values in bands, to be read once."""
+        return Bands.of(self.values())
 
     def fit(self) -> Fit:
         """The field as a model. Raises UsageError if the profile does not code a field."""
@@ -49,10 +54,8 @@ class Decoded(ABC):
             return ()
         if suffix not in formats_of(self.header):
             raise unknown_name("format", suffix[1:], [known[1:] for known in formats_of(self.header)])
-        out = io.BytesIO()
-        notes = write(self, out, suffix)
-        write_file(path, out.getvalue(), force=True)
-        return notes
+        with whole_file(path, force=True) as file:
+            return write(self, file, suffix)
 
 
 class FieldDecoded(Decoded):
@@ -63,6 +66,9 @@ class FieldDecoded(Decoded):
 
     def values(self) -> Values:
         return self._fit.render()[0]
+
+    def bands(self) -> Bands:
+        return self._fit.bands()[0]
 
     def fit(self) -> Fit:
         return self._fit
@@ -77,7 +83,18 @@ def write(decoded: Decoded, file: BinaryIO, suffix: str) -> tuple[str, ...]:
     """Write a decoded signal in the format of a suffix. Returns notes. UsageError if the format cannot hold it."""
     header = decoded.header
     with only_format_errors():
-        values = decoded.values()
-        if not np.isfinite(values).all():
-            raise FormatError("the file decodes to values that are not finite")
-    return header.codec_kind.write_file(values, header.meta, file, suffix)
+        bands = decoded.bands()
+    return header.codec_kind.write_file(Bands(bands.shape, _checked(bands)), header.meta, file, suffix)
+
+
+def _checked(bands: Bands) -> Iterator[Values]:
+    """The bands, unless the file decodes to values that are not finite. Raises FormatError."""
+    coming = iter(bands)
+    while True:
+        with only_format_errors():
+            band = next(coming, None)
+            if band is not None and not np.isfinite(band).all():
+                raise FormatError("the file decodes to values that are not finite")
+        if band is None:
+            return
+        yield band

@@ -19,6 +19,7 @@ from inr.core.registry import Registry
 if TYPE_CHECKING:
     from inr.codec.container.byte_fields import Reader, Writer
     from inr.codec.container.header import Header
+    from inr.signals.files.bands import Bands
 
 CODEC_KINDS: Registry[type[CodecKind]] = Registry("kind of signal in a compressed file", "inr.codec.kinds")
 
@@ -98,11 +99,11 @@ class CodecKind(ABC):
         return SIGNALS[CODEC_KINDS.name_of(cls)].formats
 
     @classmethod
-    def write_file(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """Write decoded values [*array_shape] in the format of a suffix; returns notes."""
+    def write_file(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        """Write decoded values [*array_shape, C] in the format of a suffix; returns notes."""
         from inr.signals import SIGNALS
 
-        return SIGNALS[CODEC_KINDS.name_of(cls)].write(values, {**meta, "sliced": []}, file, suffix)
+        return SIGNALS[CODEC_KINDS.name_of(cls)].write_bands(bands, meta, file, suffix)
 
 
 def name_of(number: int) -> str:

@@ -93,12 +93,19 @@ def whole_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
             with _new_file(path, target if force else path, force=force) as file:
                 yield file
             return
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as held, writing(path):  # a seekable buffer
-        yield cast(BinaryIO, held)
+    with seekable(path) as held:
+        yield held
         held.seek(0)
         number = descriptor_of(path)
         with open(os.open(path, os.O_WRONLY) if number is None else os.dup(number), "wb") as out:
             shutil.copyfileobj(held, out)
+
+
+@contextlib.contextmanager
+def seekable(what: Path | str) -> Iterator[BinaryIO]:
+    """A temporary file for what goes to a pipe; it is in memory while it is small. what: the output, in messages."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as held, writing(what):
+        yield cast(BinaryIO, held)
 
 
 @contextlib.contextmanager

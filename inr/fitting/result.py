@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from inr._version import __version__
 from inr.core.config import parse
 from inr.core.document import MODEL_FORMAT
-from inr.core.domain import Frame, Grid, Spec
+from inr.core.domain import Frame, Spec
 from inr.core.errors import UsageError
 from inr.core.files import write_file
 from inr.fields import Field
@@ -31,10 +31,10 @@ from inr.fitting.model_file import (
     unreadable_if_invalid,
 )
 from inr.fitting.settings import FitConfig
-from inr.signals import SIGNALS, Signal, Source, Values, View
+from inr.signals import SIGNALS, Signal, Source, Values, View, evaluate_bands, evaluate_grid
+from inr.signals.files.bands import Bands
 
 EVALUATION_CHUNK = 1 << 15
-PART_VALUES = 2**24
 
 Outcome = Literal["done", "target_not_reached", "diverged", "interrupted"]
 
@@ -123,30 +123,15 @@ class Fit:
         asked = {key: value for key, value in given.items() if value is not None}
         view = dataclasses.replace(view or View(), **asked)
         grid, meta = self.kind.grid(self.spec, self.frame, self.meta, view)
-        return self._on_grid(grid, 0, grid.size).reshape(*grid.shape, -1).numpy(), meta
+        return evaluate_grid(self, grid, self.frame.d_out), meta
 
-    def parts(self, view: View | None = None) -> tuple[Iterator[Values], Grid, dict[str, Any]]:
-        """What `render` returns, as bands [n, *shape[1:], C] along the first array axis, in order, each evaluated when
-        the iterator reaches it; the lattice, and the metadata. A band has at most 2^24 values, but at least one row."""
+    def bands(self, view: View | None = None) -> tuple[Bands, dict[str, Any]]:
+        """What `render` returns in bands, each evaluated when it is read, without the axes that slices remove; and the
+        metadata. They are what `write_bands` of its kind takes."""
         grid, meta = self.kind.grid(self.spec, self.frame, self.meta, view or View())
-        per_row = grid.size // grid.shape[0]
-        n_rows = max(1, PART_VALUES // (per_row * self.frame.d_out))
-
-        def bands() -> Iterator[Values]:
-            for first in range(0, grid.shape[0], n_rows):
-                last = min(first + n_rows, grid.shape[0])
-                values = self._on_grid(grid, first * per_row, last * per_row)
-                yield values.reshape(last - first, *grid.shape[1:], -1).numpy()
-
-        return bands(), grid, meta
-
-    def _on_grid(self, grid: Grid, first: int, last: int) -> Tensor:
-        """Values [last - first, C] at a range of the grid's flat indices."""
-        out = torch.empty(last - first, self.frame.d_out)
-        for start in range(first, last, EVALUATION_CHUNK):
-            stop = min(start + EVALUATION_CHUNK, last)
-            out[start - first : stop - first] = self(grid.points(torch.arange(start, stop)))
-        return out
+        sliced = meta.get("sliced", ())
+        shape = tuple(n for axis, n in enumerate(grid.shape) if axis not in sliced)
+        return evaluate_bands(self, grid, self.frame.d_out, shape), meta
 
     def document(self) -> dict[str, Any]:
         """The JSON document of the model file, next to its tensors."""

@@ -22,11 +22,11 @@ from inr.signals import (
     Pool,
     Signal,
     Source,
-    Values,
     View,
     evaluate_points,
 )
 from inr.signals import metrics as measures
+from inr.signals.files.bands import Bands
 
 _TEST_SEED = 0x5EED
 _TEST_POINTS = 2**16
@@ -70,7 +70,7 @@ class Teacher(Signal):
         raise UsageError("a teacher has no views of its own; use those of its kind")
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         raise UsageError("a teacher is not written; use its kind")
 
 
@@ -116,17 +116,18 @@ class LatticeTeacher(Teacher):
 
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:
         """psnr_db (sounds: snr_db first) and mse on the lattice, psnr_between_db on uniform points; nothing rounded."""
-        taught = self._like.values.numpy()
-        learned = self._like.sampled(evaluate)
+        errors = measures.SquaredError()
+        for learned, taught in self._like.beside(self._like.sampled(evaluate)):
+            errors.add(learned, taught)
         x = torch.rand(_TEST_POINTS, self.spec.d_in, generator=torch.Generator().manual_seed(_TEST_SEED))
         between = measures.mse(evaluate(x).cpu().numpy(), self.frame.from_field(self.values(x)).numpy())
-        error, peak = measures.mse(learned, taught), self._like.peak or 1.0
+        peak = self._like.peak or 1.0
         found = {
-            "psnr_db": measures.psnr_of_mse(error, peak),
+            "psnr_db": measures.psnr_of_mse(errors.mse, peak),
             "psnr_between_db": measures.psnr_of_mse(between, peak),
-            "mse": error,
+            "mse": errors.mse,
         }
-        return {"snr_db": measures.snr(learned, taught), **found} if self.headline == "snr_db" else found
+        return {"snr_db": errors.snr_db, **found} if self.headline == "snr_db" else found
 
 
 class DistanceTeacher(Teacher):

@@ -12,7 +12,7 @@ import numpy as np
 
 from inr.core.text import printable
 from inr.report.style import matplotlib
-from inr.signals.files.pictures import encode
+from inr.signals.files.picture_writing import encode
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[Any]]

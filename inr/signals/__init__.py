@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inr.signals._distance import evaluate_points as evaluate_points
     from inr.signals._distance import paint_distances as paint_distances
     from inr.signals._lattice import Lattice as Lattice
+    from inr.signals._lattice import evaluate_bands as evaluate_bands
     from inr.signals._lattice import evaluate_grid as evaluate_grid
     from inr.signals._signal import SIGNALS as SIGNALS
     from inr.signals._signal import Batch as Batch
@@ -34,7 +35,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "_distance": ["DistanceSignal", "PointPool", "evaluate_points", "paint_distances"],
-        "_lattice": ["Lattice", "evaluate_grid"],
+        "_lattice": ["Lattice", "evaluate_bands", "evaluate_grid"],
         "_signal": ["SIGNALS", "Batch", "Evaluate", "Pool", "Signal", "Values", "View"],
         "_source": ["Source"],
         "loading": ["default_field_of", "kind_of", "kinds_with", "load_signal", "suffixes_of"],

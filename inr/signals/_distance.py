@@ -13,9 +13,11 @@ from inr.core.domain import Domain, Frame, Grid, Spec
 from inr.core.errors import UnreadableError, UsageError
 from inr.core.rules import positive
 from inr.signals._described import Described
-from inr.signals._lattice import CHUNK, squeeze_slices, view_grid
+from inr.signals._lattice import CHUNK, view_grid
 from inr.signals._signal import Batch, Evaluate, Signal, Values, View
-from inr.signals.files.pictures import encode
+from inr.signals.files.bands import Bands
+from inr.signals.files.npy import write_npy
+from inr.signals.files.picture_writing import save
 from inr.signals.solids.orient import Floats
 
 _MARGIN = 1.1
@@ -41,17 +43,22 @@ class DistanceSignal(Signal):
         return grid, {**meta, "sliced": sliced}
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """.npy: float32 distances in mesh units, axes x, y, z; .png: one slice, drawn by `paint_distances`."""
-        array = squeeze_slices(values, meta)[..., 0]
+        distances = bands.each(lambda part: part[..., 0], bands.shape[:-1])
         if suffix == ".npy":
-            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+            write_npy(distances, "float32", file)
             return ()
-        if array.ndim != 2:
+        if len(distances.shape) != 2:
             raise UsageError(
-                f"distances with {array.ndim} axes cannot be drawn as .png, expected 2", "use `slices`, such as z=0"
+                f"distances with {len(distances.shape)} axes cannot be drawn as .png, expected 2",
+                "use `slices`, such as z=0",
             )
-        file.write(encode(paint_distances(array.T[::-1], float(meta["side"])), ".png"))
+        upright = Bands.of(distances.whole().T[::-1])
+        side = float(meta["side"])
+        pixel = side / max(upright.shape)
+        painted = upright.each(lambda part: paint_distances(part, side, pixel), (*upright.shape, 3))
+        save(painted, "uint8", file, ".png")
         return ("blue is inside, orange outside, lines are 1/40 of the cube's side apart",)
 
 
@@ -104,12 +111,15 @@ def cube_frame(vertices: Floats) -> Frame:
     return Frame(domain, (0.0,), (side,))
 
 
-def paint_distances(distance: Values, side: float) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Distances [rows, columns] as an RGB picture: blue inside, orange outside, iso-lines, the surface in white."""
+def paint_distances(distance: Values, side: float, pixel: float | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Distances [rows, columns] as an RGB picture: blue inside, orange outside, iso-lines, the surface in white.
+
+    side: of the cube. pixel: width of a pixel, in the same units; None: the longer side of the picture is the cube's.
+    """
+    pixel = side / max(distance.shape) if pixel is None else pixel
     shade = 1 - 0.75 * np.exp(-12 * np.abs(distance) / side)
     lines = 0.85 + 0.15 * np.cos(2 * np.pi * 40 * distance / side)
     colour = np.where(distance[..., None] < 0, (0.35, 0.65, 1.0), (1.0, 0.65, 0.3)) * (shade * lines)[..., None]
-    pixel = side / max(distance.shape)
     surface = np.clip(1.5 - np.abs(distance) / pixel, 0, 1)[..., None]
     painted: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(255 * (colour * (1 - surface) + surface)).astype(np.uint8)
     return painted

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from inr.core.domain import Domain, Frame, Grid, Spec
 from inr.core.errors import UsageError, did_you_mean
 from inr.signals._described import MAX_SAMPLES
 from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
+from inr.signals.files.bands import Bands, rows_of
 
 CHUNK = 2**18
 MAX_KEPT_POINTS = 2**24
@@ -24,12 +26,11 @@ AnyArray = np.ndarray[Any, np.dtype[Any]]
 class Lattice(Signal):
     """A signal stored as an array [*shape, C] in its own units.
 
-    values: float32. order: array axis per coordinate, as in `Grid`. weight: loss weights [*shape, C], or None for ones.
+    values: float32. order: array axis per coordinate, as in `Grid`.
     """
 
     values: Tensor
     order: tuple[int, ...]
-    weight: Tensor | None
 
     def __init__(
         self,
@@ -38,42 +39,55 @@ class Lattice(Signal):
         meta: dict[str, Any],
         notes: tuple[str, ...] = (),
         order: tuple[int, ...] | None = None,
-        weight: Tensor | None = None,
     ) -> None:
         shape = values.shape[:-1]
         self.values = torch.from_numpy(np.ascontiguousarray(values))
         self.order = order or tuple(range(len(shape)))
-        self.weight = weight
         self.frame, self.meta, self.notes = frame, meta, notes
         self.spec = Spec(self.kind, frame.d_in, frame.d_out, tuple(shape[axis] for axis in self.order))
 
     def pool(self, generator: Generator) -> Pool:
         return _LatticePool(self)
 
+    def weight_of(self, values: Tensor) -> Tensor | None:
+        """Loss weights of values [N, C] of this signal, or None for ones."""
+        return None
+
     @abstractmethod
-    def metrics_of(self, values: Values) -> dict[str, float]:
+    def measure(self, bands: Bands) -> dict[str, float]:
         """Quality of values [*shape, C] on this signal's own lattice, as they are written."""
 
-    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
-        return self.metrics_of(self.sampled(evaluate))
+    def metrics_of(self, values: Values) -> dict[str, float]:
+        """As `measure`, of values in one array."""
+        return self.measure(Bands.of(values))
 
-    def sampled(self, evaluate: Evaluate) -> Values:
-        """A field's values [*shape, C] on this signal's own lattice, evaluated in chunks of 2^18 points."""
+    def metrics(self, evaluate: Evaluate) -> dict[str, float]:
+        return self.measure(self.sampled(evaluate))
+
+    def sampled(self, evaluate: Evaluate) -> Bands:
+        """A field's values [*shape, C] on this signal's own lattice."""
         grid = Grid.whole(tuple(self.values.shape[:-1]), self.order)
-        return evaluate_grid(evaluate, grid, self.spec.d_out)
+        return evaluate_bands(evaluate, grid, self.spec.d_out)
+
+    def beside(self, bands: Bands) -> Iterator[tuple[Values, Values]]:
+        """Each band of values [*shape, C], and this signal's values there."""
+        own = self.values.numpy()
+        first = 0
+        for part in bands:
+            yield part, own[first : first + len(part)]
+            first += len(part)
 
 
 class _LatticePool:
-    """Samples by flat, row-major index; kept once per device, with their coordinates if there are at most 2^24."""
+    """Samples by flat, row-major index. Once per device it keeps the signal's values, and the coordinates if there are
+    at most 2^24."""
 
     def __init__(self, signal: Lattice) -> None:
+        self._signal = signal
         self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
-        c = signal.spec.d_out
-        y = signal.frame.to_field(signal.values.reshape(-1, c))
-        weight = None if signal.weight is None else signal.weight.reshape(-1, c)
         x = self._grid.points(torch.arange(self.size)) if self.size <= MAX_KEPT_POINTS else None
-        self._source = (x, y, weight)
-        self._on = {y.device: self._source}
+        self._source = (x, signal.values.reshape(-1, signal.spec.d_out))
+        self._on = {signal.values.device: self._source}
 
     @property
     def size(self) -> int:
@@ -85,26 +99,50 @@ class _LatticePool:
 
     def batch(self, index: Tensor) -> Batch:
         if index.device not in self._on:
-            x, y, weight = (None if t is None else t.to(index.device) for t in self._source)
-            assert y is not None
-            self._on[index.device] = (x, y, weight)
-        x, y, weight = self._on[index.device]
+            x, values = self._source
+            self._on[index.device] = (None if x is None else x.to(index.device), values.to(index.device))
+        x, values = self._on[index.device]
+        found = values.index_select(0, index)
         return Batch(
             self._grid.points(index) if x is None else x.index_select(0, index),
-            y.index_select(0, index),
-            None if weight is None else weight.index_select(0, index),
+            self._signal.frame.to_field(found),
+            self._signal.weight_of(found),
         )
 
 
+def evaluate_bands(evaluate: Evaluate, grid: Grid, channels: int, shape: tuple[int, ...] | None = None) -> Bands:
+    """A field's values on a lattice, each band evaluated when it is read.
+
+    shape: of the values without their channels, if not that of the lattice. The field is called with 2^18 points at a
+    time, whatever the bands are, because the last bits of its values can depend on this number.
+    """
+    shape = (*(grid.shape if shape is None else shape), channels)
+
+    def chunks() -> Iterator[Values]:
+        with torch.no_grad():
+            for start in range(0, grid.size, CHUNK):
+                index = torch.arange(start, min(start + CHUNK, grid.size))
+                yield evaluate(grid.points(index)).to("cpu", torch.float32).numpy()
+
+    def parts() -> Iterator[Values]:
+        per_row = math.prod(shape[1:-1])
+        left, coming = np.empty((0, channels), np.float32), chunks()
+        for rows in rows_of(shape):
+            part = np.empty(((rows.stop - rows.start) * per_row, channels), np.float32)
+            filled = 0
+            while filled < len(part):
+                left = left if len(left) else next(coming)
+                n = min(len(left), len(part) - filled)
+                part[filled : filled + n] = left[:n]
+                filled, left = filled + n, left[n:]
+            yield part.reshape(-1, *shape[1:])
+
+    return Bands(shape, parts())
+
+
 def evaluate_grid(evaluate: Evaluate, grid: Grid, channels: int) -> Values:
-    """A field's values [*grid.shape, C] on a lattice, evaluated in chunks of 2^18 points."""
-    out = torch.empty(grid.size, channels)
-    with torch.no_grad():
-        for start in range(0, grid.size, CHUNK):
-            index = torch.arange(start, min(start + CHUNK, grid.size))
-            out[start : start + CHUNK] = evaluate(grid.points(index)).to("cpu", torch.float32)
-    values: Values = out.reshape(*grid.shape, channels).numpy()
-    return values
+    """A field's values [*grid.shape, C] on a lattice."""
+    return evaluate_bands(evaluate, grid, channels).whole()
 
 
 def min_max_map(values: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -211,8 +249,3 @@ def _slices(kind: str, domain: Domain, slices: Mapping[str, float], offset: floa
     if len(fixed) == domain.d_in:
         raise UsageError(f"`slices` fixes all {domain.d_in} axes, expected at most {domain.d_in - 1}")
     return fixed
-
-
-def squeeze_slices(values: AnyArray, meta: Mapping[str, Any]) -> AnyArray:
-    """Remove the array axes that the view's slices fixed (`meta["sliced"]`)."""
-    return np.squeeze(values, axis=tuple(meta.get("sliced", ())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from inr.core.kind import KINDS, Kind
 from inr.signals._demo import Demo
 from inr.signals._described import Described
 from inr.signals._source import Source as Source
+from inr.signals.files.bands import Bands
 
 if TYPE_CHECKING:
     from inr.core.registry import Registry
@@ -28,10 +29,6 @@ Evaluate = Callable[[Tensor], Tensor]
 """A fitted field seen from a signal: unit-box coordinates [N, D] to values in the signal's units [N, C]."""
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
-
-PartWriter = Callable[[Iterator[Values], tuple[int, ...], Mapping[str, Any], BinaryIO], None]
-"""Bands [n, *shape[1:], C] in order, the shape [*shape, C] of all, metadata and an open file; holds one band at a time,
-and clips what the format cannot hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +110,8 @@ class Signal(Kind, ABC):
     """One loaded signal.
 
     extensions: file suffixes that are read, with the dot, lower case. unclaimed: those of them that are another kind's
-    unless this one is named. formats: suffixes that `write` can produce, the default first. part_writers: by suffix,
-    how a result that is larger than memory is written. demo: what `inr demo` fits.
+    unless this one is named. formats: suffixes that `write` can produce, the default first. held_formats: those of
+    them for which the whole result is held in memory, with one or two bytes per value. demo: what `inr demo` fits.
     described: what a model file must state of a signal of this kind. loss, default_field: what it is fitted with by
     default. headline: the metric that is shown first ("psnr_db", "snr_db", "iou").
     spec, frame: see `inr.core.domain`. meta: everything `write` needs, as JSON. notes: what the user should know.
@@ -125,7 +122,7 @@ class Signal(Kind, ABC):
     extensions: ClassVar[tuple[str, ...]]
     unclaimed: ClassVar[tuple[str, ...]] = ()
     formats: ClassVar[tuple[str, ...]]
-    part_writers: ClassVar[Mapping[str, PartWriter]] = {}
+    held_formats: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Demo | None] = None
     described: ClassVar[Described]
     loss: ClassVar[str] = "mse"
@@ -193,8 +190,14 @@ class Signal(Kind, ABC):
 
     @classmethod
     @abstractmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        """Write values (signal units, [*grid.shape, C]) as the format of `suffix`; returns notes (clipping ...).
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        """Write values (signal units) as the format of `suffix`; returns notes (clipping ...).
 
+        bands: of the values [*shape, C], without the axes that slices removed. file: can be read and sought.
         Raises UsageError when the format cannot hold them.
         """
+
+    @classmethod
+    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        """As `write_bands`, of values [*grid.shape, C] in one array."""
+        return cls.write_bands(Bands.of(np.squeeze(values, tuple(meta.get("sliced", ())))), meta, file, suffix)

@@ -16,12 +16,12 @@ from inr.core.errors import UnreadableError, UsageError, did_you_mean
 from inr.core.rules import items, number, one_of
 from inr.signals import metrics as measures
 from inr.signals._described import Described
-from inr.signals._lattice import AnyArray, Lattice, min_max_map, squeeze_slices, view_grid
-from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
-from inr.signals.files.npy import as_dtype
-from inr.signals.files.pictures import encode
-from inr.signals.files.reading import MOST_SHOWN, check_options, decoding, read_bytes
-from inr.signals.streaming import array_as_npy
+from inr.signals._lattice import AnyArray, Lattice, min_max_map, view_grid
+from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals.files.bands import Bands
+from inr.signals.files.npy import as_dtype, write_npy
+from inr.signals.files.picture_writing import save
+from inr.signals.files.reading import MOST_SHOWN, check_options, decoding, open_file
 
 MAX_VALUES = 2**30
 MAX_CHANNELS = 256
@@ -44,7 +44,6 @@ class Array(Lattice):
     noun: ClassVar[str] = "array"
     extensions: ClassVar[tuple[str, ...]] = (".npy", ".npz")
     formats: ClassVar[tuple[str, ...]] = (".npy", ".npz", ".png")
-    part_writers: ClassVar[Mapping[str, PartWriter]] = {".npy": array_as_npy}
     described: ClassVar[Described] = Described(
         d_in=(1, 4),
         d_out=(1, MAX_CHANNELS),
@@ -55,15 +54,16 @@ class Array(Lattice):
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("array", options, {"key": None, "channels": ("none", "last")})
-        data = read_bytes(source)
         notes: tuple[str, ...] = ()
-        with decoding(source, "an array"):
-            if data[:4] == b"PK\x03\x04":
-                array, notes = _read_npz(data, source, options.get("key"))
+        with open_file(source) as file, decoding(source, "an array"):
+            if file.read(4) == b"PK\x03\x04":
+                array, notes = _read_npz(file, source, options.get("key"))
             elif "key" in options:
                 raise UsageError(f"option key is given, but {source.name!r} is not an .npz file")
             else:
-                array = _read_npy(io.BytesIO(data), len(data), source)
+                n_bytes = file.seek(0, io.SEEK_END)
+                file.seek(0)
+                array = _read_npy(file, n_bytes, source)
         signal = cls.of_array(array, has_channels=options.get("channels") == "last", name=source.name)
         signal.notes = notes + signal.notes
         return signal
@@ -74,7 +74,10 @@ class Array(Lattice):
 
     @classmethod
     def of_array(cls, array: AnyArray, *, has_channels: bool = False, name: str = "array") -> Self:
-        """An array signal; raises UnreadableError for other than 1 to 4 coordinate axes, no elements, NaN, infinity."""
+        """An array signal, which keeps a float32 array itself, not a copy.
+
+        Raises UnreadableError for other than 1 to 4 coordinate axes, no elements, NaN, infinity.
+        """
         n_axes = array.ndim - has_channels
         if not 1 <= n_axes <= 4 or array.size == 0:
             raise UnreadableError(
@@ -86,12 +89,12 @@ class Array(Lattice):
             )
         _check_dtype(array.dtype, name)
         with np.errstate(over="ignore"):
-            values: Values = array.astype(np.float32)
-        if not np.isfinite(values).all():
+            values: Values = np.require(array, np.float32, "W")
+        least, most = float(values.min()), float(values.max())
+        if not (math.isfinite(least) and math.isfinite(most)):
             raise UnreadableError(f"array {name!r} has NaN, infinite, or too large values for float32")
         notes: tuple[str, ...] = ()
-        is_rounded = array.dtype.kind in "iu" and (values.astype(np.float64) != array.astype(np.float64)).any()
-        if is_rounded or (array.dtype.kind in "iu" and float(np.abs(values).max()) > 2**24):
+        if array.dtype.kind in "iu" and max(-int(array.min()), int(array.max())) > 2**24:
             notes = (f"{name}: integers beyond 2^24 are held as float32, which has 24 bits",)
         if not has_channels:
             values = values[..., None]
@@ -101,7 +104,7 @@ class Array(Lattice):
         meta = {
             "dtype": str(array.dtype.newbyteorder("=")),
             "channels": "last" if has_channels else "none",
-            "range": [float(values.min()), float(values.max())],
+            "range": [least, most],
         }
         return cls(values, Frame(domain, offset, scale), meta, notes)
 
@@ -111,15 +114,17 @@ class Array(Lattice):
         low, high = self.meta["range"]
         return (high - low) or 1.0
 
-    def metrics_of(self, values: Values) -> dict[str, float]:
+    def measure(self, bands: Bands) -> dict[str, float]:
         """psnr_db (peak: the range of the values), mse and max_error, as written (integers rounded and clipped)."""
-        written = as_dtype(values, self.meta["dtype"]).astype(np.float64)
-        reference = self.values.numpy()
-        mse = measures.mse(written, reference)
+        errors, largest = measures.SquaredError(), 0.0
+        for values, reference in self.beside(bands):
+            written = as_dtype(values, self.meta["dtype"]).astype(np.float64)
+            errors.add(written, reference)
+            largest = float(np.maximum(largest, np.abs(written - reference).max()))
         return {
-            "psnr_db": measures.psnr_of_mse(mse, self.peak),
-            "mse": mse,
-            "max_error": float(np.abs(written - reference).max()),
+            "psnr_db": measures.psnr_of_mse(errors.mse, self.peak),
+            "mse": errors.mse,
+            "max_error": largest,
         }
 
     @classmethod
@@ -130,40 +135,62 @@ class Array(Lattice):
         return grid, {**meta, "sliced": sliced}
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """.npy, .npz (named "values") in the source's dtype; .png for two axes: 8-bit as they are, others stretched."""
         dtype = str(meta["dtype"])
-        array = squeeze_slices(as_dtype(values, dtype), meta)
-        notes: tuple[str, ...] = ()
-        if np.dtype(dtype).kind in "iu":
-            info = np.iinfo(dtype)
-            n_clipped = int(np.count_nonzero((values < info.min - 0.5) | (values > info.max + 0.5)))
-            if n_clipped:
-                notes = (f"{n_clipped} of {values.size} values were outside the range of {dtype} and were clipped",)
+        n_clipped = 0
+
+        def stored(values: Values) -> AnyArray:
+            nonlocal n_clipped
+            if np.dtype(dtype).kind in "iu":
+                info = np.iinfo(dtype)
+                n_clipped += int(np.count_nonzero((values < info.min - 0.5) | (values > info.max + 0.5)))
+            return as_dtype(values, dtype)
+
+        array = bands.each(stored)
+        more: tuple[str, ...] = ()
         if suffix == ".png":
-            return notes + _write_png(array, meta, file)
-        if meta["channels"] == "none":
-            array = array[..., 0]
-        if suffix == ".npz":
-            np.savez_compressed(file, values=array)
+            more = _write_png(array, meta, file)
         else:
-            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-        return notes
+            if meta["channels"] == "none":
+                array = array.each(lambda part: part[..., 0], bands.shape[:-1])
+            if suffix == ".npz":
+                _write_npz(array, dtype, file)
+            else:
+                write_npy(array, dtype, file)
+        if n_clipped:
+            more = (
+                f"{n_clipped} of {math.prod(bands.shape)} values were outside the range of {dtype} and were clipped",
+                *more,
+            )
+        return more
 
 
-def _write_png(array: AnyArray, meta: Mapping[str, Any], file: BinaryIO) -> tuple[str, ...]:
-    if array.ndim != 3 or array.shape[-1] > 4:
+def _write_npz(array: Bands, dtype: str, file: BinaryIO) -> None:
+    """As `numpy.savez_compressed`."""
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
+    with archive, archive.open("values.npy", "w", force_zip64=True) as member:
+        write_npy(array, dtype, member)
+
+
+def _write_png(array: Bands, meta: Mapping[str, Any], file: BinaryIO) -> tuple[str, ...]:
+    n_axes, channels = len(array.shape) - 1, array.shape[-1]
+    if n_axes != 2 or channels > 4:
         raise UsageError(
-            f"a result with {array.ndim - 1} axes and {array.shape[-1]} channels cannot be written as .png, "
+            f"a result with {n_axes} axes and {channels} channels cannot be written as .png, "
             "expected 2 axes and 1 to 4 channels",
             "use `slices`, or write .npy",
         )
-    if array.dtype == np.uint8:
-        file.write(encode(array, ".png"))
+    if meta["dtype"] == "uint8":
+        save(array, "uint8", file, ".png")
         return ()
     low, high = meta["range"]
-    unit = (array.astype(np.float64) - low) / ((high - low) or 1.0)
-    file.write(encode(np.rint(np.clip(unit, 0, 1) * 65535).astype(np.uint16), ".png"))
+
+    def stretched(values: AnyArray) -> AnyArray:
+        unit = (values.astype(np.float64) - low) / ((high - low) or 1.0)
+        return as_dtype(np.clip(unit, 0, 1) * 65535, "uint16")
+
+    save(array.each(stretched), "uint16", file, ".png")
     return (f"the picture shows the values {low:g} to {high:g} as black to white",)
 
 
@@ -172,9 +199,9 @@ def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
         raise UnreadableError(f"array {name!r} has dtype {dtype}, expected booleans, integers or floats")
 
 
-def _read_npz(data: bytes, source: Source, key: str | None) -> tuple[AnyArray, tuple[str, ...]]:
+def _read_npz(file: BinaryIO, source: Source, key: str | None) -> tuple[AnyArray, tuple[str, ...]]:
     """The array with a name, or the first, with a note that names the others."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with zipfile.ZipFile(file) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         if not members:
             raise UnreadableError(f"{source.name!r} has no arrays")
@@ -225,7 +252,7 @@ def _is_numeric(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     return False
 
 
-def _read_npy(file: io.BytesIO, n_bytes: int, source: Source, key: str | None = None) -> AnyArray:
+def _read_npy(file: BinaryIO, n_bytes: int, source: Source, key: str | None = None) -> AnyArray:
     """The array in an .npy stream, after its header was checked against what follows; never unpickles.
 
     key: its name, if it is in an .npz.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
@@ -16,20 +14,11 @@ from inr.signals import metrics as measures
 from inr.signals._demo import Demo
 from inr.signals._described import Described
 from inr.signals._lattice import Lattice, view_grid
-from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
+from inr.signals._signal import SIGNALS, Source, Values, View
 from inr.signals.files import sounds as _sounds
-from inr.signals.files.reading import check_options, read_bytes
-from inr.signals.files.sound_containers import set_channel_mask
-from inr.signals.files.sound_writing import (
-    as_samples,
-    as_written,
-    channel_mask_of,
-    format_for,
-    layout_notes,
-    range_of,
-    subtype_for,
-)
-from inr.signals.streaming import sound
+from inr.signals.files.bands import Bands
+from inr.signals.files.reading import check_options, open_file
+from inr.signals.files.sound_writing import as_written, write
 
 _EXACT_COORDINATES = 2**23
 
@@ -47,9 +36,6 @@ class Audio(Lattice):
     is_waveform: ClassVar[bool] = True
     extensions: ClassVar[tuple[str, ...]] = _sounds.SUFFIXES
     formats: ClassVar[tuple[str, ...]] = (".wav", ".flac", ".ogg")
-    part_writers: ClassVar[Mapping[str, PartWriter]] = {
-        form: functools.partial(sound, form) for form in (".wav", ".flac")
-    }
     demo: ClassVar[Demo | None] = Demo(
         "sound",
         "chirp",
@@ -71,10 +57,11 @@ class Audio(Lattice):
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("audio", options, {})
-        values, heading = _sounds.decode(read_bytes(source), source.name)
+        with open_file(source) as file:
+            values, heading = _sounds.decode(file, source.name)
         if values.size == 0:
             raise UnreadableError(f"sound {source.name!r} has no samples")
-        if not np.isfinite(values).all():
+        if not np.isfinite(_largest(values)):
             raise UnreadableError(f"sound {source.name!r} has NaN or infinite samples")
         signal = cls.of_samples(values, heading.rate_hz, heading.subtype)
         signal.meta |= heading.meta
@@ -85,7 +72,7 @@ class Audio(Lattice):
     def of_samples(cls, values: Values, rate_hz: int, subtype: str = "PCM_16") -> Self:
         """A sound from float32 samples [sample, channel], full scale 1, written as `subtype` by default."""
         n, channels = values.shape
-        scale = float(np.abs(values).max()) or 1.0
+        scale = _largest(values) or 1.0
         domain = Domain((0.0,), (n / rate_hz,), ("t",), "seconds")
         frame = Frame(domain, (0.0,) * channels, (scale,) * channels)
         return cls(values, frame, {"rate_hz": rate_hz, "subtype": subtype}, length_notes(n))
@@ -93,20 +80,20 @@ class Audio(Lattice):
     @property
     def peak(self) -> float:
         """Full scale, 1; the largest magnitude for a float sound that exceeds it."""
-        return max(1.0, float(self.values.abs().max()))
+        return max(1.0, _largest(self.values.numpy()))
 
-    def metrics_of(self, values: Values) -> dict[str, float]:
+    def measure(self, bands: Bands) -> dict[str, float]:
         """snr_db, psnr_db (peak: full scale, 1) and mse of the sound as it is written: clipped, rounded to its bits.
 
         A lossy subtype (OGG) is measured before its encoder.
         """
-        written = as_written(values, self.meta["subtype"])
-        reference = self.values.numpy()
-        mse = measures.mse(written, reference)
+        errors = measures.SquaredError()
+        for values, reference in self.beside(bands):
+            errors.add(as_written(values, self.meta["subtype"]), reference)
         return {
-            "snr_db": measures.snr(written, reference),
-            "psnr_db": measures.psnr_of_mse(mse, self.peak),
-            "mse": mse,
+            "snr_db": errors.snr_db,
+            "psnr_db": measures.psnr_of_mse(errors.mse, self.peak),
+            "mse": errors.mse,
         }
 
     @classmethod
@@ -129,32 +116,9 @@ class Audio(Lattice):
         return grid, {**meta, "rate_hz": new_rate_hz}
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """WAV keeps PCM and float subtypes, FLAC has up to 24 bits and no floats, OGG is Vorbis (or Opus)."""
-        import soundfile
-
-        rate_hz, source_subtype = int(meta["rate_hz"]), str(meta["subtype"])
-        subtype = subtype_for(suffix, source_subtype, rate_hz)
-        notes: tuple[str, ...] = ()
-        if subtype != source_subtype:
-            notes += (f"{suffix} is written as {subtype}, the source was {source_subtype}",)
-        low, high = range_of(subtype)
-        n_clipped = int(np.count_nonzero((values < low) | (values > high)))
-        if n_clipped:
-            notes += (f"{n_clipped} of {values.size} samples were outside [-1, 1] and were clipped",)
-        samples = as_samples(values, subtype)
-        mask = channel_mask_of(meta)
-        out = io.BytesIO()
-        try:
-            soundfile.write(out, samples, rate_hz, format=format_for(suffix, mask), subtype=subtype)
-        except (soundfile.SoundFileError, ValueError) as error:
-            raise UsageError(
-                f"{values.shape[1]} channels at {rate_hz} Hz cannot be written as {suffix}: {error}", "write .wav"
-            ) from error
-        if suffix == ".wav" and mask is not None:
-            set_channel_mask(out, mask)
-        file.write(out.getvalue())
-        return notes + layout_notes(suffix, mask, values.shape[1])
+        return write(bands, meta, file, suffix)
 
 
 def length_notes(n: int) -> tuple[str, ...]:
@@ -162,3 +126,8 @@ def length_notes(n: int) -> tuple[str, ...]:
     if n <= _EXACT_COORDINATES:
         return ()
     return (f"{n} samples: beyond 2^23, float32 coordinates cannot tell all neighbours apart; cut it shorter",)
+
+
+def _largest(values: Values) -> float:
+    """The largest magnitude."""
+    return max(float(values.max()), -float(values.min()))

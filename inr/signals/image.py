@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from inr.core.domain import Domain, Frame, Grid, Spec
 from inr.core.rules import one_of, or_none, text_of_bytes, whole
@@ -15,10 +17,11 @@ from inr.signals import metrics as measures
 from inr.signals._demo import Demo
 from inr.signals._described import Described
 from inr.signals._lattice import Lattice, min_max_map, view_grid
-from inr.signals._signal import SIGNALS, PartWriter, Source, Values, View
-from inr.signals.files.pictures import WRITTEN, Pixels, as_written, decode, n_frames_of, write
+from inr.signals._signal import SIGNALS, Source, Values, View
+from inr.signals.files.bands import Bands
+from inr.signals.files.picture_writing import WRITTEN, as_written, write
+from inr.signals.files.pictures import Pixels, decode, n_frames_of
 from inr.signals.files.reading import check_options
-from inr.signals.streaming import picture_as_npy, picture_as_tiff
 
 
 @SIGNALS.register("image")
@@ -34,11 +37,7 @@ class Image(Lattice):
     is_picture: ClassVar[bool] = True
     extensions: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff")
     formats: ClassVar[tuple[str, ...]] = WRITTEN
-    part_writers: ClassVar[Mapping[str, PartWriter]] = {
-        ".npy": picture_as_npy,
-        ".tif": picture_as_tiff,
-        ".tiff": picture_as_tiff,
-    }
+    held_formats: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".webp")
     demo: ClassVar[Demo | None] = Demo(
         "image",
         "scene",
@@ -79,7 +78,8 @@ class Image(Lattice):
             values = pixels
             offset, scale = min_max_map(values)
         else:
-            values = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+            values = pixels.astype(np.float32)
+            values /= np.float32(np.iinfo(pixels.dtype).max)
             offset, scale = (0.5,) * channels, (0.5,) * channels
         domain = Domain((0.0, 0.0), (float(columns), float(rows)), ("x", "y"), "pixels")
         meta = {
@@ -87,11 +87,19 @@ class Image(Lattice):
             "channels": channels,
             "icc": None if icc is None else base64.b64encode(icc).decode("ascii"),
         }
-        weight = None
-        if channels in (2, 4) and (values[..., -1] == 0).any():
-            weight = torch.ones(values.shape)
-            weight[..., :-1] = torch.from_numpy(values[..., -1:] > 0)
-        return cls(values, Frame(domain, offset, scale), meta, notes, order=(1, 0), weight=weight)
+        return cls(values, Frame(domain, offset, scale), meta, notes, order=(1, 0))
+
+    @functools.cached_property
+    def _has_hidden(self) -> bool:
+        """Whether there are pixels whose alpha is 0."""
+        return self.spec.d_out in (2, 4) and not bool((self.values[..., -1] > 0).all())
+
+    def weight_of(self, values: Tensor) -> Tensor | None:
+        if not self._has_hidden:
+            return None
+        weight = torch.ones_like(values)
+        weight[:, :-1] = values[:, -1:] > 0
+        return weight
 
     @property
     def peak(self) -> float:
@@ -100,20 +108,23 @@ class Image(Lattice):
             return 1.0
         return float(self.values.max() - self.values.min()) or 1.0
 
-    def metrics_of(self, values: Values) -> dict[str, float]:
+    def measure(self, bands: Bands) -> dict[str, float]:
         """mse, psnr_db and ssim of the picture as it is written: clipped to [0, 1] and rounded to its bit depth."""
-        reference = self.values.numpy()
-        written = as_written(values, self.meta["dtype"])
-        if self.weight is not None:
-            hidden = self.weight.numpy() == 0
-            written = np.where(hidden, reference, written)
-            mse = measures.mse(written[~hidden], reference[~hidden])
-        else:
-            mse = measures.mse(written, reference)
+        errors, similarity = measures.SquaredError(), measures.Similarity(bands.shape, self.peak)
+        for values, reference in self.beside(bands):
+            written = as_written(values, self.meta["dtype"])
+            if self._has_hidden:
+                shown = np.ones(reference.shape, np.bool_)
+                shown[..., :-1] = reference[..., -1:] > 0
+                errors.add(written[shown], reference[shown])
+                written = np.where(shown, written, reference)
+            else:
+                errors.add(written, reference)
+            similarity.add(written, reference)
         return {
-            "psnr_db": measures.psnr_of_mse(mse, self.peak),
-            "ssim": measures.ssim(written, reference, self.peak),
-            "mse": mse,
+            "psnr_db": measures.psnr_of_mse(errors.mse, self.peak),
+            "ssim": similarity.result(),
+            "mse": errors.mse,
         }
 
     @classmethod
@@ -124,6 +135,6 @@ class Image(Lattice):
         return grid, dict(meta)
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """PNG, TIFF and NPY keep the source's bit depth (PNG: floats as 16 bits), JPEG and WebP have 8 bits."""
-        return write(values, meta, file, suffix)
+        return write(bands, meta, file, suffix)

@@ -3,30 +3,79 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+
+from inr.signals.files.bands import Regrouped
 
 Floats = np.ndarray[Any, np.dtype[Any]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-_BLOCK = 2**20
-"""Values that are handled together, so that copies in float64 stay small."""
+BLOCK = 2**17
+"""Errors that are summed together, so that copies in float64 stay small."""
+
+PIXELS = 2**20
+"""Pixels of a block whose similarity is computed together; blocks overlap by 10 rows."""
 
 _WINDOW = 11
 """Side of the window of SSIM."""
 
 
+class SquaredError:
+    """Squared errors of values that come in parts, in order; sums in float64, block by block.
+
+    n: number of values. squares: sum of (p - r)^2. power: sum of r^2.
+    """
+
+    def __init__(self) -> None:
+        self._blocks = Regrouped(BLOCK)
+        self._sums = (0, 0.0, 0.0)
+
+    def add(self, predicted: Floats, reference: Floats) -> Self:
+        """Count these values too; arrays of the same shape."""
+        for block in self._blocks.add(np.asarray(predicted).reshape(-1), np.asarray(reference).reshape(-1)):
+            self._sums = self._with(*block)
+        return self
+
+    @property
+    def n(self) -> int:
+        return self._all()[0]
+
+    @property
+    def squares(self) -> float:
+        return self._all()[1]
+
+    @property
+    def power(self) -> float:
+        return self._all()[2]
+
+    @property
+    def mse(self) -> float:
+        """As the function `mse`."""
+        return self.squares / self.n if self.n else math.nan
+
+    @property
+    def snr_db(self) -> float:
+        """As the function `snr`."""
+        if self.squares == 0:
+            return math.inf
+        return 10 * math.log10(self.power / self.squares) if self.power > 0 else -math.inf
+
+    def _all(self) -> tuple[int, float, float]:
+        rest = self._blocks.rest()
+        return self._with(*rest) if rest else self._sums
+
+    def _with(self, predicted: Floats, reference: Floats) -> tuple[int, float, float]:
+        r = np.asarray(reference, np.float64)
+        difference = np.asarray(predicted, np.float64) - r
+        n, squares, power = self._sums
+        return n + len(r), squares + float(np.sum(difference * difference)), power + float(np.sum(r * r))
+
+
 def mse(predicted: Floats, reference: Floats) -> float:
     """Mean squared error over all entries: mean (p - r)^2, in squared units of the signal, >= 0; same shapes."""
-    p, r = np.asarray(predicted).reshape(-1), np.asarray(reference).reshape(-1)
-    total = 0.0
-    for start in range(0, len(p), _BLOCK):
-        difference = np.asarray(p[start : start + _BLOCK], np.float64) - np.asarray(
-            r[start : start + _BLOCK], np.float64
-        )
-        total += float(np.sum(difference * difference))
-    return total / len(p) if len(p) else math.nan
+    return SquaredError().add(predicted, reference).mse
 
 
 def psnr_of_mse(error: float, peak: float) -> float:
@@ -41,12 +90,49 @@ def psnr(predicted: Floats, reference: Floats, peak: float = 1.0) -> float:
 
 def snr(predicted: Floats, reference: Floats) -> float:
     """Signal-to-noise ratio 10 log10(sum r^2 / sum (p - r)^2) in dB; infinity for p = r, -infinity for silent r."""
-    r = np.asarray(reference, np.float64)
-    noise = mse(predicted, reference) * r.size
-    power = float(np.sum(r * r))
-    if noise == 0:
-        return math.inf
-    return 10 * math.log10(power / noise) if power > 0 else -math.inf
+    return SquaredError().add(predicted, reference).snr_db
+
+
+class Similarity:
+    """The structural similarity of a picture whose rows come in parts, in order. See `ssim`."""
+
+    def __init__(self, shape: tuple[int, ...], peak: float) -> None:
+        """shape: of the picture, [rows, columns, C]."""
+        _, columns, channels = shape
+        self._peak = peak
+        self._blocks = Regrouped(max(1, PIXELS // columns) + _WINDOW - 1, overlap=_WINDOW - 1)
+        self._n_rows = 0  # of windows
+        self._per_channel = np.zeros(channels)
+
+    def add(self, predicted: Floats, reference: Floats) -> Self:
+        """Count these rows [n, columns, C] too."""
+        for block in self._blocks.add(predicted, reference):
+            self._count(*block)
+        return self
+
+    def result(self) -> float:
+        """The mean; call it once, after the last row."""
+        rest = self._blocks.rest()
+        if rest and min(rest[0].shape[:2]) >= _WINDOW:
+            self._count(*rest)
+        return float(np.mean(self._per_channel / self._n_rows)) if self._n_rows else math.nan
+
+    def _count(self, predicted: Floats, reference: Floats) -> None:
+        from skimage.metrics import structural_similarity
+
+        if predicted.shape[1] < _WINDOW:
+            return
+        n_rows = len(predicted) - _WINDOW + 1
+        self._n_rows += n_rows
+        for c in range(predicted.shape[-1]):
+            self._per_channel[c] += n_rows * structural_similarity(
+                np.asarray(predicted[..., c], np.float64),
+                np.asarray(reference[..., c], np.float64),
+                data_range=self._peak,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
 
 
 def ssim(predicted: Floats, reference: Floats, peak: float = 1.0) -> float:
@@ -55,26 +141,7 @@ def ssim(predicted: Floats, reference: Floats, peak: float = 1.0) -> float:
     Gaussian window of 11 x 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, windows inside the picture
     only; NaN for a side below 11. Source: Wang, Bovik, Sheikh, Simoncelli 2004, IEEE TIP 13(4).
     """
-    if min(predicted.shape[:2]) < _WINDOW:
-        return math.nan
-    from skimage.metrics import structural_similarity
-
-    n_rows = len(predicted) - _WINDOW + 1  # of windows
-    step = max(1, _BLOCK // predicted.shape[1])
-    per_channel = np.zeros(predicted.shape[-1])
-    for start in range(0, n_rows, step):
-        stop = min(start + step, n_rows)
-        rows = slice(start, stop + _WINDOW - 1)
-        for c in range(predicted.shape[-1]):
-            per_channel[c] += (stop - start) * structural_similarity(
-                np.asarray(predicted[rows, :, c], np.float64),
-                np.asarray(reference[rows, :, c], np.float64),
-                data_range=peak,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-    return float(np.mean(per_channel / n_rows))
+    return Similarity(predicted.shape, peak).add(predicted, reference).result()
 
 
 def iou(predicted: Bools, reference: Bools, weight: Floats | None = None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
@@ -12,10 +13,11 @@ from inr.core.errors import UsageError
 from inr.core.rules import positive, whole
 from inr.signals import metrics as measures
 from inr.signals._described import Described
-from inr.signals._lattice import Lattice, squeeze_slices, view_grid
+from inr.signals._lattice import Lattice, view_grid
 from inr.signals._signal import SIGNALS, Source, Values, View
-from inr.signals.files import pictures as _pictures
+from inr.signals.files import picture_writing as _pictures
 from inr.signals.files import videos as _videos
+from inr.signals.files.bands import Bands
 from inr.signals.files.reading import check_options
 
 
@@ -31,6 +33,7 @@ class Video(Lattice):
     noun: ClassVar[str] = "video"
     extensions: ClassVar[tuple[str, ...]] = _videos.SUFFIXES
     formats: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".npy", ".png")
+    held_formats: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".png")
     described: ClassVar[Described] = Described(
         d_in=(3, 3), d_out=(1, 3), is_lattice=True, meta={"fps": positive(1e-6, 1e6), "channels": whole(1, 3)}
     )
@@ -45,7 +48,8 @@ class Video(Lattice):
     def of_frames(cls, frames: _videos.Frames, fps: float, notes: tuple[str, ...] = ()) -> Self:
         """A video from uint8 frames [frames, rows, columns, C], C of 1 or 3."""
         n, rows, columns, channels = frames.shape
-        values: Values = frames.astype(np.float32) / np.float32(255)
+        values: Values = frames.astype(np.float32)
+        values /= np.float32(255)
         domain = Domain((0.0,) * 3, (float(n), float(rows), float(columns)), ("t", "y", "x"), "frames and pixels")
         half = (0.5,) * channels
         return cls(values, Frame(domain, half, half), {"fps": fps, "channels": channels}, notes)
@@ -54,17 +58,21 @@ class Video(Lattice):
     def peak(self) -> float:
         return 1.0
 
-    def metrics_of(self, values: Values) -> dict[str, float]:
+    def measure(self, bands: Bands) -> dict[str, float]:
         """psnr_db and mse over all frames, and the mean ssim of a frame, clipped to [0, 1] and rounded to 8 bits.
 
         MP4 and GIF are measured before their encoders.
         """
-        reference, written = self.values.numpy(), _pictures.as_written(values, "uint8")
-        mse = measures.mse(written, reference)
+        errors = measures.SquaredError()
+        similarities = []
+        for values, reference in self.beside(bands):
+            written = _pictures.as_written(values, "uint8")
+            errors.add(written, reference)
+            similarities += [measures.ssim(a, b) for a, b in zip(written, reference, strict=True)]
         return {
-            "psnr_db": measures.psnr_of_mse(mse, self.peak),
-            "ssim": float(np.mean([measures.ssim(a, b) for a, b in zip(written, reference, strict=True)])),
-            "mse": mse,
+            "psnr_db": measures.psnr_of_mse(errors.mse, self.peak),
+            "ssim": float(np.mean(similarities)),
+            "mse": errors.mse,
         }
 
     @classmethod
@@ -78,19 +86,25 @@ class Video(Lattice):
         return grid, {**meta, "fps": fps, "sliced": sliced}
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """MP4 is H.264, GIF has 256 colours per frame, .npy has the frames as uint8, .png one frame or slice."""
-        pixels = squeeze_slices(_pictures.quantised(values, "uint8"), meta)
-        n_clipped = int(np.count_nonzero((values < 0) | (values > 1)))
-        notes = (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",) if n_clipped else ()
-        if suffix == ".npy":
-            np.lib.format.write_array(file, np.ascontiguousarray(pixels), allow_pickle=False)
-            return notes
-        if suffix == ".png":
-            if pixels.ndim != 3:
-                raise UsageError("a .png holds one picture, this result is several", "use `slices`, such as t=0")
-            file.write(_pictures.encode(pixels, ".png"))
-            return notes
-        data, more = _videos.encode(pixels, float(meta["fps"]), suffix)
-        file.write(data)
-        return notes + more
+        if suffix == ".png" and len(bands.shape) != 3:
+            raise UsageError("a .png holds one picture, this result is several", "use `slices`, such as t=0")
+        n_clipped = 0
+
+        def pixels(values: Values) -> _pictures.Pixels:
+            nonlocal n_clipped
+            n_clipped += int(np.count_nonzero((values < 0) | (values > 1)))
+            return _pictures.quantised(values, "uint8")
+
+        written = bands.each(pixels)
+        more: tuple[str, ...] = ()
+        if suffix in (".npy", ".png"):
+            _pictures.save(written, "uint8", file, suffix)
+        else:
+            data, more = _videos.encode(written.whole(np.uint8), float(meta["fps"]), suffix)
+            file.write(data)
+        if n_clipped:
+            n_values = math.prod(bands.shape)
+            more = (f"{n_clipped} of {n_values} values were outside [0, 1] and were clipped", *more)
+        return more

@@ -23,8 +23,9 @@ from inr.core.domain import Grid
 from inr.core.errors import UnreadableError, UsageError
 from inr.inspection import describe
 from inr.signals import Signal, Source, View, evaluate_grid, load_signal
-from inr.signals.files.pictures import decode, encode, outline
-from inr.signals.files.png import Png, write_16_bit
+from inr.signals.files.picture_writing import encode
+from inr.signals.files.pictures import decode, outline
+from inr.signals.files.png import Png
 from inr.signals.image import Image
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
@@ -82,12 +83,12 @@ def test_webp_is_lossless(channels: int) -> None:
 
 def test_16_bit_png_is_also_what_others_read() -> None:
     pixels = random_pixels("uint16", 3)
-    data = write_16_bit(pixels)
+    data = encode(pixels, ".png")
     with Pillow.open(io.BytesIO(data)) as image:
         image.verify()
     with Pillow.open(io.BytesIO(data)) as image:
         np.testing.assert_array_equal(np.asarray(image), pixels >> 8)
-    with Pillow.open(io.BytesIO(write_16_bit(pixels[..., :1]))) as image:
+    with Pillow.open(io.BytesIO(encode(pixels[..., :1], ".png"))) as image:
         np.testing.assert_array_equal(np.asarray(image), pixels[..., 0])
 
 

@@ -79,3 +79,20 @@ def test_point_to_mesh() -> None:
     np.testing.assert_allclose(
         metrics.point_to_mesh(points, cube.vertices, cube.faces), [1, 2, math.sqrt(2), 0], atol=1e-12
     )
+
+
+@pytest.mark.parametrize("rows", [1, 3, 11, 50])
+def test_measures_of_parts_are_those_of_the_whole_exactly(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "BLOCK", 97)
+    monkeypatch.setattr(metrics, "PIXELS", 97)
+    rng = np.random.default_rng(1)
+    a, b = rng.random((50, 12, 2)).astype(np.float32), rng.random((50, 12, 2)).astype(np.float32)
+    errors, similarity = metrics.SquaredError(), metrics.Similarity(a.shape, 1.0)
+    for start in range(0, len(a), rows):
+        errors.add(a[start : start + rows], b[start : start + rows])
+        similarity.add(a[start : start + rows], b[start : start + rows])
+    assert errors.mse == metrics.mse(a, b)
+    assert errors.snr_db == metrics.snr(a, b)
+    assert similarity.result() == metrics.ssim(a, b)
+    assert errors.n == a.size
+    assert metrics.mse(a, b) == pytest.approx(np.mean((a.astype(np.float64) - b) ** 2), rel=1e-12)

@@ -9,11 +9,12 @@ from typing import Any, BinaryIO, ClassVar
 
 from inr.codec.container.byte_fields import Reader, Writer
 from inr.codec.container.header import Header
-from inr.codec.kind import CODEC_KINDS, Chunks, CodecKind, Values
+from inr.codec.kind import CODEC_KINDS, Chunks, CodecKind
 from inr.codec.kinds._fields import read_map, write_map
 from inr.codec.limits import Limits
 from inr.core.errors import FormatError
-from inr.signals.files.pictures import WRITTEN, write
+from inr.signals.files.bands import Bands
+from inr.signals.files.picture_writing import WRITTEN, write
 from inr.signals.files.png import colours_in
 
 TYPES = ("uint8", "uint16", "float32")
@@ -89,8 +90,8 @@ class ImageInFile(CodecKind):
         return WRITTEN
 
     @classmethod
-    def write_file(cls, values: Values, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-        return write(values, meta, file, suffix)
+    def write_file(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        return write(bands, meta, file, suffix)
 
 
 def _colours_of(document: bytes | None) -> dict[str, str]:

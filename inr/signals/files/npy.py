@@ -6,11 +6,12 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 from inr.core.text import printable
+from inr.signals.files.bands import Bands
 from inr.signals.files.format import FORMATS, FileFormat
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
@@ -27,6 +28,14 @@ def read_npy(data: bytes) -> AnyArray:
     file.seek(0)
     array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)
     return array
+
+
+def write_npy(bands: Bands, dtype: str, file: IO[bytes]) -> None:
+    """Write values of a dtype as an .npy file."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": bands.shape})
+    for band in bands:
+        file.write(np.ascontiguousarray(band).data)
 
 
 def as_dtype(values: AnyArray, dtype: str) -> AnyArray:

@@ -1,11 +1,10 @@
-"""Picture files to pixels and back, and their headers; no torch.
+"""Picture files to pixels, and their headers; no torch. `picture_writing` writes them.
 
 Each format has one reader: `png`, `tiff`, and Pillow for JPEG, WebP and GIF. `outline` and `decode` use the same ones.
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import io
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from inr.core.errors import UnreadableError, UsageError
+from inr.core.errors import UnreadableError
 from inr.signals.files import png as _png
 from inr.signals.files.format import FORMATS, FileFormat, name_of
 from inr.signals.files.npy import read_npy
@@ -26,18 +25,12 @@ if TYPE_CHECKING:
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
-WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".npy")
-"""Suffixes that pictures are written as, the default first."""
-
 MAX_PIXELS = 2**27
 _READERS = {".tif": "tiff", ".png": "png", ".jpg": "pillow", ".webp": "pillow", ".gif": "pillow", ".npy": "npy"}
 _ORIENTATION_TAG = 274
 _CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
-MODES = dict(zip(_CHANNELS.values(), _CHANNELS, strict=True))
+_MODES = dict(zip(_CHANNELS.values(), _CHANNELS, strict=True))
 _HEAD_BYTES = 16
-_BLOCK = 2**20  # values that are rounded together
-_MAX_JPEG_ICC = 255 * 65519
-"""A profile lies in at most 255 segments of a JPEG."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +106,7 @@ def decode(source: Source) -> Picture:
         picture = dataclasses.replace(picture, icc=None, notes=(*picture.notes, note))
     if picture.pixels.ndim != 3 or picture.pixels.size == 0:
         raise UnreadableError(f"cannot read {source.name!r} as a picture: its header contradicts itself")
-    if not np.isfinite(picture.pixels).all():
+    if picture.pixels.dtype.kind == "f" and not np.isfinite(picture.pixels).all():
         raise UnreadableError(f"picture {source.name!r} has NaN or infinite pixels")
     return picture
 
@@ -129,121 +122,6 @@ def _unknown(name: str) -> UnreadableError:
 
 def _turned(size: tuple[int, int], orientation: Any) -> tuple[int, int]:
     return size[::-1] if orientation in (5, 6, 7, 8) else size
-
-
-def tiff_layout(channels: int, icc: bytes | None) -> dict[str, Any]:
-    """Arguments of `tifffile.imwrite` for a picture of so many channels."""
-    return {
-        "photometric": "rgb" if channels > 2 else "minisblack",
-        "planarconfig": "contig" if channels > 1 else None,
-        "extrasamples": ["unassalpha"] if channels in (2, 4) else None,
-        "compression": "zlib",
-        "iccprofile": icc,
-        "metadata": None,
-    }
-
-
-def encode(pixels: Pixels, suffix: str, icc: bytes | None = None) -> bytes:
-    """The bytes of a picture file. pixels: [rows, columns, C]; uint8, for PNG also uint16, for TIFF also float32.
-
-    JPEG: quality 95 without chroma subsampling; WebP: lossless. Raises UsageError when the format cannot hold it.
-    """
-    channels = pixels.shape[-1]
-    out = io.BytesIO()
-    if suffix in (".tif", ".tiff"):
-        import tifffile
-
-        tifffile.imwrite(
-            out,
-            pixels if channels > 1 else pixels[..., 0],
-            **tiff_layout(channels, icc),
-        )
-        return out.getvalue()
-    if suffix == ".png" and pixels.dtype == np.uint16:
-        return _png.write_16_bit(pixels, icc)
-    from PIL import Image as Pillow
-
-    if suffix in (".jpg", ".jpeg") and channels in (2, 4):
-        raise UsageError("JPEG cannot hold the alpha channel of this picture", "write .png, .webp or .tif instead")
-    image = Pillow.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    if suffix == ".webp":
-        image = image.convert("RGBA" if channels in (2, 4) else "RGB")
-    settings: dict[str, dict[str, Any]] = {
-        ".png": {"format": "PNG"},
-        ".webp": {"format": "WEBP", "lossless": True, "exact": True},
-        ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    }
-    try:
-        image.save(out, icc_profile=icc, **settings[".jpg" if suffix == ".jpeg" else suffix])
-    except (OSError, ValueError) as error:
-        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise UsageError(f"a picture of {size} pixels cannot be written as {suffix}: {error}", "write .png") from error
-    return out.getvalue()
-
-
-def write(values: Pixels, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
-    """Write a picture's values [rows, columns, C] as the format of `suffix`; returns notes. See `Image.write`."""
-    dtype = str(meta["dtype"])
-    notes: tuple[str, ...] = ()
-    if suffix not in (".tif", ".tiff", ".npy") and not (suffix == ".png" and dtype == "uint16") and dtype != "uint8":
-        target = "uint16" if suffix == ".png" else "uint8"
-        notes += (f"{suffix} cannot hold {dtype} pixels: written as {target}",)
-        dtype = target
-    n_clipped = 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
-    if n_clipped:
-        notes += (f"{n_clipped} of {values.size} values were outside [0, 1] and were clipped",)
-    if suffix == ".npy":
-        np.lib.format.write_array(file, quantised(values, dtype), allow_pickle=False)
-        return notes
-    icc, more = fitting_profile(meta, values.shape[-1], suffix)
-    data = encode(quantised(values, dtype), suffix, icc)
-    colours = _png.colours_in(meta.get("colour_chunks"))
-    if colours and suffix == ".png":
-        data = _png.with_colours(data, colours)
-    elif colours:
-        more += (f"{suffix} cannot hold {_png.in_words(colours)}: the colours will look different",)
-    file.write(data)
-    return notes + more
-
-
-def fitting_profile(meta: Mapping[str, Any], channels: int, suffix: str) -> tuple[bytes | None, tuple[str, ...]]:
-    """The colour profile for a file of this suffix, None if it is for another colour space; and notes."""
-    if meta.get("icc") is None:
-        return None, ()
-    icc = base64.b64decode(meta["icc"])
-    space = {b"GRAY": "grey", b"RGB ": "RGB"}.get(icc[16:20], "another colour space")
-    is_grey = channels < 3 and suffix != ".webp"
-    if icc[36:40] == b"acsp" and space != ("grey" if is_grey else "RGB"):
-        found = "grey" if is_grey else "RGB"
-        return None, (f"the colour profile is one for {space} and the file is {found}: written without it",)
-    if suffix in (".jpg", ".jpeg") and len(icc) > _MAX_JPEG_ICC:
-        return None, (f"the colour profile has {len(icc)} bytes, more than a JPEG can hold: written without it",)
-    return icc, ()
-
-
-def quantised(values: Pixels, dtype: str) -> Pixels:
-    """Values in [0, 1] as pixels of a type: clipped and rounded; floats as they are."""
-    if dtype == "float32":
-        return values
-    peak = np.float64(np.iinfo(dtype).max)
-    return _by_rows(values, dtype, lambda rows: np.rint(np.clip(rows, 0, 1) * peak))
-
-
-def as_written(values: Pixels, dtype: str) -> Pixels:
-    """The values, float32, that are read back from a file of this pixel type."""
-    if dtype == "float32":
-        return values
-    peak = np.float32(np.iinfo(dtype).max)
-    return _by_rows(values, "float32", lambda rows: quantised(rows, dtype).astype(np.float32) / peak)
-
-
-def _by_rows(values: Pixels, dtype: str, work: Callable[[Pixels], Pixels]) -> Pixels:
-    """`work` on all values, some rows at a time, so that what it needs on the way stays small."""
-    out = np.empty(values.shape, dtype)
-    step = max(1, _BLOCK // max(1, values[:1].size))
-    for start in range(0, len(values), step):
-        out[start : start + step] = work(values[start : start + step])
-    return out
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -363,7 +241,7 @@ class PictureFile(FileFormat):
             "what": "picture",
             "width": found.width,
             "height": found.height,
-            "mode": MODES[found.channels],
+            "mode": _MODES[found.channels],
             "channels": found.channels,
             "dtype": found.dtype,
             "bits": found.bits,

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from inr.signals.files.bands import Bands
+
 Pixels = np.ndarray[Any, np.dtype[Any]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Chunk = tuple[bytes, bytes]
@@ -198,24 +200,57 @@ class Png:
         return pixels
 
 
-def write_16_bit(pixels: Pixels, icc: bytes | None = None) -> bytes:
-    """The bytes of a PNG with 16 bits per sample; pixels [rows, columns, C] with C of 1 to 4; icc: a colour profile."""
-    rows, columns, channels = pixels.shape
-    plain = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(rows, columns, 2 * channels)
-    padded = np.zeros((rows + 1, columns + 1, 2 * channels), np.int16)
-    padded[1:, 1:] = plain
-    filtered = (plain - _paeth(padded[1:, :-1], padded[:-1, 1:], padded[:-1, :-1])).astype(np.uint8)
-    lines = np.concatenate([np.full((rows, 1), 4, np.uint8), filtered.reshape(rows, -1)], axis=1)
+def write_16_bit(bands: Bands, file: BinaryIO, icc: bytes | None, colours: Mapping[str, str]) -> None:
+    """Write a PNG with 16 bits per sample.
+
+    bands: of pixels [rows, columns, C], C of 1 to 4. icc: a colour profile. colours: as `colour_chunks`.
+    """
+    rows, columns, channels = bands.shape
     header = struct.pack(">IIBBBBB", columns, rows, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     profile = [(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))] if icc else []
-    body = [(b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")]
-    return SIGNATURE + joined([(b"IHDR", header), *profile, *body])
+    file.write(SIGNATURE + joined([(b"IHDR", header), *_chunks_of(colours), *profile]))
+    packer = zlib.compressobj(6)
+    padded = np.zeros((1, columns + 1, 2 * channels), np.int16)
+    step = max(1, _PART_BYTES // padded.size)
+    for band in bands:
+        for first in range(0, len(band), step):
+            block = np.ascontiguousarray(band[first : first + step], ">u2")
+            plain = block.view(np.uint8).reshape(len(block), columns, 2 * channels)
+            padded = np.concatenate([padded[-1:], np.pad(plain, ((0, 0), (1, 0), (0, 0)))], dtype=np.int16)
+            filtered = (plain - _paeth(padded[1:, :-1], padded[:-1, 1:], padded[:-1, :-1])).astype(np.uint8)
+            lines = np.concatenate([np.full((len(block), 1), 4, np.uint8), filtered.reshape(len(block), -1)], axis=1)
+            _write_data(file, packer.compress(lines.data))
+    _write_data(file, packer.flush())
+    file.write(joined([(b"IEND", b"")]))
 
 
-def with_colours(data: bytes, chunks: Mapping[str, str]) -> bytes:
-    """A PNG with such `colour_chunks` after its header."""
-    at = len(SIGNATURE) + 25
-    return data[:at] + joined((name.encode(), bytes.fromhex(text)) for name, text in chunks.items()) + data[at:]
+def _write_data(file: BinaryIO, data: bytes) -> None:
+    if data:
+        file.write(joined([(b"IDAT", data)]))
+
+
+class AfterHeader:
+    """A file that a PNG is written to, which puts such `colour_chunks` after its header. Other data pass unchanged."""
+
+    def __init__(self, file: BinaryIO, colours: Mapping[str, str]) -> None:
+        self._file = file
+        self._more = joined(_chunks_of(colours))
+        self._head = b""
+        self.flush = file.flush
+
+    def write(self, data: bytes) -> int:
+        if not self._more:
+            return self._file.write(data)
+        self._head += data
+        at = len(SIGNATURE) + 25
+        if len(self._head) >= at:
+            self._file.write(self._head[:at] + self._more + self._head[at:])
+            self._more = b""
+        return len(data)
+
+
+def _chunks_of(colours: Mapping[str, str]) -> list[Chunk]:
+    return [(name.encode(), bytes.fromhex(text)) for name, text in colours.items()]
 
 
 def colours_in(value: Any) -> dict[str, str]:

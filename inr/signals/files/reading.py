@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from inr.core.errors import InrError, UnreadableError, UsageError, did_you_mean
 from inr.signals.files.sniffing import HEAD_BYTES
@@ -49,13 +49,22 @@ def decoding(source: Source, what: str) -> Iterator[None]:
         raise UnreadableError(f"cannot read {source.name!r} as {what}: {reason}") from error
 
 
+def open_file(source: Source) -> BinaryIO:
+    """An open file, or the bytes of a pipe; UnreadableError when there are none."""
+    with decoding(source, "a file"):
+        file = source.open()
+        is_empty = not file.read(1)
+        file.seek(0)
+    if is_empty:
+        file.close()
+        raise UnreadableError(f"{source.name!r} is empty")
+    return file
+
+
 def read_bytes(source: Source) -> bytes:
     """All bytes of a source; UnreadableError when there are none."""
-    with decoding(source, "a file"), source.open() as file:
-        data = file.read()
-    if not data:
-        raise UnreadableError(f"{source.name!r} is empty")
-    return data
+    with open_file(source) as file, decoding(source, "a file"):
+        return file.read()
 
 
 def head_of(source: Source) -> bytes:

@@ -1,12 +1,15 @@
-"""Samples as the formats of sound hold them: subtypes, ranges, rounding and channel layouts."""
+"""Samples as the formats of sound hold them: subtypes, ranges, rounding and channel layouts; written band by band."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from inr.core.errors import UsageError
+from inr.signals.files.bands import Bands
+from inr.signals.files.sound_containers import set_channel_mask
 from inr.signals.files.sounds import FLAC_MASKS
 
 Values = np.ndarray[Any, np.dtype[np.float32]]
@@ -16,8 +19,67 @@ _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _FLOATS = ("FLOAT", "DOUBLE")
 _OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 
+_BLOCK = 2**16
+"""Samples that are encoded together. libsndfile's Vorbis encoder holds them on the stack, which overflows at 2^24."""
 
-def layout_notes(suffix: str, mask: int | None, channels: int) -> tuple[str, ...]:
+
+def write(bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+    """Write a sound's values [sample, channel] as the format of `suffix`; returns notes. See `Audio.write_bands`."""
+    import soundfile
+
+    n, channels = bands.shape
+    rate_hz, source_subtype = int(meta["rate_hz"]), str(meta["subtype"])
+    subtype = subtype_for(suffix, source_subtype, rate_hz)
+    notes: tuple[str, ...] = ()
+    if subtype != source_subtype:
+        notes += (f"{suffix} is written as {subtype}, the source was {source_subtype}",)
+    low, high = range_of(subtype)
+    n_clipped = 0
+    mask = channel_mask_of(meta)
+    is_long = suffix == ".wav" and n * channels * 4 > 2**31  # RF64 is WAV with lengths of 64 bits
+    form = "RF64" if is_long else format_for(suffix, mask)
+    held = _Held(file)
+    try:
+        with soundfile.SoundFile(held, "w", rate_hz, channels, subtype, format=form) as opened:
+            for band in bands:
+                n_clipped += int(np.count_nonzero((band < low) | (band > high)))
+                for first in range(0, len(band), _BLOCK):
+                    opened.write(as_samples(band[first : first + _BLOCK], subtype))
+                held.check()
+        held.check()
+    except (soundfile.SoundFileError, ValueError) as error:
+        raise UsageError(
+            f"{channels} channels at {rate_hz} Hz cannot be written as {suffix}: {error}", "write .wav"
+        ) from error
+    if suffix == ".wav" and mask is not None:
+        set_channel_mask(file, mask)
+    if n_clipped:
+        notes += (f"{n_clipped} of {n * channels} samples were outside [-1, 1] and were clipped",)
+    return notes + _layout_notes(suffix, mask, channels)
+
+
+class _Held:
+    """A file for libsndfile, whose callbacks must not raise: the first error is kept until `check`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self._file = file
+        self._error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            if self._error is None:
+                self._file.write(data)
+        except OSError as error:
+            self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _layout_notes(suffix: str, mask: int | None, channels: int) -> tuple[str, ...]:
     """What is lost of the speakers of a sound's channels in a format; FLAC has one layout per number of channels."""
     if mask is None or suffix == ".wav" or channels < 3 or (suffix == ".flac" and FLAC_MASKS.get(channels) == mask):
         return ()
@@ -57,14 +119,15 @@ def range_of(subtype: str) -> tuple[float, float]:
 
 def _integers(values: Values, subtype: str) -> AnyArray:
     full = 2 ** (_BITS[subtype] - 1)
-    return np.clip(np.rint(values * np.float64(full)), -full, full - 1).astype(np.int64)
+    scaled = values * np.float64(full)
+    return np.clip(np.rint(scaled, out=scaled), -full, full - 1, out=scaled).astype(np.int32)
 
 
 def as_samples(values: Values, subtype: str) -> AnyArray:
     """The array that libsndfile is given for values: integers in the upper bits of 32, rounded and clipped; or
     floats."""
     if subtype in _BITS:
-        return (_integers(values, subtype) << (32 - _BITS[subtype])).astype(np.int32)
+        return _integers(values, subtype) << (32 - _BITS[subtype])
     return values if subtype in _FLOATS else np.clip(values, -1, 1)
 
 

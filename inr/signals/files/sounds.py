@@ -80,11 +80,12 @@ class Opened:
         return Heading(form, str(sound.subtype), int(sound.samplerate), channels, n_samples, mask, self.notes)
 
 
-def decode(data: bytes, name: str) -> tuple[np.ndarray[Any, np.dtype[np.float32]], Heading]:
+def decode(file: BinaryIO, name: str) -> tuple[np.ndarray[Any, np.dtype[np.float32]], Heading]:
     """All samples [sample, channel], full scale 1, and what the file is. Raises UnreadableError, as `opened`."""
-    with opened(io.BytesIO(data), name) as found:
+    n_bytes = file.seek(0, io.SEEK_END)
+    with opened(file, name) as found:
         sound = found.sound
-        if found.is_counted and sound.frames * sound.channels <= _DENSEST * len(data):
+        if found.is_counted and sound.frames * sound.channels <= _DENSEST * n_bytes:
             values = sound.read(dtype="float32", always_2d=True)
         else:  # memory is taken for the samples in the file, not for the number in its header
             blocks = list(_blocks(sound))

@@ -33,8 +33,8 @@ DEFAULT_FPS = 10.0
 """Of a GIF whose frames have no duration, and of an .npy file."""
 SUFFIXES = (".mp4", ".m4v", ".mov", ".gif")
 _H264 = {"crf": "10", "threads": "1", "x264-params": "cpu-independent=1"}
-"""How H.264 is written. crf: 0 is lossless, 23 the encoder's default. cpu-independent: equal frames give equal bytes; without it
-x264 on AVX-512 makes a different file every time when width or height is not a multiple of 16."""
+"""How H.264 is written. crf: 0 is lossless, 23 the encoder's default. cpu-independent: equal frames give equal bytes;
+without it x264 on AVX-512 makes a different file every time when width or height is not a multiple of 16."""
 
 
 @dataclasses.dataclass(frozen=True)

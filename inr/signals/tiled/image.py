@@ -14,7 +14,8 @@ from inr.core.errors import UnreadableError
 from inr.signals._lattice import AnyArray, Lattice
 from inr.signals._signal import Values
 from inr.signals._source import Source
-from inr.signals.files.pictures import MAX_PIXELS, as_pixels, as_written
+from inr.signals.files.picture_writing import as_written
+from inr.signals.files.pictures import MAX_PIXELS, as_pixels
 from inr.signals.files.reading import decoding, head_of
 from inr.signals.files.sniffing import suffix_of
 from inr.signals.files.tiff import Tiff

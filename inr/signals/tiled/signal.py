@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from inr.signals import metrics as measures
 from inr.signals._lattice import AnyArray, Lattice
 from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
 from inr.signals._source import Source
+from inr.signals.files.bands import Bands
 from inr.signals.tiled.stores import Store, Tiles
 
 TILED: Registry[type[Tiled]] = Registry("kind of large signal", "inr.signals.tiled")
@@ -97,24 +98,21 @@ class Tiled(Signal):
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:
         """psnr_db and mse of the signal as it is written, over the measured tiles; the headline metric if that is
         SNR."""
-        squares, power, count = 0.0, 0.0, 0
+        errors = measures.SquaredError()
         grid = Grid.whole(self.tiles.store.shape, self.order)
         for i in self._measured():
             reference = self.values_of(self.tiles.store.read(self.tiles.box(i))).reshape(-1, self.spec.d_out)
             with torch.no_grad():
                 values = evaluate(grid.points(torch.from_numpy(self.tiles.indices(i)))).to("cpu", torch.float32)
-            error = self.as_written(values.numpy()).astype(np.float64) - reference
+            written = self.as_written(values.numpy())
             counted = self.counted(reference)
             if counted is not None:
-                error, reference = error[counted], reference[counted]
-            squares += float(np.square(error).sum())
-            power += float(np.square(reference.astype(np.float64)).sum())
-            count += error.size
-        mse = squares / max(1, count)
+                written, reference = written[counted], reference[counted]
+            errors.add(written, reference)
         assert self.peak is not None
-        found = {"psnr_db": measures.psnr_of_mse(mse, self.peak), "mse": mse}
+        found = {"psnr_db": measures.psnr_of_mse(errors.mse, self.peak), "mse": errors.mse}
         if self.headline == "snr_db":
-            found["snr_db"] = math.inf if squares == 0 else 10 * math.log10(power / squares) if power else -math.inf
+            found["snr_db"] = errors.snr_db
         return found
 
     def _measured(self) -> list[int]:
@@ -126,8 +124,8 @@ class Tiled(Signal):
         return cls.whole.grid(spec, frame, meta, view)
 
     @classmethod
-    def write(cls, values: Values, meta: Mapping[str, Any], file: Any, suffix: str) -> tuple[str, ...]:
-        return cls.whole.write(values, meta, file, suffix)
+    def write_bands(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
+        return cls.whole.write_bands(bands, meta, file, suffix)
 
 
 class _TilePool:

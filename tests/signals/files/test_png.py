@@ -16,7 +16,9 @@ from PIL import ImageCms, ImageOps
 
 from inr.core.errors import UnreadableError
 from inr.signals import Source
-from inr.signals.files.pictures import decode, encode, outline, write
+from inr.signals.files.bands import Bands
+from inr.signals.files.picture_writing import encode, write
+from inr.signals.files.pictures import decode, outline
 from inr.signals.files.png import SIGNATURE, joined
 from inr.signals.image import Image
 
@@ -149,14 +151,14 @@ def test_colours_other_than_srgb_are_noted_and_kept(depth: int, chunks: list[Chu
     assert "not sRGB" in signal.notes[0]
     assert signal.meta["colour_chunks"] == {name.decode(): body.hex() for name, body in chunks}
     out = io.BytesIO()
-    assert write(signal.values.numpy(), signal.meta, out, ".png") == ()
+    assert write(Bands.of(signal.values.numpy()), signal.meta, out, ".png") == ()
     again = decode(Source("a.png", data=out.getvalue()))
     assert again.colour_chunks == signal.meta["colour_chunks"]
     np.testing.assert_array_equal(again.pixels, numbers(depth, 3))
     with Pillow.open(io.BytesIO(out.getvalue())) as image:
         image.verify()
     for suffix in (".webp", ".jpg", ".tif"):
-        notes = write(signal.values.numpy(), signal.meta, io.BytesIO(), suffix)
+        notes = write(Bands.of(signal.values.numpy()), signal.meta, io.BytesIO(), suffix)
         assert any("colours will look different" in note for note in notes)
 
 
@@ -184,7 +186,7 @@ def test_chunks_of_an_untrusted_model_are_written_only_if_valid() -> None:
         {"gAMA": "0001\n000"},
     ):
         out = io.BytesIO()
-        assert write(values, {"dtype": "uint8", "colour_chunks": colours}, out, ".png") == ()
+        assert write(Bands.of(values), {"dtype": "uint8", "colour_chunks": colours}, out, ".png") == ()
         assert decode(Source("a.png", data=out.getvalue())).colour_chunks == {}
 
 
