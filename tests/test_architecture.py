@@ -18,7 +18,7 @@ FLOORS = {
     "_version": -2,
     "core": -1,
     "kernels": 0,
-    "signals": 0,
+    "signals": 0.5,
     "encodings": 1,
     "layers": 1,
     "assemblies": 2,

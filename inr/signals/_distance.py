@@ -18,7 +18,7 @@ from inr.signals._signal import Batch, Evaluate, Signal, Values, View
 from inr.signals.files.bands import Bands
 from inr.signals.files.npy import write_npy
 from inr.signals.files.picture_writing import save
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 _MARGIN = 1.1
 

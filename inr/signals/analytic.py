@@ -19,7 +19,7 @@ from inr.signals.files.reading import check_options
 from inr.signals.image import Image
 from inr.signals.shape import Shape
 from inr.signals.solids.distances import EXACT, uniform
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 Distance = Callable[[Tensor], Tensor]
 """Points [N, 3] to signed distances [N], negative inside, exact everywhere."""

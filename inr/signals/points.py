@@ -23,7 +23,7 @@ from inr.signals.files.reading import check_options, decoding, read_bytes
 from inr.signals.files.sniffing import POINT_SUFFIXES
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
 from inr.signals.solids.clouds import Cloud, cloud_of
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _TEST_POINTS = 2**15

@@ -16,7 +16,8 @@ from inr.signals.files.meshes import read_mesh
 from inr.signals.files.reading import check_options
 from inr.signals.solids.boundary import Boundary, MeshPart, bounding, parts_of
 from inr.signals.solids.distances import MeshSolid, Sign
-from inr.signals.solids.orient import Cleaned, Faces, Floats, Oriented, clean, joined_seams, n_open_edges, orient
+from inr.signals.solids.faces import Faces, Floats
+from inr.signals.solids.orient import Cleaned, Oriented, clean, joined_seams, n_open_edges, orient
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _CELLS = 256  # along the box, of meshes and of the finest grid of fields, by default
@@ -114,17 +115,9 @@ class Shape(SolidSignal):
         if n_sheet_faces:
             notes.append(f"left out: {_faces(n_sheet_faces)} of sheets, which enclose nothing")
         notes += _limits(solids, solid, boundary)
-        notes = [f"{name}: {note}" for note in notes]
-        shape = cls(solid, frame, {"side": box.extent[0]}, (), n_points)
-        thickness = shape.thickness
-        if thickness < box.extent[0] / _CELLS:
-            notes.append(
-                f"{name}: about {thickness:.3g} thick in places, less than 1/{_CELLS} of the box "
-                f"({box.extent[0] / _CELLS:.3g}), the finest that a fit and a mesh resolve by default"
-            )
         meta = {
             "side": box.extent[0],
-            "thickness": thickness,
+            "thickness": 0.0,
             "sign": solid.sign,
             "n_vertices": len(mesh.vertices),
             "n_faces": len(mesh.faces),
@@ -133,7 +126,15 @@ class Shape(SolidSignal):
             "is_watertight": all(part.is_closed for part in solids),
             "is_flipped": is_flipped,
         }
-        return cls(solid, frame, meta, tuple(notes), n_points)
+        shape = cls(solid, frame, meta, (), n_points)
+        shape.meta["thickness"] = thickness = shape.thickness
+        if thickness < box.extent[0] / _CELLS:
+            notes.append(
+                f"about {thickness:.3g} thick in places, less than 1/{_CELLS} of the box "
+                f"({box.extent[0] / _CELLS:.3g}), the finest that a fit and a mesh resolve by default"
+            )
+        shape.notes = tuple(f"{name}: {note}" for note in notes)
+        return shape
 
     @property
     def is_bounded_by_mesh(self) -> bool:

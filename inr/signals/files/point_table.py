@@ -13,7 +13,7 @@ from inr.core.errors import UnreadableError
 from inr.signals._source import Source
 from inr.signals.files import ply as _ply
 from inr.signals.files.npy import read_npy
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 MAX_HEADER_LINES = 64
 MAX_ROWS = 2**26

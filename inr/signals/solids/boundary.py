@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from inr.signals.solids.orient import Bools, Faces, Floats, Ints, Oriented, volume
+from inr.signals.solids.faces import Bools, Faces, Floats, Ints, area, used, volume
+from inr.signals.solids.orient import Oriented
+from inr.signals.solids.winding import Winding
 
 # Distance from a face at which its two sides are looked at. libigl sums winding numbers in single precision.
 _STEP = 2e-5
@@ -29,7 +32,8 @@ class Boundary:
 
     vertices [V, 3], faces [F, 3]: the surface. wound_vertices, wound_faces: what winding numbers are taken of.
     n_flipped: parts that were turned over. buried: share of the parts' area that lies inside.
-    is_cut: faces that cross others were cut in pieces of 1/2048 of the box, not along the line.
+    is_cut: faces that cross others were cut in pieces of 1/2048 of the box, not along the line. is_simple: it is one
+    closed part that does not touch itself, pointing outward.
     """
 
     vertices: Floats
@@ -39,6 +43,7 @@ class Boundary:
     n_flipped: int
     buried: float
     is_cut: bool
+    is_simple: bool = False
 
 
 def bounding(vertices: Floats, parts: Sequence[MeshPart]) -> Boundary:
@@ -64,11 +69,12 @@ def bounding(vertices: Floats, parts: Sequence[MeshPart]) -> Boundary:
         is_cut = bool(len(first))
     before, after = area(vertices, faces).sum(), area(*joined).sum()
     return Boundary(
-        *_used(*joined),
-        *_used(vertices, faces),
+        *used(*joined),
+        *used(vertices, faces),
         n_flipped=sum(p.is_turned for p in solids),
         buried=max(0.0, float(1 - after / before)),
         is_cut=is_cut,
+        is_simple=is_closed and len(solids) == 1 and not len(first),
     )
 
 
@@ -137,32 +143,18 @@ def _open_part(vertices: Floats, faces: Faces, sign: int) -> MeshPart:
 
 def _in_own_box(vertices: Floats, faces: Faces) -> tuple[Floats, Faces, float, Floats]:
     """The vertices that faces use, from 0 to 1 along the longest side of their box; that side, and the low corner."""
-    own, renumbered = _used(vertices, faces)
+    own, renumbered = used(vertices, faces)
     low = own.min(axis=0)
     side = float((own - low).max())
     return (own - low) / side, renumbered, side, low
-
-
-def area(vertices: Floats, faces: Faces) -> Floats:
-    """Of each face."""
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    areas: Floats = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return areas
-
-
-def winding(vertices: Floats, faces: Faces, points: Floats) -> Floats:
-    """Generalised winding number at points [N, 3], by the fast sums of Barill et al. 2018."""
-    import igl
-
-    number: Floats = igl.fast_winding_number(vertices, faces, np.ascontiguousarray(points))
-    return number
 
 
 def _clear(vertices: Floats, faces: Faces, group: Ints) -> tuple[int, Floats]:
     """+1 or -1 for open faces whose normals point outward or inward, and of each group of them the share of the area
     that has the inside behind it without doubt."""
     areas = area(vertices, faces)
-    front, back = _sides(vertices, faces, vertices[faces].mean(axis=1), np.arange(len(faces)))
+    winding = Winding(vertices, faces)
+    front, back = _sides(winding, vertices, faces, vertices[faces].mean(axis=1), np.arange(len(faces)))
     out = areas * ((back >= _CLEAR) & (front <= 0.5))
     turned = areas * ((-front >= _CLEAR) & (-back <= 0.5))
     sign = 1 if out.sum() >= turned.sum() else -1
@@ -170,12 +162,12 @@ def _clear(vertices: Floats, faces: Faces, group: Ints) -> tuple[int, Floats]:
     return sign, shares
 
 
-def _sides(vertices: Floats, faces: Faces, points: Floats, of_face: Ints) -> tuple[Floats, Floats]:
+def _sides(winding: Winding, vertices: Floats, faces: Faces, points: Floats, of_face: Ints) -> tuple[Floats, Floats]:
     """Winding numbers just before and just behind points [N, 3] on faces [N]."""
     a, b, c = np.moveaxis(vertices[faces[of_face]], 1, 0)
     normal = np.cross(b - a, c - a)
     step = _STEP * normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    both = winding(vertices, faces, np.concatenate([points + step, points - step]))
+    both = winding.number(np.concatenate([points + step, points - step]))
     return both[: len(points)], both[len(points) :]
 
 
@@ -196,11 +188,12 @@ def _placed(vertices: Floats, parts: Sequence[MeshPart]) -> list[_Placed]:
     """Parts by falling size, all but cavities turned outward."""
     parts = sorted(parts, key=lambda p: -p.size)
     placed: list[_Placed] = []
+    winding_of = functools.cache(lambda k: Winding(vertices, parts[k].faces))
     lows = np.array([p.low for p in parts])
     highs = np.array([p.high for p in parts])
     for i, part in enumerate(parts):
         around = np.flatnonzero((lows[:i] <= part.low).all(axis=1) & (highs[:i] >= part.high).all(axis=1))
-        holders = [int(k) for k in around if placed[k].is_closed and _holds(vertices, parts[k], part)]
+        holders = [int(k) for k in around if placed[k].is_closed and _holds(winding_of(int(k)), vertices, part)]
         is_like_outermost = not holders or parts[holders[0]].sign * part.sign >= 0
         depth = sum(-1 if placed[k].is_cavity else 1 for k in holders)
         is_cavity = part.is_closed and not is_like_outermost
@@ -215,13 +208,13 @@ def _placed(vertices: Floats, parts: Sequence[MeshPart]) -> list[_Placed]:
     return placed
 
 
-def _holds(vertices: Floats, holder: MeshPart, part: MeshPart) -> bool:
+def _holds(holder: Winding, vertices: Floats, part: MeshPart) -> bool:
     """Whether a part lies wholly inside the surface of another; it may touch it."""
     faces = part.faces[:: max(1, len(part.faces) // _SAMPLES)]
     a, b, c = np.moveaxis(vertices[faces], 1, 0)
     normal = (part.sign or 1) * np.cross(b - a, c - a)
     inner = (a + b + c) / 3 - _STEP * normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    return bool((np.abs(winding(vertices, holder.faces, inner)) > 0.5).all())
+    return bool((np.abs(holder.number(inner)) > 0.5).all())
 
 
 def _crossings(vertices: Floats, faces: Faces) -> tuple[Ints, Ints]:
@@ -240,7 +233,7 @@ def _union(vertices: Floats, solids: list[_Placed]) -> tuple[Floats, Faces] | No
     from manifold3d import Error, Manifold, Mesh64, OpType
 
     def body(faces: Faces) -> Manifold:
-        own, renumbered = _used(vertices, faces)
+        own, renumbered = used(vertices, faces)
         return Manifold(Mesh64(vert_properties=own, tri_verts=renumbered.astype(np.uint64)))
 
     whole = []
@@ -267,10 +260,11 @@ def _one_sided(vertices: Floats, faces: Faces, first: Ints, second: Ints, *, is_
     crossing = np.zeros(len(faces), bool)
     crossing[first] = crossing[second] = True
     plain = np.flatnonzero(~crossing)
-    kept, is_turned = _verdict(*_sides(vertices, faces, vertices[faces[plain]].mean(axis=1), plain))
+    winding = Winding(vertices, faces)
+    kept, is_turned = _verdict(*_sides(winding, vertices, faces, vertices[faces[plain]].mean(axis=1), plain))
     whole = np.where(is_turned[:, None], faces[plain][:, ::-1], faces[plain])[kept]
     pairs = np.concatenate([first, second]) * len(faces) + np.concatenate([second, first])
-    pieces = _cut(vertices, faces, np.flatnonzero(crossing), pairs, is_exact=is_exact)
+    pieces = _cut(winding, vertices, faces, np.flatnonzero(crossing), pairs, is_exact=is_exact)
     added = np.arange(3 * len(pieces)).reshape(-1, 3) + len(vertices)
     merged, inverse = np.unique(np.concatenate([vertices, pieces.reshape(-1, 3)]), axis=0, return_inverse=True)
     return merged, inverse.reshape(-1)[np.concatenate([whole, added])].astype(np.int64)
@@ -282,7 +276,7 @@ def _verdict(front: Floats, back: Floats) -> tuple[Bools, Bools]:
     return in_front != behind, in_front
 
 
-def _cut(vertices: Floats, faces: Faces, crossing: Ints, pairs: Ints, *, is_exact: bool) -> Floats:
+def _cut(winding: Winding, vertices: Floats, faces: Faces, crossing: Ints, pairs: Ints, *, is_exact: bool) -> Floats:
     """Pieces [K, 3, 3] of the faces that cross others, those that bound the solid, with the inside behind them.
 
     pairs: a * n_faces + b for each face a that crosses b, both ways. Pieces that lie on a face are quartered while they
@@ -302,11 +296,11 @@ def _cut(vertices: Floats, faces: Faces, crossing: Ints, pairs: Ints, *, is_exac
         if len(doubtful):
             corners = (0.98 * pieces[doubtful, k] + 0.02 * middle[doubtful] for k in range(3))
             looks = (middle[doubtful], *corners)
-            verdicts = np.array([_verdict(*_sides(vertices, faces, x, of_face[doubtful])) for x in looks])
+            verdicts = np.array([_verdict(*_sides(winding, vertices, faces, x, of_face[doubtful])) for x in looks])
             again[doubtful] = (verdicts != verdicts[0]).any(axis=(0, 1))
         again &= (longest > _FINEST) & (len(pieces) <= _PIECES)
         settled = pieces[~again]
-        kept, is_turned = _verdict(*_sides(vertices, faces, middle[~again], of_face[~again]))
+        kept, is_turned = _verdict(*_sides(winding, vertices, faces, middle[~again], of_face[~again]))
         done.append(np.where(is_turned[:, None, None], settled[:, ::-1], settled)[kept])
         pieces, of_face = _quartered(pieces[again]), np.repeat(of_face[again], 4)
     return np.concatenate(done)
@@ -338,9 +332,3 @@ def _quartered(triangles: Floats) -> Floats:
     quarters = np.stack([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca], axis=1)
     result: Floats = quarters.reshape(-1, 3, 3)
     return result
-
-
-def _used(vertices: Floats, faces: Faces) -> tuple[Floats, Faces]:
-    """The vertices that faces use, and the faces by their new numbers."""
-    used, renumbered = np.unique(faces, return_inverse=True)
-    return np.ascontiguousarray(vertices[used]), np.ascontiguousarray(renumbered.reshape(-1, 3), dtype=np.int64)

@@ -11,8 +11,8 @@ from torch import Generator
 
 from inr.signals.solids.clouds import NEIGHBOURS, point_areas
 from inr.signals.solids.distances import EXACT, cells_of, uniform
+from inr.signals.solids.faces import Bools, Floats, Ints
 from inr.signals.solids.indicator import Indicator
-from inr.signals.solids.orient import Bools, Floats, Ints
 
 _NEAR = 16
 _CHUNK = 2**15

@@ -8,7 +8,7 @@ import numpy as np
 
 from inr.core.errors import UnreadableError
 from inr.signals.files.point_table import Table, as_names
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 _NORMAL_NAMES = (
     ("nx", "ny", "nz"),

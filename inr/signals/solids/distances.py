@@ -1,16 +1,22 @@
-"""Solids in the unit box: signed distances of triangle meshes, by libigl, with a sign that is right despite holes."""
+"""Solids in the unit box: signed distances of triangle meshes, with a sign that is right despite holes."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Generator
 
-from inr.signals.solids.boundary import Boundary, area, winding
-from inr.signals.solids.orient import Faces, Floats
+from inr.signals.solids.boundary import Boundary
+from inr.signals.solids.edges import Edges
+from inr.signals.solids.faces import Bools, Floats, area
+from inr.signals.solids.winding import Winding
+
+if TYPE_CHECKING:
+    from inr.kernels.face_tree import FaceTree
+    from inr.signals.solids.pseudonormals import Pseudonormals
 
 Sign = Literal["auto", "pseudonormal", "winding"]
 
@@ -45,24 +51,15 @@ class Solid(Protocol):
         ...
 
 
-def is_closed(faces: Faces) -> bool:
-    """Whether every edge is used exactly once in each direction: watertight, and consistently wound."""
-    n = int(faces.max()) + 1
-    there = (faces[:, [0, 1, 2]] * n + faces[:, [1, 2, 0]]).ravel()
-    back = (faces[:, [1, 2, 0]] * n + faces[:, [0, 1, 2]]).ravel()
-    there.sort()
-    back.sort()
-    return bool((there[1:] != there[:-1]).all() and (there == back).all())
-
-
 class MeshSolid:
     """The solid that a triangle mesh in the unit box bounds. surface: its boundary, see `bounding`.
 
     Distances are exact. Their sign comes from one of two methods; `auto` takes the first if it is reliable:
-    pseudonormal: the angle-weighted normal at the closest point (Bærentzen, Aanæs 2005); needs a closed surface, and is
-    compared with the second on 4096 points. winding: generalised winding number > 1/2 (Jacobson et al. 2013, fast
-    form by Barill et al. 2018) of the oriented faces; for open and crossing ones. libigl's own signed distance is not
-    used with winding numbers: it multiplies distances by the unrounded number.
+    pseudonormal: the angle-weighted normal at the closest point (Bærentzen, Aanæs 2005); needs a closed surface. Unless
+    that is one part which does not touch itself, it is compared with the second on 4096 points. winding: generalised
+    winding number > 1/2 (Jacobson et al. 2013, fast form by Barill et al. 2018) of the oriented faces; for open and
+    crossing ones. libigl's own signed distance is not used with winding numbers: it multiplies distances by the
+    unrounded number.
     """
 
     sign: Literal["pseudonormal", "winding"]
@@ -72,10 +69,11 @@ class MeshSolid:
         self.vertices, self.faces = boundary.vertices, boundary.faces
         self._wound = boundary.wound_vertices, boundary.wound_faces
         self.low, self.high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        self.is_closed = is_closed(self.faces)
+        self._edges = Edges.of(self.faces)
+        self.is_closed = self._edges.is_closed
         if sign == "auto":
             self.sign = "pseudonormal"
-            if not (self.is_closed and self._is_sound()):
+            if not (self.is_closed and (boundary.is_simple or self._is_sound())):
                 self.sign = "winding"
         else:
             self.sign = sign
@@ -86,36 +84,43 @@ class MeshSolid:
         probes = self.low + (self.high - self.low) * np.random.default_rng(0).random((_PROBES, 3))
         distance = self.distance(probes)
         certain = np.abs(distance) > _CERTAIN
-        agrees = (distance < 0) == (winding(*self._wound, probes) > 0.5)
+        agrees = (distance < 0) == self._is_wound(probes)
         return bool(agrees[certain].all())
 
     def distance(self, x: Floats) -> Floats:
-        import igl
-
-        order = np.argsort(cells_of(x), kind="stable")  # neighbours visit the same part of the tree: half the time
-        x = np.ascontiguousarray(x[order], dtype=np.float64)
+        at, squared, face, where = self._tree.nearest(x)
+        unsigned: Floats = np.sqrt(squared)
         if self.sign == "pseudonormal":
-            signed = igl.signed_distance(x, self.vertices, self.faces, igl.SIGNED_DISTANCE_TYPE_PSEUDONORMAL)[0]
-        else:
-            unsigned = self.depth(x)
-            signed = np.where(winding(*self._wound, x) > 0.5, -unsigned, unsigned)
-        result: Floats = np.empty_like(signed)
-        result[order] = signed
-        return result
+            signed: Floats = unsigned * self._normals.signs(x, at, face, where)
+            return signed
+        return np.where(self._is_wound(x), -unsigned, unsigned)
 
     def depth(self, x: Floats) -> Floats:
-        squares = self._tree.squared_distance(self.vertices, self.faces, np.ascontiguousarray(x, dtype=np.float64))[0]
-        distance: Floats = np.sqrt(np.maximum(squares, 0.0))
-        return distance
+        unsigned: Floats = np.sqrt(self._tree.nearest(x)[1])
+        return unsigned
 
     @cached_property
-    def _tree(self) -> Any:
-        """The search tree of the faces, which takes longer to make than thousands of points to look up."""
-        import igl
+    def _tree(self) -> FaceTree:
+        from inr.kernels.face_tree import FaceTree
 
-        tree = igl.AABB()
-        tree.init(self.vertices, self.faces)
-        return tree
+        return FaceTree(self.vertices, self.faces)
+
+    @cached_property
+    def _normals(self) -> Pseudonormals:
+        from inr.signals.solids.pseudonormals import Pseudonormals
+
+        return Pseudonormals(self.vertices, self.faces, self._edges)
+
+    def _is_wound(self, x: Floats) -> Bools:
+        """Whether points [N, 3] are inside by the winding number."""
+        order = np.argsort(cells_of(x), kind="stable")  # neighbours visit the same part of the tree: half the time
+        inside = np.empty(len(x), bool)
+        inside[order] = self._winding.number(x[order]) > 0.5
+        return inside
+
+    @cached_property
+    def _winding(self) -> Winding:
+        return Winding(*self._wound)
 
     def surface(self, n: int, generator: Generator) -> Floats:
         draws = uniform(n, 3, generator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 _SIZE = 128
 _PAD = 0.06

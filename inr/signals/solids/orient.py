@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
+from inr.signals.solids.edges import Edges
+from inr.signals.solids.faces import Bools, Faces, Floats, Ints, area, ordered, used
 from inr.signals.solids.seams import signs_of_patches
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-Faces = np.ndarray[Any, np.dtype[np.int64]]
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 _MAX_PATCHES = 400  # of one group, for which the signs are looked for by integer programming
 _SOLVE_SECONDS = 5.0
@@ -56,25 +52,15 @@ class Oriented:
 
 def clean(vertices: Floats, faces: Faces) -> Cleaned:
     """Merge exactly equal vertices, drop faces of zero area, and keep one of faces with the same corners."""
-    vertices, inverse = np.unique(vertices, axis=0, return_inverse=True)
-    faces = inverse.reshape(-1)[faces]
-    corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    whole = faces[area > 0]
-    order = np.argsort(whole, axis=1)
-    is_even = (order[:, 1] - order[:, 0]) % 3 == 1  # a cyclic shift of the sorted corners
-    _, first, name = np.unique(np.take_along_axis(whole, order, 1), axis=0, return_index=True, return_inverse=True)
-    name = name.reshape(-1)
+    from inr.kernels.equal_rows import named
+
+    first, name = named(vertices)
+    vertices, faces = vertices[first], name[faces]
+    whole = faces[area(vertices, faces) > 0]
+    corners, is_even = ordered(whole)
+    first, name = named(corners)
     signs = np.bincount(name, np.where(is_even == is_even[first][name], 1, -1), len(first)).astype(np.int64)
-    kept = np.sort(first)
-    used, renumbered = np.unique(whole[kept], return_inverse=True)
-    return Cleaned(
-        np.ascontiguousarray(vertices[used]),
-        np.ascontiguousarray(renumbered.reshape(-1, 3), dtype=np.int64),
-        signs[np.argsort(first)],
-        len(faces) - len(whole),
-        len(whole) - len(kept),
-    )
+    return Cleaned(*used(vertices, whole[first]), signs, len(faces) - len(whole), len(whole) - len(first))
 
 
 def joined_seams(mesh: Cleaned) -> Cleaned:
@@ -83,7 +69,7 @@ def joined_seams(mesh: Cleaned) -> Cleaned:
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    edges = _Edges.of(mesh.faces)
+    edges = Edges.of(mesh.faces)
     open_sides = np.flatnonzero(edges.n_faces[edges.of_side] == 1)
     if not len(open_sides):
         return mesh
@@ -122,14 +108,6 @@ def _shortest_side(mesh: Cleaned) -> Floats:
     return shortest
 
 
-def volume(vertices: Floats, faces: Faces) -> float:
-    """Signed volume that closed, outward faces enclose; of open ones, that of the cone from their middle to them."""
-    if not len(faces):
-        return 0.0
-    a, b, c = np.moveaxis(vertices[faces] - vertices[faces].mean(axis=(0, 1)), 1, 0)
-    return float(np.einsum("nd,nd->n", a, np.cross(b, c)).sum() / 6)
-
-
 def orient(mesh: Cleaned) -> Oriented:
     """Parts of a mesh, the faces of each oriented alike.
 
@@ -142,19 +120,20 @@ def orient(mesh: Cleaned) -> Oriented:
     faces, kept = _cancelled(mesh)
     n_walls = int(np.count_nonzero(~kept))
     is_two_way = mesh.signs[kept] == 0
-    edges = _Edges.of(faces)
+    edges = Edges.of(faces)
     n_turned = 0
     if edges.balance(np.ones(len(faces))).any():
         turned = _turned(mesh.vertices, faces)
         n_turned = int(np.count_nonzero((turned != faces).any(axis=1)))
         faces = turned
-        edges = _Edges.of(faces)
+        edges = Edges.of(faces)
     patch = edges.components(edges.n_faces == 2)
     sign = _signs_of_patches(mesh.vertices, faces, patch, edges)[patch]
     n_walls += int(np.count_nonzero(sign == 0))
-    faces = np.where(sign[:, None] < 0, faces[:, ::-1], faces)[sign != 0]
-    is_two_way = is_two_way[sign != 0]
-    edges = _Edges.of(faces)
+    if not (sign == 1).all():
+        faces = np.where(sign[:, None] < 0, faces[:, ::-1], faces)[sign != 0]
+        is_two_way = is_two_way[sign != 0]
+        edges = Edges.of(faces)
     part = _parts(edges.components(edges.n_faces == 2), edges)
     n = int(part.max()) + 1
     is_closed, is_orientable = np.ones(n, bool), np.ones(n, bool)
@@ -171,67 +150,10 @@ def orient(mesh: Cleaned) -> Oriented:
 
 def n_open_edges(faces: Faces) -> int:
     """Edges that belong to one face."""
-    return int(np.count_nonzero(_Edges.of(faces).n_faces == 1))
+    return int(np.count_nonzero(Edges.of(faces).n_faces == 1))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Balance:
-    """The edges at which patches do not balance. edge, patch, excess [K]: passes one way less those the other way."""
-
-    edge: Ints
-    patch: Ints
-    excess: Ints
-
-
-@dataclasses.dataclass(frozen=True)
-class _Edges:
-    """The undirected edges of faces. of_side [3 F]: edge of each side of a face; direction [3 F]: +1 or -1."""
-
-    of_side: Ints
-    direction: Ints
-    n_faces: Ints
-
-    @classmethod
-    def of(cls, faces: Faces) -> _Edges:
-        sides = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
-        n = int(faces.max()) + 1
-        _, of_side, n_faces = np.unique(
-            sides.min(axis=1) * n + sides.max(axis=1), return_inverse=True, return_counts=True
-        )
-        return cls(of_side.reshape(-1), np.where(sides[:, 0] < sides[:, 1], 1, -1), n_faces)
-
-    def balance(self, weight: Floats) -> Ints:
-        """Passes one way less those the other way, of each edge, faces [F] counted with a weight."""
-        total = np.bincount(self.of_side, self.direction * np.repeat(weight, 3), len(self.n_faces))
-        return np.rint(total).astype(np.int64)
-
-    def balance_of(self, patch: Ints) -> _Balance:
-        """The same of each patch by itself, where not 0."""
-        n = int(patch.max()) + 1
-        key, inverse = np.unique(self.of_side * n + np.repeat(patch, 3), return_inverse=True)
-        excess = np.rint(np.bincount(inverse.reshape(-1), self.direction)).astype(np.int64)
-        edge, of_patch = np.divmod(key[excess != 0], n)
-        return _Balance(edge, of_patch, excess[excess != 0])
-
-    def is_uneven_pair(self) -> Ints:
-        """Faces at edges of two faces that pass them the same way."""
-        uneven = (self.n_faces == 2) & (self.balance(np.ones(len(self.of_side) // 3)) != 0)
-        return np.flatnonzero(uneven[self.of_side]) // 3
-
-    def components(self, joins: Bools) -> Ints:
-        """Number of the component of each face, where faces are joined by the edges for which `joins` holds."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        order = np.argsort(self.of_side, kind="stable")
-        edge, face = self.of_side[order], order // 3
-        linked = (edge[1:] == edge[:-1]) & joins[edge[1:]]
-        n = len(self.of_side) // 3
-        graph = coo_array((np.ones(linked.sum(), np.int8), (face[:-1][linked], face[1:][linked])), shape=(n, n))
-        return np.asarray(connected_components(graph, directed=False)[1], np.int64)
-
-
-def _parts(patch: Ints, edges: _Edges) -> Ints:
+def _parts(patch: Ints, edges: Edges) -> Ints:
     """Number of the part of each face: a patch that is closed, the fewest patches that close each other where they meet
     at edges of more than two faces, or all the open patches that meet."""
     own = edges.balance_of(patch)
@@ -268,7 +190,7 @@ def _cancelled(mesh: Cleaned) -> tuple[Faces, Bools]:
     faces = np.where(mesh.signs[:, None] < 0, mesh.faces[:, ::-1], mesh.faces)
     if mesh.signs.all():
         return faces, np.ones(len(faces), bool)
-    edges = _Edges.of(faces)
+    edges = Edges.of(faces)
     body = edges.components(np.ones(len(edges.n_faces), bool))
     is_kept_whole = np.zeros(int(body.max()) + 1, bool)
     is_kept_whole[body[np.flatnonzero(edges.balance(mesh.signs != 0)[edges.of_side]) // 3]] = True
@@ -283,14 +205,13 @@ def _turned(vertices: Floats, faces: Faces) -> Faces:
 
     alike, patch = igl.bfs_orient(faces)
     same = (alike == faces).all(axis=1)
-    corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    is_other = np.bincount(patch, area * same) < np.bincount(patch, area * ~same)
+    size = area(vertices, faces)
+    is_other = np.bincount(patch, size * same) < np.bincount(patch, size * ~same)
     result: Faces = np.where((same == is_other[patch])[:, None], faces[:, ::-1], faces)
     return result
 
 
-def _signs_of_patches(vertices: Floats, faces: Faces, patch: Ints, edges: _Edges) -> Ints:
+def _signs_of_patches(vertices: Floats, faces: Faces, patch: Ints, edges: Edges) -> Ints:
     """+1, -1 (turn it over) or 0 (leave it out) for each patch, so that those which meet bound a volume together."""
     n = int(patch.max()) + 1
     signs = np.ones(n, np.int64)

@@ -18,7 +18,7 @@ from inr.signals import metrics as measures
 from inr.signals._distance import DistanceSignal, PointPool, evaluate_points
 from inr.signals._signal import Batch, Evaluate, Pool
 from inr.signals.solids.distances import Solid, across, normal, uniform
-from inr.signals.solids.orient import Floats
+from inr.signals.solids.faces import Floats
 
 DEFAULT_POINTS = 2**20
 _TEST_SEED = 0x5EED
