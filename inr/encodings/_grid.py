@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
-from inr.encodings._encoding import Encoding
+from inr.encodings._encoding import Encoding, EncodingConfig
 from inr.kernels.hash_grid import GridGeometry, Interpolation, corners, hash_grid
 
 INTERPOLATION_HELP = "none: smoothstep if the loss uses derivatives (point clouds), else linear"
@@ -30,6 +31,35 @@ def per_axis(name: str, given: tuple[int, ...], d_in: int) -> tuple[int, ...]:
     if len(values) != d_in:
         raise ConfigError([f"{name} has {len(values)} numbers, expected one per axis ({d_in})"])
     return values
+
+
+class GridConfig(EncodingConfig):
+    """Settings of an encoding with F `features` on the vertices of grids."""
+
+    features: int
+
+    @abstractmethod
+    def geometry(self) -> GridGeometry:
+        """The levels of these resolved settings."""
+
+    def starts_from(self, spec: Spec) -> bool:
+        """Whether the tables start from the samples of a lattice of two axes or more, where that pays.
+
+        It pays with a vertex of the finest level on every sample, and with one level that has as many features as
+        values, which can hold little more than the least-squares fit. Other coarse grids learn better from random
+        entries.
+        """
+        if spec.shape is None or len(spec.shape) < 2:
+            return False
+        return self.geometry().has_vertex_per_sample(spec.shape) or self.is_solved_by(spec)
+
+    def is_solved_by(self, spec: Spec) -> bool:
+        """Whether steps cannot improve that start much: it is exact, or the least-squares fit of the only level."""
+        if spec.shape is None or len(spec.shape) < 2 or self.features < spec.d_out:
+            return False
+        geometry = self.geometry()
+        is_only = geometry.n_levels == 1 and geometry.is_no_finer(spec.shape)
+        return is_only or geometry.has_vertex_per_sample(spec.shape)
 
 
 class GridEncoding(Encoding, HasGradientFactors):

@@ -12,8 +12,8 @@ from torch import Generator
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError
-from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
-from inr.encodings._grid import INTERPOLATION_HELP, GridEncoding, interpolation_for, per_axis
+from inr.encodings._encoding import ENCODINGS, Encoding
+from inr.encodings._grid import INTERPOLATION_HELP, GridConfig, GridEncoding, interpolation_for, per_axis
 from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry
 
 SPACE_SIDE = 64
@@ -24,7 +24,7 @@ MAX_LOG2_VERTICES = 26
 
 @ENCODINGS.register("dense_grid")
 @dataclass(frozen=True, kw_only=True)
-class DenseGridConfig(EncodingConfig):
+class DenseGridConfig(GridConfig):
     """L grids, each `growth` times as fine as the one before, F features per vertex, concatenated: e [*B, L F].
 
     Level l has n_d = finest_d / growth^(L - 1 - l) vertices on axis d (at least 2), and there is no hashing: the
@@ -55,7 +55,6 @@ class DenseGridConfig(EncodingConfig):
         return dataclasses.replace(self, finest=finest, interpolation=interpolation_for(self.interpolation, spec))
 
     def geometry(self) -> GridGeometry:
-        """The levels of a resolved config."""
         assert self.finest is not None
         shrink = self.growth ** (self.levels - 1)
         base = tuple(max(2, round(n / shrink)) for n in self.finest)

@@ -13,12 +13,10 @@ from torch import Tensor
 
 from inr.core.samples import Samples
 from inr.encodings._grid import GridEncoding
+from inr.encodings._interpolation import interpolation_matrix, places_of
 from inr.kernels.grid_geometry import GridGeometry
 
 Array = NDArray[Any]
-
-_OFF = 0.02
-"""Largest distance between a sample and its vertex of the finest level, in cells: places are rounded to float32."""
 
 _ROUNDS, _TOLERANCE = 40, 1e-8
 """Of conjugate gradients. The tolerance is of the squared residual, relative to that at the start."""
@@ -27,27 +25,21 @@ _BLOCK = 2**20
 """Samples that are handled together."""
 
 
-def has_vertex_per_sample(geometry: GridGeometry, shape: tuple[int, ...]) -> bool:
-    """Whether the finest level is dense and has a vertex on every sample of a lattice with `shape` samples per axis."""
-    return geometry.is_dense[-1] and all(
-        abs(scale - n) < _OFF and resolution > n
-        for scale, resolution, n in zip(geometry.scale[-1], geometry.resolution[-1], shape, strict=True)
-    )
-
-
 def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
     """Set the tables from the values y [C] of a lattice's samples; returns the map A [C, L F] that reads them.
 
-    The finest level has a vertex on every sample (`has_vertex_per_sample`). With v_1 ... v_C the principal directions
-    of the differences between neighbouring samples, the largest first, and K = min(C, F):
+    The finest level is dense and no finer than the samples (`GridGeometry.is_no_finer`). With v_1 ... v_C the principal
+    directions of the differences between neighbouring samples, the largest first, and K = min(C, F):
 
-    * the finest level holds v_k . y at every sample, k = 1 ... K;
+    * the finest level holds v_k . y, k = 1 ... K: at every sample where it has a vertex there
+      (`GridGeometry.has_vertex_per_sample`), else their least-squares fit;
     * each dense coarser level, the coarsest first, holds the least-squares fit of what the levels before it leave of
       v_k . y, k = K + 1 ... C (at most F of them);
     * A adds the levels up: A e(x) = sum_k v_k (sum of the features that hold v_k . y).
 
-    So A e is exact in the first K directions, and in the others up to what the coarser levels cannot hold: the fine
-    detail in the directions that change least. Other features keep their initial values, and A does not read them.
+    So with a vertex on every sample A e is exact in the first K directions, and in the others up to what the coarser
+    levels cannot hold: the fine detail in the directions that change least. Other features keep their initial values,
+    and A does not read them.
     """
     geometry, order = encoding.geometry, samples.order
     assert order is not None
@@ -56,25 +48,43 @@ def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
     n_fine = min(n_values, n_features)
     n_coarse = min(n_values - n_fine, n_features)
     read = torch.zeros(n_values, encoding.d_out, dtype=torch.float64)
-    read[:, (n_levels - 1) * n_features :][:, :n_fine] = directions[:n_fine].T
-    rest = np.empty((n_coarse, samples.size), np.float32)
+    finest = n_levels - 1
+    read[:, finest * n_features :][:, :n_fine] = directions[:n_fine].T
+    shape = samples.spec.shape
+    assert shape is not None
+    has_vertices = geometry.has_vertex_per_sample(shape)
+    n_set = n_fine if has_vertices else 0
+    rest = np.empty((n_fine - n_set + n_coarse, samples.size), np.float32)
     for start, y in _values(samples):
         along = y @ directions.T.to(y)
-        _fill_finest(encoding, samples, start, along[:, :n_fine])
-        rest[:, start : start + len(y)] = along[:, n_fine : n_fine + n_coarse].T.numpy()
-    _fill_border(encoding, samples.spec.shape or (), n_fine)
-    for j in range(n_coarse):
-        left = np.transpose(rest[j].reshape(samples.array_shape()), order)
-        for level in range(n_levels - 1):
-            if geometry.is_dense[level]:
-                lattice = _LevelOnLattice(encoding, level, left.shape)
-                entries = lattice.fitted(left)
-                left = left - lattice.values(entries)
-                offset = geometry.offset[level]
-                with torch.no_grad():
-                    encoding.table[offset : offset + len(entries), j] = torch.from_numpy(entries)
-                read[:, level * n_features + j] = directions[n_fine + j]
+        if has_vertices:
+            _fill_finest(encoding, samples, start, along[:, :n_fine])
+        rest[:, start : start + len(y)] = along[:, n_set : n_fine + n_coarse].T.numpy()
+    if has_vertices:
+        _fill_border(encoding, shape, n_fine)
+    lattices = {
+        level: _LevelOnLattice(encoding, level, shape)
+        for level in range(n_levels)
+        if geometry.is_dense[level] and (n_coarse if level < finest else not has_vertices)
+    }
+    for k, component in enumerate(rest, start=n_set):
+        left = np.transpose(component.reshape(samples.array_shape()), order)
+        if k < n_fine:
+            _set(encoding, finest, k, lattices[finest].fitted(left))
+            continue
+        for level in range(finest):
+            if level in lattices:
+                entries = lattices[level].fitted(left)
+                left = left - lattices[level].values(entries)
+                _set(encoding, level, k - n_fine, entries)
+                read[:, level * n_features + k - n_fine] = directions[k]
     return read
+
+
+def _set(encoding: GridEncoding, level: int, feature: int, entries: Array) -> None:
+    offset = encoding.geometry.offset[level]
+    with torch.no_grad():
+        encoding.table[offset : offset + len(entries), feature] = torch.from_numpy(entries)
 
 
 def _values(samples: Samples) -> Iterator[tuple[int, Tensor]]:
@@ -157,7 +167,8 @@ class _LevelOnLattice:
         self._size = geometry.entries[level]
         counts, is_smooth = geometry.resolution[level], encoding.interpolation == "smoothstep"
         self._matrices = [
-            _interpolation(n, geometry.scale[level][d], counts[d], is_smooth) for d, n in enumerate(shape)
+            interpolation_matrix(places_of(n, geometry.scale[level][d]), counts[d] + 1, is_smooth=is_smooth)
+            for d, n in enumerate(shape)
         ]
         self._normal = [(m.T @ m).tocsr() for m in self._matrices]
         steps = np.ix_(*(np.arange(r + 1) * s for r, s in zip(counts, geometry.stride[level], strict=True)))
@@ -189,19 +200,6 @@ class _LevelOnLattice:
     def _gathered(self, vertices: Array) -> Array:
         """Sums per entry over its places: the transpose of reading entries by their places."""
         return np.bincount(self._place.ravel(), vertices.ravel(), self._size)
-
-
-def _interpolation(n: int, scale: float, n_vertices: int, is_smooth: bool) -> Any:
-    """The weights [n, n_vertices + 1] of n samples along an axis, as a sparse matrix."""
-    from scipy.sparse import csr_array
-
-    place = (np.arange(n) + 0.5) / n * scale + 0.5
-    cell = np.floor(place).astype(np.int64)
-    t = (place - cell).astype(np.float32)
-    if is_smooth:
-        t = t * t * (3 - 2 * t)
-    rows = np.concatenate([np.arange(n)] * 2)
-    return csr_array((np.concatenate([1 - t, t]), (rows, np.concatenate([cell, cell + 1]))), shape=(n, n_vertices + 1))
 
 
 def _by_axis(matrices: list[Any], values: Array) -> Array:

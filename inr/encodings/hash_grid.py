@@ -11,8 +11,9 @@ from torch import Generator
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
-from inr.encodings._grid import INTERPOLATION_HELP, GridEncoding, interpolation_for, per_axis
+from inr.core.errors import ConfigError
+from inr.encodings._encoding import ENCODINGS, Encoding
+from inr.encodings._grid import INTERPOLATION_HELP, GridConfig, GridEncoding, interpolation_for, per_axis
 from inr.kernels.hash_grid import GridGeometry, Interpolation, from_scale, grid_geometry
 
 SPACE_SIDE = 256
@@ -21,7 +22,7 @@ SPACE_SIDE = 256
 
 @ENCODINGS.register("hash_grid")
 @dataclass(frozen=True, kw_only=True)
-class HashGridEncodingConfig(EncodingConfig):
+class HashGridEncodingConfig(GridConfig):
     """L grids of growing resolution, F features per vertex, interpolated and concatenated: e [*B, L F].
 
     Levels whose vertices fit in the table are stored densely; finer ones share T = 2^log2_table entries by hashing.
@@ -51,9 +52,17 @@ class HashGridEncodingConfig(EncodingConfig):
         ge=1,
     )
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
+    is_inset: bool = param(
+        False,
+        "levels end half a cell before their last vertices, so that opposite borders share none (not with growth)",
+    )
     init_range: float = param(1e-4, "initial entries are uniform in +- this", gt=0)
 
     def resolve(self, spec: Spec) -> Self:
+        if self.is_inset and self.growth is not None:
+            raise ConfigError(
+                ["is_inset and growth are both given, expected one of them: growth is tiny-cuda-nn's grid"]
+            )
         finest = self.finest
         if finest is None:
             finest = (SPACE_SIDE,) * spec.d_in if spec.shape is None else tuple(n + 1 for n in spec.shape)
@@ -86,7 +95,6 @@ class HashGridEncodingConfig(EncodingConfig):
         return dataclasses.replace(grown, finest=grown.geometry().resolution[-1])
 
     def geometry(self) -> GridGeometry:
-        """The levels of a resolved config."""
         assert self.levels is not None
         assert self.finest is not None
         assert self.base is not None
@@ -94,7 +102,7 @@ class HashGridEncodingConfig(EncodingConfig):
         if isinstance(self.growth, float):
             return from_scale(len(self.finest), self.levels, self.log2_table, self.base, self.growth)
         base = tuple(max(2, min(n, round(self.base * n / max(self.finest)))) for n in self.finest)
-        return grid_geometry(len(self.finest), self.levels, self.log2_table, base, self.finest)
+        return grid_geometry(len(self.finest), self.levels, self.log2_table, base, self.finest, 0.5 * self.is_inset)
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         interpolation = self.interpolation or "linear"

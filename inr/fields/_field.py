@@ -123,6 +123,14 @@ class FieldConfig(Config):
         """These settings without a start that needs all samples of a signal, for signals that do not give them."""
         return self
 
+    def adapted_to(self, spec: Spec, samples: Callable[[], Samples], tolerance: float) -> Self:
+        """These settings, not resolved, with sizes that follow from the content of a signal, where none are given.
+
+        samples: returns all samples of the signal's lattice. tolerance: root mean square error, in training units, that
+        the field should have at most.
+        """
+        return self
+
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Default fit settings of this family for a signal (a partial `FitConfig` document)."""
         return {}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.encodings import EncodingConfig
+from inr.core.samples import Samples
+from inr.encodings import EncodingConfig, GridConfig
+from inr.encodings.grid_detail import mean_square_left
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
@@ -47,8 +49,15 @@ with a much smaller eps every entry would move by the learning rate at first, an
 MOST_DENSE = 2**26
 """Samples of a lattice up to which the default grid has a vertex on each."""
 
+FEWEST_CELLS = 8
+"""Of such a grid along an axis."""
+
 DENSE_LEVELS, DENSE_SPAN = 3, 7.7
 """Levels of that grid, and how much finer the last is than the first along an axis."""
+
+
+RATIOS = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
+"""Cells per sample along an axis that are tried for a lattice with few values per sample, before a vertex on each."""
 
 
 @FIELDS.register("hash_grid")
@@ -65,6 +74,10 @@ class HashGrid(Mlp):
     0.1 to 24 million pixels (record `scaling`). The encoding's own default, of 10 hashed levels with about as many
     parameters, had 42 to 48 dB there after 550 steps; it is used with `init=xavier`, and for pictures that are read
     tile by tile.
+
+    Other lattices of two axes or more (grey pictures, volumes) have one dense level, with as many features as values.
+    How fine it is follows from the content (`adapted_to`): the fewest vertices that keep an error, or one on every
+    sample, which is exact. It is fitted in the least mean square, without a step.
     """
 
     paper: ClassVar[str] = "Mueller et al. 2022, arXiv:2201.05989"
@@ -80,15 +93,28 @@ class HashGrid(Mlp):
         is_started = isinstance(self.init, FromSignal)
         if is_started and isinstance(grid, HashGridEncodingConfig) and _is_dense_by_default(grid, spec):
             assert spec.shape is not None
-            n_vertices = math.prod(n + 2 for n in spec.shape)
             dense = dataclasses.replace(
                 grid,
                 levels=DENSE_LEVELS,
                 base=max(2, round((max(spec.shape) + 1) / DENSE_SPAN)),
-                log2_table=max(10, math.ceil(math.log2(n_vertices))),
+                log2_table=_log2_table([n + 1 for n in spec.shape]),
             )
             return dataclasses.replace(super().resolve(spec), encoding=dense.resolve(spec))
         return super().resolve(spec)
+
+    def adapted_to(self, spec: Spec, samples: Callable[[], Samples], tolerance: float) -> Self:
+        grid = self.encoding
+        if not (isinstance(self.init, FromSignal) and isinstance(grid, HashGridEncodingConfig)):
+            return self
+        if grid != HashGridEncodingConfig(interpolation=grid.interpolation, init_range=grid.init_range):
+            return self
+        if not _is_small_lattice(spec) or grid.features < spec.d_out:
+            return self
+        assert spec.shape is not None
+        seen, sides = samples(), spec.shape
+        coarser = (_dense(grid, spec, r) for r in RATIOS if min(sides) * r >= FEWEST_CELLS)
+        fitting = (dense for dense in coarser if mean_square_left(seen, dense.geometry()) <= tolerance**2)
+        return dataclasses.replace(self, encoding=next(fitting, None) or _dense(grid, spec, 1.0))
 
     def started_at_random(self) -> Self:
         return dataclasses.replace(self, init=Xavier()) if isinstance(self.init, FromSignal) else self
@@ -106,12 +132,39 @@ class HashGrid(Mlp):
             }
         batch = max(LATTICE["batch"], math.ceil(n_samples / LATTICE_EPOCH))
         if self.starts_from_signal(spec):
+            assert isinstance(self.encoding, GridConfig)
+            if self.encoding.is_solved_by(spec):
+                return {"steps": 0}
             return {"optimizer": {**adam, "eps": GENTLE / batch}, **STARTED, "batch": batch}
         return {"optimizer": adam, **LATTICE, "batch": batch}
 
 
 def _is_dense_by_default(grid: HashGridEncodingConfig, spec: Spec) -> bool:
     given = (grid.levels, grid.log2_table, grid.base, grid.finest, grid.growth)
-    is_free = all(setting is None for setting in given)
-    is_lattice = spec.shape is not None and len(spec.shape) > 1 and math.prod(spec.shape) <= MOST_DENSE
-    return is_free and is_lattice and grid.features < spec.d_out
+    return all(setting is None for setting in given) and _is_small_lattice(spec) and grid.features < spec.d_out
+
+
+def _dense(grid: HashGridEncodingConfig, spec: Spec, ratio: float) -> HashGridEncodingConfig:
+    """A dense grid for a lattice with `ratio` cells per sample along an axis, and as many features as values."""
+    assert spec.shape is not None
+    is_exact = ratio == 1
+    finest = tuple(round(n * ratio) + (1 if is_exact else 2) for n in spec.shape)
+    return dataclasses.replace(
+        grid,
+        levels=1,
+        features=spec.d_out,
+        base=max(finest),
+        finest=finest,
+        log2_table=_log2_table(finest),
+        is_inset=not is_exact,
+    )
+
+
+def _is_small_lattice(spec: Spec) -> bool:
+    """Whether there are two axes or more, and few enough samples for a vertex on each."""
+    return spec.shape is not None and len(spec.shape) > 1 and math.prod(spec.shape) <= MOST_DENSE
+
+
+def _log2_table(finest: Sequence[int]) -> int:
+    """Of a table that holds a level with `finest` vertices per axis, or one more, densely."""
+    return max(10, math.ceil(math.log2(math.prod(n + 1 for n in finest))))

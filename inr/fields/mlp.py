@@ -16,11 +16,9 @@ from inr.assemblies.single import SingleConfig
 from inr.core.config import Config, param
 from inr.core.domain import Spec
 from inr.core.samples import Samples
-from inr.encodings import EncodingConfig, GridEncoding
-from inr.encodings.dense_grid import DenseGridConfig
+from inr.encodings import EncodingConfig, GridConfig, GridEncoding
 from inr.encodings.frequency import Frequency
-from inr.encodings.grid_start import has_vertex_per_sample, start_from_samples
-from inr.encodings.hash_grid import HashGridEncodingConfig
+from inr.encodings.grid_start import start_from_samples
 from inr.fields._field import FIELDS, Field, FieldConfig
 from inr.layers import ActivationConfig, BlockConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
 from inr.layers.activations.relu import Relu
@@ -62,15 +60,12 @@ class Mlp(FieldConfig):
         return MlpField(self, spec, generator)
 
     def starts_from_signal(self, spec: Spec) -> bool:
-        grid = self.encoding
         return (
             isinstance(self.init, FromSignal)
-            and spec.shape is not None
-            and len(spec.shape) > 1
-            and isinstance(grid, HashGridEncodingConfig | DenseGridConfig)
+            and isinstance(self.encoding, GridConfig)
             and isinstance(self.assembly, SingleConfig)
             and isinstance(self.head, LinearHeadConfig)
-            and has_vertex_per_sample(grid.geometry(), spec.shape)
+            and self.encoding.starts_from(spec)
         )
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:

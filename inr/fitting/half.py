@@ -42,11 +42,14 @@ def rounded(field: Field) -> Field | None:
     return twin
 
 
-def lost_db(field: Field, other: Field, loss: LossConfig, pool: Pool, device: torch.device) -> float:
+def lost_db(
+    field: Field, other: Field, loss: LossConfig, pool: Pool, device: torch.device, value_step: float | None = None
+) -> float:
     """By how many dB the loss of `other` is above that of `field`, on up to 2^16 random samples.
 
     For errors that are not squared 20 log10 of the ratio. Infinite where the ratio is not a number, or the loss needs
-    coordinate derivatives.
+    coordinate derivatives. value_step: distance between the values of a file that is written, in training units; root
+    mean square errors of at most a sixth of it do not change the file, and count as none.
     """
     if loss.order > 0 or loss.draws:
         return math.inf
@@ -56,7 +59,8 @@ def lost_db(field: Field, other: Field, loss: LossConfig, pool: Pool, device: to
     batch = pool.batch(index.to(device)).to(device)
     with torch.no_grad():
         before, after = (float(loss.value(f, batch, Generator())) for f in (field, other))
-    if after <= before:
+    unseen = 0.0 if value_step is None else (value_step / 6) ** (2 if loss.is_mse else 1)
+    if after <= max(before, unseen):
         return 0.0
     ratio = after / before if before > 0 else math.inf
     return (10 if loss.is_mse else 20) * math.log10(ratio) if math.isfinite(ratio) else math.inf

@@ -282,7 +282,9 @@ class Run:
             raise UsageError("the field has parameters that float16 cannot hold", "use `fit.dtype=float32`")
         if twin is None or dtype == "float16":
             return twin or field
-        return twin if lost_db(field, twin, loss, self.pool, self.device) <= MOST_LOST_DB else field
+        step = self.signal.value_step
+        step = None if step is None else step / max(self.signal.frame.scale)
+        return twin if lost_db(field, twin, loss, self.pool, self.device, step) <= MOST_LOST_DB else field
 
 
 def _generator(seed: int, stream: str) -> Generator:

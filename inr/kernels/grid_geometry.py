@@ -23,6 +23,9 @@ MAX_LOG2_TABLE_SIZE = 30
 MAX_VERTICES = 2**30
 """Along an axis."""
 
+_OFF = 0.02
+"""Largest distance between a sample and its vertex, in cells: places are rounded to float32."""
+
 
 @dataclass(frozen=True)
 class GridGeometry:
@@ -54,6 +57,17 @@ class GridGeometry:
         """Rows of the table."""
         return self.offset[-1] + self.entries[-1]
 
+    def has_vertex_per_sample(self, shape: Sequence[int]) -> bool:
+        """Whether the finest level is dense and has a vertex on every sample of a lattice, `shape` samples per axis."""
+        return self.is_dense[-1] and all(
+            abs(scale - n) < _OFF and resolution > n
+            for scale, resolution, n in zip(self.scale[-1], self.resolution[-1], shape, strict=True)
+        )
+
+    def is_no_finer(self, shape: Sequence[int]) -> bool:
+        """Whether the finest level is dense and has at most one cell per sample of a lattice along every axis."""
+        return self.is_dense[-1] and all(s < n + _OFF for s, n in zip(self.scale[-1], shape, strict=True))
+
     @property
     def stride(self) -> tuple[tuple[int, ...], ...]:
         """Steps between neighbouring vertices of a dense level, the first axis fastest; zeros for a hashed level."""
@@ -69,11 +83,16 @@ def grid_geometry(
     log2_table_size: int,
     base_resolution: Sequence[int],
     finest_resolution: Sequence[int],
+    inset: float = 0.0,
 ) -> GridGeometry:
     """Levels that grow from `base_resolution` to `finest_resolution` vertices, one of each per axis.
 
     Axis d grows by b_d = (finest_d / base_d)^(1 / (L - 1)) per level. Rounding in float32 may give the last level one
     vertex more than requested, as in tiny-cuda-nn. With one level the base resolution is used.
+
+    inset: cells by which the levels are smaller than their vertices allow. With 0, as in tiny-cuda-nn, coordinates
+    near 1 lie past the last vertex of an axis, and read the place of the table after it, which is another vertex's.
+    With 1/2 they do not.
 
     Raises ConfigError with every setting that is out of range.
     """
@@ -92,10 +111,10 @@ def grid_geometry(
         raise ConfigError(problems)
     steps = max(n_levels - 1, 1)
     growth = [
-        math.exp(math.log(finest / base) / steps)
+        math.exp(math.log((finest - inset) / (base - inset)) / steps)
         for base, finest in zip(base_resolution, finest_resolution, strict=True)
     ]
-    return _build(n_levels, log2_table_size, base_resolution, growth)
+    return _build(n_levels, log2_table_size, [base - inset for base in base_resolution], growth)
 
 
 def from_scale(
@@ -131,7 +150,7 @@ def _problems(d_in: int, n_levels: int, log2_table_size: int, base_resolution: S
 
 
 def _build(
-    n_levels: int, log2_table_size: int, base_resolution: Sequence[int], growth: Sequence[float]
+    n_levels: int, log2_table_size: int, base_resolution: Sequence[float], growth: Sequence[float]
 ) -> GridGeometry:
     one = np.float32(1)
     with np.errstate(over="ignore"):

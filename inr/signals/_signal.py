@@ -183,6 +183,11 @@ class Signal(Kind, ABC):
         """Peak value, in signal units, that PSNR refers to; None for signals that have no PSNR."""
         return None
 
+    @property
+    def value_step(self) -> float | None:
+        """Distance, in signal units, between the values that a written file can hold; None for floats."""
+        return None
+
     @classmethod
     @abstractmethod
     def grid(cls, spec: Spec, frame: Frame, meta: Mapping[str, Any], view: View) -> tuple[Grid, dict[str, Any]]:

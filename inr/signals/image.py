@@ -108,6 +108,11 @@ class Image(Lattice):
             return 1.0
         return float(self.values.max() - self.values.min()) or 1.0
 
+    @property
+    def value_step(self) -> float | None:
+        dtype = self.meta["dtype"]
+        return None if dtype == "float32" else 1 / int(np.iinfo(dtype).max)
+
     def measure(self, bands: Bands) -> dict[str, float]:
         """mse, psnr_db and ssim of the picture as it is written: clipped to [0, 1] and rounded to its bit depth."""
         errors, similarity = measures.SquaredError(), measures.Similarity(bands.shape, self.peak)

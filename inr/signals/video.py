@@ -58,6 +58,10 @@ class Video(Lattice):
     def peak(self) -> float:
         return 1.0
 
+    @property
+    def value_step(self) -> float | None:
+        return 1 / 255
+
     def measure(self, bands: Bands) -> dict[str, float]:
         """psnr_db and mse over all frames, and the mean ssim of a frame, clipped to [0, 1] and rounded to 8 bits.
 

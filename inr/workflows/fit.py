@@ -20,7 +20,7 @@ from inr.fitting.warm_start import warm_start
 from inr.signals import Signal
 from inr.workflows.fresh import FrequencyChoice, choose_frequency
 from inr.workflows.request import FitRequest
-from inr.workflows.sizing import count_parameters, sized
+from inr.workflows.sizing import adapted, count_parameters, sized
 from inr.workflows.start import RANDOM_START, Start
 
 BYTES_PER_PARAMETER = 16
@@ -68,6 +68,8 @@ class FitPlan:
         config = _config_of(signal, field, start.init)
         if n_params is not None:
             config = sized(config, signal.spec, n_params).config
+        elif start.init is None:
+            config = adapted(signal, config, _target_of(settings))
         frequency = None
         if start.fresh is not None:
             frequency = choose_frequency(signal, config, start.fresh, seed=_seed_of(settings))
@@ -139,6 +141,13 @@ def _config_of(signal: Signal, field: str | Mapping[str, Any] | FieldConfig | No
     if init is not None and (field is None or field == init.field.config.type_name):
         return init.field.config
     return parse(FieldConfig, signal.default_field if field is None else field, "field")
+
+
+def _target_of(settings: Mapping[str, Any] | FitConfig | FitRequest | None) -> float | None:
+    """The PSNR that is wanted, in dB."""
+    if isinstance(settings, FitConfig | FitRequest):
+        return settings.target_psnr_db
+    return parse(FitConfig, settings or {}, "fit").target_psnr_db
 
 
 def _seed_of(settings: Mapping[str, Any] | FitConfig | FitRequest | None) -> int:

@@ -83,14 +83,23 @@ class FitRequest:
         A time limit without a number of steps replaces the recipe's steps. Raises UsageError if nothing limits the run.
         """
         fit = parse(FitConfig, field_for(signal, field).recipe(signal.spec), "fit")
-        fit = override(parse(FitConfig, self.fit_document, "fit", fit), self.assignments, "fit")
         is_closed_form = fit.steps == 0
         if "time_s" in self.flags and not self._sets("steps") and not is_closed_form:
             fit = dataclasses.replace(fit, steps=None)
-        fit = parse(FitConfig, self.flags, "fit", fit)
+        fit = self._over(fit)
         if fit.steps is None and fit.time_s is None:
             raise UsageError("fit.steps is none and there is no time limit: the run might never end", "give `time_s`")
         return pursuing(fit, is_limited=any(self._sets(name) for name in ENDS))
+
+    @property
+    def target_psnr_db(self) -> float | None:
+        """The PSNR that is wanted."""
+        return self._over(FitConfig()).target_psnr_db
+
+    def _over(self, base: FitConfig) -> FitConfig:
+        """A fit's settings under everything that is given."""
+        given = override(parse(FitConfig, self.fit_document, "fit", base), self.assignments, "fit")
+        return parse(FitConfig, self.flags, "fit", given)
 
     def _sets(self, name: str) -> bool:
         is_assigned = any(text.partition("=")[0] == name for text in self.assignments)

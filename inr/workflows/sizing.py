@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import Generator
 from inr.core.config import Config, override, settings_of
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError, InrError, UsageError
+from inr.core.samples import Samples
 from inr.fields import FieldConfig
+from inr.signals import Signal
 
 TABLES = ("log2_table",)
 FIRST = ("width", "n_centres", "n_kernels", "n_gaussians", "rank", "resolution")
@@ -22,6 +25,8 @@ NEVER = ("depth", "levels", "features", "base", "seed", "degree", "order", "bran
 SLACK = 2
 """How far a network behind a table may be widened to use up what the table leaves."""
 MAX_VALUE = 2**22
+GOOD_DB = 50.0
+"""PSNR that a field whose size follows from the content should have before its first step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +48,18 @@ def count_parameters(config: FieldConfig, spec: Spec) -> int:
             return config.build(spec, Generator()).n_params
     except RuntimeError:  # a build that looks at numbers (orders, samples) needs memory
         return config.build(spec, Generator()).n_params
+
+
+def adapted(signal: Signal, config: FieldConfig, target_db: float | None) -> FieldConfig:
+    """The config with sizes that follow from the content, where the family has them (`FieldConfig.adapted_to`).
+
+    target_db: the PSNR that is wanted; by default GOOD_DB. A target gets 1 dB more, as quality is measured on a part.
+    """
+    if not signal.has_whole_lattice or signal.spec.shape is None or signal.peak is None:
+        return config
+    scale = math.sqrt(statistics.fmean(s * s for s in signal.frame.scale))
+    tolerance = signal.peak / scale * 10 ** (-(GOOD_DB if target_db is None else target_db + 1) / 20)
+    return config.adapted_to(signal.spec, lambda: Samples.counted(signal.spec, signal.pool(Generator())), tolerance)
 
 
 def sized(config: FieldConfig, spec: Spec, n_params: int) -> Sized:

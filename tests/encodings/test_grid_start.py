@@ -10,7 +10,7 @@ from torch import Tensor
 from inr.core.domain import Spec
 from inr.core.samples import Samples
 from inr.encodings import GridEncoding
-from inr.encodings.grid_start import has_vertex_per_sample, start_from_samples
+from inr.encodings.grid_start import start_from_samples
 from inr.kernels.grid_geometry import GridGeometry, grid_geometry
 from inr.kernels.hash_grid import Interpolation
 
@@ -97,9 +97,9 @@ def test_a_coarse_level_is_the_least_squares_fit(shape: tuple[int, int]) -> None
 
 
 def test_samples_have_vertices_only_on_dense_levels_of_the_right_size() -> None:
-    assert has_vertex_per_sample(geometry_of((31, 17)), (31, 17))
-    assert not has_vertex_per_sample(geometry_of((31, 17), log2_table=6), (31, 17))  # hashed
-    assert not has_vertex_per_sample(geometry_of((31, 17)), (30, 17))
+    assert geometry_of((31, 17)).has_vertex_per_sample((31, 17))
+    assert not geometry_of((31, 17), log2_table=6).has_vertex_per_sample((31, 17))  # hashed
+    assert not geometry_of((31, 17)).has_vertex_per_sample((30, 17))
 
 
 def test_between_samples_values_stay_between_those_of_the_samples() -> None:
@@ -112,3 +112,53 @@ def test_between_samples_values_stay_between_those_of_the_samples() -> None:
         found = encoding(points).double() @ read.T
     assert found.min() > values.min() - 1e-3
     assert found.max() < values.max() + 1e-3
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "smoothstep"])
+@pytest.mark.parametrize("shape", [(13, 9), (6, 7, 5)])
+def test_a_finest_level_without_a_vertex_per_sample_is_the_least_squares_fit(
+    shape: tuple[int, ...], interpolation: Interpolation
+) -> None:
+    values = torch.randn(*shape, 1, generator=torch.Generator().manual_seed(6))
+    samples, x = samples_of(values)
+    finest = [round(0.6 * n) + 1 for n in shape]
+    geometry = grid_geometry(len(shape), 1, 20, finest, finest)
+    assert geometry.is_no_finer(shape)
+    assert not geometry.has_vertex_per_sample(shape)
+    encoding = encoding_of(geometry, interpolation)
+    read = start_from_samples(encoding, samples)
+    columns = []
+    for i in range(geometry.total_entries):
+        unit = encoding_of(geometry, interpolation)
+        with torch.no_grad():
+            unit.table.zero_()
+            unit.table[i, 0] = 1
+            columns.append(unit(x)[:, 0].double())
+    matrix = torch.stack(columns, -1).numpy()
+    wanted = samples.at(torch.arange(samples.size))[1].double()[:, 0].numpy()
+    best = np.linalg.norm(matrix @ np.linalg.lstsq(matrix, wanted, rcond=None)[0] - wanted)
+    with torch.no_grad():
+        found = (encoding(x).double() @ read.T)[:, 0].numpy()
+    assert best > 0.1 * np.linalg.norm(wanted)
+    assert np.linalg.norm(found - wanted) <= 1.001 * best
+
+
+def test_opposite_borders_share_no_vertex_of_an_inset_level() -> None:
+    """Values 1 on one side and -1 on the other are exact at the borders only where the last vertices are their own."""
+    values = torch.ones(16, 12, 1)
+    values[8:] = -1
+    samples, x = samples_of(values)
+    errors = []
+    for inset in (0.0, 0.5):
+        geometry = grid_geometry(2, 1, 20, [10, 8], [10, 8], inset)
+        encoding = encoding_of(geometry)
+        read = start_from_samples(encoding, samples)
+        with torch.no_grad():
+            found = (encoding(x).double() @ read.T)[:, 0]
+        at_border = (x[:, 0] < 0.1) | (x[:, 0] > 0.9)
+        errors.append(float((found - samples.at(torch.arange(samples.size))[1][:, 0])[at_border].abs().max()))
+    assert errors[1] < 0.1 < 2 * errors[1] + 0.1 < errors[0]
+
+
+def test_a_level_finer_than_the_samples_is_not_started() -> None:
+    assert not grid_geometry(2, 1, 20, [20, 12], [20, 12]).is_no_finer((13, 9))

@@ -14,7 +14,8 @@ from inr.fitting import FitConfig, resolve
 from inr.fitting.teacher import teacher_of
 from inr.layers.initialisers.standard import Xavier
 from inr.signals.array import Array
-from inr.workflows.fit import fit
+from inr.workflows.fit import FitPlan, fit
+from inr.workflows.sizing import GOOD_DB
 
 
 def texture(*shape: int, channels: int = 3) -> Array:
@@ -61,6 +62,62 @@ def test_other_signals_and_given_levels_keep_the_encodings_own_defaults(spec: Sp
     encoding = config.encoding
     assert isinstance(encoding, HashGridEncodingConfig)
     assert grid_of(config, spec) == encoding.resolve(spec)
+
+
+def smooth(*shape: int, channels: int = 1, periods: float = 1.5) -> Array:
+    axes = np.meshgrid(*(np.arange(n) / max(shape) for n in shape), indexing="ij")
+    phase = 2 * np.pi * periods * sum((i + 1) * axis for i, axis in enumerate(axes))
+    values = np.stack([np.sin(phase + c) for c in range(channels)], -1)
+    return Array.of_array(values.astype(np.float32), has_channels=True)
+
+
+@pytest.mark.parametrize("shape", [(96, 80), (80, 72, 64)])
+def test_smooth_lattices_have_few_vertices_and_the_expected_quality_without_steps(shape: tuple[int, ...]) -> None:
+    signal = smooth(*shape)
+    plan = FitPlan.of(signal)
+    assert plan.settings.steps == 0
+    assert plan.n_params < 0.5 * np.prod(shape)
+    assert plan.fit().metrics["psnr_db"] > GOOD_DB - 1
+
+
+@pytest.mark.parametrize("target_db", [30.0, 45.0, 60.0])
+def test_a_target_is_reached_by_the_number_of_vertices(target_db: float) -> None:
+    result = fit(smooth(160, 128, periods=6), None, {"target_psnr_db": target_db})
+    assert result.outcome == "done"
+    assert result.metrics["psnr_db"] >= target_db
+
+
+def test_coarse_grids_with_several_levels_start_at_random() -> None:
+    encoding = {"type": "hash_grid", "levels": 3, "base": 8, "finest": [32], "log2_table": 16}
+    plan = FitPlan.of(smooth(64, 64), {"type": "hash_grid", "encoding": encoding})
+    assert not plan.field.starts_from_signal(plan.signal.spec)
+    assert plan.settings.steps == 550
+
+
+def test_the_number_of_vertices_follows_from_the_content_and_the_target() -> None:
+    def n_params(signal: Array, **settings: float) -> int:
+        return FitPlan.of(signal, settings=settings).n_params
+
+    blurred, detailed = smooth(128, 128), smooth(128, 128, periods=12)
+    assert n_params(blurred) < 0.4 * n_params(detailed)
+    assert n_params(detailed, target_psnr_db=30.0) < 0.7 * n_params(detailed)
+    assert n_params(blurred, target_psnr_db=80.0) > 2 * n_params(blurred)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_detail_everywhere_gets_a_vertex_per_sample_which_is_exact_without_steps(channels: int) -> None:
+    signal = texture(40, 32, channels=channels)
+    plan = FitPlan.of(signal)
+    assert plan.settings.steps == 0
+    assert plan.n_params < 1.4 * 40 * 32 * channels  # the border and the network count for much here
+    assert plan.fit().metrics["psnr_db"] > 90
+
+
+def test_given_settings_of_the_grid_are_kept() -> None:
+    for encoding in ({"levels": 4}, {"features": 4}, {"base": 8}, {"log2_table": 9}):
+        document = {"type": "hash_grid", "encoding": {"type": "hash_grid", **encoding}}
+        found = FitPlan.of(smooth(64, 64), document).field
+        assert found == parse(HashGrid, document).resolve(smooth(64, 64).spec)
 
 
 def test_a_resolved_config_stays_as_it_is() -> None:
