@@ -187,6 +187,15 @@ Params = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+ModelSize = Annotated[
+    str | None,
+    typer.Option(
+        "--size",
+        metavar="BYTES",
+        help="Bytes of the model file, at most: 20000, 20k, 1.5M. In 16 bits unless --dtype is float32.",
+        rich_help_panel=MODEL,
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option("--lr", metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=TRAINING),

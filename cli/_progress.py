@@ -73,7 +73,7 @@ class FitProgress:
             return
         if self._is_compiling:
             self._is_compiling = False
-            self._say(f"kernels compiled in {human_seconds(compilation.seconds - self._compiled_s)}")
+            self.say(f"kernels compiled in {human_seconds(compilation.seconds - self._compiled_s)}")
             self._compiled_s = compilation.seconds
         if not self._recent:  # the first step is slower than the others: the rate is taken from its end
             self._recent.append(progress)
@@ -97,11 +97,12 @@ class FitProgress:
 
         text = COMPILING if cache_folder() is not None else COMPILING_AGAIN
         if self._bar is None:
-            self._say(text)
+            self.say(text)
         else:
             self._bar.update(self._bar.task_ids[0], text=text)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line on stderr that stays, above the live line where there is one."""
         if self._bar is None:
             say(text, err=True)
         else:

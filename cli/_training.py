@@ -15,7 +15,7 @@ from inr.core.files import descriptor_of
 from inr.core.text import command, printable
 
 from ._checkpoints import Checkpoints
-from ._fit_plan import plan_line
+from ._fit_plan import forecast_line, plan_line
 from ._fit_result import write_rendering
 from ._interrupts import Interrupted, held, shielded
 from ._io import PIPE, OutputTarget
@@ -25,7 +25,7 @@ from ._progress import FitProgress
 if TYPE_CHECKING:
     import torch
 
-    from inr.fitting import Fit, Run
+    from inr.fitting import Fit, Progress, Run
     from inr.fitting.distributed import ProcessGroup
     from inr.workflows.fit import FitPlan
 
@@ -54,6 +54,8 @@ def train(plan: FitPlan, outputs: Outputs, out: Output, *, is_shown: bool, save_
 
     Raises typer.Exit after an interruption, when the checkpoint is written.
     """
+    from inr.workflows.forecast import Calibration
+
     run = plan.begin()
     is_first = plan.group is None or plan.group.rank == 0  # only rank 0 writes files and prints
     model, picture, checkpoints = outputs.model, outputs.picture, outputs.checkpoints
@@ -61,9 +63,18 @@ def train(plan: FitPlan, outputs: Outputs, out: Output, *, is_shown: bool, save_
     try:
         out.note(plan_line(plan) if plan.resumed is None else f"resuming at step {run.step}: {plan_line(plan)}")
         shown = FitProgress(is_shown=is_shown, time_s=plan.settings.time_s, seconds=run.seconds)
-        with shown as progress, held() as interruption:
+        calibration = Calibration(run)
+
+        def on_progress(progress: Progress) -> None:
+            shown(progress)
+            if not calibration.is_done():
+                calibration(progress)
+                if calibration.forecast is not None and is_first and not out.is_quiet:
+                    shown.say(forecast_line(calibration.forecast, plan))
+
+        with shown, held() as interruption:
             outcome = run.advance(
-                progress,
+                on_progress,
                 should_stop=interruption.is_set,
                 on_checkpoint=lambda: checkpoints.save(run) if is_first else None,
                 checkpoint_every=save_every,

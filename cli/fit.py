@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from inr.core.errors import UsageError
 from inr.core.stopwatch import compilation
 
 from . import _interrupts
@@ -30,6 +32,7 @@ def fit(
         options.family("Field family; see inr fields. Default: that of --init, or hash_grid; open clouds: siren."),
     ] = None,
     params: options.Params = None,
+    size: options.ModelSize = None,
     settings: options.Settings = None,
     config: options.ConfigFile = None,
     init: options.Init = None,
@@ -83,7 +86,7 @@ def fit(
         bool,
         typer.Option(
             "--dry-run",
-            help="Validate the settings and print the plan, without fitting.",
+            help="Print the plan and what is expected of it, from half a second of fitting; write nothing.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
@@ -105,6 +108,7 @@ def fit(
     inr fit photo.png -o photo.safetensors --render fitted.png
     inr fit photo.png --field siren --time 30s
     inr fit photo.png --params 50000
+    inr fit photo.png --size 100k
     inr fit cello.wav --target-psnr 45
     inr fit photo.png --field siren --fresh auto
     inr fit photo.png --init learned.safetensors --steps 20
@@ -116,19 +120,26 @@ def fit(
     options.check_count("--save-every", save_every)
     options.check_count("--steps", steps)
     options.check_count("--params", params)
+    if params is not None and size is not None:
+        raise UsageError("--params and --size are both given, expected one of them")
+    most_bytes = None if size is None else options.size_bytes(size, "--size")
+    if most_bytes is not None and dtype in (None, "auto"):
+        dtype = "float16"
     flags = options.fit_flags(steps, time, target_psnr, lr, batch, seed, track_ntk=track_ntk, dtype=dtype)
     force_all = force or print_config or dry_run
     with machine(device, threads, backend) as picked, process_group(picked, input) as group:
         from inr.ntk import observers_of
         from inr.signals import default_field_of, load_signal
         from inr.workflows.fit import FitPlan, check_resume
+        from inr.workflows.forecast import calibrated
         from inr.workflows.request import FitRequest
+        from inr.workflows.sizing import parameters_within
         from inr.workflows.start import Start
 
         others = [text for text in settings or [] if not text.startswith("signal.")]
         start = Start.of(init, fresh)
         if resume is not None:
-            check_resume(start, has_settings=bool(flags or field or others or config or params))
+            check_resume(start, has_settings=bool(flags or field or others or config or params or size))
         chosen = picked if group is None else group.device
         given = source(input)
         request = FitRequest.of(
@@ -154,7 +165,7 @@ def fit(
                 signal,
                 request.field,
                 request,
-                n_params=params,
+                n_params=params if most_bytes is None else parameters_within(most_bytes, dtype),
                 start=start,
                 device=chosen,
                 group=group,
@@ -167,7 +178,10 @@ def fit(
             return
         check_training_memory(plan.n_params)
         if dry_run:
-            out.result("plan", plan_document(plan, target.name), plan_text(plan, target.name), target.name)
+            forecast = calibrated(plan.begin())
+            document = plan_document(plan, target.name)
+            document["forecast"] = None if forecast is None else dataclasses.asdict(forecast)
+            out.result("plan", document, plan_text(plan, target.name, forecast), target.name)
             return
 
         def resume_command(folder: Path) -> Sequence[str | Path]:
@@ -200,6 +214,11 @@ def fit(
     if result.ntk_track is not None:
         out.note(tracking_line(result.ntk_track))
     out.result("fit", document, fit_summary(result, signal.headline, target.name, trained.n_bytes), target.name)
+    if most_bytes is not None and trained.n_bytes > most_bytes:
+        out.note(
+            f"{target.name} has {trained.n_bytes} bytes, --size is {most_bytes}: its description is unusually long"
+        )
+        raise typer.Exit(1)
     if result.outcome != "done":
         out.note(advice(result))
         raise typer.Exit(1)

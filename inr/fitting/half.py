@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -53,14 +53,19 @@ def lost_db(
     """
     if loss.order > 0 or loss.draws:
         return math.inf
-    index = torch.arange(pool.size)
-    if pool.size > _SAMPLES:
-        index = torch.randint(pool.size, (_SAMPLES,), generator=Generator().manual_seed(_SEED)).sort().values
-    batch = pool.batch(index.to(device)).to(device)
-    with torch.no_grad():
-        before, after = (float(loss.value(f, batch, Generator())) for f in (field, other))
+    before, after = losses_on_samples([field, other], loss, pool, device)
     unseen = 0.0 if value_step is None else (value_step / 6) ** (2 if loss.is_mse else 1)
     if after <= max(before, unseen):
         return 0.0
     ratio = after / before if before > 0 else math.inf
     return (10 if loss.is_mse else 20) * math.log10(ratio) if math.isfinite(ratio) else math.inf
+
+
+def losses_on_samples(fields: Sequence[Field], loss: LossConfig, pool: Pool, device: torch.device) -> list[float]:
+    """The loss of each field on the same random samples, 2^16 of them or all."""
+    index = torch.arange(pool.size)
+    if pool.size > _SAMPLES:
+        index = torch.randint(pool.size, (_SAMPLES,), generator=Generator().manual_seed(_SEED)).sort().values
+    batch = pool.batch(index.to(device)).to(device)
+    with torch.no_grad():
+        return [float(loss.value(field, batch, Generator())) for field in fields]

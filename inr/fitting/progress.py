@@ -51,12 +51,16 @@ class TrainingLoss:
 
     def psnr_db(self, step: int, *, is_jittered: bool) -> float | None:
         """PSNR estimated from the average: exact for equal channel scales, before clipping and rounding."""
-        peak, mean = self._signal.peak, self.mean(step)
-        if peak is None or not self._is_mse or is_jittered or not mean > 0:
+        return None if is_jittered or not self._is_mse else self.psnr_db_of(self.mean(step))
+
+    def psnr_db_of(self, mse: float) -> float | None:
+        """PSNR of a mean squared error in training units; None for signals without one, and for errors of 0."""
+        peak = self._signal.peak
+        if peak is None or not mse > 0:
             return None
         scale = self._signal.frame.scale
         mean_square_scale = sum(s * s for s in scale) / len(scale)
-        return 10 * math.log10(peak * peak / (mean * mean_square_scale))
+        return 10 * math.log10(peak * peak / (mse * mean_square_scale))
 
     def curve_at(self, step: int, *, is_jittered: bool) -> Curve:
         """The curve with a last point at `step`."""

@@ -25,6 +25,8 @@ NEVER = ("depth", "levels", "features", "base", "seed", "degree", "order", "bran
 SLACK = 2
 """How far a network behind a table may be widened to use up what the table leaves."""
 MAX_VALUE = 2**22
+DESCRIPTION_BYTES = 6000
+"""Of a model file, at most, as a rule: settings, metadata, and the curve of a long run."""
 GOOD_DB = 50.0
 """PSNR that a field whose size follows from the content should have before its first step."""
 
@@ -48,6 +50,19 @@ def count_parameters(config: FieldConfig, spec: Spec) -> int:
             return config.build(spec, Generator()).n_params
     except RuntimeError:  # a build that looks at numbers (orders, samples) needs memory
         return config.build(spec, Generator()).n_params
+
+
+def parameters_within(n_bytes: int, dtype: str | None) -> int:
+    """Parameters that a model file of n_bytes holds. dtype: float32, or any other for 16 bits.
+
+    Raises UsageError where its description takes all of them.
+    """
+    n_params = (n_bytes - DESCRIPTION_BYTES) // (4 if dtype == "float32" else 2)
+    if n_params < 1:
+        raise UsageError(
+            f"`size` is {n_bytes} bytes, expected more than the {DESCRIPTION_BYTES} of a model's description"
+        )
+    return int(n_params)
 
 
 def adapted(signal: Signal, config: FieldConfig, target_db: float | None) -> FieldConfig:

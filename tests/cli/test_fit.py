@@ -215,6 +215,36 @@ def test_dry_run_shows_the_plan_and_writes_nothing(picture: Path, here: Path) ->
     assert listing(here) == before
 
 
+def test_dry_run_says_what_is_expected(picture: Path) -> None:
+    printed = invoke("fit", picture, "--field", "siren", "--steps", "100000", "--dry-run")
+    assert printed.exit_code == 0
+    assert "expected: " in printed.stdout
+    assert " of memory, a file of " in printed.stdout
+    forecast = document(invoke("fit", picture, "--field", "siren", "--steps", "100000", "--dry-run", "--json"))[
+        "forecast"
+    ]
+    assert forecast["steps"] == 100000
+    assert forecast["seconds"] > 1
+
+
+def test_a_size_is_kept(picture: Path) -> None:
+    for size in ("10k", "14k"):
+        printed = document(invoke("fit", picture, "--size", size, "--steps", "3", "--json", "--force"))
+        limit = 1000 * int(size[:-1])
+        assert 0.4 * limit < printed["bytes"] <= limit
+        assert Path("a.safetensors").stat().st_size == printed["bytes"]
+    printed = document(invoke("fit", picture, *TINY, "--size", "12k", "--dtype", "float32", "--dry-run", "--json"))
+    assert printed["n_params"] <= 1500
+    assert printed["fit"]["dtype"] == "float32"
+
+
+def test_a_size_that_cannot_be_is_refused(picture: Path) -> None:
+    for words in (("--size", "3k"), ("--size", "20k", "--params", "500"), ("--size", "much")):
+        result = invoke("fit", picture, *words)
+        assert result.exit_code == 2
+        assert "size" in result.stderr
+
+
 def test_a_target_that_is_reached_stops_the_run(picture: Path) -> None:
     printed = document(invoke("fit", picture, *TINY, "--lr", "0.003", "--target-psnr", "12", "--json"))
     assert printed["metrics"]["psnr_db"] >= 12
