@@ -102,7 +102,7 @@ class FitProgress:
             self._bar.update(self._bar.task_ids[0], text=text)
 
     def say(self, text: str) -> None:
-        """A line on stderr that stays, above the live line where there is one."""
+        """A line on stderr that stays, above the live line if one is shown."""
         if self._bar is None:
             say(text, err=True)
         else:

@@ -31,7 +31,7 @@ def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
     The finest level is dense and no finer than the samples (`GridGeometry.is_no_finer`). With v_1 ... v_C the principal
     directions of the differences between neighbouring samples, the largest first, and K = min(C, F):
 
-    * the finest level holds v_k . y, k = 1 ... K: at every sample where it has a vertex there
+    * the finest level holds v_k . y, k = 1 ... K: the samples themselves if it has a vertex on each
       (`GridGeometry.has_vertex_per_sample`), else their least-squares fit;
     * each dense coarser level, the coarsest first, holds the least-squares fit of what the levels before it leave of
       v_k . y, k = K + 1 ... C (at most F of them);

@@ -22,7 +22,7 @@ _FEWEST_FOR_QUALITY = 100
 class Forecast:
     """What is expected of a run.
 
-    seconds: of fitting, with those so far; of one round where there are several. steps: that this allows.
+    seconds: of fitting, with those so far; of the first round if the run has several. steps: that this allows.
     least_psnr_db: PSNR of a field that starts from the signal, which its training improves; None for other fields.
     memory_bytes: largest of the process so far; None where the system does not tell. file_bytes: of the model in 16 and
     in 32 bits per parameter, without its header.

@@ -14,11 +14,11 @@ from inr.layers.initialisers.standard import Xavier
 @INITIALISERS.register("signal")
 @dataclass(frozen=True, kw_only=True)
 class FromSignal(InitialiserConfig):
-    """A grid with a vertex on every sample of a lattice holds the samples, and the network starts as the map of them.
+    """A dense grid starts at a lattice's samples or their least-squares fit, the network at the map that reads them.
 
-    The field then starts at a high quality (`start_from_samples`, `read_through`). For grid encodings whose finest
-    level is dense and as fine as the signal, on ReLU networks with at least two units per value, and a linear head.
-    Elsewhere, and for signals that are read tile by tile, it is `xavier`.
+    The field then starts at a high quality (`start_from_samples`, `read_through`). For grids with a vertex on every
+    sample, or with one level and as many features as values, on ReLU networks with at least two units per value and a
+    linear head. Elsewhere, and for signals that are read tile by tile, it is `xavier`.
     """
 
     def apply(self, network: nn.Module, activation: ActivationConfig, generator: Generator) -> None:
