@@ -100,7 +100,7 @@ def test_the_number_of_vertices_follows_from_the_content_and_the_target() -> Non
 
     blurred, detailed = smooth(128, 128), smooth(128, 128, periods=12)
     assert n_params(blurred) < 0.4 * n_params(detailed)
-    assert n_params(detailed, target_psnr_db=30.0) < 0.7 * n_params(detailed)
+    assert n_params(detailed, target_psnr_db=28.0) < 0.7 * n_params(detailed)
     assert n_params(blurred, target_psnr_db=80.0) > 2 * n_params(blurred)
 
 
