@@ -251,6 +251,7 @@ class Run:
 
     def result(self, outcome: Outcome, *, with_metrics: bool = True) -> Fit:
         """The fitted field as it is now. With metrics it is rounded as `dtype` says; the metrics are of that field."""
+        self.optimizer.zero_grad(set_to_none=True)  # the next step makes new gradients; large ones need the room here
         field = self.average if self.average is not None and outcome != "diverged" else self.field
         if with_metrics and outcome != "diverged":
             field = self._as_stored(field)
