@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,10 +44,9 @@ class Page(Exporter):
 
     def encode(self, fit: Fit, suffix: str) -> Exported:
         view = _view(fit)
-        made = shader(lower(fit), GlslDialect(), "field", LIMIT, provenance(fit))
-        weights = b"" if made.weights is None else texture(made.weights).tobytes()
-        name = printable(fit.source) or f"{fit.field.config.type_name} field"
         n_bytes = len(fit.to_bytes())
+        made = shader(lower(fit), GlslDialect(), "field", LIMIT, provenance(fit))
+        name = printable(fit.source) or f"{fit.field.config.type_name} field"
         data: dict[str, Any] = {
             "view": view,
             "name": name,
@@ -56,7 +54,6 @@ class Page(Exporter):
             "facts": _facts(fit, n_bytes),
             "about": " ".join(provenance(fit)),
             "glsl": made.text + _reader(fit, view),
-            "weights": base64.b64encode(weights).decode(),
             "size": list(fit.spec.shape or ()),
             "channels": fit.spec.d_out,
         }
@@ -67,8 +64,12 @@ class Page(Exporter):
             data["rate"] = fit.spec.shape[0] / fit.frame.domain.extent[0]
         text = Path(__file__).with_name("_page.html").read_text("utf-8")
         document = json.dumps(data, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
-        parts = {"TITLE": html.escape(name), "DATA": document}
-        page = re.sub("|".join(parts), lambda match: parts[match[0]], text).encode()
+        head, tail = text.split("DATA")
+        head = head.replace("TITLE", html.escape(name))
+        weights = (
+            b"" if made.weights is None else base64.b64encode(texture(made.weights).data)
+        )  # large: copied only once
+        page = b"".join([f'{head}{document[:-1]}, "weights": "'.encode(), weights, f'"}}{tail}'.encode()])
         notes = (f"the page has {len(page) / 1e6:.0f} MB",) if len(page) > LARGE else ()
         return Exported({suffix: page}, notes)
 

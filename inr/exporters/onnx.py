@@ -82,7 +82,8 @@ def _model(program: Program, fit: Fit, coordinates: str) -> bytes:
     about = {"about": " ".join(provenance(fit)), "coordinates": coordinates, "opset": str(OPSET), "tolerance": "1e-5"}
     helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString(deterministic=True))
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 class _Graph:
@@ -110,7 +111,7 @@ class _Graph:
         from onnx import numpy_helper
 
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(values, order="C"), name))
+        self.constants.append(numpy_helper.from_array(np.require(values, requirements="C"), name))
         return name
 
     def value(self, op: Operation, inputs: Sequence[str]) -> str:

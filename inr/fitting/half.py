@@ -17,12 +17,19 @@ MOST_LOST_DB = 0.05
 """Loss of quality up to which parameters are rounded."""
 
 _SAMPLES = 2**16
+_PART = 2**20
+"""Numbers that are compared together, so that copies stay small."""
+
 _SEED = 0x4A1F
 
 
 def is_exact(tensors: Mapping[str, Tensor]) -> bool:
     """Whether all tensors are float32 numbers that float16 holds exactly."""
-    return all(t.dtype == torch.float32 and bool((t == t.half()).all()) for t in tensors.values())
+    return all(
+        t.dtype == torch.float32
+        and all(bool((part == part.half()).all()) for part in torch.split(t.reshape(-1), _PART))
+        for t in tensors.values()
+    )
 
 
 def rounded(field: Field) -> Field | None:
@@ -63,9 +70,10 @@ def lost_db(
 
 def losses_on_samples(fields: Sequence[Field], loss: LossConfig, pool: Pool, device: torch.device) -> list[float]:
     """The loss of each field on the same random samples, 2^16 of them or all."""
-    index = torch.arange(pool.size)
     if pool.size > _SAMPLES:
         index = torch.randint(pool.size, (_SAMPLES,), generator=Generator().manual_seed(_SEED)).sort().values
+    else:
+        index = torch.arange(pool.size)
     batch = pool.batch(index.to(device)).to(device)
     with torch.no_grad():
         return [float(loss.value(field, batch, Generator())) for field in fields]

@@ -31,6 +31,7 @@ from inr.signals.files.bands import Bands
 _TEST_SEED = 0x5EED
 _TEST_POINTS = 2**16
 _DISTANCE_POINTS = 2**17
+MOST_BETWEEN = 2**22
 _NEAREST, _FARTHEST = 1 / 1024, 1 / 32
 _STEP = 1e-3
 _ON_SURFACE = 1e-3
@@ -84,7 +85,7 @@ def teacher_of(fit: Fit, name: str) -> Teacher:
 
 
 class LatticeTeacher(Teacher):
-    """Its own lattice and as many uniform points, drawn anew in every stage.
+    """Its own lattice and as many uniform points, drawn anew in every stage; beyond 2^22 they repeat.
 
     Coarse targets are the lattice's values under a Gaussian of 2^(k-1) samples' deviation, on the lattice alone.
     """
@@ -110,9 +111,8 @@ class LatticeTeacher(Teacher):
         lattice = self._like.pool(generator)
         if self.is_lattice:
             return lattice
-        whole = lattice.batch(torch.arange(lattice.size))
-        x = torch.rand(lattice.size, self.spec.d_in, generator=generator)
-        return PointPool(Batch(torch.cat([whole.x, x]), torch.cat([whole.y, self.values(x)])))
+        x = torch.rand(min(lattice.size, MOST_BETWEEN), self.spec.d_in, generator=generator)
+        return _LatticeAndPoints(lattice, PointPool(Batch(x, self.values(x))))
 
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:
         """psnr_db (sounds: snr_db first) and mse on the lattice, psnr_between_db on uniform points; nothing rounded."""
@@ -128,6 +128,27 @@ class LatticeTeacher(Teacher):
             "mse": errors.mse,
         }
         return {"snr_db": errors.snr_db, **found} if self.headline == "snr_db" else found
+
+
+class _LatticeAndPoints:
+    """The samples of a lattice, and as many points. There may be fewer of them, which then repeat in turn."""
+
+    order = None
+
+    def __init__(self, lattice: Pool, points: Pool) -> None:
+        self._lattice, self._points = lattice, points
+
+    @property
+    def size(self) -> int:
+        return 2 * self._lattice.size
+
+    def batch(self, index: Tensor) -> Batch:
+        n = self._lattice.size
+        on_lattice = self._lattice.batch(index.clamp(max=n - 1))
+        between = self._points.batch((index - n) % self._points.size)
+        is_between = (index >= n).unsqueeze(-1)
+        x = torch.where(is_between, between.x, on_lattice.x)
+        return Batch(x, torch.where(is_between, between.y, on_lattice.y))
 
 
 class DistanceTeacher(Teacher):

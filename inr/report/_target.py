@@ -130,31 +130,40 @@ def samples_of(target: Target) -> ShownSamples:
     """The samples to show of a signal on a lattice."""
     fit = target.first
     grid, _ = fit.kind.grid(fit.spec, fit.frame, fit.meta, View())
-    index, shape = _middle(grid)
+    shape = _middle(grid)
+    index = _indices(grid.shape, _window(grid.shape, shape))
     x = grid.points(index)
     of = [entry.fit(x).numpy().reshape(*shape, -1) for entry in target.entries]
     own = None
-    if target.signal is not None:
+    if isinstance(target.signal, Lattice):
+        own = target.signal.values[_window(grid.shape, shape)].numpy()
+    elif target.signal is not None:
         batch = target.signal.pool(Generator().manual_seed(0)).batch(index)
         own = target.signal.frame.from_field(batch.y).numpy().reshape(*shape, -1)
-        if isinstance(target.signal, Lattice) and shape == grid.shape:
-            own = target.signal.values.numpy()
     return ShownSamples(shape, shape == grid.shape, own, of)
 
 
-def _middle(grid: Grid) -> tuple[Tensor, tuple[int, ...]]:
-    """Flat indices and shape of the whole lattice, or of its middle."""
-    if grid.size <= SHOWN:
-        return torch.arange(grid.size), grid.shape
+def _middle(grid: Grid) -> tuple[int, ...]:
+    """The shape of the whole lattice, or of its middle if that has too many samples."""
     shape = list(grid.shape)
     while np.prod(shape, dtype=float) > SHOWN:
         axis = int(np.argmax(shape))
         shape[axis] = -(-shape[axis] // 2)
+    return tuple(shape)
+
+
+def _window(whole: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The middle of this shape, per array axis."""
+    starts = [(n - side) // 2 for n, side in zip(whole, shape, strict=True)]
+    return tuple(slice(start, start + side) for start, side in zip(starts, shape, strict=True))
+
+
+def _indices(whole: tuple[int, ...], window: tuple[slice, ...]) -> Tensor:
+    """The flat indices of a window's samples, row-major."""
     index = torch.zeros((), dtype=torch.int64)
-    for n, side in zip(grid.shape, shape, strict=True):
-        start = (n - side) // 2
-        index = index.unsqueeze(-1) * n + torch.arange(start, start + side)
-    return index.reshape(-1), tuple(shape)
+    for n, part in zip(whole, window, strict=True):
+        index = index.unsqueeze(-1) * n + torch.arange(part.start, part.stop)
+    return index.reshape(-1)
 
 
 def metrics_of(target: Target, samples: ShownSamples | None) -> list[dict[str, float]]:

@@ -85,7 +85,11 @@ class _LatticePool:
     def __init__(self, signal: Lattice) -> None:
         self._signal = signal
         self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
-        x = self._grid.points(torch.arange(self.size)) if self.size <= MAX_KEPT_POINTS else None
+        x = None
+        if self.size <= MAX_KEPT_POINTS:
+            x = torch.empty(self.size, signal.spec.d_in)
+            for index in index_chunks(self.size):
+                x[index] = self._grid.points(index)
         self._source = (x, signal.values.reshape(-1, signal.spec.d_out))
         self._on = {signal.values.device: self._source}
 
@@ -110,6 +114,11 @@ class _LatticePool:
         )
 
 
+def index_chunks(n: int) -> Iterator[Tensor]:
+    """The indices 0 to n - 1, at most 2^18 at a time."""
+    return (torch.arange(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
+
+
 def evaluate_bands(evaluate: Evaluate, grid: Grid, channels: int, shape: tuple[int, ...] | None = None) -> Bands:
     """A field's values on a lattice, each band evaluated when it is read.
 
@@ -120,8 +129,7 @@ def evaluate_bands(evaluate: Evaluate, grid: Grid, channels: int, shape: tuple[i
 
     def chunks() -> Iterator[Values]:
         with torch.no_grad():
-            for start in range(0, grid.size, CHUNK):
-                index = torch.arange(start, min(start + CHUNK, grid.size))
+            for index in index_chunks(grid.size):
                 yield evaluate(grid.points(index)).to("cpu", torch.float32).numpy()
 
     def parts() -> Iterator[Values]:

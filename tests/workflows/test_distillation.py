@@ -110,3 +110,25 @@ def test_surface_points_are_on_the_teachers_surface(sphere: Fit) -> None:
     assert teacher.values(points).abs().max() < 1e-3
     radius = torch.linalg.vector_norm(sphere.frame.domain.from_unit(points), dim=-1)
     assert float((radius - 1).abs().median()) < 0.05  # the median: a brief fit has small parts besides the sphere
+
+
+def test_half_of_the_samples_are_the_lattice_and_half_are_points_of_the_teacher_which_may_repeat(
+    taught: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, n = teacher_of(taught, "t"), 1600
+    generator = torch.Generator().manual_seed(3)
+    whole = teacher.pool(torch.Generator().manual_seed(3))
+    assert whole.size == 2 * n
+    every = whole.batch(torch.arange(2 * n))
+    lattice = waves().pool(generator).batch(torch.arange(n))
+    assert torch.equal(every.x[:n], lattice.x)
+    x = torch.rand(n, 2, generator=generator)
+    assert torch.equal(every.x[n:], x)
+    assert torch.allclose(every.y[n:], taught.field(x), atol=1e-6)
+    shuffled = torch.randperm(2 * n)
+    assert torch.equal(whole.batch(shuffled).y, every.y[shuffled])
+    monkeypatch.setattr("inr.fitting.teacher.MOST_BETWEEN", 300)
+    few = teacher.pool(torch.Generator().manual_seed(3)).batch(torch.arange(2 * n))
+    assert torch.equal(few.x[:n], lattice.x)
+    assert torch.equal(few.x[n:], few.x[n : n + 300].repeat(6, 1)[:n])
+    assert len(torch.unique(few.x[n:], dim=0)) == 300
