@@ -4,9 +4,9 @@
     python benchmarks/large.py tiles                            # 40 000 x 30 000 pixels, 3.6 GB, in $TMPDIR
     python benchmarks/large.py tiles --columns 8000 --rows 6000 --form tif --steps 100 --save
 
-`commands`: each runs in a process of its own, with few steps. IMAGES has photographs of 768 x 512, of which the picture
-is put together (`_mosaic.py`); sounds and volumes are made here. Peak memory is the process's, with everything that it
-imports; the row "imports" is a rendering of 64 x 64 pixels.
+`commands`: each runs in a process of its own, with few steps; an interrupt ends them early. IMAGES has photographs of
+768 x 512, of which the picture is put together (`_mosaic.py`); sounds and volumes are made here. Peak memory is the
+process's, with everything that it imports: the first rows are of small pictures.
 
 `tiles`: the picture is smooth waves, edges and fine texture by a formula; it is made, fitted, measured and rendered
 tile by tile. Peak memory is the process's (VmHWM), reset before each stage; the value after imports is given first, and
@@ -78,9 +78,8 @@ def commands(folder: Path) -> Iterator[tuple[str, int, list[str]]]:
     iio.imwrite("small.png", mosaic(folder, "0.4M"))
     yield "imports", 0, ["fit", "small.png", *few]
     yield "imports", 0, ["render", "small.safetensors", "--size", "64x64", "-o", "tiny.png"]
-    for suffix in ("png", "tif"):
-        out = ["-o", f"huge.{suffix}"]
-        yield "12000 x 8000 pixels", 288_000_000, ["render", "small.safetensors", "--size", "12000x8000", *out]
+    huge = ["render", "small.safetensors", "--size", "12000x8000", "-o", "huge.png"]
+    yield "12000 x 8000 pixels", 288_000_000, huge
     iio.imwrite("large.png", mosaic(folder, "24M"))
     yield from _of("24 M pixels", 3 * 3840 * 6144, "large.png", few, ("png", "npy"), ("onnx", "html"))
     for minutes in (10, 60):
@@ -106,8 +105,9 @@ def _of(
     model = str(Path(file).with_suffix(".safetensors"))
     yield signal, n, ["fit", file, *steps, *options]
     yield signal, n, ["eval", model, file, *options]
+    part = ("--crop", "1800,600") if options else ()
     for suffix in formats:
-        yield signal, n, ["render", model, "-o", f"out.{suffix}"]
+        yield signal, n, ["render", model, *part, "-o", f"out.{suffix}"]
     if not options:
         yield signal, n, ["report", model, "--signal", file, "-o", "report.html"]
     for suffix in exports:
@@ -132,13 +132,12 @@ def volume(n: int) -> np.ndarray:
     return np.sin(9 * x + 4 * y) * np.cos(7 * z) + 0.3 * np.sin(60 * x * y + 20 * z)
 
 
-def run_commands(folder: Path) -> list[dict[str, Any]]:
-    found = []
+def run_commands(folder: Path, found: list[dict[str, Any]]) -> None:
+    """Run all of them, and append a row for each to `found`."""
     for signal, n, words in commands(folder):
         start = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "inr_cli", *words, "--force", "--quiet"], stdout=subprocess.DEVNULL
-        )
+        own = ["--quiet"] if words[0] == "eval" else ["--quiet", "--force"]
+        child = subprocess.Popen([sys.executable, "-m", "inr_cli", *words, *own], stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -154,7 +153,6 @@ def run_commands(folder: Path) -> list[dict[str, Any]]:
         }
         found.append(row)
         print(f"{signal:20s} {row['peak_bytes'] / 1e9:5.2f} GB {seconds:6.1f} s  {row['command']}", flush=True)
-    return found
 
 
 def main() -> None:
@@ -175,8 +173,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.part == "commands":
         images = args.images.absolute()
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            found = run_commands(images)
+        found: list[dict[str, Any]] = []
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.suppress(KeyboardInterrupt):
+            run_commands(images, found)
         if args.save:
             print(save("large-commands", found))
         return

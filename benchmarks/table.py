@@ -125,6 +125,17 @@ def kernels_summary() -> str:
     return "\n".join([*made_by, "", *lines])
 
 
+def large_table() -> str:
+    record = newest("large-commands")
+    lines = ["| signal | command | time | CPU time | peak memory |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['signal']} | `inr {row['command']}` | {row['seconds']:.1f} s | {row['cpu_s']:.1f} s "
+        f"| {row['peak_bytes'] / 1e9:.2f} GB |"
+        for row in record["rows"]
+    ]
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def kernels_table() -> str:
     rows, made_by = _kernel_rows()
     lines = ["| op | size | pass | ours | reference | ratio | memory | compute |", "|---|---|---|---|---|---|---|---|"]
@@ -455,6 +466,12 @@ def results() -> str:
             "Time to 40 dB against the number of pixels",
             "`scaling.py` says how. Memory is the peak of the whole process.",
             scaling_table,
+        ),
+        "large-commands": (
+            "Time and memory of commands on large signals",
+            "`large.py` says how. Fits have few steps. Memory is the peak of the whole process; the first rows show that of "
+            "the imports. An hour of sound is read tile by tile. Other processes shared the machine.",
+            large_table,
         ),
         "time-to-quality": ("Time to a quality", "`time_to_quality.py` says how.", time_to_quality_table),
         "steps": ("A training step", "`steps.py` says how.", steps_table),
