@@ -469,7 +469,7 @@ def results() -> str:
         ),
         "large-commands": (
             "Time and memory of commands on large signals",
-            "`large.py` says how. Fits have few steps. Memory is the peak of the whole process; the first rows show that of "
+            "`large.py` says how. Fits have few steps. Memory is the peak of the process; the first rows show that of "
             "the imports. An hour of sound is read tile by tile. Other processes shared the machine.",
             large_table,
         ),
