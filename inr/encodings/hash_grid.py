@@ -16,7 +16,7 @@ from inr.encodings._encoding import ENCODINGS, Encoding
 from inr.encodings._grid import INTERPOLATION_HELP, GridConfig, GridEncoding, interpolation_for, per_axis
 from inr.kernels.hash_grid import GridGeometry, Interpolation, from_scale, grid_geometry
 
-SPACE_SIDE = 200
+SPACE_SIDE = 256
 """Vertices per axis of the finest level for signals without a sample grid (signed distances)."""
 
 
@@ -32,7 +32,7 @@ class HashGridEncodingConfig(GridConfig):
     Defaults depend on the signal, with n samples per axis. `finest` = n + 1 puts a vertex of the finest level on every
     sample (with the paper's n, vertices and samples drift apart: in the middle of the picture each sample is the mean
     of four vertices, which cannot represent the finest detail). There are 10 levels from `base` = n / 6, because fine
-    levels contribute more than coarse ones (sound: 8 from n / 80; signed distances: 7 from n / 10). T is about an
+    levels contribute more than coarse ones (sound: 8 from n / 80; signed distances: 13 from n / 12). T is about an
     eighth of the samples. Where T is given and small, `base` is at most T^(1/D) / 2, so that some levels are dense.
 
     With `growth` the levels are those of tiny-cuda-nn with that `per_level_scale`, starting at `base`, equal on every
@@ -67,8 +67,8 @@ class HashGridEncodingConfig(GridConfig):
         if finest is None:
             finest = (SPACE_SIDE,) * spec.d_in if spec.shape is None else tuple(n + 1 for n in spec.shape)
         finest = per_axis("finest", finest, spec.d_in)
-        levels, span = (7, 10) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
-        n_samples = math.prod(spec.shape) if spec.shape is not None else 2**20
+        levels, span = (13, 12) if spec.shape is None else (8, 80) if spec.d_in == 1 else (10, 6)
+        n_samples = math.prod(spec.shape) if spec.shape is not None else 2**19
         log2_table = self.log2_table or min(22, max(10, math.ceil(math.log2(n_samples / 8))))
         base = max(2, round(max(finest) / span))
         if self.log2_table is not None:

@@ -33,8 +33,8 @@ STARTED: Mapping[str, Any] = {
 }
 WAVEFORM: Mapping[str, Any] = {**LATTICE, "steps": 2000, "batch": 8192}
 DISTANCES: Mapping[str, Any] = {
-    "steps": 1000,
-    "batch": 16384,
+    "steps": 500,
+    "batch": 32768,
     "lr": 0.005,
     "schedule": {"type": "cosine", "end": 0.01},
 }

@@ -20,7 +20,7 @@ from inr.signals.solids.faces import Faces, Floats
 from inr.signals.solids.orient import Cleaned, Oriented, clean, joined_seams, n_open_edges, orient
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
-_CELLS = 200  # along the box, of the finest grid of fields, by default; meshes have more
+_CELLS = 256  # along the box, of meshes and of the finest grid of fields, by default
 _NOTED = 1e-4  # least share of the area for which a note names inner walls
 
 

@@ -344,7 +344,7 @@ def test_a_plate_has_samples_inside_and_a_note() -> None:
     batch = shape.pool(torch.Generator().manual_seed(0)).batch(torch.arange(2**14))
     near = batch.y[2**12 : 2**12 + 3 * 2**11]
     assert float((near < 0).float().mean()) > 0.2
-    assert "about 1 thick in places, less than 1/200 of the box (5.5)" in shape.notes[-1]
+    assert "about 1 thick in places, less than 1/256 of the box (4.3)" in shape.notes[-1]
     assert not Shape.of_mesh(*box((100, 100, 1))).notes
 
 
