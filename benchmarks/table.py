@@ -77,19 +77,19 @@ def time_to_quality_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
-def scaling_table() -> str:
-    record = newest("scaling")
+def scaling_table(name: str) -> str:
+    record = newest(name)
     lines = [
-        "| pixels | way | time to the target | start | all steps | PSNR | parameters per value | memory |",
-        "|---|---|---|---|---|---|---|---|",
+        "| signal | samples | way | time to the target | start | all steps | PSNR | parameters per value | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in record["rows"]:
         reached = row["seconds_to_target"]
         to_target = f"{row['target_db']:g} dB not reached" if reached is None else f"{reached:.2f} s"
+        start = f"{row['start_db']:.1f} dB after {row['start_s']:.2f} s"
         lines.append(
-            f"| {row['pixels']:,} | {row['way']} | {to_target} | {row['start_db']:.1f} dB after {row['start_s']:.2f} s "
-            f"| {row['seconds']:.1f} s | {row['psnr_db']:.1f} dB | {row['parameters_per_value']:.2f} "
-            f"| {row['peak_gb']:.2f} GB |"
+            f"| {row['size']} | {row['samples']:,} | {row['way']} | {to_target} | {start} | {row['seconds']:.1f} s "
+            f"| {row['psnr_db']:.1f} dB | {row['parameters_per_value']:.2f} | {row['peak_gb']:.2f} GB |"
         )
     return "\n".join([conditions_line(record), "", *lines])
 
@@ -423,7 +423,7 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
         if ours and before:
             reached, end = before["seconds_to_target"], f"{before['psnr_db']:.1f} dB after {before['seconds']:.0f} s"
             yield (
-                f"Reach {ours['target_db']:g} dB on {ours['pixels'] / 1e6:.1f} million pixels",
+                f"Reach {ours['target_db']:g} dB on {ours['samples'] / 1e6:.1f} million pixels",
                 f"{ours['seconds_to_target']:.2g} s",
                 f"10 hashed levels from a random table: {end if reached is None else f'{reached:.1f} s'}",
             )
@@ -465,7 +465,17 @@ def results() -> str:
         "scaling": (
             "Time to 40 dB against the number of pixels",
             "`scaling.py` says how. Memory is the peak of the whole process.",
-            scaling_table,
+            lambda: scaling_table("scaling"),
+        ),
+        "scaling-volumes": (
+            "Time to 40 dB against the size of a volume",
+            "`scaling.py` says how. 200 dB stand for values without an error.",
+            lambda: scaling_table("scaling-volumes"),
+        ),
+        "scaling-sound": (
+            "Time to 40 dB PSNR against the length of a sound",
+            "`scaling.py` says how.",
+            lambda: scaling_table("scaling-sound"),
         ),
         "large-commands": (
             "Time and memory of commands on large signals",
