@@ -194,6 +194,27 @@ def rd_table() -> str:
     return "\n\n".join(["\n".join(_differences()).rstrip(), *others, "\n".join(lines)])
 
 
+def quick_table() -> str:
+    record = newest("quick")
+    lines = [
+        conditions_line(record),
+        "",
+        "| pixels | PSNR, dB | bits per pixel | JPEG of that PSNR | compress: s, CPU s, GB | "
+        "decompress: s, CPU s, GB | load average |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        times = [
+            f"{row[command]['seconds']:.0f}, {row[command]['cpu_seconds']:.0f}, {row[command]['peak_bytes'] / 1e9:.1f}"
+            for command in ("compress", "decompress")
+        ]
+        lines.append(
+            f"| {row['pixels']:,} | {row['psnr_db']:.2f} | {row['bpp']:.3f} | {row['jpeg_bpp']:.3f} | "
+            f"{' | '.join(times)} | {row['load_average']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def _efforts() -> list[str]:
     """The records of pictures: of the default effort, and of others."""
     return ["rd", *sorted({path.stem[len(DATE) + 1 :] for path in RECORDS.glob(f"{DATE}-rd-effort?.json")})]
@@ -517,6 +538,12 @@ def results() -> str:
         parts += ["## The tangent kernel's speed", "`ntk_speed.py` says how.", ntk_speed_table()]
     compressed = {
         "rd": ("Pictures against other codecs", "`rd.py` says how.", rd_table),
+        "quick": (
+            "Pictures at effort 1, by size",
+            "`quick.py` says how. Other programs ran on the two cores, as the load average tells: on two idle cores a "
+            "command takes at least half of its CPU seconds.",
+            quick_table,
+        ),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
         "rd-sound": ("A sound against other codecs", "`rd_sound.py` says how; SNR is of the waveform.", rd_sound_table),
         "rd-shape": ("A shape against other codecs", "`rd_shape.py` says how.", rd_shape_table),

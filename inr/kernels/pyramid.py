@@ -17,9 +17,10 @@ of threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy as copy_of
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,13 @@ from inr.kernels.simd import VECTOR_BYTES, alternate, fma, load, load_each, part
 from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
+Parts = list[tuple[int, int]]  # ranges of rows
 
 VECTORS = 16  # of a block, a multiple of STEP
 ROOM = 16  # numbers before and after a row
 MOST_PARTS = 8
 LEAST_PART = 1 << 15  # numbers of all channels
+STRIP, LEAST_STRIP = 1 << 22, 16  # numbers of X_0 in a strip, or so; rows
 
 # Columns of the plan of levels: size, distance of channels and of rows, where X, V and V's gradient begin.
 HEIGHT, WIDTH, STRIDE, ROW, X, V, V_GRAD, V_ROW = range(8)
@@ -355,10 +358,11 @@ def undouble(
 
 
 class _Layout:
-    """Where everything is, for grids of given shapes."""
+    """Where everything is, for grids of given shapes. rows: of the finest level that there is room for."""
 
-    def __init__(self, shapes: tuple[tuple[int, int], ...], channels: int, filters: int, lanes: int) -> None:
+    def __init__(self, shapes: tuple[tuple[int, int], ...], channels: int, filters: int, rows: int) -> None:
         self.shapes, n = shapes, len(shapes)
+        self.channels = channels
         self.plan = np.zeros((n, 8), np.int64)
         at = 0
 
@@ -369,16 +373,17 @@ class _Layout:
 
         for level, (height, width) in enumerate(shapes):
             stride = 2 * ROOM + -(-width // (STEP * 16)) * STEP * 16
-            self.plan[level, :5] = height, width, stride, (n - level) * stride, take(height * (n - level) * stride)
+            held = height if level else rows
+            self.plan[level, :5] = height, width, stride, (n - level) * stride, take(held * (n - level) * stride)
         for level in range(n - 1):
             row = int(self.plan[level + 1, ROW])
-            self.plan[level, V:] = take(shapes[level][0] * row), 0, row
+            self.plan[level, V:] = take((shapes[level][0] if level else rows) * row), 0, row
         stride = int(self.plan[0, STRIDE])
-        plane = shapes[0][0] * channels * stride
+        plane = rows * channels * stride
         self.y = [take(plane) for _ in range(filters + 1)]
         self.n_values = at
         for level in range(n - 1):
-            self.plan[level, V_GRAD] = take(shapes[level][0] * int(self.plan[level, V_ROW]))
+            self.plan[level, V_GRAD] = take((shapes[level][0] if level else rows) * int(self.plan[level, V_ROW]))
         self.d = [take(plane) for _ in range(filters)] + [self.y[-1]]
         self.ones = take(stride)
         self.n_zeros = int(max(self.plan[:, ROW].max(), stride))
@@ -386,13 +391,22 @@ class _Layout:
         own = int(self.plan[:, ROW].max() + 2 * self.plan[:, STRIDE].max())
         self.own = [take(own) for _ in range(MOST_PARTS)]
         self.n_all = at
-        self.parts = [_cut(int(line[HEIGHT]), int(line[ROW])) for line in self.plan]
+        self.parts = [_cut(0, int(line[HEIGHT]), int(line[ROW])) for line in self.plan]
+
+    def at_row(self, first: int) -> Self:
+        """The same room, with row `first` of the finest level at its beginning."""
+        shifted = copy_of(self)
+        shifted.plan = self.plan.copy()
+        shifted.plan[0, X] -= first * self.plan[0, ROW]
+        shifted.plan[0, V] -= first * self.plan[0, V_ROW]
+        shifted.y = [at - first * self.channels * int(self.plan[0, STRIDE]) for at in self.y]
+        return shifted
 
 
-def _cut(height: int, row: int) -> list[tuple[int, int]]:
+def _cut(first: int, last: int, row: int) -> Parts:
     """Ranges of rows of so many numbers, at most MOST_PARTS."""
-    rows = max(-(-LEAST_PART // row), -(-height // MOST_PARTS))
-    return [(first, min(first + rows, height)) for first in range(0, height, rows)]
+    rows = max(-(-LEAST_PART // row), -(-(last - first) // MOST_PARTS))
+    return [(start, min(start + rows, last)) for start in range(first, last, rows)]
 
 
 _layout = lru_cache(maxsize=16)(_Layout)
@@ -416,21 +430,48 @@ class Pyramid:
         self.network = Network(weights[:2], biases[:2], skip, self.points, lanes)
         self.filters, self.filter_biases = weights[2:], biases[2:]
         shapes = tuple((len(grid), grid.shape[1]) for grid in grids)
-        self.layout = _layout(shapes, self.channels, len(self.filters), lanes)
+        self.layout = _layout(shapes, self.channels, len(self.filters), len(grids[0]))
 
     def picture(self) -> Array:  # [C, H_0, W_0]
         """What the pyramid shows."""
-        lease, space = self._space(has_grad=False)
-        self._show(space)
-        height, width = self.layout.shapes[0]
-        stride, y = int(self.layout.plan[0, STRIDE]), self.layout.y[-1]
-        rows = space[y : y + height * self.channels * stride].reshape(height, self.channels, stride)
-        picture = np.ascontiguousarray(rows[:, :, ROOM : ROOM + width].transpose(1, 0, 2))
-        del lease
+        picture = np.empty((self.channels, *self.layout.shapes[0]), self.dtype)
+        for first, rows in self.strips():
+            picture[:, first : first + rows.shape[1]] = rows
         return picture
 
-    def error(self, target: Array, has_grad: bool) -> tuple[float, list[Array]]:
-        """The mean squared difference, and its gradients by grids, kernels, weights, biases and skip."""
+    def strips(self) -> Iterator[tuple[int, Array]]:
+        """What the pyramid shows, from top to bottom: the first row of each strip, and its rows [C, R, W_0].
+
+        The finest level takes no more memory than a strip needs. An array is valid until the next one.
+        """
+        whole, reach = self.layout, len(self.filters)
+        height, width = whole.shapes[0]
+        n_rows = min(height, max(LEAST_STRIP, STRIP // int(whole.plan[0, ROW])))
+        strip = _layout(whole.shapes, self.channels, reach, min(height, n_rows + 2 * reach))
+        lease = Lease(strip.n_values, self.dtype)
+        for level in range(len(self.grids) - 1, 0, -1):
+            self._double(strip, strip.parts[level], level, lease.array)
+        stride = int(strip.plan[0, STRIDE])
+        for first in range(0, height, n_rows):
+            last = min(first + n_rows, height)
+            shifted = strip.at_row(max(0, first - reach))
+            for n in range(-1, reach):
+                seen = reach - n - 1  # rows above and below that later filters see
+                rows = _cut(max(0, first - seen), min(last + seen, height), int(strip.plan[0, ROW]))
+                if n < 0:
+                    self._double(shifted, rows, 0, lease.array)
+                else:
+                    self._filter(shifted, rows, n, lease.array)
+            y, row = shifted.y[-1], self.channels * stride
+            shown = lease.array[y + first * row : y + last * row].reshape(last - first, self.channels, stride)
+            yield first, shown[:, :, ROOM : ROOM + width].transpose(1, 0, 2)
+        del lease
+
+    def error(self, target: Array, has_grad: bool, *, is_network_fixed: bool = False) -> tuple[float, list[Array]]:
+        """The mean squared difference, and its gradients by grids, kernels, weights, biases and skip.
+
+        is_network_fixed: only those by grids and kernels.
+        """
         lease, space = self._space(has_grad)
         self._show(space)
         layout, parts, kernel = self.layout, self.layout.parts[0], _loose(compare)
@@ -440,7 +481,7 @@ class Pyramid:
             costs[i] = kernel(layout.plan, *parts[i], target, has_grad, space, layout.y[-1])
 
         in_turn(len(parts), work)
-        found = self._back(space) if has_grad else []
+        found = self._back(space, is_network_fixed) if has_grad else []
         del lease
         return sum(costs) / target.size, found
 
@@ -449,15 +490,15 @@ class Pyramid:
         return lease, lease.array
 
     def _show(self, space: Array) -> None:
+        layout = self.layout
         for level in range(len(self.grids) - 1, -1, -1):
-            self._double(level, space)
+            self._double(layout, layout.parts[level], level, space)
         for n in range(len(self.filters)):
-            self._filter(n, space)
+            self._filter(layout, layout.parts[0], n, space)
 
-    def _double(self, level: int, space: Array) -> None:
-        """X_l, and for the finest level Y_0 as well."""
-        layout, net, parts = self.layout, self.network, self.layout.parts[level]
-        double_, show_ = _loose(double), _loose(show)
+    def _double(self, layout: _Layout, parts: Parts, level: int, space: Array) -> None:
+        """Rows of X_l, and for the finest level of Y_0 as well."""
+        net, double_, show_ = self.network, _loose(double), _loose(show)
 
         def work(i: int) -> None:
             double_(layout.plan, level, *parts[i], self.grids[level], self.taps, space)
@@ -467,24 +508,27 @@ class Pyramid:
 
         in_turn(len(parts), work)
 
-    def _filter(self, n: int, space: Array) -> None:
-        layout, parts, kernel = self.layout, self.layout.parts[0], _loose(filter_)
+    def _filter(self, layout: _Layout, parts: Parts, n: int, space: Array) -> None:
+        kernel = _loose(filter_)
         mode = PLAIN if n + 1 == len(self.filters) else RECTIFIED
         weights = _with_one(self.filters[n]).transpose(1, 2, 3, 0).ravel()
         given = self.channels, weights, self.filter_biases[n], mode, layout.y[n], layout.y[n + 1], space
         in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given))
 
-    def _back(self, space: Array) -> list[Array]:
+    def _back(self, space: Array, is_network_fixed: bool) -> list[Array]:
         layout, n_grids, n_filters = self.layout, len(self.grids), len(self.filters)
         space[layout.zero : layout.zero + layout.n_zeros] = 0
         space[layout.ones : layout.ones + int(layout.plan[0, STRIDE])] = 1
         filters = [self._unfilter(n, space) for n in range(n_filters - 1, -1, -1)][::-1]
         by_grids = [np.empty_like(grid) for grid in self.grids]
         by_taps = np.zeros((n_grids, MOST_PARTS, max(1, len(self.taps))), self.dtype)
-        by_weights, by_biases, by_skip = self._unshow(space, by_grids[0], by_taps[0])
+        sums = self._unshow(space, by_grids[0], by_taps[0], 0 if is_network_fixed else self.network.n_sums)
         for level in range(1, n_grids):
             self._undouble(level, space, by_grids[level], by_taps[level])
         by_kernels = by_taps.sum((0, 1))[: len(self.taps)].reshape(-1, 4)
+        if is_network_fixed:
+            return [*by_grids, *(row.copy() for row in by_kernels)]
+        by_weights, by_biases, by_skip = self.network.unpack(sums)
         by_weights += [weight for weight, _ in filters]
         by_biases += [bias for _, bias in filters]
         return [*by_grids, *(row.copy() for row in by_kernels), *by_weights, *by_biases, by_skip]
@@ -511,10 +555,10 @@ class Pyramid:
         total = sums.sum(0).reshape(channels, 9 * channels + 1)
         return total[:, :-1].reshape(self.filters[n].shape).copy(), total[:, -1].copy()
 
-    def _unshow(self, space: Array, by_grid: Array, by_taps: Array) -> tuple[list[Array], list[Array], Array]:
-        """The gradients by the network, the finest grid and the kernels."""
+    def _unshow(self, space: Array, by_grid: Array, by_taps: Array, n_sums: int) -> Array:
+        """The gradients by the finest grid, the kernels, and by the network in so many sums."""
         layout, parts, net, kernel = self.layout, self.layout.parts[0], self.network, _loose(unshow)
-        sums = np.zeros((len(parts), net.n_sums), self.dtype)
+        sums = np.zeros((len(parts), n_sums), self.dtype)
         given = net.operands
         then = self.channels, self.taps, space, layout.d[0]
 
@@ -522,7 +566,8 @@ class Pyramid:
             kernel(layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, sums[i], by_taps[i])
 
         in_turn(len(parts), work)
-        return net.unpack(sums.sum(0))
+        total: Array = sums.sum(0)
+        return total
 
     def _undouble(self, level: int, space: Array, by_grid: Array, by_taps: Array) -> None:
         layout, parts, kernel = self.layout, self.layout.parts[level], _loose(undouble)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
@@ -118,14 +119,16 @@ class Similarity:
         return float(np.mean(self._per_channel / self._n_rows)) if self._n_rows else math.nan
 
     def _count(self, predicted: Floats, reference: Floats) -> None:
+        import torch
         from skimage.metrics import structural_similarity
 
         if predicted.shape[1] < _WINDOW:
             return
         n_rows = len(predicted) - _WINDOW + 1
         self._n_rows += n_rows
-        for c in range(predicted.shape[-1]):
-            self._per_channel[c] += n_rows * structural_similarity(
+
+        def of_channel(c: int) -> float:
+            found: float = structural_similarity(
                 np.asarray(predicted[..., c], np.float64),
                 np.asarray(reference[..., c], np.float64),
                 data_range=self._peak,
@@ -133,6 +136,10 @@ class Similarity:
                 sigma=1.5,
                 use_sample_covariance=False,
             )
+            return found
+
+        with ThreadPoolExecutor(min(predicted.shape[-1], torch.get_num_threads())) as pool:
+            self._per_channel += n_rows * np.array(list(pool.map(of_channel, range(predicted.shape[-1]))))
 
 
 def ssim(predicted: Floats, reference: Floats, peak: float = 1.0) -> float:

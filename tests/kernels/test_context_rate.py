@@ -57,6 +57,18 @@ class Problem:
         return context_rate(inputs[:n], inputs[n : 2 * n], weights, biases, inputs[-1], self.offsets)
 
 
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_fixed_network_does_not_change_the_gradients_of_grids(backend: str, generator: torch.Generator) -> None:
+    problem = Problem((40, 33), 3, 6, 2, 1, torch.float32, generator)
+    found = []
+    for n_leaves in (3, len(problem.inputs)):
+        inputs = [x.detach().requires_grad_(i < n_leaves) for i, x in enumerate(problem.inputs)]
+        with use_backend(backend):
+            found.append(torch.autograd.grad(problem.of(*inputs), inputs[:3]))
+    for one, other in zip(*found, strict=True):
+        assert_same_bytes(one, other)
+
+
 def test_bits_of_a_laplace_distribution() -> None:
     zero, four = torch.zeros(1, dtype=torch.float64), torch.full((1,), 4.0, dtype=torch.float64)
     assert_near(bits(zero, zero, four), torch.tensor([-math.log2(1 - math.exp(-0.5))], dtype=torch.float64), 1e-12)

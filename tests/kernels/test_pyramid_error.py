@@ -119,6 +119,30 @@ def test_the_picture_is_that_of_the_reference(
     assert_near(problem.compiled_picture(), expected, OP.tolerances[torch.float64])
 
 
+@sizes
+def test_strips_are_the_picture(
+    shape: Shape, n_grids: int, hidden: int, channels: int, n_filters: int, monkeypatch: pytest.MonkeyPatch,
+    generator: torch.Generator,
+) -> None:  # fmt: skip
+    problem = Problem(shape, n_grids, hidden, channels, n_filters, torch.float32, generator)
+    whole = problem.compiled_picture()
+    monkeypatch.setattr("inr.kernels.pyramid.STRIP", 1)
+    monkeypatch.setattr("inr.kernels.pyramid.LEAST_STRIP", 5)
+    assert_same_bytes(problem.compiled_picture(), whole)
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_fixed_network_does_not_change_the_gradients_of_grids(backend: str, generator: torch.Generator) -> None:
+    problem = Problem((40, 33), 3, 5, 3, 2, torch.float32, generator)
+    found = []
+    for n_leaves in (3, len(problem.inputs)):
+        inputs = [x.detach().requires_grad_(i < n_leaves) for i, x in enumerate(problem.inputs)]
+        with use_backend(backend):
+            found.append(torch.autograd.grad(problem.of(*inputs), inputs[:3]))
+    for one, other in zip(*found, strict=True):
+        assert_same_bytes(one, other)
+
+
 def test_the_picture_needs_no_torch() -> None:
     script = "import sys, inr.kernels.pyramid; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -63,7 +63,7 @@ class ImageInFile(CodecKind):
 
     @classmethod
     def lossless_suffix(cls, header: Header) -> str:
-        return ".tif" if header.meta["dtype"] == "float32" else ".png"
+        return ".tif"  # not compressed, which a PNG of a large picture would take seconds for
 
     @classmethod
     def chunks(cls, meta: Mapping[str, Any]) -> Chunks:

@@ -329,7 +329,7 @@ def dot(a: Array, at: int, b: Array, to: int, count: int, total: Array) -> None:
 @compiled
 def sum_lanes(total: Array, out: Array) -> None:
     """out[k]: the sum of the lanes of total [K, lanes], flat."""
-    lanes = len(total) // len(out)
+    lanes = len(total) // max(1, len(out))
     for k in range(len(out)):
         value = 0.0
         for i in range(k * lanes, (k + 1) * lanes):

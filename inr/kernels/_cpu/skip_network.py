@@ -35,11 +35,15 @@ def run(plan: Array, weights: Array, biases: Array, starts: Array, block: Array,
 
 @compiled
 def run_back(plan: Array, weights: Array, zeros: Array, starts: Array, block: Array, points: int, total: Array) -> None:
-    """From the gradients by y those by h and x, in their places, and the sums of those by parameters, in lanes."""
+    """From the gradients by y those by h and x, in their places, and the sums of those by parameters, in lanes.
+
+    total: empty if those are not wanted.
+    """
     for i in range(len(plan)):
         row, rows, seen_at, columns, total_at, weight_at, width, first, depth, target, mode = plan[i]
         at = starts[row]
-        correlate(block, at, starts[1], rows, block, 0, starts, seen_at, columns, points, total, total_at)
+        if len(total) > 0:
+            correlate(block, at, starts[1], rows, block, 0, starts, seen_at, columns, points, total, total_at)
         multiply(
             weights, weight_at, zeros, 0, width, block, 0, starts, first, depth,
             block, starts[target], starts[1], points, mode,

@@ -11,12 +11,17 @@ from torch import Tensor
 from inr.kernels._autograd import applied, handed_over
 from inr.kernels.context_rate import reference
 
-Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
-"""(problem, inputs, whether there are gradients) -> the bits, and their gradients by every input."""
+Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, Sequence[Tensor | None]]]
+"""(problem, inputs, whether there are gradients) -> the bits, and their gradients by every input.
+
+Those by the network may be None if `Problem.is_network_fixed`.
+"""
 
 
 class Problem:
-    """The arguments of the op except the tensors."""
+    """The arguments of the op except the tensors. is_network_fixed: no gradients by weights, biases and skip."""
+
+    is_network_fixed = False
 
     def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
         self.n_grids, self.n_layers = n_grids, n_layers
@@ -40,6 +45,7 @@ class _Rate(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         ctx.set_materialize_grads(False)
         has_grad = any(ctx.needs_input_grad[2:])
+        problem.is_network_fixed = not any(ctx.needs_input_grad[2 + 2 * problem.n_grids :])
         value, ctx.found = evaluate(problem, [tensor.detach().contiguous() for tensor in inputs], has_grad)
         return value
 

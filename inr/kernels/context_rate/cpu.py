@@ -356,7 +356,7 @@ def _even(numbers: int, stride: int) -> int:
 _layout = lru_cache(maxsize=16)(_Layout)
 
 
-def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, list[Tensor]]:
+def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, Sequence[Tensor | None]]:
     arrays = [tensor.numpy() for tensor in inputs]
     grids, mixes, weights, biases, skip = problem.split(arrays)
     n_mixes, dtype = len(mixes[0]), skip.dtype
@@ -378,7 +378,7 @@ def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tup
     shares = [(0, f, f + 1) for f in range(n_mixes)] + [(level, 0, n_mixes) for level in range(1, len(grids))]
     in_turn(len(grids), lambda i: pad_(grids[i], plan[i], layout.reach, layout.room, padded))
     in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
-    sums = np.zeros((len(parts), network.n_sums), dtype)
+    sums = np.zeros((len(parts), 0 if problem.is_network_fixed else network.n_sums), dtype)
     bits = [0.0] * len(parts)
     given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad, mixed_grad
 
@@ -405,9 +405,11 @@ def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tup
     in_turn(len(shares), collect_share)
     layout.fold(own_grad)
     in_turn(len(layout.runs), finish_run)
+    found = [torch.from_numpy(array) for array in (*by_grids, *by_mixes)]
+    if problem.is_network_fixed:
+        return value, [*found, *[None] * (len(inputs) - len(found))]
     by_weights, by_biases, by_skip = network.unpack(sums.sum(0))
-    found = [*by_grids, *by_mixes, *by_weights, *by_biases, by_skip]
-    return value, [torch.from_numpy(array) for array in found]
+    return value, [*found, *(torch.from_numpy(array) for array in (*by_weights, *by_biases, by_skip))]
 
 
 def context_rate(

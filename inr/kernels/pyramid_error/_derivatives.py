@@ -11,12 +11,20 @@ from torch import Tensor
 from inr.kernels._autograd import applied, handed_over
 from inr.kernels.pyramid_error import reference
 
-Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, list[Tensor]]]
-"""(problem, inputs, whether there are gradients) -> the error, and its gradients by all inputs but the target."""
+Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, Sequence[Tensor | None]]]
+"""(problem, inputs, whether there are gradients) -> the error, and its gradients by all inputs but the target.
+
+Those by weights, biases and skip may be None if `Problem.is_network_fixed`.
+"""
 
 
 class Problem:
-    """How many tensors there are of each kind; they come in the order of the op, the target first."""
+    """How many tensors there are of each kind; they come in the order of the op, the target first.
+
+    is_network_fixed: no gradients by weights, biases and skip.
+    """
+
+    is_network_fixed = False
 
     def __init__(self, n_grids: int, n_layers: int) -> None:
         self.n_grids, self.n_layers = n_grids, n_layers
@@ -39,6 +47,7 @@ class _Error(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         ctx.set_materialize_grads(False)
         has_grad = any(ctx.needs_input_grad[3:])
+        problem.is_network_fixed = not any(ctx.needs_input_grad[2 + 2 * problem.n_grids :])
         value, found = evaluate(problem, [tensor.detach().contiguous() for tensor in inputs], has_grad)
         ctx.found = [None, *found]
         return value

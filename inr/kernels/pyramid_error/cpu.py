@@ -11,10 +11,11 @@ from inr.kernels.pyramid import Pyramid
 from inr.kernels.pyramid_error._derivatives import Problem, differentiable
 
 
-def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, list[Tensor]]:
+def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tuple[Tensor, Sequence[Tensor | None]]:
     target, *arrays = [tensor.numpy() for tensor in inputs]
-    value, found = Pyramid(*problem.split(arrays)).error(target, has_grad)
-    return torch.tensor(value, dtype=inputs[0].dtype), [torch.from_numpy(array) for array in found]
+    value, found = Pyramid(*problem.split(arrays)).error(target, has_grad, is_network_fixed=problem.is_network_fixed)
+    by: list[Tensor | None] = [torch.from_numpy(array) for array in found]
+    return torch.tensor(value, dtype=inputs[0].dtype), by + [None] * (len(arrays) - len(by))
 
 
 def pyramid_error(

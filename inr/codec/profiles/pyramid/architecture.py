@@ -34,6 +34,8 @@ BOUNDS = {
     "n_convolutions": (0, 4),
 }
 """The bytes of ARCH in their order, with their ranges."""
+QUICK = (12, 4, 1, 16, 0)
+"""Counts of effort 1: without convolutions, so that steps are short."""
 TINY, SMALL = 2500, 15000
 """Sizes in bytes below which a file gets networks of 0.3 kB or 0.8 kB; larger files get 1.5 to 2 kB."""
 
@@ -74,6 +76,11 @@ class Architecture:
         return self.n_latents * (context + self.n_grids * self.n_mixtures) + n_pixels * (synthesis + 11 * self.n_grids)
 
     @property
+    def counts(self) -> tuple[int, ...]:
+        """All but the size of the picture and of the pyramid."""
+        return self.n_neighbours, self.n_mixtures, self.n_hidden, self.n_features, self.n_convolutions
+
+    @property
     def offsets(self) -> tuple[tuple[int, int], ...]:
         return OFFSETS[: self.n_neighbours]
 
@@ -106,6 +113,8 @@ def architecture_of(
     """Networks that suit a file of about this many bytes: the largest from effort 7, only small ones up to effort 2."""
     if expected_bytes < TINY:
         counts = (6, 2, 1, 8, 1)
+    elif effort == 1:
+        counts = QUICK
     elif expected_bytes < SMALL or effort < 3:
         counts = (12, 4, 1, 16, 2)
     elif effort < 7:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from torch import Generator, Tensor
 
-from inr.codec.entropy import tensors
 from inr.codec.profile import OnProgress, Payload
-from inr.codec.profiles.pyramid import stream
-from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of, write_arch
-from inr.codec.profiles.pyramid.groups import dequantised, digest, shapes_of
-from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, RateController, Trainer
-from inr.codec.profiles.pyramid.network import error
-from inr.codec.profiles.pyramid.network_quantiser import quantise
+from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
+from inr.codec.profiles.pyramid.groups import shapes_of
+from inr.codec.profiles.pyramid.latent_trainer import OnStep, RateController, Trainer
+from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, Sample, Window
+from inr.codec.profiles.pyramid.starting_point import StartingPoint
+from inr.codec.profiles.pyramid.tiled_training import TiledTraining
+from inr.codec.profiles.pyramid.training import Training, WholeTraining
 from inr.codec.rate_target import RateTarget
 from inr.signals import Lattice, Signal
 
 STEPS = {1: 300, 2: 500, 3: 700, 4: 900, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
 """Steps of gradient descent by effort."""
+QUICK_STEPS, SAMPLE_STEPS = 60, 200
+"""Steps of effort 1 from a starting point: for the whole picture, and for a sample of a large one."""
 MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
 """How far beyond the target a run aims: this share of the bytes, or of 6 dB."""
@@ -40,13 +42,36 @@ def encode(
 ) -> Payload:
     """Train a pyramid on a picture and code it. Steps by effort: see `STEPS`."""
     assert isinstance(signal, Lattice)
-    picture = (signal.frame.to_field(signal.values) + 1) / 2
-    picture = picture.movedim(-1, 0).contiguous().to(device)
-    channels, height, width = picture.shape
+    height, width, channels = signal.values.shape
     target = PyramidTarget(rate_target, signal.frame, height * width)
     architecture = architecture_of(channels, height, width, effort, target.expected_bytes)
-    trainer = Trainer(architecture, picture, target.controller(architecture), torch.Generator().manual_seed(seed))
-    return _encode(trainer, target, STEPS[effort], on_progress)
+    generator = Generator().manual_seed(seed)
+
+    def pixels(window: Window) -> Tensor:
+        values = signal.values[window.top : window.bottom, window.left : window.right]
+        return ((signal.frame.to_field(values) + 1) / 2).movedim(-1, 0).contiguous().to(device)
+
+    if effort > 1 or height * width <= LARGEST_SAMPLE:
+        whole = pixels(Window(0, 0, height, width))
+        trainer = Trainer(architecture, whole, target.controller(architecture), generator)
+        steps = QUICK_STEPS if effort == 1 and _begun(trainer) else STEPS[effort]
+        return _reach(WholeTraining(trainer, steps), target, on_progress)
+    sample = Sample.drawn(height, width, generator)
+    part = dataclasses.replace(architecture, height=sample.shape[0], width=sample.shape[1])
+    trainer = Trainer(part, sample.joined(pixels), target.controller(architecture), generator)
+    steps = SAMPLE_STEPS if _begun(trainer) else STEPS[effort]
+    return _reach(TiledTraining(architecture, pixels, sample, trainer, steps, generator), target, on_progress)
+
+
+def _begun(trainer: Trainer) -> bool:
+    """Bring a trainer to its starting point, if there is one."""
+    architecture = trainer.architecture
+    point = StartingPoint.of(architecture, trainer.rate_controller.weight)
+    if point is None:
+        return False
+    trainer.networks.start_from(point.values)
+    trainer.start_from(point.analysis.latents(architecture, point.values, trainer.target.cpu()))
+    return True
 
 
 class PyramidTarget:
@@ -116,40 +141,24 @@ class PyramidTarget:
         return 1.0
 
 
-def _encode(trainer: Trainer, target: PyramidTarget, steps: int, on_progress: OnProgress | None) -> Payload:
-    def reporter(start: float, part: float) -> Callable[[float, float, float], None]:
+def _reach(training: Training, target: PyramidTarget, on_progress: OnProgress | None) -> Payload:
+    """Train, and correct until the target is met; the best payload."""
+
+    def report(start: float, part: float) -> OnStep:
         def on_step(progress: float, bpp: float, mse: float) -> None:
             if on_progress is not None:
                 on_progress(start + part * progress, f"{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
 
         return on_step
 
-    n_hard = round(HARD_SHARE * steps)
-    trainer.soft(steps - n_hard, reporter(0, 1 - HARD_SHARE))
-    trainer.hard(n_hard, reporter(1 - HARD_SHARE, HARD_SHARE))
-    best = latest = _quantised(trainer)
+    training.run(report)
+    best = latest = training.quantised()
     for _ in range(CORRECTIONS):
         factor = target.correction(*latest)
         if factor == 1.0:
             return latest[0]
-        trainer.rate_controller.fix(factor)
-        trainer.soft(3 * n_hard, reporter(1, 0), first=0.5)
-        trainer.hard(n_hard, reporter(1, 0))
-        latest = _quantised(trainer)
+        training.correct(factor, report)
+        latest = training.quantised()
         if target.rank(*latest) < target.rank(*best):
             best = latest
     return best[0]
-
-
-def _quantised(trainer: Trainer) -> tuple[Payload, float]:
-    """The payload of the trainer's state, and the mean squared error of its decoded picture."""
-    architecture, grids = trainer.architecture, trainer.grids()
-    groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.rate_controller.weight)
-    latents = [grid.cpu().numpy().astype(np.int64) for grid in grids]
-    networks, body = stream.encode(architecture, groups, integers, latents)
-    table, data = tensors.encode([networks, body])
-    device = trainer.target.device
-    values = {name: torch.from_numpy(value).to(device) for name, value in dequantised(groups, integers).items()}
-    with torch.no_grad():
-        mse = float(error(architecture, values, grids, trainer.target))
-    return Payload(write_arch(architecture), table, data, digest(integers, latents)), mse

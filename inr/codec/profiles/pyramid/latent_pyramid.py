@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from inr.codec.profiles.pyramid.architecture import Architecture, Array, read_ar
 from inr.codec.profiles.pyramid.groups import dequantised, digest, shapes_of
 from inr.codec.rate_target import RateTarget
 from inr.core.errors import UsageError
+from inr.signals.files.bands import Bands
 
 if TYPE_CHECKING:
     from inr.signals import Signal
@@ -85,6 +86,20 @@ class DecodedPyramid(Decoded):
         self._architecture, self._networks, self._grids = architecture, networks, grids
 
     def values(self) -> Values:
+        return self.bands().whole()
+
+    def bands(self) -> Bands:
+        header = self.header
+        offset, scale = (np.array(v, np.float32) for v in (header.offset, header.scale))
+
+        def shown(rows: Array) -> Values:
+            values: Values = (2 * rows.transpose(1, 2, 0) - 1) * scale + offset
+            return values if header.meta["dtype"] == "float32" else values.clip(0, 1)
+
+        return Bands(header.array_shape, map(shown, self._strips()))
+
+    def _strips(self) -> Iterator[Array]:
+        """Rows of the picture [C, R, W], in [0, 1]."""
         parts = synthesis_of(self._architecture, self._networks)
         grids = [grid.astype(np.float32) for grid in self._grids]
         if is_reference():
@@ -94,11 +109,9 @@ class DecodedPyramid(Decoded):
 
             tensor: Callable[[Any], Any] = torch.from_numpy
             kernels, weights, biases = ([tensor(a) for a in part] for part in parts[:3])
-            shown = reference.picture([tensor(g) for g in grids], kernels, weights, biases, tensor(parts[3])).numpy()
+            yield reference.picture([tensor(g) for g in grids], kernels, weights, biases, tensor(parts[3])).numpy()
         else:
             from inr.kernels.pyramid import Pyramid
 
-            shown = Pyramid(grids, *parts).picture()
-        offset, scale = (np.array(v, np.float32) for v in (self.header.offset, self.header.scale))
-        values: Values = (2 * shown.transpose(1, 2, 0) - 1) * scale + offset
-        return values if self.header.meta["dtype"] == "float32" else values.clip(0, 1)
+            for _, rows in Pyramid(grids, *parts).strips():
+                yield rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from inr.codec.profiles.pyramid.architecture import Architecture
 from inr.codec.profiles.pyramid.network import Networks, error, rate
+from inr.fitting.optimizers.adam import FusedAdam
 from inr.fitting.optimizers.soap import SoapOptimizer
 from inr.kernels.noisy_round import noisy_round
 
@@ -22,6 +23,8 @@ LAST = 1e-3
 WARM_UP = 40, 1 / 6
 """Warm-up of the networks: this many steps, at most this part of a run. Without it a colour channel can die."""
 TEMPERATURE, DEVIATION = (0.4, 0.06), (0.22, 0.15)
+LOW_DEVIATION = 0.1, 0.1
+"""The noise of short runs, which would not recover from more."""
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
 SETTLING = 0.1
 """The first part of the steps, in which the rate weight stays constant."""
@@ -65,15 +68,27 @@ class Trainer:
     """Latents and networks in training. A run is `soft` steps, then `hard` steps; both can be repeated."""
 
     def __init__(
-        self, architecture: Architecture, target: Tensor, rate_controller: RateController, generator: Generator
+        self,
+        architecture: Architecture,
+        target: Tensor,
+        rate_controller: RateController,
+        generator: Generator,
+        networks: Networks | None = None,
+        deviation: tuple[float, float] = DEVIATION,
     ) -> None:
-        """target: [C, H, W] in [0, 1]. Training runs on its device; random numbers are drawn on the CPU."""
+        """target: [C, H, W] in [0, 1]. Training runs on its device; random numbers are drawn on the CPU.
+
+        networks: those to train, instead of new ones. deviation: of the noise, at first and at last.
+        """
         self.architecture, self.target, self.rate_controller = architecture, target, rate_controller
+        self._deviation = deviation
         self._seed = int(torch.randint(2**62, (), generator=generator))
         self._step = 0
-        self.networks = Networks(architecture, target.cpu(), rate_controller.weight, generator).to(target.device)
+        if networks is None:
+            networks = Networks(architecture, target.cpu(), rate_controller.weight, generator)
+        self.networks = networks.to(target.device)
         self.latents = [torch.zeros(shape, device=target.device, requires_grad=True) for shape in architecture.grids]
-        self._latent_optimizer = torch.optim.Adam(self.latents, fused=True)
+        self._latent_optimizer = FusedAdam(self.latents, fused=True)
         self._network_optimizer = SoapOptimizer(self.networks.parameters())
         self._n_pixels = architecture.height * architecture.width
 
@@ -81,6 +96,12 @@ class Trainer:
     def values(self) -> dict[str, Tensor]:
         """The networks' tensors by name."""
         return self.networks.values()
+
+    def start_from(self, latents: Sequence[Tensor]) -> None:
+        """Replace the latents."""
+        with torch.no_grad():
+            for own, given in zip(self.latents, latents, strict=True):
+                own.copy_(given / GAIN)
 
     def grids(self) -> list[Tensor]:
         """The latents, rounded."""
@@ -97,7 +118,7 @@ class Trainer:
         for step in range(steps):
             progress = step / steps
             at = 1 - first + first * progress
-            temperature, deviation = (a + (b - a) * at for a, b in (TEMPERATURE, DEVIATION))
+            temperature, deviation = (a + (b - a) * at for a, b in (TEMPERATURE, self._deviation))
             factor = first * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * progress)))
             grids = self.noisy_grids(temperature, deviation)
             self._latent_optimizer.zero_grad()

@@ -47,6 +47,12 @@ class Networks(nn.Module):
                 value = first_skip(target, architecture.n_grids, rate_weight)
             self.tensors[name.replace(".", "_")] = nn.Parameter(value)
 
+    def start_from(self, values: Mapping[str, Tensor]) -> None:
+        """Replace the tensors by others, by name."""
+        with torch.no_grad():
+            for name, own in self.values().items():
+                own.copy_(values[name])
+
     def values(self) -> dict[str, Tensor]:
         """The tensors by their names."""
         names = self.architecture.context | self.architecture.synthesis

@@ -79,9 +79,11 @@ def mixtures(context: Context, grids: list[Array], level: int) -> Array:
     total = np.broadcast_to(mix[:, -1, None, None], (len(mix), *shape)).copy()
     for k, grid in enumerate(grids[level + 1 :]):
         wide = np.repeat(np.repeat(grid, 1 << k, 0), 1 << k, 1)[: shape[0], : shape[1]]
-        total += mix[:, k, None, None] * wide
-    mixed: Array = np.clip((total << FRACTION) >> context.weight_bits, -LARGEST, LARGEST)
-    return mixed
+        for plane, weight in zip(total, mix[:, k], strict=True):
+            plane += weight * wide
+    total <<= FRACTION
+    total >>= context.weight_bits
+    return np.clip(total, -LARGEST, LARGEST, out=total)
 
 
 @compiled

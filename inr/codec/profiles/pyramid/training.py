@@ -1,0 +1,74 @@
+"""Training a pyramid on a whole picture, in corrections as many as the target needs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inr.codec.entropy import tensors
+from inr.codec.profile import Payload
+from inr.codec.profiles.pyramid import stream
+from inr.codec.profiles.pyramid.architecture import Architecture, Array, write_arch
+from inr.codec.profiles.pyramid.groups import Group, dequantised, digest
+from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
+from inr.codec.profiles.pyramid.network import error
+from inr.codec.profiles.pyramid.network_quantiser import quantise
+
+Reporter = Callable[[float, float], OnStep]
+"""(where a part of the run starts, its share of the run) -> what the trainer calls after each step."""
+
+
+class Training(ABC):
+    """A pyramid in training: `run`, then `correct` as often as needed; `quantised` after each."""
+
+    @abstractmethod
+    def run(self, report: Reporter) -> None:
+        """Train from the start."""
+
+    @abstractmethod
+    def correct(self, factor: float, report: Reporter) -> None:
+        """Multiply the rate weight by a factor and train on."""
+
+    @abstractmethod
+    def quantised(self) -> tuple[Payload, float]:
+        """The payload of the present state, and the mean squared error of its decoded picture."""
+
+
+class WholeTraining(Training):
+    """Every step sees the whole picture."""
+
+    def __init__(self, trainer: Trainer, steps: int) -> None:
+        self._trainer, self._steps, self._n_hard = trainer, steps, round(HARD_SHARE * steps)
+
+    def run(self, report: Reporter) -> None:
+        self._trainer.soft(self._steps - self._n_hard, report(0, 1 - HARD_SHARE))
+        self._trainer.hard(self._n_hard, report(1 - HARD_SHARE, HARD_SHARE))
+
+    def correct(self, factor: float, report: Reporter) -> None:
+        self._trainer.rate_controller.fix(factor)
+        self._trainer.soft(3 * self._n_hard, report(1, 0), first=0.5)
+        self._trainer.hard(self._n_hard, report(1, 0))
+
+    def quantised(self) -> tuple[Payload, float]:
+        trainer, architecture = self._trainer, self._trainer.architecture
+        grids = trainer.grids()
+        groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.rate_controller.weight)
+        payload = packed(architecture, groups, integers, grids)
+        device = trainer.target.device
+        values = {name: torch.from_numpy(value).to(device) for name, value in dequantised(groups, integers).items()}
+        with torch.no_grad():
+            return payload, float(error(architecture, values, grids, trainer.target))
+
+
+def packed(
+    architecture: Architecture, groups: Sequence[Group], integers: Mapping[str, Array], grids: Sequence[Tensor]
+) -> Payload:
+    """The payload of quantised networks and rounded grids."""
+    latents = [grid.cpu().numpy().astype(np.int32) for grid in grids]
+    networks, body = stream.encode(architecture, groups, integers, latents)
+    table, data = tensors.encode([networks, body])
+    return Payload(write_arch(architecture), table, data, digest(integers, latents))
