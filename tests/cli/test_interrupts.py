@@ -26,6 +26,7 @@ import inr.codec.encode
 import inr.fitting
 import inr.signals
 from inr.codec.compression_input import CompressionInput
+from inr.signals.image import Image
 from tests.cli.conftest import PROGRAM, TINY, invoke, listing
 
 FIT = ("fit", "a.png", *TINY, "--set", "fit.batch=64", "--steps", "12")
@@ -221,13 +222,21 @@ def test_with_json_the_line_is_a_document(picture: Path, patch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("place", "args"),
     [
-        ((inr.fitting.Fit, "render"), ("render", "a.safetensors", "-o", "x.png")),
+        ((inr.fitting.Fit, "bands"), ("render", "a.safetensors", "-o", "x.png")),
+        ((Image, "write_bands"), ("render", "a.safetensors", "-o", "x.png")),
         ((inr.fitting.Fit, "load"), ("export", "a.safetensors", "-o", "x.py")),
         ((inr.fitting.Fit, "load"), ("mesh", "torus.safetensors", "-o", "x.ply", "--resolution", "16")),
         ((CompressionInput, "container"), ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1")),
         ((inr.codec.encode, "verify"), ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1")),
     ],
-    ids=["render", "export", "mesh", "compress before its file", "compress with its file"],
+    ids=[
+        "render before its file",
+        "render with its file",
+        "export",
+        "mesh",
+        "compress before its file",
+        "compress with its file",
+    ],
 )
 def test_other_commands_leave_nothing(
     model: Path,
