@@ -18,31 +18,35 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _record import newest_rows
 from scaling import WAYS, slope
+from table import SCALED_PICTURES
 
 OUTPUT = Path(__file__).parent.parent / "assets" / "tour" / "scaling.webp"
-COLOURS = dict(zip(WAYS, ("#0b62a4", "#e08a1e", "#999999", "#b03030"), strict=True))
+COLOURS = ("#0b62a4", "#e08a1e", "#999999", "#b03030")
 
 
-def draw(axes: Any, rows: list[dict[str, Any]], title: str, unit: str) -> None:
-    """Seconds to the target against samples, a line for each way; rows that missed the target are left out."""
-    for way in WAYS:
-        reached = [row for row in rows if row["way"] == way and row["seconds_to_target"] is not None]
-        if not reached:
-            continue
-        has_slope = len({row["samples"] for row in reached}) > 1
-        label = f"{way}: slope {slope(reached):.2f}" if has_slope else way
-        points = sorted((row["samples"], row["seconds_to_target"]) for row in reached)
-        axes.loglog(*zip(*points, strict=True), "o-", color=COLOURS[way], label=label, markersize=4)
-    axes.set(title=title, xlabel=unit, ylabel="seconds to 40 dB PSNR")
+def draw(axes: Any, lines: dict[str, list[dict[str, Any]]], title: str, unit: str) -> None:
+    """Seconds to the target against samples, a line for each list of rows; rows that missed the target are left out."""
+    for (name, rows), colour in zip(lines.items(), COLOURS, strict=False):
+        reached = sorted(
+            (row for row in rows if row["seconds_to_target"] is not None), key=lambda row: int(row["samples"])
+        )
+        points = [(row["samples"], row["seconds_to_target"]) for row in reached]
+        label = f"{name}: slope {slope(reached):.2f}"
+        axes.loglog(*zip(*points, strict=True), "o-", color=colour, label=label, markersize=4)
+    axes.set(title=title, xlabel=unit, ylabel="seconds to 40 dB PSNR", ylim=(0.002, 60))
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
 
 
 def main() -> None:
+    pictures = [row for name in SCALED_PICTURES for row in newest_rows(name)]
+    volumes = newest_rows("scaling-volumes")
+    others = {
+        f"{look} volumes": [row for row in volumes if row["size"].endswith(look)] for look in ("smooth", "textured")
+    }
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), dpi=100)
-    draw(left, newest_rows("scaling"), "pictures", "pixels")
-    volumes = [row for row in newest_rows("scaling-volumes") if row["size"].endswith("smooth")]
-    draw(right, volumes, "smooth volumes", "samples")
+    draw(left, {way: [row for row in pictures if row["way"] == way] for way in WAYS}, "pictures", "pixels")
+    draw(right, {**others, "sounds": newest_rows("scaling-sound")}, "default fits of other signals", "samples")
     figure.tight_layout()
     out = io.BytesIO()
     figure.savefig(out, format="png")

@@ -17,6 +17,9 @@ README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 DATE = "????-??-??"
 
+SCALED_PICTURES = ("scaling-small", "scaling-large")
+"""Records of `scaling.py` on pictures, by falling number of ways."""
+
 
 def newest(name: str) -> dict[str, Any]:
     paths = sorted(RECORDS.glob(f"{DATE}-{name}.json"))
@@ -77,13 +80,12 @@ def time_to_quality_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
-def scaling_table(name: str) -> str:
-    record = newest(name)
+def scaling_table(*names: str) -> str:
     lines = [
         "| signal | samples | way | time to the target | start | all steps | PSNR | parameters per value | memory |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in record["rows"]:
+    for row in (row for name in names for row in newest(name)["rows"]):
         reached = row["seconds_to_target"]
         to_target = f"{row['target_db']:g} dB not reached" if reached is None else f"{reached:.2f} s"
         start = f"{row['start_db']:.1f} dB after {row['start_s']:.2f} s"
@@ -91,7 +93,7 @@ def scaling_table(name: str) -> str:
             f"| {row['size']} | {row['samples']:,} | {row['way']} | {to_target} | {start} | {row['seconds']:.1f} s "
             f"| {row['psnr_db']:.1f} dB | {row['parameters_per_value']:.2f} | {row['peak_gb']:.2f} GB |"
         )
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([*(conditions_line(newest(name)) for name in names), "", *lines])
 
 
 def _time(row: dict[str, Any], arm: str) -> str:
@@ -438,7 +440,7 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
             f"{_middle(photographs, 'psnr_db'):.1f} dB PSNR in {_middle(photographs, 'fit_s'):.0f} s",
             "",
         )
-    scaled = {(row["size"], row["way"]): row for row in newest("scaling")["rows"]}
+    scaled = {(row["size"], row["way"]): row for name in SCALED_PICTURES for row in newest(name)["rows"]}
     for size in ("0.4M", "24M"):
         ours, before = scaled.get((size, "default")), scaled.get((size, "hashed"))
         if ours and before:
@@ -483,10 +485,10 @@ def results() -> str:
     ]
     fitting = {
         "fit": ("Default fits", "`fit.py` says how.", fit_table),
-        "scaling": (
+        SCALED_PICTURES[0]: (
             "Time to 40 dB against the number of pixels",
             "`scaling.py` says how. Memory is the peak of the whole process.",
-            lambda: scaling_table("scaling"),
+            lambda: scaling_table(*SCALED_PICTURES),
         ),
         "scaling-volumes": (
             "Time to 40 dB against the size of a volume",
