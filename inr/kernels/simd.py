@@ -29,7 +29,7 @@ class Vector(types.Type):
 
 
 @register_default(Vector)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # numba has no types
     def __init__(self, manager: Any, kind: Vector) -> None:
         element = manager.lookup(kind.dtype).get_value_type()
         super().__init__(manager, kind, ir.VectorType(element, VECTOR_BYTES * 8 // kind.dtype.bitwidth))

@@ -82,8 +82,7 @@ def _job_config(ray: Any) -> Any:
     is set prevents that.
     """
 
-    # ray is imported on demand, so its classes are Any to mypy, which allows none as a base ([misc])
-    class Config(ray.job_config.JobConfig):  # type: ignore[misc]
+    class Config(ray.job_config.JobConfig):  # type: ignore[misc]  # ray is imported on demand, so mypy sees Any
         def _runtime_env_has_working_dir(self) -> bool:
             return True
 

@@ -122,7 +122,7 @@ def opened(file: BinaryIO, name: str) -> Iterator[Opened]:
     """
     import soundfile
 
-    class Forward(soundfile.SoundFile):  # type: ignore[misc]
+    class Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
         def seekable(self) -> bool:
             """No: a file of unknown length is read from its start to its end."""
             return False

@@ -112,13 +112,12 @@ class TiledTraining(Training):
             tile_trainer.start_from([grid[wide.at(level)] for level, grid in enumerate(self._grids)])
             tile_trainer.soft(steps, report(start + i * share, share), first)
             self._keep(tile, inside, [GAIN * x.detach().cpu() for x in tile_trainer.latents])
-        trainer.start_from(
-            [
-                self._sample.joined(lambda window, level=level, grid=grid: grid[window.at(level)])  # type: ignore[misc]
-                for level, grid in enumerate(self._grids)
-            ]
-        )
+        trainer.start_from([self._on_sample(level) for level in range(len(self._grids))])
         trainer.hard(self._n_hard)
+
+    def _on_sample(self, level: int) -> Tensor:
+        """The latents of a level that belong to the sample."""
+        return self._sample.joined(lambda window: self._grids[level][window.at(level)])
 
     def _around(self, tile: Window) -> tuple[Window, list[tuple[slice, slice]]]:
         """A tile with its margin, and where the tile's latents are within those of both."""
