@@ -207,7 +207,7 @@ def _convergence(d: Mapping[str, Any]) -> Convergence:
 
 def _of(cls: type[D], document: Mapping[str, Any]) -> D:
     """A dataclass of numbers and strings; keys of the document that are not fields are ignored."""
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]  # cls is a dataclass
     return cls(**{name: math.nan if document[name] is None else document[name] for name in names})
 
 

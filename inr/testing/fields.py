@@ -227,7 +227,7 @@ class FieldTests(Suite):
         assert "other" not in groups
         assert sum(len(g) for g in groups.values()) == len(list(field.parameters()))
         loss, penalty = field(torch.rand(4096, 2, generator=generator)).square().sum(), field.penalty()
-        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         for name, p in field.named_parameters():
             assert p.grad is not None, f"{name} does not take part"
             assert p.grad.abs().max() > 0, f"{name} has no gradient"

@@ -203,7 +203,7 @@ class OptimizerTests(Suite):
         def closure() -> Any:
             optimizer.zero_grad()
             value: Tensor = loss()
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             return value
 
         for _ in range(n):
@@ -249,7 +249,7 @@ class ResidualTransformTests(Suite):
         expected = (field(batch.x) - batch.y).square()
         expected = expected if batch.weight is None else expected * batch.weight
         assert_near(found.detach(), expected.mean().detach(), 1e-5)
-        found.backward()  # type: ignore[no-untyped-call]
+        found.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in field.parameters())
 
     def test_settings_round_trip(self, document: Document) -> None:

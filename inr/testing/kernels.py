@@ -63,7 +63,7 @@ def assert_transforms_agree(call: Call, inputs: Sequence[Tensor]) -> None:
             return call(*inputs[:at], tensor, *inputs[at + 1 :])
 
         with use_backend("reference"):
-            expected = torch.autograd.functional.jacobian(of_one, inputs[at])  # type: ignore[no-untyped-call]
+            expected = torch.autograd.functional.jacobian(of_one, inputs[at])  # type: ignore[no-untyped-call]  # torch has no types for it
         assert_near(torch.func.jacrev(of_one)(inputs[at]), expected, 1e-9)
         assert_near(torch.func.jacfwd(of_one)(inputs[at]), expected, 1e-9)
         pair = torch.stack([inputs[at], 0.9 * inputs[at]])
