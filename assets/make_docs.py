@@ -29,7 +29,7 @@ from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import InrError
 from inr.core.registry import Registry
 from inr.exporters import EXPORTERS, lower
-from inr.fields import FIELDS, FieldConfig
+from inr.fields import FIELDS, Deviation, FieldConfig
 from inr.fields.mlp import Mlp
 from inr.fitting import Fit, FitConfig
 
@@ -141,10 +141,16 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
         part = getattr(config, setting.name)
         if isinstance(part, Config) and part.slot is not None and type(part) not in PLAIN:
             parts += [f"### {setting.name}: `{part.type_name}`", *prose(inspect.getdoc(type(part)) or "")]
+    if cls.deviations:
+        parts += ["## Differences from the source", "\n".join(f"- {sentence(d)}" for d in cls.deviations)]
     parts += ["## Recipe", "What it is trained with unless told otherwise; [all settings](../training.md)."]
     parts += [table(("signal", "settings"), list(recipes(config)))]
     parts += ["## Export", table(("format", "this field"), list(exports(config)))]
     return "\n\n".join([*parts, "[All fields](README.md)"])
+
+
+def sentence(deviation: Deviation) -> str:
+    return f"`{deviation.subject}`. The paper: {deviation.paper}. Here: {deviation.here}, because {deviation.because}."
 
 
 def recipes(config: FieldConfig) -> Iterator[tuple[str, str]]:

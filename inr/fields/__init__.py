@@ -1,5 +1,5 @@
 """Fields: the base class, and one file per family."""
 
-from inr.fields._field import FIELDS, Field, FieldConfig
+from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
 
-__all__ = ["FIELDS", "Field", "FieldConfig"]
+__all__ = ["FIELDS", "Deviation", "Field", "FieldConfig"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -102,14 +103,29 @@ class Field(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """A difference between a family and its source, which is kept on purpose; its page states it.
+
+    subject: what differs: the path of a setting (`field.width`, `fit.lr`), `initial.<tensor>`, or `forward`.
+    paper, here: what the source has, and what this package has. because: the reason, with its record if measured.
+    """
+
+    subject: str
+    paper: str
+    here: str
+    because: str
+
+
 class FieldConfig(Config):
     """Settings of a field family. Its docstring's first line is what `inr fields` prints.
 
-    paper: the source, in one line.
+    paper: the source, in one line. deviations: where the family differs from it on purpose.
     """
 
     slot: ClassVar[Registry[type[FieldConfig]]] = FIELDS
     paper: ClassVar[str]
+    deviations: ClassVar[tuple[Deviation, ...]] = ()
 
     @abstractmethod
     def build(self, spec: Spec, generator: Generator) -> Field:
@@ -134,3 +150,7 @@ class FieldConfig(Config):
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Default fit settings of this family for a signal (a partial `FitConfig` document)."""
         return {}
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """Fit settings of the family's source: its optimizer, rates, schedule, batch and steps, without a change."""
+        return self.recipe(spec)

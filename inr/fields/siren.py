@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Periodic, lattice_or_points, n_samples
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
 
@@ -22,6 +22,10 @@ class Siren(Periodic):
     paper: ClassVar[str] = "Sitzmann et al. 2020, arXiv:2006.09661"
 
     activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """10,000 steps of all samples at the paper's rate, without a schedule."""
+        return lattice_or_points(spec, {"lr": 1e-4, "schedule": "constant", "steps": 10000, "batch": n_samples(spec)})
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate without a schedule; on lattices the paper uses all samples in every step (seconds each)."""

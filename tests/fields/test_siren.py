@@ -4,15 +4,59 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pytest
 import torch
 
 from inr.core.config import override
 from inr.core.domain import Spec
 from inr.fields.siren import Siren
 from inr.layers.activations.sine import Sine
+from tests.published import Array, Parameters, PublishedFamily, Uniform, check, linear
 
 PICTURE = Spec("image", 2, 3, (512, 512))
 SOUND = Spec("audio", 1, 1, (44100,))
+
+
+def _forward(p: Parameters, x: Array) -> Array:
+    """sin(30 (W h + b)) in every layer but the last, from coordinates in [-1, 1]."""
+    h = 2 * x - 1
+    for layer in range(4):
+        h = np.sin(30 * linear(p, f"body.blocks.{layer}.linear", h))
+    return linear(p, "body.last", h)
+
+
+PUBLISHED = (
+    PublishedFamily(
+        config=Siren(),
+        source="vsitzmann/siren",
+        spec=PICTURE,
+        small=("width=16",),
+        forward=_forward,
+        initial={
+            "body.blocks.0.linear.weight": Uniform(-1 / 2, 1 / 2),
+            "body.blocks.0.linear.bias": Uniform(-1 / math.sqrt(2), 1 / math.sqrt(2)),
+            "*.weight": Uniform(-math.sqrt(6 / 256) / 30, math.sqrt(6 / 256) / 30),
+            "*.bias": Uniform(-1 / 16, 1 / 16),
+        },
+        settings={
+            "field.width": 256,
+            "field.depth": 4,
+            "field.activation.omega": 30,
+            "field.activation.omega_first": 30,
+            "fit.optimizer": "adam",
+            "fit.lr": 1e-4,
+            "fit.schedule": "constant",
+            "fit.batch": 512 * 512,
+            "fit.steps": 10000,
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
+def test_it_is_the_published_family(statement: PublishedFamily) -> None:
+    check(statement)
 
 
 def test_the_reference_network_has_the_published_parameter_counts() -> None:
