@@ -1,8 +1,9 @@
 """What a paper or its authors' code states, written out in NumPy, and the comparison of our code with it.
 
-A test module has a tuple PUBLISHED of `PublishedFamily` and `PublishedFormula`, and a test that calls `check` on each.
+A test module has a tuple PUBLISHED of these classes, and a test that calls `check` on each member.
 `benchmarks/fidelity.py` makes its table of the same tuples. A difference is "told" if the family's `deviations` state
-it; any other difference is "WRONG", and so is a deviation that is stated and not there.
+it; any other difference is "WRONG", and so is a deviation that is stated and not there. A method has no `deviations`:
+its docstring says "The paper: ...; here: ..., because ...", and `told` repeats the first part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inr.core.config import override, parse
+from inr.core.config import Config, override, parse
 from inr.core.domain import Spec
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig
@@ -93,6 +94,37 @@ class PublishedFormula:
         error = float(np.abs(self.published() - self.here()).max())
         verdict: Literal["exact", "WRONG"] = "exact" if error <= self.tolerance else "WRONG"
         yield Row(self.name, "formula", self.source, f"largest difference {error:.1e}", verdict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedMethod:
+    """Defaults of a method that is no family.
+
+    settings: published values by path in `config`. told: what differs on purpose (the path of a setting, or a few
+    words) to the beginning of the sentence about it in the config's docstring.
+    """
+
+    name: str
+    source: str
+    config: Config
+    settings: Mapping[str, object]
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        document = {"config": self.config.to_json()}
+        text = " ".join(str(type(self.config).__doc__).split())
+        for path, published in self.settings.items():
+            here = _at(document, f"config.{path}")
+            is_told = path in self.told and self.told[path] in text
+            verdict: Literal["exact", "told", "WRONG"] = "exact"
+            if _is_close(here, published) == is_told:
+                verdict = "WRONG"
+            elif is_told:
+                verdict = "told"
+            yield Row(self.name, path, str(published), str(here), verdict)
+        for what, sentence in self.told.items():
+            if what not in self.settings:
+                yield Row(self.name, what, sentence, "see its docstring", "told" if sentence in text else "WRONG")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,8 +213,11 @@ class PublishedFamily:
             yield Row(self.subject, path, str(published), str(here), self._verdict(path, is_equal, told))
 
 
-def check(statement: PublishedFamily | PublishedFormula) -> None:
-    """Assert that every comparison is exact, or told in the family's deviations."""
+Published = PublishedFamily | PublishedFormula | PublishedMethod
+
+
+def check(statement: Published) -> None:
+    """Assert that every comparison is exact, or a difference that is told."""
     wrong = [row for row in statement.rows() if row.verdict == "WRONG"]
     assert not wrong, "\n".join(f"{r.subject} {r.what}: published {r.published}, here {r.here}" for r in wrong)
 

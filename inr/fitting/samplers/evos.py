@@ -17,6 +17,7 @@ from inr.fitting.samplers.selection import (
     Growth,
     array_shape,
     count_at,
+    grey,
     in_order,
     laplacian,
     lattice_of,
@@ -24,6 +25,9 @@ from inr.fitting.samplers.selection import (
     some_of,
     without,
 )
+
+_BYTES = 127.5
+"""What one unit of training values, about [-1, 1], is on the scale of bytes."""
 
 
 @SAMPLERS.register("evos")
@@ -33,18 +37,26 @@ class Evos(SamplerConfig):
 
     Fitness is the squared error, mean over channels, measured on all samples every `interval_start` steps at the
     start of a run, falling linearly to every `interval_end`: before each step t = 1, 2, ... with t mod interval = 1.
-    With crossover "select" the k fittest are those among the k largest both of squared error and of the error's
-    squared Laplacian, then the largest of either alone, in the ratio of the two maps' means. The paper's additional
-    loss on Laplacians (weight 1e-5, first 1500 steps) is a loss and not part of this. Its table: SIREN 3x256, Adam
-    1e-4 without schedule, share 0.5 constant, or 0.2 with growth "step".
+    A step that measures trains on all samples. With crossover "select" the k fittest are those among the k largest
+    both of squared error and of the squared Laplacian of the error of the luminance, 0 outside the picture; then the
+    largest of either alone, in the ratio of the means of the squared errors and of `laplacian` times the squared
+    Laplacians. `share` grows as `growth` says; the mutation stays at `mutation` of the first share. Its table: SIREN
+    3x256, Adam 1e-4 without schedule, share 0.5 constant, or 0.2 with growth "step".
+
+    The paper: an additional loss on Laplacians, weight 1e-5, in the first 1500 steps; here: none, because it is a loss,
+    not a choice of samples. The paper: a factor of 1e-5 on Laplacians of bytes, and predictions clipped to the range of
+    the picture; here: `laplacian` is 1e-5 127.5^2, because training values are about [-1, 1], and nothing is clipped,
+    because samplers see errors only. The paper: all samples in a step that measures; here: as many at random as the
+    batch has room for, because that bounds the memory of a step.
     """
 
     share: float | None = param(0.5, "share of all samples per step, as far as the batch has room", gt=0, le=1)
     growth: Growth = param("constant", "how the share goes towards 1 over the run")
-    mutation: float = param(0.5, "part of the batch that is drawn at random", ge=0, le=1)
+    mutation: float = param(0.5, "part of the first share that is drawn at random", ge=0, le=1)
     interval_start: int = param(100, "steps between measurements at the start of the run", ge=1)
     interval_end: int = param(50, "steps between measurements at its end", ge=1)
     crossover: Literal["select", "none"] = param("select", "whether Laplacians have a say (lattices only)")
+    laplacian: float = param(1e-5 * _BYTES**2, "factor on squared Laplacians before their mean is compared", ge=0)
 
     def build(self, samples: Samples, batch: int, generator: Generator) -> Sampler:
         shape = None if self.crossover == "none" else array_shape(*lattice_of(samples, "evos"))
@@ -52,7 +64,7 @@ class Evos(SamplerConfig):
 
     def interval(self, progress: float) -> int:
         """Steps between measurements of all errors."""
-        return round(self.interval_start + (self.interval_end - self.interval_start) * progress)
+        return int(self.interval_start + (self.interval_end - self.interval_start) * progress)
 
 
 class EvosSampler(Sampler):
@@ -67,24 +79,33 @@ class EvosSampler(Sampler):
         self._fittest = torch.zeros(0, dtype=torch.int64)
 
     def draw(self, state: SamplerState) -> BatchIndices:
-        config = self._config
-        share = None if config.share is None else share_at(config.share, config.growth, state.progress)
-        count = count_at(share, self._size, self._batch)
-        n_fittest = count - round(config.mutation * count)
-        interval = config.interval(state.progress)
-        is_due = len(self._error) == 0 or (state.step + 1) % interval == 1 % interval
-        if is_due:
+        config, share = self._config, self._config.share
+        count = count_at(share and share_at(share, config.growth, state.progress), self._size, self._batch)
+        n_mutated = round(config.mutation * count_at(share, self._size, self._batch))
+        progress = state.progress * (state.step + 1) / max(state.step, 1)  # of this step, counted from 1
+        if len(self._error) == 0 or (state.step + 1) % (interval := config.interval(progress)) == 1 % interval:
             self._measure(state)
-        if is_due or len(self._fittest) != n_fittest:
-            self._fittest = self._select(n_fittest)
-        rest = some_of(without(self._size, self._fittest), count - n_fittest, self._generator)
-        return BatchIndices(in_order(torch.cat([self._fittest, rest])))
+            self._fittest = self._select(count - n_mutated)
+            every = torch.arange(self._size)
+            return BatchIndices(in_order(some_of(every, self._batch, self._generator)))
+        fittest = self._first(count - n_mutated)
+        rest = some_of(without(self._size, fittest), n_mutated, self._generator)
+        return BatchIndices(in_order(torch.cat([fittest, rest])))
+
+    def _first(self, k: int) -> Tensor:
+        """The k fittest: those of the last measurement, and more by error where the share has grown since."""
+        if k > len(self._fittest):
+            others = without(self._size, self._fittest)
+            more = others[self._error[others].argsort(descending=True, stable=True)]
+            self._fittest = torch.cat([self._fittest, more[: k - len(self._fittest)]])
+        return self._fittest[:k]
 
     def _measure(self, state: SamplerState) -> None:
         residual = state.residuals(torch.arange(self._size))
         self._error = residual.square().mean(-1)
         if self._shape is not None:
-            self._bend = laplacian(residual.reshape(*self._shape, -1)).square().mean(-1).flatten()
+            bend = laplacian(grey(residual).reshape(*self._shape, -1)).square().mean(-1).flatten()
+            self._bend = self._config.laplacian * bend
 
     def _select(self, k: int) -> Tensor:
         by_error = self._error.argsort(descending=True, stable=True)
@@ -97,7 +118,7 @@ class EvosSampler(Sampler):
         both = (in_error & in_bend).nonzero().flatten()
         total = float(self._error.mean() + self._bend.mean())
         part = float(self._error.mean()) / total if total > 0 else 0.5
-        n_error = round(part * (k - len(both)))
+        n_error = int(part * (k - len(both)))
         only_error = by_error[:k][~in_bend[by_error[:k]]][:n_error]
         only_bend = by_bend[:k][~in_error[by_bend[:k]]][: k - len(both) - n_error]
         return torch.cat([both, only_error, only_bend])

@@ -56,22 +56,30 @@ def array_shape(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ..
     return tuple(shape[order.index(axis)] for axis in range(len(shape)))
 
 
+GREY = (0.2989, 0.587, 0.114)
+"""Weights of red, green and blue in the luminance that the published samplers look at."""
+
+
+def grey(values: Tensor) -> Tensor:
+    """Luminance [*B, 1] of three channels; any other number of channels [*B, C] unchanged."""
+    return (values @ values.new_tensor(GREY))[..., None] if values.shape[-1] == 3 else values
+
+
 def laplacian(values: Tensor) -> Tensor:
-    """Sum of neighbours minus 2 D times the middle, over the leading axes of [*shape, C]; borders are repeated."""
-    total = torch.zeros_like(values)
+    """Sum of neighbours minus 2 D times the middle, over the leading axes of [*shape, C]; 0 outside."""
+    total = -2 * (values.ndim - 1) * values
     for axis in range(values.ndim - 1):
         n = values.shape[axis]
-        for shift in (-1, 1):
-            index = (torch.arange(n) + shift).clamp(0, n - 1)
-            total += values.index_select(axis, index) - values
+        total.narrow(axis, 0, n - 1).add_(values.narrow(axis, 1, n - 1))
+        total.narrow(axis, 1, n - 1).add_(values.narrow(axis, 0, n - 1))
     return total
 
 
 def edge_strength(samples: Samples, shape: tuple[int, ...]) -> Tensor:
-    """Length of the Sobel gradient of the mean over channels, by flat index. shape: per array axis."""
+    """Length of the Sobel gradient of the luminance, by flat index. shape: per array axis."""
     from scipy import ndimage
 
-    y = samples.at(torch.arange(samples.size))[1].mean(-1).reshape(shape).numpy()
+    y = grey(samples.at(torch.arange(samples.size))[1]).mean(-1).reshape(shape).numpy()
     return torch.from_numpy(np.ascontiguousarray(ndimage.generic_gradient_magnitude(y, ndimage.sobel))).flatten()
 
 

@@ -10,56 +10,11 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from inr.core.config import parse
-from inr.core.domain import Grid, Spec
 from inr.core.errors import UsageError
-from inr.core.samples import Samples
-from inr.fitting.samplers import Sampler, SamplerConfig, SamplerState
-from inr.fitting.samplers.evos import Evos
 from inr.fitting.samplers.int import Int
 from inr.fitting.samplers.selection import laplacian, share_at
 from inr.fitting.stratified import stratified_epoch
-
-
-def lattice(shape: tuple[int, ...], values: Tensor | None = None, order: tuple[int, ...] | None = None) -> Samples:
-    """shape: per coordinate. values: by flat index; else random ones."""
-    order = order or tuple(range(len(shape)))
-    grid = Grid.whole(tuple(shape[order.index(axis)] for axis in range(len(shape))), order)
-    size = math.prod(shape)
-    y = torch.rand(size, generator=Generator().manual_seed(0)) if values is None else values
-
-    def at(index: Tensor) -> tuple[Tensor, Tensor]:
-        return grid.points(index), y[index, None]
-
-    return Samples(Spec("array", len(shape), 1, shape), size, at, order)
-
-
-def points(size: int) -> Samples:
-    """Samples that are not a lattice."""
-    return Samples(Spec("points", 2, 1), size, lambda i: (torch.zeros(len(i), 2), torch.zeros(len(i), 1)))
-
-
-class Oracle:
-    """A measurement of known residuals; counts how often all of them are requested."""
-
-    def __init__(self, residual: Tensor) -> None:
-        self.residual = residual if residual.ndim == 2 else residual[:, None]
-        self.n_asked = 0
-
-    def look(self, step: int = 0, progress: float = 0.0) -> SamplerState:
-        return SamplerState(step, progress, self.residuals, self.gradients)
-
-    def residuals(self, index: Tensor) -> Tensor:
-        self.n_asked += 1
-        return self.residual[index]
-
-    def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        return self.residual[index].square().mean(-1), torch.zeros(len(index), 2)
-
-
-def build(document: dict[str, Any], samples: Samples, batch: int, generator: Generator) -> Sampler:
-    return parse(SamplerConfig, document).build(samples, batch, generator)
-
+from tests.fitting.samplers.oracle import Oracle, build, lattice, points
 
 ALL: list[dict[str, Any]] = [
     {"type": "shuffled"},
@@ -173,41 +128,6 @@ def test_int_measures_at_its_interval(mode: str, expected: int, generator: Gener
     assert oracle.n_asked == pytest.approx(expected, abs=3 if mode == "incremental" else 0)
 
 
-def test_evos_is_half_the_fittest_and_half_at_random(generator: Generator) -> None:
-    oracle = Oracle(torch.arange(400.0))
-    sampler = Evos(crossover="none").build(points(400), 10**6, generator)
-    seen = [set(sampler.draw(oracle.look(step)).index.tolist()) for step in range(30)]
-    fittest = set(range(300, 400))
-    assert all(fittest <= s and len(s) == 200 for s in seen)
-    assert set.intersection(*seen) == fittest  # the rest changes
-    assert set.union(*seen) == set(range(400))
-
-
-def test_evos_measures_before_the_steps_of_the_paper(generator: Generator) -> None:
-    oracle = Oracle(torch.arange(64.0))
-    sampler = Evos(interval_start=10, interval_end=10).build(lattice((8, 8)), 64, generator)
-    requested = []
-    for step in range(35):
-        before = oracle.n_asked
-        sampler.draw(oracle.look(step, 0.0))
-        requested += [step + 1] * (oracle.n_asked - before)
-    assert requested == [1, 11, 21, 31]
-    assert [Evos().interval(p) for p in (0.0, 0.5, 1.0)] == [100, 75, 50]
-
-
-def test_evos_crossover_takes_what_both_maps_name_and_splits_the_rest(generator: Generator) -> None:
-    """A plateau has the error, a lone pixel has error and bend: the pixel is in both lists."""
-    residual = torch.zeros(16, 16)
-    residual[2:7, 2:7] = 1.0
-    residual[12, 12] = 5.0
-    sampler = Evos(share=6 / 256, mutation=0.0).build(lattice((16, 16)), 10**6, generator)
-    drawn = sampler.draw(Oracle(residual.flatten()).look()).index.tolist()
-    assert len(drawn) == len(set(drawn)) == 6
-    assert 12 * 16 + 12 in drawn
-    neighbours = {12 * 16 + 11, 12 * 16 + 13, 11 * 16 + 12, 13 * 16 + 12}
-    assert neighbours & set(drawn)  # error 0 there: only the Laplacian selects them
-
-
 def test_the_laplacian_of_a_quadratic_is_its_second_derivative() -> None:
     a = torch.arange(9.0)
     values = (a[:, None] ** 2 + 3 * a[None, :] ** 2 + a[:, None] * a[None, :])[..., None]
@@ -253,48 +173,6 @@ def test_expansive_batches_are_half_edges(edges: str, generator: Generator) -> N
     assert len(set(index.tolist())) == 64
     n_edges = int(((columns - 15.5).abs() <= 2).sum())
     assert 28 <= n_edges <= 45
-
-
-def test_edges_are_found_for_every_order_of_axes(generator: Generator) -> None:
-    """Walkers that all restart are on the edge, in coordinates."""
-    samples = lattice((32, 32), steps_picture(), (1, 0))
-    sampler = build({"type": "soft_mining", "restart": 1.0, "uniform": 0.0}, samples, 200, generator)
-    oracle = Oracle(torch.ones(1024))
-    sampler.draw(oracle.look(0))
-    index = sampler.draw(oracle.look(1)).index
-    assert ((index % 32 - 15.5).abs() <= 1).all()
-
-
-def test_soft_mining_follows_the_gradient_of_the_error(generator: Generator) -> None:
-    samples = lattice((50, 40), order=(1, 0))
-    sampler = build({"type": "soft_mining", "noise": 0.0, "restart": 0.0, "uniform": 0.0}, samples, 100, generator)
-
-    def gradients(index: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.ones(len(index)), torch.tensor([0.5, 0.0]).expand(len(index), 2)
-
-    look = SamplerState(0, 0.0, lambda index: torch.zeros(len(index), 1), gradients)
-    walkers = sampler.state()["walkers"].clone()
-    draw = sampler.draw(look)
-    x = torch.minimum((walkers * torch.tensor([50, 40])).long(), torch.tensor([49, 39]))
-    assert draw.index.tolist() == sorted((x[:, 1] * 50 + x[:, 0]).tolist())
-    expected = walkers + torch.tensor([20 * 0.5 / 100, 0.0])
-    stays = expected[:, 0] < 1
-    torch.testing.assert_close(sampler.state()["walkers"][stays], expected[stays])
-    assert ((sampler.state()["walkers"] >= 0) & (sampler.state()["walkers"] < 1)).all()
-
-
-def test_soft_mining_weights_are_powers_of_the_error_within_bounds(generator: Generator) -> None:
-    samples = lattice((30, 30))
-    sampler = build({"type": "soft_mining", "alpha": 0.6, "warmup": 100}, samples, 400, generator)
-    oracle = Oracle(torch.linspace(0.5, 1.5, 900))
-    first = sampler.draw(oracle.look(0)).weight
-    assert first is not None
-    torch.testing.assert_close(first, torch.ones(400))
-    draw = sampler.draw(oracle.look(50))
-    assert draw.weight is not None
-    error = oracle.residual[draw.index, 0].square()
-    expected = error.pow(-0.3)
-    torch.testing.assert_close(draw.weight, expected.clamp(max=float(expected.mean() + expected.std())))
 
 
 @pytest.mark.parametrize(
