@@ -33,9 +33,13 @@ MAX_KEY_PARTS = 16
 """Largest number of dots in a key."""
 
 
+SAME_AS_NOW: Any = object()
+"""`Param.absent` of a setting whose default is right for earlier files too."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Param:
-    """Help, bounds and earlier name of a setting."""
+    """Help, bounds, earlier name, and meaning of its absence in an earlier file, of a setting."""
 
     help: str
     ge: float | None = None
@@ -43,6 +47,7 @@ class Param:
     le: float | None = None
     lt: float | None = None
     was: str | None = None
+    absent: Any = SAME_AS_NOW
 
     def bounds(self) -> str:
         """`>= 1, < 2`, or an empty string."""
@@ -67,12 +72,14 @@ def param(
     le: float | None = None,
     lt: float | None = None,
     was: str | None = None,
+    absent: Any = SAME_AS_NOW,
 ) -> Any:
     """Declare a setting of a `Config`: its default, one line of help (with the unit), and its range.
 
-    was: the setting's earlier name, if it was renamed; files with it can still be read.
+    was: the setting's earlier name, if it was renamed; files with it can still be read. absent: its value in files that
+    were written before it existed, where a default (of this class, or of a family that has it) is another one.
     """
-    return dataclasses.field(default=default, metadata={"param": Param(help, ge, gt, le, lt, was)})
+    return dataclasses.field(default=default, metadata={"param": Param(help, ge, gt, le, lt, was, absent)})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,6 +177,29 @@ def parse(cls: type[C], document: Mapping[str, Any] | str, where: str = "", base
         raise ConfigError(problems)
     assert config is not None
     return config
+
+
+def completed(cls: type[Config], document: Any) -> Any:
+    """The document of a file, with the settings that are newer than the file at their values of that time.
+
+    cls: as in `parse`. Documents that `parse` refuses are returned as they are.
+    """
+    if cls.slot is not None and isinstance(document, Mapping):
+        name = document.get("type")
+        if not isinstance(name, str) or name not in cls.slot:
+            return document
+        cls = cls.slot[name]
+    if not isinstance(document, Mapping):
+        return document
+    whole = dict(document)
+    for s in settings_of(cls):
+        key = s.name if s.name in whole or s.param.was is None else s.param.was
+        inner = next((o for o in alternatives(s.annotation) if isinstance(o, type) and issubclass(o, Config)), None)
+        if key not in whole and s.param.absent is not SAME_AS_NOW:
+            whole[s.name] = s.param.absent
+        elif key in whole and inner is not None:
+            whole[key] = completed(inner, whole[key])
+    return whole
 
 
 def assignments_of(document: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -20,15 +20,17 @@ MAX_OCTAVES = 24
 @ENCODINGS.register("frequency")
 @dataclass(frozen=True, kw_only=True)
 class Frequency(EncodingConfig):
-    """e = [u, sin(b^k pi u_d), cos(b^k pi u_d)] for k < K and every axis d, with u = 2 x - 1 and base b = 2.
+    """e = [u, sin(b^k w u_d), cos(b^k w u_d)] for k < K and every axis d, with u = 2 x - 1, base b = 2 and w = pi.
 
     Default K, from the Nyquist rule: floor(log_b(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020);
-    without a grid, as many frequencies as reach 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4.
+    without a grid, as many frequencies as reach 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4. Some
+    codes have w = 1, as FINER's and TPP's.
     """
 
     octaves: int | None = param(None, "frequencies K; none: the Nyquist rule", ge=1, le=MAX_OCTAVES)
     has_raw: bool = param(True, "also pass the raw coordinates")
     base: float = param(2.0, "factor b from one frequency to the next", gt=1, le=4)
+    lowest: float = param(math.pi, "angular frequency w of the first octave", gt=0, le=1e4, absent=math.pi)
 
     def resolve(self, spec: Spec) -> Self:
         if self.octaves is not None:
@@ -50,8 +52,8 @@ class FrequencyEncoding(Encoding):
         n = config.octaves or 10
         self.has_raw = config.has_raw
         self.d_out = d_in * 2 * n + (d_in if config.has_raw else 0)
-        self.lipschitz = 2 * math.sqrt(config.has_raw + sum((math.pi * config.base**k) ** 2 for k in range(n)))
-        self.register_buffer("factor", math.pi * config.base ** torch.arange(n), persistent=False)
+        self.lipschitz = 2 * math.sqrt(config.has_raw + sum((config.lowest * config.base**k) ** 2 for k in range(n)))
+        self.register_buffer("factor", config.lowest * config.base ** torch.arange(n), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         u = 2.0 * x - 1.0

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 
 from inr.core.config import param
 from inr.core.domain import Spec
@@ -23,6 +24,8 @@ from inr.kernels.multilinear import corners, multilinear
 SPACE_SIDE = 32
 """Vertices per axis for signals without a sample grid (TPP)."""
 
+Edge = Literal["vertex", "zero"]
+
 
 @ENCODINGS.register("planes")
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +33,12 @@ class Planes(EncodingConfig):
     """e = sum over axis pairs i < j of P_ij(x_i, x_j), each P_ij a table [n_i, n_j, F] interpolated bilinearly.
 
     In three dimensions the tri-plane XY, XZ, YZ (in EG3D's code the third plane is the second one transposed and
-    never uses y-z); six planes in four dimensions, one in two, and a line in one. Vertices lie at both ends of every
-    axis. EG3D uses the mean, TPP the sum: they differ by a factor in the learning rate. Entries start at N(0, std^2),
-    for `product` at 1 + N(0, std^2). `beside` is evaluated at coordinates clamped to the box, like the planes, and
-    concatenated.
+    never uses y-z); six planes in four dimensions, one in two, and a line in one. EG3D uses the mean, TPP the sum: they
+    differ by a factor in the learning rate. Entries start at N(0, std^2), for `product` at 1 + N(0, std^2). `beside` is
+    evaluated at coordinates clamped to the box, like the planes, and concatenated.
+
+    With edge = vertex, vertices lie at both ends of every axis. With edge = zero they are the centres of equal cells,
+    and the features fall to 0 over the cell beyond the outermost, as in the authors' code (torch's `grid_sample`).
 
     Default `resolution`: 32 for signed distances (TPP); on lattices half the samples along every axis, a quarter in one
     and two dimensions.
@@ -42,6 +47,7 @@ class Planes(EncodingConfig):
     resolution: tuple[int, ...] | None = param(None, "vertices per axis (one number: all axes)", ge=2, le=2**24)
     features: int = param(16, "features F", ge=1, le=65536)
     combine: Literal["sum", "mean", "product"] = param("sum", "how the planes' features combine")
+    edge: Edge = param("vertex", "at the ends of an axis: a vertex, or half a cell that falls to zero", absent="vertex")
     beside: EncodingConfig | None = param(None, "another encoding of the coordinates, concatenated")
     interpolation: Interpolation | None = param(None, INTERPOLATION_HELP)
     std: float = param(1e-3, "standard deviation of the initial entries", gt=0)
@@ -69,7 +75,7 @@ class PlanesEncoding(Encoding, HasGradientFactors):
     def __init__(self, config: Planes, d_in: int, generator: Generator) -> None:
         super().__init__()
         assert config.resolution is not None
-        self.combine = config.combine
+        self.combine, self.edge = config.combine, config.edge
         self.interpolation: Interpolation = config.interpolation or "linear"
         self.axes = tuple(combinations(range(d_in), 2)) or ((0,),)
         start = 1.0 if config.combine == "product" else 0.0
@@ -84,10 +90,22 @@ class PlanesEncoding(Encoding, HasGradientFactors):
             self.d_out += self.beside.d_out
             self.smoothness = min(self.smoothness, self.beside.smoothness)
 
+    def table(self, axes: tuple[int, ...]) -> Tensor:
+        """The plane of two axes, as `multilinear` reads it: with a border of zeros if its edges are zero."""
+        table: Tensor = getattr(self, plane_name(axes))
+        return table if self.edge == "vertex" else functional.pad(table, (0, 0, *[1, 1] * len(axes)))
+
+    def _place(self, x: Tensor, axes: tuple[int, ...], table: Tensor) -> Tensor:
+        """Coordinates in a table of the plane of two axes. Vertex i + 1 of n + 2 is at (i + 1/2) / n."""
+        inner = x[..., list(axes)]
+        if self.edge == "vertex":
+            return inner
+        n = x.new_tensor(table.shape[:-1]) - 2
+        return (inner * n + 0.5) / (n + 1)
+
     def _each(self, x: Tensor) -> list[Tensor]:
-        return [
-            multilinear(x[..., list(axes)], getattr(self, plane_name(axes)), self.interpolation) for axes in self.axes
-        ]
+        tables = [(axes, self.table(axes)) for axes in self.axes]
+        return [multilinear(self._place(x, axes, table), table, self.interpolation) for axes, table in tables]
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """Per plane: the corners' interpolation weights times the cotangent (and, in a product, the other features)."""
@@ -98,10 +116,12 @@ class PlanesEncoding(Encoding, HasGradientFactors):
             slope = slope / len(each)
         factors = []
         for i, axes in enumerate(self.axes):
-            table = getattr(self, plane_name(axes))
-            sparse = SparseRows(
-                *corners(x[:, list(axes)], table.shape[:-1], self.interpolation), table.shape[:-1].numel()
-            )
+            table = self.table(axes)
+            indices, weights = corners(self._place(x, axes, table), table.shape[:-1], self.interpolation)
+            if self.edge == "zero":  # the border is no parameter
+                ones = torch.ones_like(getattr(self, plane_name(axes))[..., :1])
+                weights = weights * functional.pad(ones, (0, 0, *[1, 1] * len(axes))).flatten()[indices]
+            sparse = SparseRows(indices, weights, table.shape[:-1].numel())
             others = each[:i] + each[i + 1 :] if self.combine == "product" else []
             factors.append(factor(sparse, cotangent=reduce(torch.mul, others, slope)))
         return factors

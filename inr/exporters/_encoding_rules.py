@@ -18,7 +18,7 @@ from inr.encodings.gaussians import GaussiansEncoding
 from inr.encodings.identity import IdentityEncoding
 from inr.encodings.kernels import KernelsEncoding
 from inr.encodings.local_cosine import LocalCosine
-from inr.encodings.planes import PlanesEncoding, plane_name
+from inr.encodings.planes import PlanesEncoding
 from inr.encodings.random_fourier import RandomFourierEncoding
 from inr.encodings.rbf import RbfEncoding
 from inr.exporters._rules import apply, lowers, product
@@ -103,13 +103,19 @@ def multilinear(x: Value, table: Tensor, interpolation: Interpolation = "linear"
 @lowers(PlanesEncoding)
 def _planes(module: PlanesEncoding, x: Value) -> Value:
     x = x.clamp(0.0, 1.0)
-    each = [
-        multilinear(x.select(axes), getattr(module, plane_name(axes)), module.interpolation) for axes in module.axes
-    ]
+    each = [_plane(module, x, axes) for axes in module.axes]
     features = reduce(Value.__mul__ if module.combine == "product" else Value.__add__, each)
     if module.combine == "mean":
         features = features * (1 / len(each))
     return features if module.beside is None else concat([features, apply(module.beside, x)])
+
+
+def _plane(module: PlanesEncoding, x: Value, axes: tuple[int, ...]) -> Value:
+    table, place = module.table(axes), x.select(axes)
+    if module.edge == "zero":
+        n = np.array(table.shape[:-1], np.float32) - 2
+        place = place.affine(n / (n + 1), 0.5 / (n + 1))
+    return multilinear(place, table, module.interpolation)
 
 
 @lowers(DictionaryEncoding)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -39,8 +38,3 @@ def lattice_or_points(spec: Spec, lattice: Mapping[str, Any]) -> Mapping[str, An
     if spec.traits.is_surface_only:
         return {"lr": 1e-4, "steps": 800, "batch": 1400, "schedule": "constant", "clip": 1.0}
     return {"steps": 1000, "batch": 16384, **lattice}
-
-
-def n_samples(spec: Spec) -> int:
-    """All samples of a lattice, for papers that take them in every step; 2^18 of a signal without one."""
-    return math.prod(spec.shape) if spec.shape else 2**18

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points, n_samples
+from inr.fields._full_batch import n_samples
+from inr.fields._periodic import Periodic, lattice_or_points
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
 

@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from inr.core.config import parse
+from inr.core.config import completed, parse
 from inr.core.document import damaged
 from inr.core.domain import Frame, Spec
 from inr.core.errors import InrError, UnreadableError
@@ -156,7 +156,8 @@ def parse_model(document: Mapping[str, Any], name: str) -> tuple[Spec, Frame, Fi
     problems = list(SIGNALS[spec.kind].described.problems(spec, document["meta"]))
     if problems:
         raise damaged(name, problems)
-    return spec, Frame.from_json(document["frame"]), parse(FieldConfig, document["field"], "field").resolve(spec)
+    config = parse(FieldConfig, completed(FieldConfig, document["field"]), "field")
+    return spec, Frame.from_json(document["frame"]), config.resolve(spec)
 
 
 def build_field(config: FieldConfig, spec: Spec, tensors: Mapping[str, Tensor], name: str) -> Field:

@@ -32,6 +32,15 @@ def multilinear(
     return (weights.unsqueeze(-2) @ values).squeeze(-2)
 
 
+def inset(x: Tensor, sides: Sequence[int]) -> Tensor:
+    """x such that `multilinear` of it is the interpolation of a grid whose vertices are the centres of n equal cells.
+
+    Vertex i of n is then at (i + 1/2) / n. Beyond the outermost vertices the value is theirs.
+    """
+    n = x.new_tensor(sides)
+    return (x * n - 0.5) / (n - 1)
+
+
 def corners(x: Tensor, sides: Sequence[int], interpolation: Interpolation = "linear") -> tuple[Tensor, Tensor]:
     """Flat indices and weights [*B, 2^D] of the vertices between which `multilinear` interpolates."""
     strides = [math.prod(sides[d + 1 :]) for d in range(len(sides))]

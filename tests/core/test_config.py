@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inr.core.config import Config, assignments_of, json_schema, override, param, parse, settings_of, to_toml
+from inr.core.config import (
+    Config,
+    assignments_of,
+    completed,
+    json_schema,
+    override,
+    param,
+    parse,
+    settings_of,
+    to_toml,
+)
 from inr.core.errors import ConfigError
 from inr.core.registry import Registry
 
@@ -147,6 +157,27 @@ def test_earlier_names_are_understood_and_written_under_the_new_ones() -> None:
 def test_both_names_of_a_setting_at_once_are_refused() -> None:
     with pytest.raises(ConfigError, match="unknown setting 'outside'"):
         parse(Pen, {"type": "ink", "outside": 3, "boundary": 3})
+
+
+@SHAPES.register("ring")
+@dataclass(frozen=True, kw_only=True)
+class Ring(Shape):
+    gap: float = param(0.5, "gap", ge=0, absent=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Config):
+    shape: Shape = param(Ring(gap=0.25), "shape", was="form")
+
+
+def test_a_setting_newer_than_a_file_has_the_value_that_keeps_the_files_meaning() -> None:
+    for key in ("shape", "form"):
+        file = {key: {"type": "ring"}}
+        assert parse(Page, completed(Page, file)) == Page(shape=Ring(gap=0.0))
+        assert parse(Page, file) == Page(shape=Ring(gap=0.25))
+    assert completed(Page, {"shape": {"type": "ring", "gap": 0.75}}) == {"shape": {"type": "ring", "gap": 0.75}}
+    for document in ({"shape": {"type": "cube"}}, {"shape": 3}, 3, {"shape": {}}):
+        assert completed(Page, document) == document
 
 
 def test_numbers_in_files_follow_from_the_earliest_names() -> None:

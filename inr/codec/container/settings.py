@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from inr.codec.container.byte_fields import Reader, Writer
-from inr.core.config import Config, settings_of
+from inr.core.config import SAME_AS_NOW, Config, settings_of
 from inr.core.errors import ConfigError, FormatError
 
 C = TypeVar("C", bound=Config)
@@ -99,6 +99,9 @@ class _Settings:
                 what = "is not known" if setting is None else "occurs twice"
                 raise FormatError(f"setting number {head >> 3} of {cls.__name__} {what}")
             values[setting.name] = self._value(head & 7, setting.annotation, depth)
+        for setting in known.values():
+            if setting.param.absent is not SAME_AS_NOW:
+                values.setdefault(setting.name, setting.param.absent)
         try:
             return cls(**values)
         except ConfigError as error:
