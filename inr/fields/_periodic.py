@@ -11,6 +11,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
+from inr.fields._full_batch import n_samples
 from inr.fields.mlp import Mlp
 
 AUDIO_OMEGA_FIRST = 3000.0
@@ -38,3 +39,8 @@ def lattice_or_points(spec: Spec, lattice: Mapping[str, Any]) -> Mapping[str, An
     if spec.traits.is_surface_only:
         return {"lr": 1e-4, "steps": 800, "batch": 1400, "schedule": "constant", "clip": 1.0}
     return {"steps": 1000, "batch": 16384, **lattice}
+
+
+def all_samples(spec: Spec, steps: int, lattice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A paper's recipe with all samples of a lattice in every step; for point clouds SIREN's."""
+    return lattice_or_points(spec, {"steps": steps, "batch": n_samples(spec), **lattice})

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._full_batch import n_samples
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Periodic, all_samples, lattice_or_points
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
 
@@ -26,7 +25,7 @@ class Siren(Periodic):
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """10,000 steps of all samples at the paper's rate, without a schedule."""
-        return lattice_or_points(spec, {"lr": 1e-4, "schedule": "constant", "steps": 10000, "batch": n_samples(spec)})
+        return all_samples(spec, 10000, {"lr": 1e-4, "schedule": "constant"})
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate without a schedule; on lattices the paper uses all samples in every step (seconds each)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -12,13 +11,9 @@ from inr.core.domain import Spec
 from inr.fields import FieldConfig
 from inr.fields.bw_relu import BwRelu
 from inr.fields.finer import Finer
-from inr.fields.finer_pp import FinerPlusPlus
 from inr.fields.spder import Spder
 from inr.fields.winner import Winner
-from inr.fields.wire import Wire
 from inr.fields.ws_siren import WsSiren
-from inr.layers import Linear
-from inr.layers.activations.gabor import Gabor
 from inr.layers.activations.sine import Sine
 
 PICTURE, SOUND = Spec("image", 2, 3, (64, 64)), Spec("audio", 1, 1, (44100,))
@@ -71,15 +66,3 @@ def test_scaled_weights_keep_the_variance_of_a_sine(generator: torch.Generator) 
     assert len(seen) == 7
     for variance in seen:
         assert abs(variance - expected) < 0.12 * expected
-
-
-def test_finer_plus_plus_starts_with_the_authors_ranges(generator: torch.Generator) -> None:
-    wavelet = Wire(activation=Gabor(omega=4.0, scale=2.0, warp=5.0))
-    for config, factor, halves in ((FinerPlusPlus(), 3.0, 1), (wavelet, 20.0, 2)):
-        field = config.resolve(PICTURE).build(PICTURE, generator)
-        layers = [m for m in field.modules() if isinstance(m, Linear)]
-        assert len(layers) > 2
-        for linear in layers:
-            bound = 0.5 if linear.role == "first" else 1 / math.sqrt(linear.d_in / halves) / factor
-            largest = float(linear.effective()[0].detach().abs().max())
-            assert 0.9 * bound < largest <= bound * (1 + 1e-6)

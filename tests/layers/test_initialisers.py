@@ -42,7 +42,7 @@ def test_noise_scales_at_the_ends_of_the_spectrum() -> None:
     assert noise_scales(PICTURE_CONSTANTS, 1.0, 1) == pytest.approx((50 * (1 - math.exp(-5)), 0.4))
     assert round(noise_scales(WAVEFORM_CONSTANTS, 1.0, 1)[0], 1) == 3496.8
     assert round(noise_scales(PICTURE_CONSTANTS, 1.0, 1)[0], 2) == 49.66
-    assert noise_scales(PICTURE_CONSTANTS, 0.75, 3) == noise_scales(PICTURE_CONSTANTS, 0.25, 1)
+    assert noise_scales(PICTURE_CONSTANTS, 0.75, 2) == noise_scales(PICTURE_CONSTANTS, 0.1875, 1)
 
 
 def test_the_centroid_of_pure_tones_is_their_frequency() -> None:

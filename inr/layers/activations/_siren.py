@@ -10,9 +10,9 @@ from torch import Generator
 from inr.layers.linear import Linear
 
 
-def init_weight(linear: Linear, omega: float, generator: Generator, gain: float = 6.0) -> None:
-    """W ~ U(+-1/fan_in) in the first layer, else U(+-sqrt(gain/fan_in)/omega); gain 6 is the paper's."""
-    bound = 1.0 / linear.d_in if linear.role == "first" else math.sqrt(gain / linear.d_in) / omega
+def init_weight(linear: Linear, omega: float, generator: Generator) -> None:
+    """W ~ U(+-1/fan_in) in the first layer, else U(+-sqrt(6/fan_in)/omega)."""
+    bound = 1.0 / linear.d_in if linear.role == "first" else math.sqrt(6.0 / linear.d_in) / omega
     linear.assign(torch.empty(linear.d_out, linear.d_in).uniform_(-bound, bound, generator=generator))
 
 

@@ -18,6 +18,7 @@ from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConf
 from inr.layers.activations.envelope import envelope
 from inr.layers.linear import Linear, Role
 
+_PICTURES = (20.0, 30.0)  # the authors' omega and s
 LARGEST_PHASE = 20.0  # beyond it every envelope is 0; the clamp avoids inf - inf
 
 
@@ -29,14 +30,17 @@ class Gabor(ActivationConfig):
     |z|^2 is z times its conjugate, so |sigma| = exp(-omega Im z - s^2 |z|^2). Use with the linear layer `complex`. A
     nominal width h means floor(h / sqrt 2) complex units, or floor(h / 2) for branches = 2, so that the number of real
     parameters is close to that of a real layer of width h. All branches form one complex vector, [Re z, Re u | Im z,
-    Im u]. Initialisation: that of the linear layer.
+    Im u]. Initialisation: that of the linear layer. omega and s are the authors': of their notes on pictures, their
+    script of occupancies, and their module for two branches.
 
     Variable period (FINER++, arXiv:2407.19434): z is replaced by sin(w ((|Re z| + 1) Re z + j (|Im z| + 1) Im z)),
-    and real and imaginary parts of W start in U(+-1/fan_in) (first), U(+-sqrt(1/fan_in)/(w omega)).
+    and real and imaginary parts of W start in U(+-1/fan_in) (first), U(+-sqrt(6/fan_in)/(w omega)).
     """
 
-    omega: float = param(20.0, "frequency of the wave", gt=0)
-    scale: float = param(10.0, "inverse width s of the envelope", gt=0)
+    omega: float | None = param(None, "frequency of the wave; none: 20, distances and two branches: 10", gt=0)
+    scale: float | None = param(
+        None, "inverse width s of the envelope; none: 30, distances: 40, two branches: 10", gt=0
+    )
     branches: int = param(1, "linear branches: 1, or 2 for a second one in the envelope (WIRE-2D)", ge=1, le=2)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
     first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", gt=0)
@@ -45,7 +49,13 @@ class Gabor(ActivationConfig):
     )
 
     def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(self, has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient))
+        omega, scale = (10.0, 10.0) if self.branches == 2 else (10.0, 40.0) if spec.has_distances else _PICTURES
+        return dataclasses.replace(
+            self,
+            omega=self.omega or omega,
+            scale=self.scale or scale,
+            has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient),
+        )
 
     def features(self, width: int) -> int:
         return 2 * max(1, int(width / math.sqrt(2)) if self.branches == 1 else width // 2)
@@ -62,7 +72,7 @@ class Gabor(ActivationConfig):
         first, last = linear.role == "first", linear.role == "last"
         n_in = linear.d_in if first else linear.d_in // 2
         n_out = linear.d_out if last else linear.d_out // 2
-        bound = 1.0 / n_in if first else n_in**-0.5 / (warp * self.omega)
+        bound = 1.0 / n_in if first else math.sqrt(6 / n_in) / (warp * (self.omega or _PICTURES[0]))
         real, imag = torch.empty(2, n_out, n_in).uniform_(-bound, bound, generator=generator)
         if first:
             linear.assign(torch.cat([real, torch.zeros_like(real)]))
@@ -73,7 +83,8 @@ class Gabor(ActivationConfig):
 class GaborActivation(Activation):
     def __init__(self, config: Gabor) -> None:
         super().__init__()
-        self.omega, self.scale, self.warp, self.arity = config.omega, config.scale, config.warp, config.branches
+        self.omega, self.scale = config.omega or _PICTURES[0], config.scale or _PICTURES[1]
+        self.warp, self.arity = config.warp, config.branches
         self.has_scale_gradient = bool(config.has_scale_gradient)
         self.smoothness = math.inf if self.warp is None else _finer.smoothness_of(self.has_scale_gradient)
 

@@ -24,7 +24,7 @@ class Gauss(ActivationConfig):
 
     s = 1 / (sqrt(2) a) for a standard deviation a. Units with |z| far above 1/s get no gradient. Initialisation:
     torch's default; with a warp w the authors' (arXiv:2407.19434), first W ~ U(+-1/fan_in), others
-    U(+-sqrt(1/fan_in)/w), and their detached factor |z| + 1 (see `finer`).
+    U(+-sqrt(6/fan_in)/w), and their detached factor |z| + 1 (see `finer`).
     """
 
     scale: float = param(30.0, "inverse width s", gt=0)
@@ -42,7 +42,7 @@ class Gauss(ActivationConfig):
 
     def init_linear(self, linear: Linear, generator: Generator) -> None:
         if self.warp is not None:
-            _siren.init_weight(linear, self.warp, generator, gain=1.0)
+            _siren.init_weight(linear, self.warp, generator)
         _siren.init_first_bias(linear, self.first_bias, generator)
 
 

@@ -31,9 +31,9 @@ PICTURE_CONSTANTS: NoiseConstants = (50.0, 5.0, 0.4)
 class Winner(InitialiserConfig):
     """W_1 += N(0, (s0/omega)^2), W_2 += N(0, (s1/omega)^2) on the first map and the next, after a base initialiser.
 
-    The scales follow the spectral centroid psi in [0, 1] of the training values (`spectral_centroid`), z = psi / C:
-    sound s0 = 3500 (1 - e^(-7 z)), s1 = 3 z; pictures s0 = 50 (1 - e^(-5 z)), s1 = 0.4 z. The constants, and the
-    second division by the number of channels C, are those of the authors' code; the paper states others. Other kinds
+    The scales follow the spectral centroid psi in [0, 1] of the training values (`spectral_centroid`, a mean over the C
+    channels), z = psi / C^2: sound s0 = 3500 (1 - e^(-7 z)), s1 = 3 z; pictures s0 = 50 (1 - e^(-5 z)), s1 = 0.4 z.
+    The constants, and both divisions by C, are those of the authors' code; the paper states others. Other kinds
     of signals need `s0` and `s1`. Raises ConfigError without them, or if the activation has no frequency factor omega.
     """
 
@@ -105,9 +105,9 @@ def noise_constants_for(spec: Spec) -> NoiseConstants | None:
 
 
 def noise_scales(constants: NoiseConstants, centroid: float, channels: int) -> tuple[float, float]:
-    """(s0, s1) for a spectral centroid and a number of channels."""
+    """(s0, s1) for a spectral centroid, a mean over the channels, and their number C: z = psi / C^2."""
     top, rate, slope = constants
-    z = centroid / channels
+    z = centroid / channels**2
     return top * (1.0 - math.exp(-rate * z)), slope * z
 
 
