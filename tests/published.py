@@ -98,23 +98,25 @@ class PublishedFormula:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedMethod:
-    """Defaults of a method that is no family.
+    """Settings of a method that is no family.
 
-    settings: published values by path in `config`. told: what differs on purpose (the path of a setting, or a few
-    words) to the beginning of the sentence about it in the config's docstring.
+    settings: published values by path. here: ours, the same nesting: a config, or a dict. documented: what has the
+    docstring about deviations, by default the config's class. told: what differs on purpose (the path of a setting, or
+    a few words) to the beginning of the sentence about it in that docstring.
     """
 
     name: str
     source: str
-    config: Config
+    here: Config | Mapping[str, object]
     settings: Mapping[str, object]
     told: Mapping[str, str] = field(default_factory=dict)
+    documented: object = None
 
     def rows(self) -> Iterator[Row]:
-        document = {"config": self.config.to_json()}
-        text = " ".join(str(type(self.config).__doc__).split())
+        document = self.here.to_json() if isinstance(self.here, Config) else self.here
+        text = " ".join(str((self.documented or type(self.here)).__doc__).split())
         for path, published in self.settings.items():
-            here = _at(document, f"config.{path}")
+            here = _at(document, path)
             is_told = path in self.told and self.told[path] in text
             verdict: Literal["exact", "told", "WRONG"] = "exact"
             if _is_close(here, published) == is_told:

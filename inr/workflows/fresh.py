@@ -17,16 +17,21 @@ from inr.fields import FieldConfig
 from inr.signals import Signal
 
 DRAWS = 10
-MAX_SIDE = {1: 2**14, 2: 128, 3: 24, 4: 10}
-"""Samples per axis of the central crop whose spectra are compared, by the number of coordinates."""
+ENTRIES = 64
+"""Entries of a spectrum that are compared: the paper's number for SIREN, and its scripts' for all networks."""
+MAX_SIDE = {1: 2**14, 2: 192, 3: 48, 4: 16}
+"""Points per axis at which a field is evaluated, by the number of coordinates."""
 
+OMEGAS = tuple(range(10, 201, 10))
 DEFAULTS: tuple[tuple[str, tuple[float, ...]], ...] = (
-    ("encoding.sigma", (1, 2, 4, 6, 8, 10, 15, 20, 30, 40, 60, 80, 120)),
-    ("activation.first_bias", (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20)),
-    ("activation.omega", tuple(range(10, 201, 10))),
+    ("encoding.sigma", tuple(range(1, 21))),
+    ("activation.first_bias", tuple(k / 10 for k in range(31))),
+    ("activation.omega_first", OMEGAS),
+    ("activation.omega", OMEGAS),
 )
-"""Candidates by setting; the default is the first setting that the field has and that is not none."""
+"""The paper's candidates by setting; the default is the first setting that the field has and that is not none."""
 AUDIO_OMEGAS_FIRST = (30, 100, 300, 600, 1000, 1500, 2000, 3000, 4500, 6000, 10000)
+"""Candidates for sound (not in the paper), for coordinates in [-1, 1]; other ranges have them in proportion."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +80,15 @@ def fresh(
 ) -> FrequencyChoice:
     """The candidate whose untrained output has the spectrum nearest to the signal's, by Wasserstein-1 distance.
 
-    field: not resolved, so that what depends on the setting follows it (SIREN's first omega). setting: its path
-    ("activation.omega", "encoding.sigma"); values: the candidates; by default those of `DEFAULTS`.
-    Each candidate is built `draws` times, and its distances are averaged. The spectrum is `spectrum` of the central
-    crop of the signal's lattice, at most `MAX_SIDE` samples per axis.
+    field: not resolved, so that what depends on the setting follows it. setting: its path ("encoding.sigma",
+    "activation.omega_first"); values: the candidates; by default those of `DEFAULTS`. Each candidate is built `draws`
+    times, and its distances are averaged. Compared are the first 64 entries of `spectrum`, over the whole signal.
+
+    The paper: the output on the signal's own lattice, both resized to a square of at most 1024 pixels a side; here: the
+    output at up to 192 x 192 points of the unit box, because 64 cycles need 128 and 1024 x 1024 take 28 times as long,
+    and the signal as it is, because frequencies count per unit box. The paper: pictures and videos; here: sound too, by
+    all entries of the spectra of the central 2^14 samples, because its frequencies are beyond the first 64.
+
     Raises UsageError for a signal without a lattice, or a field without any of these settings; ConfigError for values.
     """
     pool = signal.pool(torch.Generator().manual_seed(seed))
@@ -92,8 +102,9 @@ def fresh(
             "set the frequency setting yourself",
         )
     setting, values = _candidates(signal, field, setting, values)
-    corner, axes = _crop(signal.spec.shape)
-    target = spectrum(grid[corner])
+    corner, axes = _compared(signal.spec.shape)
+    n_entries = ENTRIES if len(axes) > 1 else len(axes[0]) // 2
+    target = spectrum(grid[corner], n_entries)
     if float(target.sum()) == 0:
         raise UsageError("FreSh compares spectra, but the signal is constant", "set the frequency setting yourself")
     configs = {v: override(field, [f"{setting}={v:g}"], "field").resolve(signal.spec) for v in values}
@@ -113,26 +124,43 @@ def _read_candidates(text: str) -> tuple[str | None, list[float] | None]:
     return (None if setting == "auto" else setting), values
 
 
-def spectrum(values: Tensor) -> Tensor:
-    """Share of the amplitude at each frequency k = |k_1| + ... + |k_D|, k >= 1, of values [*shape, C].
+def spectrum(values: Tensor, n_entries: int = ENTRIES) -> Tensor:
+    """Share of the amplitude at each frequency k = k_1 + ... + k_D, 1 <= k <= n_entries, of values [*shape, C].
 
-    |DFT| of the non-redundant half, summed over channels and along k, the constant dropped, normalised to sum 1
-    (all 0 for a constant signal).
+    |DFT| at k_d = 0 ... n_d / 2, summed over channels and along k, the constant dropped, normalised to sum 1 (all 0 for
+    a constant signal). Frequencies of opposite signs are left out, as in the paper's code.
     """
-    shape = values.shape[:-1]
-    amplitude = torch.fft.rfftn(values.double(), dim=tuple(range(len(shape)))).abs().sum(-1)
-    k = torch.zeros(())
-    for d, n in enumerate(shape):
-        own = torch.arange(amplitude.shape[d])
-        own = torch.minimum(own, n - own) if d < len(shape) - 1 else own
-        k = k.unsqueeze(-1) + own
-    k = k.flatten().long()
-    total = torch.zeros(int(k.max()) + 1, dtype=torch.float64).index_add_(0, k, amplitude.flatten())
-    total[0] = 0
-    # for a constant the transform leaves rounding errors only
-    if float(total.sum()) <= 1e-9 * float(amplitude.flatten()[0]) * len(total):
-        return torch.zeros_like(total[1:])
-    return total[1:] / total.sum()
+    n_dims = values.ndim - 1
+    dims = tuple(range(n_dims))
+    centred = values - values.mean(dims, keepdim=True)
+    if float(centred.abs().max()) <= 1e-6 * float(values.abs().max()):
+        return torch.zeros(n_entries, dtype=torch.float64)
+    found = torch.fft.rfft(centred, dim=0) if n_dims == 1 else centred
+    for d in dims if n_dims > 1 else ():
+        found = _low_frequencies(found, d, n_entries)
+    amplitude = found.abs().sum(-1).double()
+    k = torch.zeros((), dtype=torch.int64)
+    for n in amplitude.shape:
+        k = k.unsqueeze(-1) + torch.arange(n)
+    is_compared = (k >= 1) & (k <= n_entries)
+    total = torch.zeros(n_entries, dtype=torch.float64)
+    total.index_add_(0, k[is_compared] - 1, amplitude[is_compared])
+    return total / total.sum().clamp_min(torch.finfo(total.dtype).tiny)
+
+
+def _low_frequencies(values: Tensor, dim: int, n_entries: int) -> Tensor:
+    """DFT along one axis at k = 0 ... min(n_entries, n / 2): a product of matrices, small where the signal is large."""
+    n = values.shape[dim]
+    k = torch.arange(min(n_entries, n // 2) + 1, dtype=torch.float64)
+    angles = (2 * math.pi / n) * ((k[:, None] * torch.arange(n)) % n)
+    real, imaginary = angles.cos().to(values.real.dtype), -angles.sin().to(values.real.dtype)
+    if values.is_complex():
+        product = torch.tensordot(torch.complex(real, imaginary), values, dims=([1], [dim]))
+    else:
+        parts = [torch.tensordot(wave, values, dims=([1], [dim])) for wave in (real, imaginary)]
+        product = torch.complex(*parts)
+    found: Tensor = product.movedim(0, dim)
+    return found
 
 
 def wasserstein(p: Tensor, q: Tensor) -> float:
@@ -147,20 +175,18 @@ def _distance(
     for draw in range(draws):
         field = config.build(signal.spec, Generator().manual_seed(seed * draws + draw))
         with torch.no_grad():
-            total += wasserstein(spectrum(field.on_grid(axes)), target)
+            total += wasserstein(spectrum(field.on_grid(axes), len(target)), target)
     return total / draws if math.isfinite(total) else math.inf
 
 
-def _crop(shape: tuple[int, ...]) -> tuple[tuple[slice, ...], list[Tensor]]:
-    """The central crop of a lattice, with equal sides if they are long enough: slices, and its coordinates."""
-    side = min(MAX_SIDE.get(len(shape), 8), max(shape))
-    slices, axes = [], []
-    for n in shape:
-        kept = min(n, side)
-        start = (n - kept) // 2
-        slices.append(slice(start, start + kept))
-        axes.append((torch.arange(start, start + kept) + 0.5) / n)
-    return tuple(slices), axes
+def _compared(shape: tuple[int, ...]) -> tuple[tuple[slice, ...], list[Tensor]]:
+    """The part of a lattice that is compared, and the coordinates at which a field is. Sound: the central samples."""
+    side = MAX_SIDE.get(len(shape), 8)
+    if len(shape) == 1:
+        kept = min(shape[0], side)
+        start = (shape[0] - kept) // 2
+        return (slice(start, start + kept),), [(torch.arange(start, start + kept) + 0.5) / shape[0]]
+    return (slice(None),) * len(shape), [(torch.arange(min(n, side)) + 0.5) / min(n, side) for n in shape]
 
 
 def _candidates(
@@ -174,8 +200,10 @@ def _candidates(
     for path, candidates in DEFAULTS:
         if _value(resolved, path) is None:
             continue
-        if path == "activation.omega" and signal.spec.traits.is_waveform:
-            return "activation.omega_first", AUDIO_OMEGAS_FIRST
+        if path == "activation.omega_first" and signal.spec.traits.is_waveform:
+            low, high = _value(resolved, "encoding.low"), _value(resolved, "encoding.high")
+            stretch = 1.0 if low is None or high is None else (high - low) / 2
+            return path, [omega / stretch for omega in AUDIO_OMEGAS_FIRST]
         return path, candidates
     raise _no_setting(field)
 

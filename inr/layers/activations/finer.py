@@ -28,7 +28,7 @@ class Finer(ActivationConfig):
 
     omega: float = param(30.0, "frequency factor of the hidden layers", gt=0)
     omega_first: float | None = param(None, "frequency factor of the first layer; none: as the others", gt=0)
-    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", gt=0)
+    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
     has_scale_gradient: bool | None = param(
         None, "gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
     )

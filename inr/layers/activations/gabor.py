@@ -43,7 +43,7 @@ class Gabor(ActivationConfig):
     )
     branches: int = param(1, "linear branches: 1, or 2 for a second one in the envelope (WIRE-2D)", ge=1, le=2)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
-    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", gt=0)
+    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
     has_scale_gradient: bool | None = param(
         None, "warp: gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
     )

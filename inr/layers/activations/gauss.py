@@ -29,7 +29,7 @@ class Gauss(ActivationConfig):
 
     scale: float = param(30.0, "inverse width s", gt=0)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
-    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", gt=0)
+    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
     has_scale_gradient: bool | None = param(
         None, "warp: gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
     )

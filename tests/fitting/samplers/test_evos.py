@@ -99,7 +99,7 @@ PUBLISHED: tuple[Published, ...] = (
     PublishedMethod(
         name="evos",
         source=SOURCE,
-        config=Evos(),
+        here=Evos(),
         settings={
             "share": 0.5,
             "growth": "constant",

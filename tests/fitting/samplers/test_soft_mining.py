@@ -80,7 +80,7 @@ PUBLISHED: tuple[Published, ...] = (
     PublishedMethod(
         name="soft_mining",
         source=SOURCE,
-        config=SoftMining(),
+        here=SoftMining(),
         settings={"pull": 20, "noise": 0.02, "uniform": 0.1, "restart": 0.1, "alpha": 0.6, "warmup": 1000},
         told={
             "unit of the gradients": "The paper (NeRF): gradients per pixel",
