@@ -191,8 +191,9 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, entries: Mapping[int, Any
         if not 0 <= i < len(params) or not isinstance(entry, Mapping):
             raise UsageError(f"the optimizer's state is of parameter {i}, expected one of {len(params)}")
         p = params[i]
-        sides = (*p.shape, p.numel() // max(1, p.shape[0])) if p.shape else ()  # of it, and of it as a matrix
-        possible = [(), (1,), tuple(p.shape), (total,), *((d, d) for d in sides)]
+        columns = p.numel() // max(1, p.shape[0]) if p.shape else 0
+        sides = (*p.shape, columns, 2 * columns)  # of it, of it as a matrix, and of a matrix of pairs of real numbers
+        possible = [(), (1,), tuple(p.shape), (*p.shape, 2), (total,), *((d, d) for d in sides)]
         for name, value in entry.items():
             own = [tuple(p.shape)] if name in ("exp_avg", "exp_avg_sq", "momentum_buffer", "count") else possible
             for tensor in _tensors(value):

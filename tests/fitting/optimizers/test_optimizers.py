@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import subprocess
 import sys
@@ -213,11 +214,11 @@ def test_soap_takes_adams_step_in_the_eigenbasis(generator: Generator) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"beta1": 0.9, "beta2": 0.99, "every": 3}, {"max_side": 4}])
 def test_soap_takes_the_steps_of_pytorch_optimizer(settings: dict[str, Any], generator: Generator) -> None:
-    """Matrices, one of them with a side that is too long for a basis, and a vector."""
+    """Matrices, one of them with a side that is too long for a basis, two alike, and a vector."""
     package = pytest.importorskip("pytorch_optimizer")
-    starts = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((4, 3), (6, 2), (5,))]
+    starts = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((4, 3), (5, 4), (5,), (4, 3))]
     ours, theirs = ([nn.Parameter(start.clone()) for start in starts] for _ in range(2))
-    config = Soap(**settings)
+    config = Soap(is_spread=False, **settings)
     optimizer = config.build({"hidden": ours}, {"hidden": 0.01})
     expected = package.SOAP(
         theirs,
@@ -254,9 +255,49 @@ def test_soap_refuses_the_state_of_another_optimizer() -> None:
         soap.load_state_dict({**own, "state": {0: wrong}})
 
 
-def test_soap_refuses_complex_parameters() -> None:
-    with pytest.raises(UsageError, match="needs real parameters"):
-        Soap().build({"hidden": [nn.Parameter(torch.zeros(3, 3, dtype=torch.complex64))]}, {"hidden": 1e-3})
+def test_soap_reads_the_state_of_older_versions(generator: Generator) -> None:
+    """They kept the first moment in the basis of the parameters."""
+    start, gradients = torch.randn(4, 3, generator=generator), torch.randn(6, 4, 3, generator=generator)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    by_ours, by_theirs = SoapOptimizer([ours]), SoapOptimizer([theirs])
+    for step, gradient in enumerate(gradients):
+        if step == 4:
+            document = copy.deepcopy(by_ours.state_dict())
+            state = dict(document["state"][0])
+            turned = state["basis0"] @ state.pop("mean") @ state["basis1"].T
+            older = {**state, "exp_avg": turned, "exp_avg_sq": state.pop("square")}
+            older.pop("square")
+            by_theirs.load_state_dict({**document, "state": {0: older}})
+            with torch.no_grad():
+                theirs.copy_(ours)
+        moved_by_one_step(by_ours, [ours], [gradient])
+        moved_by_one_step(by_theirs, [theirs], [gradient])
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+def test_soap_takes_complex_numbers_as_pairs(generator: Generator) -> None:
+    pairs = torch.randn(4, 3, 2, generator=generator)
+    plain, whole = nn.Parameter(pairs.reshape(4, 6).clone()), nn.Parameter(torch.view_as_complex(pairs).clone())
+    optimizers = SoapOptimizer([plain], every=2), SoapOptimizer([whole], every=2)
+    for gradient in torch.randn(7, 4, 3, 2, generator=generator):
+        moved_by_one_step(optimizers[0], [plain], [gradient.reshape(4, 6)])
+        moved_by_one_step(optimizers[1], [whole], [torch.view_as_complex(gradient)])
+    torch.testing.assert_close(torch.view_as_real(whole.detach()).reshape(4, 6), plain.detach())
+    assert (plain - pairs.reshape(4, 6)).abs().max() > 1e-3
+
+
+def test_soap_updates_bases_in_turns(generator: Generator) -> None:
+    """Twelve bases and six steps between updates: two in each step."""
+    matrices = [nn.Parameter(torch.randn(3, 3, generator=generator)) for _ in range(6)]
+    optimizer = SoapOptimizer(matrices, every=6, is_spread=True)
+    bases: list[Tensor] = []
+    changed = []
+    for _ in range(8):
+        moved_by_one_step(optimizer, matrices, [torch.randn(3, 3, generator=generator) for _ in matrices])
+        now = [optimizer.state[p][f"basis{axis}"].clone() for p in matrices for axis in (0, 1)]
+        changed.append(sum(not torch.equal(a, b) for a, b in zip(bases, now, strict=bool(bases))))
+        bases = now
+    assert changed[1:] == [2] * 7
 
 
 def test_soap_takes_the_same_steps_in_a_turned_basis(generator: Generator) -> None:
