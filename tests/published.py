@@ -55,6 +55,19 @@ class Normal:
 
 
 @dataclass(frozen=True)
+class TruncatedNormal:
+    """N(0, s^2) within +-2 s, where s is such that the standard deviation is `std`, as JAX draws it."""
+
+    std: float
+    mean = 0.0
+    kurtosis = 2.366
+
+    @property
+    def largest(self) -> float:
+        return 2 * self.std / 0.87962566
+
+
+@dataclass(frozen=True)
 class Constant:
     """One value."""
 
@@ -66,7 +79,7 @@ class AnyValues:
     """Values about which the source says nothing, or which follow from the signal."""
 
 
-Distribution = Uniform | Normal | Constant | AnyValues
+Distribution = Uniform | Normal | TruncatedNormal | Constant | AnyValues
 
 
 @dataclass(frozen=True)
@@ -229,8 +242,8 @@ def linear(parameters: Parameters, prefix: str, h: Array) -> Array:
     return np.asarray(h @ parameters[f"{prefix}.weight"].T + parameters[f"{prefix}.bias"])
 
 
-def _compare(expected: Uniform | Normal | Constant, seen: Array) -> tuple[bool, str]:
-    """Mean, standard deviation and kurtosis within five standard errors; a uniform's values within its ends."""
+def _compare(expected: Uniform | Normal | TruncatedNormal | Constant, seen: Array) -> tuple[bool, str]:
+    """Mean, standard deviation and kurtosis within five standard errors; values within the ends that there are."""
     seen = seen.astype(np.float64)
     if isinstance(expected, Constant):
         return bool(np.all(np.abs(seen - expected.value) <= 1e-6)), f"{seen.min():.4g} to {seen.max():.4g}"
@@ -241,6 +254,8 @@ def _compare(expected: Uniform | Normal | Constant, seen: Array) -> tuple[bool, 
     if isinstance(expected, Uniform):
         slack = 1e-6 * max(abs(expected.low), abs(expected.high))
         fits &= bool(seen.min() >= expected.low - slack and seen.max() <= expected.high + slack)
+    elif isinstance(expected, TruncatedNormal):
+        fits &= bool(0.98 * expected.largest <= np.abs(seen).max() <= expected.largest * (1 + 1e-6))
     elif n >= 1000:  # a uniform of the same spread has 1.8
         fits &= float(((seen - mean) ** 4).mean() / std**4) > 2.4
     return bool(fits), text

@@ -34,7 +34,7 @@ from inr.layers.blocks.modulated import EPS, ModulatedBlock, Modulation
 from inr.layers.blocks.ncp import NcpBlock
 from inr.layers.blocks.poly_inr import PolyInr
 from inr.layers.blocks.radial import RadialBlock
-from inr.layers.heads.standard import LinearHead, TanhHead
+from inr.layers.heads.standard import LinearHead, SigmoidHead, TanhHead
 
 # --- activations ---
 
@@ -126,6 +126,11 @@ def _identity(module: IdentityActivation, z: Value) -> Value:
 @lowers(TanhHead)
 def _tanh(module: TanhHead, z: Value) -> Value:
     return z.map("tanh")
+
+
+@lowers(SigmoidHead)
+def _sigmoid(module: SigmoidHead, z: Value) -> Value:
+    return (z * 0.5).map("tanh")
 
 
 _ELEMENTWISE: dict[Callable[..., Tensor], Callable[..., Value]] = {

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
+from inr.fields._full_batch import n_samples
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.standard import Kaiming
@@ -17,15 +18,20 @@ from inr.layers.initialisers.standard import Kaiming
 @FIELDS.register("relu_pe")
 @dataclass(frozen=True, kw_only=True)
 class ReluPe(Mlp):
-    """ReLU network on octaves of sines and cosines, 4 layers of 256, the baseline of SIREN's and FINER's papers.
+    """ReLU network on octaves of sines and cosines, 4 layers of 256: the baseline of SIREN's paper.
 
-    It is `mlp` with SIREN's depth and Kaiming initialisation, as in SIREN's baseline.
+    It is `mlp` with SIREN's depth and Kaiming's normal weights. The baseline of FINER's paper has 10 octaves 2^k
+    without pi for every signal, and torch's initialisation.
     """
 
     paper: ClassVar[str] = "Mildenhall et al. 2020, arXiv:2003.08934"
 
     depth: int = param(4, "layers before the last linear map", ge=0, le=1024)
-    init: InitialiserConfig = param(Kaiming(), "initialiser of the linear maps")
+    init: InitialiserConfig = param(Kaiming(distribution="normal"), "initialiser of the linear maps")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """10,000 steps of all samples at SIREN's rate, without a schedule."""
+        return {"lr": 1e-4, "steps": 10000, "schedule": "constant", "batch": n_samples(spec)}
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """FINER's rate for it, decaying tenfold."""

@@ -1,4 +1,4 @@
-"""Heads: the output unchanged, or limited to the training range by tanh."""
+"""Heads: the output unchanged, or limited to the training range by a sigmoid or tanh."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LinearHead(Head):
 @HEADS.register("tanh")
 @dataclass(frozen=True, kw_only=True)
 class TanhHeadConfig(HeadConfig):
-    """tanh(y): the counterpart, for our training range [-1, 1], of a sigmoid on [0, 1]."""
+    """tanh(y): values in (-1, 1). It is twice as steep as `sigmoid`."""
 
     def build(self) -> Head:
         return TanhHead()
@@ -43,3 +43,20 @@ class TanhHead(Head):
 
     def forward(self, y: Tensor) -> Tensor:
         return torch.tanh(y)
+
+
+@HEADS.register("sigmoid")
+@dataclass(frozen=True, kw_only=True)
+class SigmoidHeadConfig(HeadConfig):
+    """2 sigmoid(y) - 1 = tanh(y / 2): a sigmoid of values in [0, 1], on the training range [-1, 1]."""
+
+    def build(self) -> Head:
+        return SigmoidHead()
+
+
+class SigmoidHead(Head):
+    smoothness = math.inf
+    lipschitz = 0.5
+
+    def forward(self, y: Tensor) -> Tensor:
+        return torch.tanh(0.5 * y)
