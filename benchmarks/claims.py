@@ -195,8 +195,9 @@ def learned_initialisation(picture: Path) -> dict[str, Any]:
     patches = [pixels[y : y + 32, x : x + 32] for y in range(0, 160, 32) for x in range(0, 224, 32)]
     random = np.random.default_rng(0)
     chosen = [Array.of_array(patches[i]) for i in random.permutation(len(patches))[:15]]
+    rates = {"inner_lr": 1e-2, "lr": 3e-4}
     learned = learn(
-        chosen[:12], small("siren"), {"method": "maml", "steps": 300, "inner_steps": 3, "lr": 3e-4, "batch": 1024}
+        chosen[:12], small("siren"), {"method": "maml", "steps": 300, "inner_steps": 3, "batch": 1024, **rates}
     )
 
     def reached(signal: Signal, steps: int, init: Fit | None, lr: float) -> float:

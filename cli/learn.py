@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,10 @@ def learn(
     ],
     output: options.OutputPath = None,
     kind: options.Kind = None,
-    field: Annotated[str, options.family("Field family; see inr fields. Default: siren.")] = "siren",
+    field: Annotated[
+        str | None,
+        options.family("Field family; see inr fields. Default: siren, for pictures with omega 200 on [0, 1]."),
+    ] = None,
     settings: Annotated[
         list[str] | None, options.assignments("Any setting: field.*, learn.signals, learn.batch")
     ] = None,
@@ -53,7 +56,7 @@ def learn(
     ] = None,
     inner_lr: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="Rate of that SGD. Default: 0.01.", rich_help_panel=options.TRAINING),
+        typer.Option(metavar="RATE", help="Rate of that SGD. Default: 0.0025.", rich_help_panel=options.TRAINING),
     ] = None,
     seed: options.Seed = None,
     force: options.Force = False,
@@ -86,11 +89,14 @@ def learn(
     flags = {key: value for key, value in flags.items() if value is not None}
     with machine(device, threads, backend) as chosen:
         from inr.signals import load_signal
+        from inr.workflows.meta_learning import default_field
         from inr.workflows.meta_learning import learn as run
 
-        field_config, learn_config = _settings(field, settings or [], flags)
+        field_config, learn_config = _settings(field or "siren", settings or [], flags)
         target = OutputTarget.of(output, "init.safetensors", force=force, suffixes=(".safetensors",))
         signals = [load_signal(path, kind) for path in _files(inputs, kind)]
+        if field is None:
+            field_config, _ = _settings(default_field(signals[0]), settings or [], flags)
         out.note(
             f"{learn_config.method} on {len(signals)} signals of kind {signals[0].spec.kind}: "
             f"{learn_config.steps} outer steps, seed {learn_config.seed}, {chosen}"
@@ -133,7 +139,9 @@ def learn(
         raise typer.Exit(1)
 
 
-def _settings(field: str, settings: list[str], flags: Mapping[str, object]) -> tuple[FieldConfig, LearnConfig]:
+def _settings(
+    field: str | Mapping[str, Any], settings: list[str], flags: Mapping[str, object]
+) -> tuple[FieldConfig, LearnConfig]:
     from inr.core.config import override, parse
     from inr.fields import FieldConfig
     from inr.workflows.meta_learning import LearnConfig

@@ -34,6 +34,7 @@ from inr.layers.blocks.modulated import EPS, ModulatedBlock, Modulation
 from inr.layers.blocks.ncp import NcpBlock
 from inr.layers.blocks.poly_inr import PolyInr
 from inr.layers.blocks.radial import RadialBlock
+from inr.layers.heads.scaled import ScaledHead
 from inr.layers.heads.standard import LinearHead, SigmoidHead, TanhHead
 
 # --- activations ---
@@ -121,6 +122,11 @@ def _cauchy(module: CauchyActivation, z: Value) -> Value:
 @lowers(IdentityActivation, LinearHead)
 def _identity(module: IdentityActivation, z: Value) -> Value:
     return z
+
+
+@lowers(ScaledHead)
+def _scaled(module: ScaledHead, z: Value) -> Value:
+    return z * module.gain
 
 
 @lowers(TanhHead)

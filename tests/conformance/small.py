@@ -78,7 +78,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "mlp": [
         {"width": 32, "depth": 2},
         {"width": 32, "encoding": {"type": "random_fourier", "sigma": 4.0, "n_frequencies": 64}, "head": "tanh"},
-        {"width": 32, "depth": 2, "linear": "weight_norm"},
+        {"width": 32, "depth": 2, "linear": "weight_norm", "head": "scaled"},
     ],
     "neurbf": [
         {"width": 16, "encoding": {"second": {"n_kernels": 60, "high": 64.0}}},

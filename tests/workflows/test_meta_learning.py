@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,15 +11,135 @@ import pytest
 import torch
 
 import inr
+from inr.core.config import parse
+from inr.core.domain import Spec
 from inr.core.errors import UsageError
+from inr.fields import FieldConfig
 from inr.fitting import Fit, Run, resolve, resume, save_checkpoint
 from inr.fitting.warm_start import warm_start
 from inr.signals import Signal
+from inr.signals.analytic import demo
 from inr.signals.array import Array
 from inr.workflows.fit import fit
-from inr.workflows.meta_learning import LearnConfig, Learner, learn
+from inr.workflows.meta_learning import PICTURE_FIELD, LearnConfig, Learner, default_field, learn
+from tests.published import (
+    Array as NumbersArray,
+)
+from tests.published import (
+    Constant,
+    Parameters,
+    Published,
+    PublishedFamily,
+    PublishedFormula,
+    PublishedMethod,
+    Uniform,
+    check,
+    linear,
+)
 
 FIELD: dict[str, Any] = {"type": "siren", "width": 32, "depth": 3}
+
+
+WIDTH, OMEGA, RATE = 8, 200.0, 1e-2
+
+
+def _forward(p: Parameters, x: NumbersArray) -> NumbersArray:
+    """sin(200 (W h + b)) from coordinates in [0, 1]; on [-1, 1], f is 2 (f + 1/2) - 1 = 2 f."""
+    h = x
+    for layer in range(4):
+        h = np.sin(OMEGA * linear(p, f"body.blocks.{layer}.linear", h))
+    return 2 * linear(p, "body.last", h)
+
+
+def _small() -> tuple[Learner, Array]:
+    """A learner of one signal, with one step of Reptile: afterwards `grad` is theta - (theta after two inner steps)."""
+    signal = one_of_a_class(0, n=12)
+    document = {**PICTURE_FIELD, "width": WIDTH, "depth": 2}
+    config, settings = resolve(signal, document)
+    field = config.build(signal.spec, torch.Generator().manual_seed(0))
+    learned = LearnConfig(method="reptile", signals=1)
+    return Learner(field, settings, learned, [signal.pool(torch.Generator())], torch.Generator()), signal
+
+
+def _published_steps() -> NumbersArray:
+    """Two steps of SGD at 1e-2 on the mean of (f + 1/2 - y)^2, y in [0, 1], with the gradient written out."""
+    learner, signal = _small()
+    weights = [p.detach().double().numpy().copy() for p in learner.field.parameters()]
+    pool = signal.pool(torch.Generator())
+    batch = pool.batch(torch.arange(pool.size))
+    x, y = batch.x.double().numpy(), (batch.y.double().numpy() + 1) / 2
+    start = [w.copy() for w in weights]
+    for _ in range(2):
+        w1, b1, w2, b2, w3, b3 = weights
+        z1 = x @ w1.T + b1
+        h1 = np.sin(OMEGA * z1)
+        z2 = h1 @ w2.T + b2
+        h2 = np.sin(OMEGA * z2)
+        d3 = 2 * (h2 @ w3.T + b3 + 0.5 - y) / y.size
+        d2 = (d3 @ w3) * OMEGA * np.cos(OMEGA * z2)
+        d1 = (d2 @ w2) * OMEGA * np.cos(OMEGA * z1)
+        slopes = [d1.T @ x, d1.sum(0), d2.T @ h1, d2.sum(0), d3.T @ h2, d3.sum(0)]
+        weights = [w - RATE * g for w, g in zip(weights, slopes, strict=True)]
+    return np.concatenate([(a - b).ravel() for a, b in zip(start, weights, strict=True)])
+
+
+def _steps() -> NumbersArray:
+    learner, _ = _small()
+    learner.outer_step()
+    return np.concatenate([p.grad.numpy().ravel() for p in learner.field.parameters() if p.grad is not None])
+
+
+SOURCE = "tancik/learnit, meta_demo"
+PUBLISHED: tuple[Published, ...] = (
+    PublishedFamily(
+        name="learn: network of pictures",
+        config=parse(FieldConfig, PICTURE_FIELD, "field"),
+        source=SOURCE,
+        spec=Spec("image", 2, 3, (178, 178)),
+        small=("width=16",),
+        forward=_forward,
+        tolerance=1e-8,
+        initial={
+            "body.blocks.0.linear.weight": Uniform(-1 / 2, 1 / 2),
+            "*.weight": Uniform(-math.sqrt(6 / 256) / OMEGA, math.sqrt(6 / 256) / OMEGA),
+            "*.bias": Constant(0),
+        },
+        settings={"field.width": 256, "field.depth": 4},
+    ),
+    PublishedFormula(
+        name="learn: two inner steps", source=SOURCE, published=_published_steps, here=_steps, tolerance=1e-5
+    ),
+    PublishedMethod(
+        name="learn",
+        source=SOURCE,
+        here=LearnConfig(),
+        settings={
+            "method": "maml",
+            "inner_steps": 2,
+            "inner_lr": 1e-2,
+            "signals": 3,
+            "lr": 1e-5,
+            "steps": 150000,
+            "batch": 178 * 178,
+        },
+        told={
+            "inner_lr": "The paper: an inner rate of 1e-2 for values in [0, 1]",
+            "lr": "The paper: 150000 outer steps at a rate of 1e-5",
+            "steps": "The paper: 150000 outer steps at a rate of 1e-5",
+            "batch": "The paper: all pixels of 178 x 178 in every inner step",
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name)
+def test_it_is_the_published_method(statement: Published) -> None:
+    check(statement)
+
+
+def test_pictures_are_learned_with_the_papers_network() -> None:
+    assert default_field(demo("scene")) == PICTURE_FIELD
+    assert default_field(demo("chirp")) == {"type": "siren"}
 
 
 def one_of_a_class(seed: int, n: int = 24) -> Array:
@@ -44,7 +165,7 @@ def test_ten_steps_from_a_learned_start_beat_a_hundred_from_a_random_one(
     method: Literal["maml", "reptile"], inner_steps: int
 ) -> None:
     signals = [one_of_a_class(seed, n=20 + seed % 3) for seed in range(8)]  # sizes may differ
-    settings = {"method": method, "steps": 70, "lr": 1e-3, "inner_steps": inner_steps}
+    settings = {"method": method, "steps": 70, "lr": 1e-3, "inner_steps": inner_steps, "inner_lr": 1e-2}
     start = learn(signals, FIELD, settings)
     assert start.provenance["learned"]["method"] == method
     assert psnr_after(10, start) > psnr_after(100, None) + 2  # dB; SIREN's own rate, an unseen signal
