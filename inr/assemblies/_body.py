@@ -18,7 +18,10 @@ from inr.layers.folding import set_dense, spectral_norm
 
 @dataclass(frozen=True)
 class BodyPlan:
-    """Components of one body: encoding, then `depth` blocks of `width`, then a last linear map."""
+    """Components of one body: encoding, then `depth` blocks of `width`, then a last linear map.
+
+    has_last_bias: whether the last map has a bias where the others have one.
+    """
 
     encoding: EncodingConfig
     linear: LinearConfig
@@ -27,6 +30,7 @@ class BodyPlan:
     width: int
     depth: int
     has_bias: bool
+    has_last_bias: bool = True
 
 
 class Body(nn.Module):
@@ -49,7 +53,8 @@ class Body(nn.Module):
             blocks.append(block)
             d_h = block.d_out
         self.blocks = nn.ModuleList(blocks)
-        self.last = plan.linear.build(d_h, d_out, has_bias=plan.has_bias, role="last", generator=generator)
+        has_last_bias = plan.has_bias and plan.has_last_bias
+        self.last = plan.linear.build(d_h, d_out, has_bias=has_last_bias, role="last", generator=generator)
         self.smoothness = min(self.encoding.smoothness, *(c.smoothness for c in blocks), float("inf"))
         self.boundary = self.encoding.boundary
 

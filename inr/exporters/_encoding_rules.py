@@ -121,11 +121,21 @@ def _plane(module: PlanesEncoding, x: Value, axes: tuple[int, ...]) -> Value:
 @lowers(DictionaryEncoding)
 def _dictionary(module: DictionaryEncoding, x: Value) -> Value:
     x = x.clamp(0.0, 1.0)
+    is_nearest = module.config.lookup == "nearest"
+
+    def values(place: Value, table: Tensor) -> Value:
+        place = place.clamp(0.0, 1.0)
+        if is_nearest:
+            last = np.array(table.shape[:-1], np.float32) - 1
+            place = place.affine(last, 0.5).map("floor") * (1 / last)
+        return multilinear(place, table)
+
+    n = np.array(module.coefficients.shape[:-1], np.float32)
+    place = x.affine(n / (n - 1), -0.5 / (n - 1)) if module.config.is_inset else x
     bases = [
-        multilinear(_wrapped(x * f, module.config.wrap).clamp(0.0, 1.0), getattr(module, f"basis_{level}"))
-        for level, f in enumerate(module.config.frequencies)
+        values(_wrapped(x * f, module.config.wrap), module.basis(level)) for level, f in enumerate(module.frequencies)
     ]
-    return multilinear(x, module.coefficients) * concat(bases)
+    return values(place, module.coefficients) * concat(bases)
 
 
 def _wrapped(v: Value, wrap: Wrap) -> Value:

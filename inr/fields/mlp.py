@@ -59,6 +59,10 @@ class Mlp(FieldConfig):
     def build(self, spec: Spec, generator: Generator) -> Field:
         return MlpField(self, spec, generator)
 
+    def plan(self) -> BodyPlan:
+        """The components of a body of these resolved settings."""
+        return BodyPlan(self.encoding, self.linear, self.activation, self.block, self.width, self.depth, self.has_bias)
+
     def starts_from_signal(self, spec: Spec) -> bool:
         return (
             isinstance(self.init, FromSignal)
@@ -80,16 +84,7 @@ class MlpField(Field):
         self.config: Mlp = config
         self.spec = spec
         self.d_in, self.d_out = spec.d_in, spec.d_out
-        plan = BodyPlan(
-            config.encoding,
-            config.linear,
-            config.activation,
-            config.block,
-            config.width,
-            config.depth,
-            config.has_bias,
-        )
-        self.body = config.assembly.build(plan, spec.d_in, spec.d_out, generator)
+        self.body = config.assembly.build(config.plan(), spec.d_in, spec.d_out, generator)
         self.head = config.head.build()
         config.init.apply(self.body, config.activation, generator)
         self.smoothness = min(self.body.smoothness, self.head.smoothness)

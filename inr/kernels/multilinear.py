@@ -32,6 +32,21 @@ def multilinear(
     return (weights.unsqueeze(-2) @ values).squeeze(-2)
 
 
+def nearest(x: Tensor, table: Tensor) -> Tensor:
+    """The value [*B, F] of the vertex nearest to x [*B, D], for a table as in `multilinear`. Its slope is 0."""
+    index = nearest_vertex(x, table.shape[:-1]).squeeze(-1)
+    values = functional.embedding(index, table.flatten(0, -2))
+    return values * (1 + 0 * x.sum(-1, keepdim=True))  # keeps x in the graph, and what is not a number
+
+
+def nearest_vertex(x: Tensor, sides: Sequence[int]) -> Tensor:
+    """Flat index [*B, 1] of the vertex that `nearest` reads."""
+    strides = [math.prod(sides[d + 1 :]) for d in range(len(sides))]
+    most = x.new_tensor([n - 1 for n in sides])
+    vertex = (x.detach().clamp(0, 1) * most).round().nan_to_num(0).long()
+    return (vertex * torch.tensor(strides, device=x.device)).sum(-1, keepdim=True)
+
+
 def inset(x: Tensor, sides: Sequence[int]) -> Tensor:
     """x such that `multilinear` of it is the interpolation of a grid whose vertices are the centres of n equal cells.
 

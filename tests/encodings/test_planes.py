@@ -10,7 +10,7 @@ import torch
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.encodings.dense_grid import DenseGridConfig
-from inr.encodings.dictionary import Dictionary, cosine_atoms, wrapped
+from inr.encodings.dictionary import Dictionary, wrapped
 from inr.encodings.identity import Identity
 from inr.encodings.planes import Planes
 from inr.kernels.multilinear import multilinear
@@ -65,7 +65,10 @@ def test_coordinates_repeat_with_period_one_and_mirror_with_period_two() -> None
 
 
 def test_a_dictionary_is_coefficients_times_a_repeated_basis(generator: torch.Generator) -> None:
-    config = Dictionary(features=(3,), frequencies=(2.0,), vertices=(8,), finest=(1024,), coefficients=(5,))
+    config = Dictionary(
+        features=(3,), frequencies=(2.0,), vertices=(8,), finest=(1024,), coefficients=(5,), lookup="linear",
+        is_inset=False,
+    )  # fmt: skip
     encoding = config.resolve(Spec("image", 2, 3, (64, 64))).build(2, generator)
     with torch.no_grad():
         for p in encoding.parameters():
@@ -78,6 +81,17 @@ def test_a_dictionary_is_coefficients_times_a_repeated_basis(generator: torch.Ge
         assert_near(encoding(x + shift), expected, 1e-4)
 
 
+def test_the_nearest_vertex_of_every_basis_is_one_per_sample() -> None:
+    encoding = Dictionary().resolve(Spec("image", 2, 3, (1024, 1024))).build(2, torch.Generator())
+    with torch.no_grad():
+        encoding.get_parameter("coefficients").fill_(1.0)
+        basis = encoding.get_parameter("basis_1")
+        basis.copy_(torch.arange(51.0)[:, None, None].expand_as(basis))
+    at = (torch.arange(1024) + 0.5) / 1024
+    first = encoding(torch.stack([at, torch.full_like(at, 0.3)], -1))[:, 32]  # of the second level
+    assert_near(first, torch.arange(1024.0) % 51, 1e-4)
+
+
 def test_the_papers_grids_for_the_papers_side_and_a_share_of_them_else() -> None:
     for side, sides in ((1024, (32, 51, 70, 89, 108, 128)), (256, (8, 13, 18, 22, 27, 32))):
         encoding = Dictionary().resolve(Spec("image", 2, 3, (side, side))).build(2, torch.Generator())
@@ -86,13 +100,6 @@ def test_the_papers_grids_for_the_papers_side_and_a_share_of_them_else() -> None
         assert float(encoding.get_parameter("coefficients").detach().max()) == pytest.approx(1e-3)
     with pytest.raises(ConfigError, match="have 2, 6 and 6 numbers"):
         Dictionary(features=(1, 2)).resolve(SPACE)
-
-
-def test_bases_start_as_orthogonal_cosines() -> None:
-    atoms = cosine_atoms(6, (8, 9)).reshape(-1, 6)
-    gram = atoms.T @ atoms
-    assert_near(gram, torch.diag(gram.diagonal()), 1e-5)
-    assert_near(atoms[:, 0], torch.ones(72), 1e-6)
 
 
 def test_dense_levels_share_no_entry_and_double(generator: torch.Generator) -> None:
