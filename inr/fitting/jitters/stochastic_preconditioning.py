@@ -19,13 +19,16 @@ class StochasticPreconditioning(JitterConfig):
     """x + a N(0, I), reflected into the unit box; targets stay those of x.  Ling et al. 2025 (SIGGRAPH).
 
     a = alpha until `start`, alpha decay^((p - start) / (end - start)) until `end`, then 0, for the fraction p of the
-    run that is done. The paper's code counts steps: start 2000 and end 5000 (hash grids: both 2000; FINER: both 300).
+    run that is done. `decay` is 1/8 in the authors' code, and 1/1.38 for hash grids.
+
+    The paper: steps, start 2000 and end 5000 (hash grids and Fourier features: both 2000; FINER: both 300); here:
+    fractions, because runs differ in length.
     """
 
     alpha: float = param(0.02, "standard deviation at the start, in unit-box lengths", gt=0)
     start: float = param(0.2, "fraction of the run until which it is constant", ge=0, le=1)
     end: float = param(0.5, "fraction of the run after which there is none", ge=0, le=1)
-    decay: float = param(0.01, "what is left of it just before the end", gt=0, le=1)
+    decay: float = param(0.125, "what is left of it just before the end", gt=0, le=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

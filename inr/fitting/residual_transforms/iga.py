@@ -34,8 +34,8 @@ class Iga(ResidualTransformConfig):
     over plain MSE and k = 25 lost 6 to 9 (records claims-3 and claims-2). On a 64 x 64 patch of a picture IGA gained
     2 dB in 300 steps, at twice the time (claims-4).
 
-    J takes 4 G |parameters| bytes. S is kept for `every` steps. The published code takes the gradient of a sum over G
-    positions of a group where the text has one representative; this is the text.
+    J takes 4 G |parameters| bytes. S is kept for `every` steps. The paper's code: the gradient of a sum over G
+    positions of a group; here: of one representative, because the paper's text has that.
     """
 
     k: int = param(20, "eigenvalues that are lowered to the next one", ge=0)

@@ -22,9 +22,8 @@ class Int(SamplerConfig):
     """The k samples with the largest sum_c |f - y|, k a share of all.  Zhang et al. 2024 (ICML), "INT".
 
     `dense` measures all errors before every step; `incremental` does so before every step for the first quarter of
-    the run, then every 10, 20, 30, 40 and 50 steps, each for a fifth of what is left, and keeps its choice between
-    (the paper gives the 50 and the quarter; the stairs are ours). It works on any pool. Loss values are those of the
-    hardest samples, so no PSNR is estimated from them.
+    the run, then at multiples of 10, 20, 30, 40 and 50 steps, each for a fifth of what is left, and keeps its choice
+    between. It works on any pool. Loss values are those of the hardest samples, so no PSNR is estimated from them.
     """
 
     mode: Literal["dense", "incremental"] = param("dense", "when all errors are measured")
@@ -50,13 +49,13 @@ class IntSampler(Sampler):
         self._measured = -1
 
     def draw(self, state: SamplerState) -> BatchIndices:
-        if self._measured < 0 or state.step - self._measured >= self._config.interval(state.progress):
+        if self._measured < 0 or state.step % self._config.interval(state.progress) == 0:
             error = state.residuals(torch.arange(self._size)).abs().sum(-1)
-            self._hardest = error.argsort(descending=True, stable=True)
-            self._measured = state.step
-        share = self._config.share
-        share = None if share is None else share_at(share, self._config.growth, state.progress)
-        return BatchIndices(in_order(self._hardest[: count_at(share, self._size, self._batch)]))
+            share = self._config.share
+            share = None if share is None else share_at(share, self._config.growth, state.progress)
+            hardest = error.argsort(descending=True, stable=True)[: count_at(share, self._size, self._batch)]
+            self._hardest, self._measured = in_order(hardest), state.step
+        return BatchIndices(self._hardest)
 
     def state(self) -> dict[str, Tensor]:
         return {"hardest": self._hardest, "measured": torch.tensor(self._measured)}

@@ -83,9 +83,12 @@ def _hsic(a: Tensor, b: Tensor) -> float:
 
 
 def label_gradient_alignment(matrix: Tensor, target: Tensor) -> float:
-    """Pearson correlation over entries of Theta and y y^T, in [-1, 1].
+    """Pearson correlation over entries of Theta and y y^T, in [-1, 1].  Mok et al. 2022 (CVPR), arXiv:2203.14577.
 
-    After Mok et al. 2022 (CVPR); the normalisation is from memory, not checked against their paper.
+    sum (Theta - mean Theta) (L - mean L) / (|Theta - mean Theta|_F |L - mean L|_F), L = y y^T. The authors published no
+    code and their text was not compared; another public implementation for the search of architectures has this
+    normalisation. The paper: L is 1 for samples of one class and -1 for others; here: y y^T, because signals have
+    values, not classes.
     """
     y = target.reshape(-1).to(matrix)
     a, b = matrix - matrix.mean(), torch.outer(y, y) - y.mean().square()

@@ -2,12 +2,83 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
 
 from inr.core.errors import ConfigError
 from inr.fitting.jitters.stochastic_preconditioning import StochasticPreconditioning
+from tests.published import Array, Published, PublishedFormula, PublishedMethod, check
+
+STEPS = 8000
+
+
+def _published_scale() -> Array:
+    """alpha of each step: 0.02, then 1 / ((1 / 0.02) 8^p), then none."""
+    rows = []
+    for step in range(STEPS):
+        if step < 2000:
+            rows.append(0.02)
+        elif step < 5000:
+            rows.append(1 / ((1 / 0.02) * 8 ** ((step - 2000) / 3000)))
+        else:
+            rows.append(0.0)
+    return np.array(rows)
+
+
+def _scale() -> Array:
+    jitter = StochasticPreconditioning(start=2000 / STEPS, end=5000 / STEPS)
+    return np.array([jitter.scale(step / STEPS) for step in range(STEPS)])
+
+
+def _published_reflection() -> Array:
+    moved = (_points() + 0.5 * _noise()) % 2
+    return np.where(moved > 1, 2 - moved, moved)
+
+
+def _points() -> Array:
+    return np.random.default_rng(0).random((500, 3))
+
+
+def _noise() -> Array:
+    return torch.randn((500, 3), generator=Generator().manual_seed(1), dtype=torch.float64).numpy()
+
+
+def _reflection() -> Array:
+    jitter = StochasticPreconditioning(alpha=0.5)
+    return jitter.apply(torch.from_numpy(_points()), 0.0, Generator().manual_seed(1)).numpy()
+
+
+SOURCE = "iszihan/stochastic-preconditioning"
+PUBLISHED: tuple[Published, ...] = (
+    PublishedFormula(
+        name="stochastic_preconditioning: noise by step",
+        source=SOURCE,
+        published=_published_scale,
+        here=_scale,
+        tolerance=1e-12,
+    ),
+    PublishedFormula(
+        name="stochastic_preconditioning: reflection",
+        source=SOURCE,
+        published=_published_reflection,
+        here=_reflection,
+        tolerance=1e-12,
+    ),
+    PublishedMethod(
+        name="stochastic_preconditioning",
+        source=SOURCE,
+        here=StochasticPreconditioning(),
+        settings={"alpha": 0.02, "decay": 1 / 8},
+        told={"start and end": "The paper: steps, start 2000 and end 5000"},
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name)
+def test_it_is_the_published_method(statement: Published) -> None:
+    check(statement)
 
 
 def test_it_is_constant_then_decays_geometrically_then_ends() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from inr.fields import Field
 from inr.fields.mlp import Mlp
 from inr.fitting.losses.standard import L1, Eikonal, Mape, Mse
 from inr.signals import Batch
+from tests.published import Array, Published, PublishedFormula, check
 
 
 class Exact(Field):
@@ -25,6 +27,62 @@ class Exact(Field):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.formula(x)  # type: ignore[operator]
         return out
+
+
+CENTRE = (0.1, -0.2, 0.3)
+
+
+def _oriented() -> tuple[Batch, Tensor]:
+    """Oriented points, and the points elsewhere that the loss draws."""
+    batch = on_sphere(300, torch.Generator().manual_seed(0))
+    return batch, torch.rand((300, 3), generator=torch.Generator().manual_seed(1))
+
+
+def _published_eikonal() -> Array:
+    """SIREN's, for X in [-1, 1]^3 and F = |X - c| sin |X - c| - 1/2; means are over all points together."""
+    batch, elsewhere = _oriented()
+    assert batch.normals is not None
+    x = 2 * np.concatenate([batch.x.numpy(), elsewhere.numpy()]).astype(np.float64) - 1
+    arm = x - np.array(CENTRE)
+    r = np.linalg.norm(arm, axis=1)
+    values, slope = r * np.sin(r) - 0.5, arm / r[:, None] * (np.sin(r) + r * np.cos(r))[:, None]
+    is_on = np.arange(len(x)) < 300
+    normals = np.concatenate([batch.normals.numpy(), np.zeros((300, 3))])
+    length = np.linalg.norm(slope, axis=1)
+    cosine = (slope * normals).sum(1) / np.maximum(length * np.linalg.norm(normals, axis=1), 1e-12)
+    terms = (
+        3e3 * np.where(is_on, np.abs(values), 0).mean(),
+        1e2 * np.where(is_on, 0, np.exp(-1e2 * np.abs(values))).mean(),
+        1e2 * np.where(is_on, 1 - cosine, 0).mean(),
+        5e1 * np.abs(length - 1).mean(),
+    )
+    return np.array(sum(terms))
+
+
+def _eikonal() -> Array:
+    def formula(x: Tensor) -> Tensor:
+        r = torch.linalg.vector_norm(2 * x - 1 - torch.tensor(CENTRE), dim=-1, keepdim=True)
+        distance: Tensor = (r * torch.sin(r) - 0.5) / 2  # in lengths of the unit box
+        return distance
+
+    batch, _ = _oriented()
+    return Eikonal().value(Exact(formula), batch, torch.Generator().manual_seed(1)).detach().numpy()
+
+
+PUBLISHED: tuple[Published, ...] = (
+    PublishedFormula(
+        name="loss eikonal",
+        source="vsitzmann/siren, sdf",
+        published=_published_eikonal,
+        here=_eikonal,
+        tolerance=2e-3,  # of 3e3, in float32
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name)
+def test_it_is_the_published_loss(statement: Published) -> None:
+    check(statement)
 
 
 def sphere(x: Tensor) -> Tensor:

@@ -19,6 +19,77 @@ from inr.fitting.losses.standard import Mse
 from inr.fitting.residual_transforms.iga import Iga, lowering, tangent_kernel
 from inr.signals import Batch
 from inr.signals.array import Array
+from tests.published import Array as NumbersArray
+from tests.published import Published, PublishedFormula, PublishedMethod, check
+
+GROUPS, LENGTH, K = 12, 5, 4
+
+
+def _linear_features() -> NumbersArray:
+    """[GROUPS * LENGTH, 20]: features of a field that is linear in its parameters."""
+    features: NumbersArray = np.random.default_rng(0).standard_normal((GROUPS * LENGTH, 20)) / np.arange(1, 21)
+    return features
+
+
+def _residual() -> NumbersArray:
+    return np.random.default_rng(1).standard_normal((GROUPS * LENGTH, 3))
+
+
+def _published_residual() -> NumbersArray:
+    """S r by position, S of the kernel of the position with the largest error of each group; its K largest to K+1st."""
+    residual = _residual().reshape(GROUPS, LENGTH, 3)
+    hardest = np.abs(residual).sum(-1).argmax(1) + LENGTH * np.arange(GROUPS)
+    features = _linear_features()[hardest]
+    values, vectors = np.linalg.eigh(features @ features.T)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    s = np.eye(GROUPS)
+    for i in range(K):
+        s -= (1 - values[K] / values[i]) * np.outer(vectors[:, i], vectors[:, i])
+    return np.einsum("ij,jpc->ipc", s, residual).reshape(-1, 3)
+
+
+class Linear(Field):
+    """f(x) [C] = W phi(x), phi a table looked up at x in [0, 1]: the gradient of sum_c f_c / sqrt(C) is phi."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torch.from_numpy(_linear_features())
+        self.weight = nn.Parameter(torch.zeros(3, 20, dtype=torch.float64))
+        self.d_in, self.d_out, self.smoothness, self.boundary = 1, 3, math.inf, "extend"
+        self.config = Mlp()
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = len(self.features)
+        i = torch.arange(n, dtype=x.dtype)
+        wave, basis = (torch.cos(math.pi / n * i * (at + 0.5)) for at in (n * x, i[:, None]))
+        out: Tensor = wave @ torch.linalg.solve(basis, self.features) @ self.weight.T
+        return out
+
+
+def _changed() -> NumbersArray:
+    x = (torch.arange(GROUPS * LENGTH, dtype=torch.float64) / (GROUPS * LENGTH))[:, None]
+    residual = torch.from_numpy(_residual())
+    return Iga(k=K, groups=GROUPS).build().apply(Linear(), Batch(x, residual), residual, None, 0).numpy()
+
+
+SOURCE = "LabShuHangGU/IGA-INR"
+PUBLISHED: tuple[Published, ...] = (
+    PublishedFormula(
+        name="iga: changed residuals", source=SOURCE, published=_published_residual, here=_changed, tolerance=1e-9
+    ),
+    PublishedMethod(
+        name="iga",
+        source=SOURCE,
+        here=Iga(),
+        settings={"k": 20, "every": 1},
+        told={"representatives": "The paper's code: the gradient of a sum over G positions of a group"},
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name)
+def test_it_is_the_published_method(statement: Published) -> None:
+    check(statement)
 
 
 class Cosines(Field):

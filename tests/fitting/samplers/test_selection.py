@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from inr.core.errors import UsageError
-from inr.fitting.samplers.int import Int
 from inr.fitting.samplers.selection import laplacian, share_at
 from inr.fitting.stratified import stratified_epoch
 from tests.fitting.samplers.oracle import Oracle, build, lattice, points
@@ -101,33 +100,6 @@ def test_shares_grow_as_they_say() -> None:
     assert [share_at(0.2, g, 1.0) for g in ("linear", "step", "cosine")] == pytest.approx([1.0] * 3)
 
 
-def test_int_takes_the_largest_sums_of_absolute_errors(generator: Generator) -> None:
-    """Sample 3 has the largest square, sample 7 the largest sum over channels."""
-    residual = torch.full((10, 2), 0.1)
-    residual[3, 0], residual[7] = 1.0, torch.tensor([0.7, -0.7])
-    draw = Int(share=0.1).build(points(10), 100, generator).draw(Oracle(residual).look())
-    assert draw.index.tolist() == [7]
-    assert Int(share=0.2).build(points(10), 100, generator).draw(Oracle(residual).look()).index.tolist() == [3, 7]
-
-
-def test_int_keeps_to_its_share_and_to_the_batch(generator: Generator) -> None:
-    oracle = Oracle(torch.arange(100.0))
-    linear = Int(share=0.2, growth="linear").build(points(100), 100, generator)
-    assert [len(linear.draw(oracle.look(s, s / 10)).index) for s in (0, 5, 10)] == [20, 60, 100]
-    assert len(Int(share=0.2).build(points(100), 7, generator).draw(oracle.look()).index) == 7
-    assert len(Int(share=None).build(points(100), 33, generator).draw(oracle.look()).index) == 33
-
-
-@pytest.mark.parametrize(("mode", "expected"), [("dense", 1000), ("incremental", 250 + 15 + 8 + 5 + 4 + 3)])
-def test_int_measures_at_its_interval(mode: str, expected: int, generator: Generator) -> None:
-    """Incremental: 250 steps of their own, then 150 steps each at 10, 20, 30, 40, 50."""
-    oracle = Oracle(torch.arange(10.0))
-    sampler = build({"type": "int", "mode": mode}, points(10), 10, generator)
-    for step in range(1000):
-        sampler.draw(oracle.look(step, step / 1000))
-    assert oracle.n_asked == pytest.approx(expected, abs=3 if mode == "incremental" else 0)
-
-
 def test_the_laplacian_of_a_quadratic_is_its_second_derivative() -> None:
     a = torch.arange(9.0)
     values = (a[:, None] ** 2 + 3 * a[None, :] ** 2 + a[:, None] * a[None, :])[..., None]
@@ -159,36 +131,12 @@ def test_error_weighted_measures_every_interval(generator: Generator) -> None:
     assert oracle.n_asked == 3
 
 
-def steps_picture(n: int = 32) -> Tensor:
-    """Dark left of the middle, bright right of it: one vertical edge."""
-    return (torch.arange(n) >= n // 2).float().expand(n, n).flatten()
-
-
-@pytest.mark.parametrize("edges", ["canny", "sobel"])
-def test_expansive_batches_are_half_edges(edges: str, generator: Generator) -> None:
-    samples = lattice((32, 32), steps_picture(), (1, 0))
-    sampler = build({"type": "expansive", "edges": edges, "share": 1 / 16}, samples, 10**6, generator)
-    index = sampler.draw(Oracle(torch.zeros(1024)).look()).index
-    columns = index % 32
-    assert len(set(index.tolist())) == 64
-    n_edges = int(((columns - 15.5).abs() <= 2).sum())
-    assert 28 <= n_edges <= 45
-
-
 @pytest.mark.parametrize(
     "document", [{"type": "expansive"}, {"type": "soft_mining"}, {"type": "evos"}, {"type": "patches"}]
 )
 def test_samplers_that_need_a_lattice_refuse_other_signals(document: dict[str, Any], generator: Generator) -> None:
     with pytest.raises(UsageError, match=r"needs samples on a lattice, but this signal is of kind 'points'"):
         build(document, points(50), 10, generator)
-
-
-def test_canny_edges_are_for_pictures(generator: Generator) -> None:
-    with pytest.raises(UsageError, match=r"are for pictures, but the signal has 1 dimension"):
-        build({"type": "expansive"}, lattice((50,)), 10, generator)
-    assert len(build({"type": "expansive", "edges": "sobel"}, lattice((50,)), 50, generator).draw(
-        Oracle(torch.zeros(50)).look()
-    ).index) == 25  # fmt: skip
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -31,6 +32,7 @@ from inr.ntk import (
 )
 from tests.assertions import assert_near
 from tests.conformance.small import make
+from tests.published import Array, Published, PublishedFormula, PublishedMethod, check
 
 
 def random_kernel(n: int, generator: Generator, p: int = 40) -> Tensor:
@@ -118,6 +120,41 @@ def test_energy_and_alignment_of_eigenvectors(generator: Generator) -> None:
     assert 0 <= target_alignment(k, y) <= 1
     assert target_alignment(k, y) == pytest.approx(kernel_target_alignment(quadratic, float(k.norm()), y))
     assert float(alignment(spec, torch.zeros(10)).energy.max()) == 0
+
+
+def _kernel_and_target() -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    features, y = rng.standard_normal((30, 5)), rng.standard_normal(30)
+    return features @ features.T + 0.5 * np.outer(y, y), y
+
+
+def _published_label_gradient_alignment() -> Array:
+    kernel, y = _kernel_and_target()
+    return np.array(np.corrcoef(kernel.ravel(), np.outer(y, y).ravel())[0, 1])
+
+
+PUBLISHED: tuple[Published, ...] = (
+    PublishedFormula(
+        name="ntk: label-gradient alignment",
+        source="Mok et al. 2022, after another public implementation",
+        published=_published_label_gradient_alignment,
+        here=lambda: np.array(label_gradient_alignment(*map(torch.from_numpy, _kernel_and_target()))),
+        tolerance=1e-12,
+    ),
+    PublishedMethod(
+        name="ntk: label-gradient alignment",
+        source="Mok et al. 2022, after another public implementation",
+        here={},
+        settings={},
+        told={"labels": "The paper: L is 1 for samples of one class and -1 for others"},
+        documented=label_gradient_alignment,
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: type(s).__name__)
+def test_it_is_the_published_number(statement: Published) -> None:
+    check(statement)
 
 
 def test_alignments_are_one_for_the_target_s_own_kernel(generator: Generator) -> None:
