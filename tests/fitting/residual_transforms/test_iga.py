@@ -45,7 +45,8 @@ def _published_residual() -> NumbersArray:
     s = np.eye(GROUPS)
     for i in range(K):
         s -= (1 - values[K] / values[i]) * np.outer(vectors[:, i], vectors[:, i])
-    return np.einsum("ij,jpc->ipc", s, residual).reshape(-1, 3)
+    changed: NumbersArray = np.einsum("ij,jpc->ipc", s, residual).reshape(-1, 3)
+    return changed
 
 
 class Linear(Field):
