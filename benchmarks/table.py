@@ -11,6 +11,7 @@ from typing import Any
 
 from _bd import rate_at
 from _record import RECORDS
+from fidelity import summaries
 from rd_sound import LEVELS_DB, by_codec
 
 README = Path(__file__).parent.parent / "README.md"
@@ -410,6 +411,20 @@ def advice_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
+def fidelity_table() -> str:
+    """Comparisons with published forms, by family and method."""
+    record = newest("fidelity")
+    lines = [
+        "| family or method | compared with | comparisons | exact | told | largest difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in summaries(record["rows"]):
+        error = "" if row["error"] is None else f"{row['error']:.1e}"
+        n = row["exact"] + row["told"] + row["WRONG"]
+        lines.append(f"| {row['subject']} | {row['source']} | {n} | {row['exact']} | {row['told']} | {error} |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def ntk_speed_table() -> str:
     record = newest("ntk-speed")
     lines = ["| what | N | seconds | against |", "|---|---|---|---|"]
@@ -524,6 +539,14 @@ def results() -> str:
         "### What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]
+    if newest("fidelity")["rows"]:
+        parts += [
+            "## Families and methods against their published forms",
+            "`fidelity.py` says how. Compared are formulas, initial values and settings. What is told differs on "
+            "purpose, and the page of the family or method says so. The largest difference is that of results with "
+            "equal parameters.",
+            fidelity_table(),
+        ]
     if newest("forecasts")["rows"]:
         parts += [
             "## What `inr ntk` says will not be learned, and what was not",

@@ -84,13 +84,17 @@ Distribution = Uniform | Normal | TruncatedNormal | Constant | AnyValues
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. subject: a family or method. what: "forward", "initial.<tensor>" or the path of a setting."""
+    """One comparison. subject: a family or method. what: "forward", "initial.<tensor>" or the path of a setting.
+
+    error: largest difference of two results; None for other comparisons.
+    """
 
     subject: str
     what: str
     published: str
     here: str
     verdict: Literal["exact", "told", "WRONG"]
+    error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +110,7 @@ class PublishedFormula:
     def rows(self) -> Iterator[Row]:
         error = float(np.abs(self.published() - self.here()).max())
         verdict: Literal["exact", "WRONG"] = "exact" if error <= self.tolerance else "WRONG"
-        yield Row(self.name, "formula", self.source, f"largest difference {error:.1e}", verdict)
+        yield Row(self.name, "formula", self.source, f"largest difference {error:.1e}", verdict, error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +199,7 @@ class PublishedFamily:
         parameters = {name: t.detach().numpy() for name, t in module.state_dict().items()}
         error = float(np.abs(self.forward(parameters, x.numpy()) - module(x).detach().numpy()).max())
         verdict = self._verdict("forward", error <= self.tolerance, told)
-        return Row(self.subject, "forward", self.source, f"largest difference {error:.1e}", verdict)
+        return Row(self.subject, "forward", self.source, f"largest difference {error:.1e}", verdict, error)
 
     def _initial(self, told: Mapping[str, object]) -> Iterator[Row]:
         config = self.config.resolve(self.spec)

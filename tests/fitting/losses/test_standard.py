@@ -71,7 +71,7 @@ def _eikonal() -> Array:
 
 PUBLISHED: tuple[Published, ...] = (
     PublishedFormula(
-        name="loss eikonal",
+        name="eikonal: loss",
         source="vsitzmann/siren, sdf",
         published=_published_eikonal,
         here=_eikonal,
