@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr.core.errors import UsageError
+from inr.core.errors import InrError, UsageError
 from inr.core.text import printable
 
 from . import _options as options
@@ -16,8 +18,11 @@ from ._output import Output, human_bytes, human_seconds, say
 from ._progress import FitProgress
 
 if TYPE_CHECKING:
+    import torch
+
     from inr.fitting import Progress
     from inr.workflows.compare import Comparison, FitBudget
+    from inr.workflows.intrinsic_dimension import IntrinsicDimension
 
 ALL = "all"
 FORM = "params=50000 or time=30s"
@@ -54,6 +59,16 @@ def compare(
             metavar="N", help="Seed of each. Default: 0.", show_default=False, rich_help_panel=options.TRAINING
         ),
     ] = 0,
+    intrinsic: Annotated[
+        float | None,
+        typer.Option(
+            "--intrinsic",
+            metavar="SHARE",
+            help="Also find how many random directions of a family's parameters reach this share of its quality, "
+            "such as 0.9; about 8 more fits of each.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
     output: options.Figure = None,
     kind: options.Kind = None,
     settings: options.SignalSettings = None,
@@ -75,9 +90,12 @@ def compare(
     inr compare photo.png --fields siren,hash_grid,mlp --budget time=20s -o figure.png
     inr compare cello.wav --budget params=50000 --steps 500
     inr compare analytic:torus --fields siren,hash_grid --json
+    inr compare photo.png --fields siren,rff --steps 300 --intrinsic 0.9
     """
     out = Output(as_json, is_quiet, verbosity)
     options.check_count("--seed", seed, least=0)
+    if intrinsic is not None and not 0 < intrinsic < 1:
+        raise UsageError(f"--intrinsic is {intrinsic:g}, expected a number between 0 and 1")
     with machine(device, threads, backend) as chosen:
         from inr.fields import FIELDS
         from inr.report import draw_comparison
@@ -97,11 +115,40 @@ def compare(
         listener = _Listener(families, is_shown=not (no_progress or is_quiet), time_s=budget.time_s)
         with listener:
             result = run(signal, families, budget, {"seed": seed}, device=chosen, on_progress=listener)
+            found = {} if intrinsic is None else _dimensions(result, intrinsic, chosen, listener)
         if target is not None and result.entries:
             target.write(draw_comparison(result, target.suffix(".png")))
-    _show(out, result, target)
+    _show(out, result, target, found)
     if not result.entries:
         raise typer.Exit(1)
+
+
+def _dimensions(
+    result: Comparison, share: float, device: torch.device, listener: _Listener
+) -> dict[str, IntrinsicDimension | str]:
+    """By family: its intrinsic dimension, or why it has none."""
+    from inr.workflows.intrinsic_dimension import intrinsic_dimension
+
+    found: dict[str, IntrinsicDimension | str] = {}
+    for entry in result.entries:
+        name = entry.field
+        try:
+            found[name] = intrinsic_dimension(
+                result.signal,
+                entry.fit.field.config,
+                entry.fit.settings,
+                share=share,
+                full=result.quality(entry),
+                device=device,
+                on_progress=_under(listener, name),
+            )
+        except InrError as error:
+            found[name] = error.message
+    return found
+
+
+def _under(listener: _Listener, name: str) -> Callable[[int, Progress], None]:
+    return lambda dimensions, progress: listener(name, progress, f"{dimensions:,} dimensions")
 
 
 def _budget(texts: list[str], steps: int | None) -> FitBudget:
@@ -135,20 +182,23 @@ class _Listener:
         if self._shown is not None:
             self._shown.__exit__(None, None, None)
 
-    def __call__(self, name: str, progress: Progress) -> None:
+    def __call__(self, name: str, progress: Progress, detail: str = "") -> None:
         if not self._is_shown:
             return
-        if name != self._name:
+        title = f"{name} {detail}".rstrip()
+        if title != self._name:
             self.__exit__()
-            self._name = name
-            say(f"[{self._families.index(name) + 1}/{len(self._families)}] {name}", err=True)
+            self._name = title
+            say(f"[{self._families.index(name) + 1}/{len(self._families)}] {title}", err=True)
             self._shown = FitProgress(is_shown=True, time_s=self._time_s)
             self._shown.__enter__()
         assert self._shown is not None
         self._shown(progress)
 
 
-def _show(out: Output, result: Comparison, target: OutputTarget | None) -> None:
+def _show(
+    out: Output, result: Comparison, target: OutputTarget | None, dimensions: Mapping[str, IntrinsicDimension | str]
+) -> None:
     rows: list[dict[str, Any]] = [
         {
             "rank": rank,
@@ -161,6 +211,7 @@ def _show(out: Output, result: Comparison, target: OutputTarget | None) -> None:
             "outcome": e.fit.outcome,
             "sizes": e.sizes,
             "curve": [{"step": q.step, "seconds": q.seconds, "quality": q.quality} for q in e.curve],
+            **({"intrinsic": _document(dimensions[e.field])} if dimensions else {}),
         }
         for rank, e in enumerate(result.entries, start=1)
     ]
@@ -184,17 +235,26 @@ def _show(out: Output, result: Comparison, target: OutputTarget | None) -> None:
         return
     if rows:
         _table(out, rows, result.headline)
+    for name, dimension in dimensions.items():
+        if isinstance(dimension, str):
+            out.note(f"{name} has no intrinsic dimension: {dimension}")
     for name, reason in result.refused.items():
         out.note(f"{name} was not compared: {reason}")
     if target is not None and rows:
         say(f"figure: {printable(target.name)}")
 
 
+def _document(found: IntrinsicDimension | str) -> dict[str, Any]:
+    return {"refused": found} if isinstance(found, str) else dataclasses.asdict(found)
+
+
 def _table(out: Output, rows: list[dict[str, Any]], headline: str) -> None:
     unit = "dB" if headline.endswith("_db") else ""
     name = " ".join(filter(None, (headline.removesuffix("_db").upper().replace("_", " "), unit)))
     has_sizes = any(row["sizes"] for row in rows)
+    has_dimensions = any("intrinsic" in row for row in rows)
     columns = ["#", "field", name, "parameters", "file", "time", "steps", *(["chosen size"] if has_sizes else [])]
+    columns += ["dimensions"] if has_dimensions else []
     digits = "{:.2f}" if unit else "{:.4g}"
     out.table(
         columns,
@@ -208,8 +268,16 @@ def _table(out: Output, rows: list[dict[str, Any]], headline: str) -> None:
                 human_seconds(row["seconds"]),
                 str(row["steps"]),
                 *([" ".join(f"{k}={v}" for k, v in row["sizes"].items())] if has_sizes else []),
+                *([_dimensions_of(row)] if has_dimensions else []),
             ]
             for row in rows
         ],
-        right=("#", name, "parameters", "file", "time", "steps"),
+        right=("#", name, "parameters", "file", "time", "steps", "dimensions"),
     )
+
+
+def _dimensions_of(row: Mapping[str, Any]) -> str:
+    found = row["intrinsic"]
+    if "refused" in found:
+        return "none"
+    return "not reached" if found["dimensions"] is None else f"{found['dimensions']:,}"

@@ -8,6 +8,7 @@ from inr.workflows.compare import Comparison, FamilyResult, FitBudget, QualityPo
 from inr.workflows.distillation import distil
 from inr.workflows.fit import FitPlan
 from inr.workflows.fresh import FrequencyChoice, choose_frequency
+from inr.workflows.intrinsic_dimension import IntrinsicDimension, intrinsic_dimension
 from inr.workflows.meta_learning import LearnConfig, learn
 from inr.workflows.request import FitRequest, read_config
 from inr.workflows.sizing import Sized, count_parameters, sized
@@ -20,6 +21,7 @@ __all__ = [
     "FitPlan",
     "FitRequest",
     "FrequencyChoice",
+    "IntrinsicDimension",
     "LearnConfig",
     "QualityPoint",
     "Sized",
@@ -27,6 +29,7 @@ __all__ = [
     "choose_frequency",
     "count_parameters",
     "distil",
+    "intrinsic_dimension",
     "learn",
     "read_config",
     "sized",

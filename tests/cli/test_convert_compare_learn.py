@@ -102,9 +102,22 @@ def test_compare_in_json_and_quiet(picture: Path) -> None:
     assert invoke(*args, "-q").stdout.split() == [row["field"] for row in printed["fields"]]
 
 
+def test_compare_with_intrinsic_dimensions(picture: Path) -> None:
+    args = ("compare", picture, "--fields", "mlp,polyharmonic", "--budget", "params=200", "--steps", "3")
+    done = invoke(*args, "--intrinsic", "0.5", "--no-progress")
+    assert done.stdout.splitlines()[0].split()[-1] == "dimensions"
+    assert "polyharmonic has no intrinsic dimension" in done.stderr
+    rows = {row["field"]: row for row in document(invoke(*args, "--intrinsic", "0.5", "--json"))["fields"]}
+    found = rows["mlp"]["intrinsic"]
+    assert 1 <= found["dimensions"] <= rows["mlp"]["n_params"]
+    assert found["quality"] >= found["target"] == 0.5 * rows["mlp"]["metrics"]["psnr_db"]
+    assert "closed form" in rows["polyharmonic"]["intrinsic"]["refused"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("--intrinsic", "1.5"), "--intrinsic is 1.5, expected a number between 0 and 1"),
         (("--fields", "siren,sirn"), "did you mean 'siren'?"),
         (("--fields", "siren,siren"), "expected different families"),
         (("--budget", "parms=3"), "expected params=50000 or time=30s"),
