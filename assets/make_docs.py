@@ -29,7 +29,7 @@ from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import InrError
 from inr.core.registry import Registry
 from inr.exporters import EXPORTERS, lower
-from inr.fields import FIELDS, Deviation, FieldConfig
+from inr.fields import FIELDS, Deviation, FieldConfig, RecipeName
 from inr.fields.mlp import Mlp
 from inr.fitting import Fit, FitConfig
 
@@ -143,8 +143,11 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
             parts += [f"### {setting.name}: `{part.type_name}`", *prose(inspect.getdoc(type(part)) or "")]
     if cls.deviations:
         parts += ["## Differences from the source", "\n".join(f"- {sentence(d)}" for d in cls.deviations)]
-    parts += ["## Recipe", "What it is trained with unless told otherwise; [all settings](../training.md)."]
-    parts += [table(("signal", "settings"), list(recipes(config)))]
+    parts += ["## Recipes", "Settings of a fit where none are given; [all settings](../training.md)."]
+    parts += [*searched(cls), table(("signal", "settings"), list(recipes(config, "best")))]
+    if cls.paper_recipe is not FieldConfig.paper_recipe:
+        parts += ["`--recipe paper`, of the source:"]
+        parts += [table(("signal", "settings"), list(recipes(config, "paper")))]
     parts += ["## Export", table(("format", "this field"), list(exports(config)))]
     return "\n\n".join([*parts, "[All fields](README.md)"])
 
@@ -153,10 +156,18 @@ def sentence(deviation: Deviation) -> str:
     return f"`{deviation.subject}`. The paper: {deviation.paper}. Here: {deviation.here}, because {deviation.because}."
 
 
-def recipes(config: FieldConfig) -> Iterator[tuple[str, str]]:
+def searched(cls: type[FieldConfig]) -> Iterator[str]:
+    """Where the best recipe comes from."""
+    best = cls.best
+    if best is not None and best.record:
+        of = f" for `{best.searched}`, and confirmed by a fit of this family" if best.searched else ""
+        yield f"`--recipe best`, the default, found by a search{of} (record `{best.record}`):"
+
+
+def recipes(config: FieldConfig, name: RecipeName) -> Iterator[tuple[str, str]]:
     for what, spec in SPECS.items():
         try:
-            recipe = config.resolve(spec).recipe(spec)
+            recipe = config.resolve(spec).named_recipe(name, spec)
         except InrError as error:
             yield what, f"not for it: {error.message}"
             continue

@@ -1,8 +1,8 @@
 """Search of the families' `best` recipes: `python benchmarks/recipes.py FOLDER ROWS [--fields siren] [--kinds image]`.
 
 FOLDER has the shared signals (`images/`, `shapes/`, `audio/`). The signals of the search are in no other benchmark:
-256 x 256 pixels of kodim07, kodim08 and kodim15 at their own resolution, the distances of fandisk, and two seconds of
-bach from the fourth on.
+256 x 256 pixels of kodim07, kodim08 and kodim15 at their own resolution, the distances of fandisk, two seconds of bach
+from the fourth on, and a volume of 40 x 40 x 40.
 
 All fits of a family on a signal have one budget of training time, turned into a number of steps by measured step times
 in units of a matrix product's, so that other work on the machine changes little. Rates of 1e-3 and 3e-3 (and 3e-4,
@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from _record import save
 
@@ -32,8 +33,9 @@ from inr.core.errors import InrError
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig, Run, resolve
 from inr.signals import Signal, load_signal
+from inr.signals.array import Array
 
-SIDE, CLIP_S, CLIP_START_S = 256, 2, 4
+SIDE, CLIP_S, CLIP_START_S, VOLUME = 256, 2, 4, 40
 CROPS = {"kodim07": (200, 100), "kodim08": (256, 128), "kodim15": (250, 80)}
 TIMED, WARM = 10, 3
 """Steps of which the shortest counts, and those before them."""
@@ -63,7 +65,18 @@ def signals_of(kind: str, data: Path, work: Path) -> list[Signal]:
         samples, rate = soundfile.read(data / "audio" / "bach.wav", always_2d=True)
         soundfile.write(work / "bach-4s.wav", samples[CLIP_START_S * rate : (CLIP_START_S + CLIP_S) * rate], rate)
         return [load_signal(work / "bach-4s.wav")]
+    if kind == "volume":
+        return [Array.of_array(_waves())]
     return [load_signal(data / "shapes" / "fandisk.obj")]
+
+
+def _waves() -> np.ndarray:
+    """A volume: twelve plane waves of at most two periods per axis, with amplitudes that fall as 1 / number."""
+    random = np.random.default_rng(0)
+    axes = np.meshgrid(*[np.linspace(-1, 1, VOLUME)] * 3, indexing="ij")
+    waves = [np.sin(sum(w * a for w, a in zip(random.uniform(-12, 12, 3), axes, strict=True))) for _ in range(12)]
+    volume: np.ndarray = np.stack([wave / (1 + number) for number, wave in enumerate(waves)]).sum(0)
+    return volume.astype(np.float32)
 
 
 def _crop(path: Path, at: tuple[int, int], work: Path) -> Path:
@@ -115,7 +128,7 @@ class Search:
         print(f"{self.field:14} {self.kind} {stage:9} {row['quality']:8.4g} {row['steps']:6} {settings}", flush=True)
         return float(row["quality"])
 
-    def run(self, short: float, long: float, *, is_thorough: bool) -> None:
+    def run(self, short: float, long: float, n_signals: int, *, is_thorough: bool) -> None:
         """Search, and compare the best two."""
         own = {name: self.present[name] for name in ("lr", "lr_encoding", "schedule", "batch", "optimizer", "sampler")}
         tried: dict[str, float] = {}
@@ -137,7 +150,7 @@ class Search:
             for change in CHANGES:
                 of({**best, **change})
         for key in sorted(tried, key=lambda key: -tried[key])[:2]:
-            for signal in self.signals[:2]:
+            for signal in self.signals[:n_signals]:
                 self.quality(json.loads(key), long, signal, "long")
 
 
@@ -166,9 +179,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("rows", type=Path, help="file of JSON lines for the fits")
     parser.add_argument("--fields", default="", help="families, with commas")
-    parser.add_argument("--kinds", default="image", help="image, shape, audio, with commas")
+    parser.add_argument("--kinds", default="image", help="image, volume, shape, audio, with commas")
     parser.add_argument("--short", type=float, default=8.0, help="seconds of a short fit on one thread")
     parser.add_argument("--long", type=float, default=30.0, help="seconds of a long fit")
+    parser.add_argument("--signals", type=int, default=2, help="of the long fits")
     parser.add_argument("--thorough", action="store_true", help="also batches, schedules and Muon")
     parser.add_argument("--confirm", help="JSON: a list of settings, of which only long fits are made")
     parser.add_argument("--threads", type=int, default=1)
@@ -182,7 +196,7 @@ def main() -> None:
             for field in filter(None, words.fields.split(",")):
                 search = Search(field, kind, signals, rows, words.rows)
                 if words.confirm is None:
-                    search.run(words.short, words.long, is_thorough=words.thorough)
+                    search.run(words.short, words.long, words.signals, is_thorough=words.thorough)
                 else:
                     for settings in json.loads(words.confirm):
                         for signal in signals[:1]:

@@ -324,6 +324,34 @@ def _quality(row: dict[str, Any]) -> str:
     return f"{row['quality']:.4f}" if row["metric"] == "iou" else f"{row['quality']:.1f}"
 
 
+def recipes_table() -> str:
+    """Per family and signal: the best and the second of the longest fits that several settings had."""
+    record = newest("recipes")
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in record["rows"]:
+        groups.setdefault((row["field"], row["kind"], row["file"]), []).append(row)
+    lines = ["| family | signal | seconds | best | quality | next | quality |", "|---|---|---|---|---|---|---|"]
+    for (field, _, file), rows in sorted(groups.items()):
+        longest = max(row["seconds"] for row in rows)
+        found = sorted((row for row in rows if row["seconds"] == longest), key=lambda row: -row["quality"])
+        if len(found) < 2:
+            continue
+        cells = [cell for row in found[:2] for cell in (_recipe_text(row), _with_unit(row["quality"], row["metric"]))]
+        lines.append(f"| {field} | {file} | {longest:g} | {' | '.join(cells)} |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def _recipe_text(row: dict[str, Any]) -> str:
+    """`soap 0.001 (grids 0.01), cosine, 333 steps of 4096`."""
+    settings = row["settings"]
+    optimizer, schedule = (
+        part if isinstance(part, str) else str(part["type"]) for part in (settings["optimizer"], settings["schedule"])
+    )
+    of_grids = settings.get("lr_encoding")
+    rate = f"{settings['lr']:g}" + (f" (grids {of_grids:g})" if of_grids else "")
+    return f"{optimizer} {rate}, {schedule}, {row['steps']} steps of {settings['batch']}"
+
+
 def claims_table() -> str:
     every, conditions = together("claims")
     rows = {row["claim"]: row for row in every}
@@ -536,6 +564,9 @@ def results() -> str:
         quality_table("own size"),
         "### Every family at equal time and equal parameters",
         quality_table("equal parameters"),
+        "### Recipes, in equal time",
+        "`recipes.py` says how; seconds are those of one thread of a quiet machine.",
+        recipes_table(),
         "### What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]

@@ -56,7 +56,8 @@ def forecast_line(forecast: Forecast, plan: FitPlan) -> str:
 def plan_text(plan: FitPlan, output: str, forecast: Forecast | None) -> str:
     """The lines of --dry-run. output: name of the model file."""
     settings = plan.settings
-    rest = f"batch {settings.batch}, learning rate {settings.lr:g}"
+    rest = f"batch {settings.batch}, learning rate {settings.lr:g}, {settings.optimizer.type_name}"
+    rest += f", {settings.schedule.type_name}"
     lines = [plan_line(plan), f"would write {printable(output)}; {rest}"]
     return "\n".join(lines if forecast is None else [*lines, forecast_line(forecast, plan)])
 

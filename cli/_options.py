@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inr.core.errors import UsageError
 from inr.core.files import descriptor_of
+
+if TYPE_CHECKING:
+    from inr.fields import RecipeName
 
 INPUT, VIEW, RATE, MODEL, TRAINING, OUTPUT, MACHINE, OTHER = GROUPS = (
     "Input",
@@ -42,6 +45,10 @@ def complete_job(incomplete: str) -> list[str]:
 
 def complete_format(incomplete: str) -> list[str]:
     return _registered("exporters", incomplete)
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    return [name for name in ("best", "paper") if name.startswith(incomplete)]
 
 
 def complete_device(incomplete: str) -> list[str]:
@@ -196,6 +203,15 @@ ModelSize = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+Recipe = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Settings where no other option gives them: best, found by a search, or paper, those of the source.",
+        autocompletion=complete_recipe,
+        rich_help_panel=TRAINING,
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option("--lr", metavar="RATE", help="Learning rate. Default: the family's.", rich_help_panel=TRAINING),
@@ -339,6 +355,13 @@ def fit_flags(
         "dtype": dtype,
     }
     return {key: value for key, value in flags.items() if value is not None}
+
+
+def recipe(name: str) -> RecipeName:
+    """The name of a recipe. UsageError for any other."""
+    if name not in ("best", "paper"):
+        raise UsageError(f"--recipe is {name!r}, expected best or paper")
+    return "best" if name == "best" else "paper"
 
 
 def signal_options(settings: list[str] | None) -> dict[str, str]:

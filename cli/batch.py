@@ -56,6 +56,7 @@ def batch(
     config: options.ConfigFile = None,
     init: options.Init = None,
     fresh: options.Fresh = None,
+    recipe: options.Recipe = "best",
     steps: options.Steps = None,
     time: options.Time = None,
     target_psnr: Annotated[
@@ -140,6 +141,7 @@ def batch(
     flags = options.fit_flags(steps, time, target_psnr, lr, samples, seed, track_ntk=track_ntk)
     flags |= {key: value for key, value in codec_flags.items() if value is not None}
     given = {"kind": kind, "field": field, "set": list(settings or []), "fresh": fresh, "flags": flags}
+    given["recipe"] = "" if recipe == "best" else options.recipe(recipe)
     with machine(device, threads, backend) as chosen:
         import torch
 

@@ -49,6 +49,7 @@ def compare(
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
+    recipe: options.Recipe = "best",
     steps: Annotated[
         int | None,
         typer.Option(metavar="N", help="Steps of each. Default: the families'.", rich_help_panel=options.TRAINING),
@@ -96,6 +97,7 @@ def compare(
     options.check_count("--seed", seed, least=0)
     if intrinsic is not None and not 0 < intrinsic < 1:
         raise UsageError(f"--intrinsic is {intrinsic:g}, expected a number between 0 and 1")
+    named = options.recipe(recipe)
     with machine(device, threads, backend) as chosen:
         from inr.fields import FIELDS
         from inr.report import draw_comparison
@@ -114,7 +116,7 @@ def compare(
         out.note(f"{len(families)} families, {budget.text()}, seed {seed}, {chosen}")
         listener = _Listener(families, is_shown=not (no_progress or is_quiet), time_s=budget.time_s)
         with listener:
-            result = run(signal, families, budget, {"seed": seed}, device=chosen, on_progress=listener)
+            result = run(signal, families, budget, {"seed": seed}, recipe=named, device=chosen, on_progress=listener)
             found = {} if intrinsic is None else _dimensions(result, intrinsic, chosen, listener)
         if target is not None and result.entries:
             target.write(draw_comparison(result, target.suffix(".png")))

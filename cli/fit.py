@@ -37,6 +37,7 @@ def fit(
     config: options.ConfigFile = None,
     init: options.Init = None,
     fresh: options.Fresh = None,
+    recipe: options.Recipe = "best",
     steps: options.Steps = None,
     time: options.Time = None,
     target_psnr: Annotated[
@@ -107,6 +108,7 @@ def fit(
     \b
     inr fit photo.png -o photo.safetensors --render fitted.png
     inr fit photo.png --field siren --time 30s
+    inr fit photo.png --field siren --recipe paper
     inr fit photo.png --params 50000
     inr fit photo.png --size 100k
     inr fit cello.wav --target-psnr 45
@@ -139,7 +141,9 @@ def fit(
         others = [text for text in settings or [] if not text.startswith("signal.")]
         start = Start.of(init, fresh)
         if resume is not None:
-            check_resume(start, has_settings=bool(flags or field or others or config or params or size))
+            check_resume(
+                start, has_settings=bool(flags or field or others or config or params or size or recipe != "best")
+            )
         chosen = picked if group is None else group.device
         given = source(input)
         request = FitRequest.of(
@@ -150,6 +154,7 @@ def fit(
             flags,
             kind,
             None if start.init is None else start.init.field.config,
+            options.recipe(recipe),
         )
         signal = load_signal(given, request.kind, request.signal_options)
         target = OutputTarget.of(output, f"{given.stem}.safetensors", force=force_all, suffixes=(".safetensors",))

@@ -11,7 +11,7 @@ from torch import Generator
 from inr.core import device as _device
 from inr.core.config import parse
 from inr.core.domain import Spec
-from inr.fields import Field, FieldConfig
+from inr.fields import Field, FieldConfig, RecipeName
 from inr.fitting import Fit, FitConfig, Progress
 from inr.mesh import MeshResult, mesh_of_fit
 from inr.ntk import observers_of
@@ -28,6 +28,7 @@ def fit(
     field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
+    recipe: RecipeName = "best",
     init: Fit | str | Path | None = None,
     fresh: str | None = None,
     resume: str | Path | None = None,
@@ -43,6 +44,8 @@ def fit(
         settings: fit settings: {"steps": 500, "time_s": 30.0, "target_psnr_db": 38.0, "track_ntk": 0.1, "seed": 1,
         ...}.
             Others default to the family's recipe.
+        recipe: "best", which a search has found for the kind of signal, or "paper": optimizer, rate, batch and steps of
+            the family's source.
         init: a fit of the same family, a learned initialisation, or its file: the run starts at its parameters.
         fresh: choose a frequency setting by the signal's spectrum: "auto", or "activation.omega=30,60,90".
         resume: a checkpoint folder: continue that run with its settings.
@@ -69,7 +72,7 @@ def fit(
         ((128, 192, 3), dtype('float32'))
         >>> fit.save("photo.safetensors")
     """
-    has_settings = field is not None or settings is not None
+    has_settings = field is not None or settings is not None or recipe != "best"
     start = Start.of(init, fresh)
     if resume is not None:
         check_resume(start, has_settings=has_settings)
@@ -78,7 +81,7 @@ def fit(
     if resume is not None:
         plan = FitPlan.resume(Path(resume), loaded, device=chosen, observers=observers_of)
     else:
-        plan = FitPlan.of(loaded, field, settings, start=start, device=chosen, observers=observers_of)
+        plan = FitPlan.of(loaded, field, settings, recipe=recipe, start=start, device=chosen, observers=observers_of)
     return plan.fit(on_progress)
 
 
@@ -196,6 +199,7 @@ def compare(
     fields: Sequence[str | Mapping[str, Any] | FieldConfig] | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
+    recipe: RecipeName = "best",
     params: int | None = None,
     time_s: float | None = None,
     steps: int | None = None,
@@ -207,6 +211,7 @@ def compare(
         signal: a file's path, `analytic:NAME`, or a loaded `Signal`.
         fields: families, each as `field` of `fit`; by default all.
         settings: of every fit, on top of each family's own, as for `fit`.
+        recipe: as for `fit`, of all families.
         params: parameters of each field, at most: its size settings are chosen by counting.
         time_s: seconds for each fit.
         steps: steps of each fit.
@@ -229,7 +234,9 @@ def compare(
     loaded = signal if isinstance(signal, Signal) else load_signal(signal)
     budget = FitBudget(params, time_s, steps)
     picked = _device.pick(device)[0]
-    return compare_workflow.compare(loaded, fields, budget, settings, device=picked, observers=observers_of)
+    return compare_workflow.compare(
+        loaded, fields, budget, settings, recipe=recipe, device=picked, observers=observers_of
+    )
 
 
 def convert(

@@ -26,12 +26,13 @@ class FitJob(JobKind):
     """Fit a field. All settings are optional, see `FitRequest`.
 
     kind, field: names. config: a document of sections. set: list of `section.key=value`. flags: settings of the fit by
-    name (steps, time_s, lr ...). init: path of a model to start from. fresh: text for `choose_frequency`.
+    name (steps, time_s, lr ...). recipe: best or paper. init: path of a model to start from. fresh: text for
+    `choose_frequency`.
     """
 
     suffix: ClassVar[str] = ".safetensors"
     keys: ClassVar[frozenset[str]] = frozenset(
-        {"kind", "field", "config", "set", "flags", "init", "init_sha256", "fresh"}
+        {"kind", "field", "config", "set", "flags", "recipe", "init", "init_sha256", "fresh"}
     )
     flags: ClassVar[frozenset[str]] = frozenset(setting.name for setting in dataclasses.fields(FitConfig))
 
@@ -85,4 +86,5 @@ def _request(source: Source, settings: Mapping[str, Any], start: Fit | None) -> 
         settings.get("flags", {}),
         settings.get("kind"),
         None if start is None else start.field.config,
+        settings.get("recipe", "best"),
     )

@@ -1,5 +1,6 @@
 """Fields: the base class, and one file per family."""
 
 from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
+from inr.fields._recipe import BestRecipe, RecipeName
 
-__all__ = ["FIELDS", "Deviation", "Field", "FieldConfig"]
+__all__ = ["FIELDS", "BestRecipe", "Deviation", "Field", "FieldConfig", "RecipeName"]

@@ -13,8 +13,10 @@ from torch import Generator, Tensor, nn
 
 from inr.core.config import Config
 from inr.core.domain import Spec
+from inr.core.errors import unknown_name
 from inr.core.registry import Registry
 from inr.core.samples import DataDependentInit, Samples
+from inr.fields._recipe import BestRecipe, RecipeName
 
 FIELDS: Registry[type[FieldConfig]] = Registry("field", "inr.fields")
 
@@ -120,12 +122,14 @@ class Deviation:
 class FieldConfig(Config):
     """Settings of a field family. Its docstring's first line is what `inr fields` prints.
 
-    paper: the source, in one line. deviations: where the family differs from it on purpose.
+    paper: the source, in one line. deviations: where the family differs from it on purpose. best: the recipe that a
+    search has found; None: `recipe` states one.
     """
 
     slot: ClassVar[Registry[type[FieldConfig]]] = FIELDS
     paper: ClassVar[str]
     deviations: ClassVar[tuple[Deviation, ...]] = ()
+    best: ClassVar[BestRecipe | None] = None
 
     @abstractmethod
     def build(self, spec: Spec, generator: Generator) -> Field:
@@ -148,9 +152,16 @@ class FieldConfig(Config):
         return self
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Default fit settings of this family for a signal (a partial `FitConfig` document)."""
-        return {}
+        """The best fit settings that are known for this family and a signal (a partial `FitConfig` document)."""
+        return {} if self.best is None else self.best.settings(spec)
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Fit settings of the family's source: its optimizer, rates, schedule, batch and steps, without a change."""
         return self.recipe(spec)
+
+    def named_recipe(self, name: RecipeName, spec: Spec) -> Mapping[str, Any]:
+        """`recipe` (best) or `paper_recipe` (paper). Raises UsageError for another name."""
+        recipes = {"best": self.recipe, "paper": self.paper_recipe}
+        if name not in recipes:
+            raise unknown_name("recipe", name, recipes)
+        return recipes[name](spec)

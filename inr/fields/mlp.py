@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,6 +20,7 @@ from inr.encodings import EncodingConfig, GridConfig, GridEncoding
 from inr.encodings.frequency import Frequency
 from inr.encodings.grid_start import start_from_samples
 from inr.fields._field import FIELDS, Field, FieldConfig
+from inr.fields._recipe import BestRecipe
 from inr.layers import ActivationConfig, BlockConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
 from inr.layers.activations.relu import Relu
 from inr.layers.blocks.affine import Affine
@@ -36,6 +37,7 @@ class Mlp(FieldConfig):
     """Freely composed network: choose encoding, linear layer, activation, block, assembly, head, initialiser."""
 
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739; Mildenhall et al. 2020, arXiv:2003.08934"
+    best: ClassVar[BestRecipe] = BestRecipe(lattice={"lr": 1e-3}, surface={"lr": 1e-3})
 
     encoding: EncodingConfig = param(Frequency(), "coordinates to features")
     width: int = param(256, "units H per hidden layer", ge=1, le=65536)
@@ -71,9 +73,6 @@ class Mlp(FieldConfig):
             and isinstance(self.head, LinearHeadConfig)
             and self.encoding.starts_from(spec)
         )
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return {"lr": 1e-3}
 
 
 class MlpField(Field):

@@ -10,6 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.standard import Kaiming
@@ -25,6 +26,13 @@ class ReluPe(Mlp):
     """
 
     paper: ClassVar[str] = "Mildenhall et al. 2020, arXiv:2003.08934"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={"optimizer": "soap", "lr": 3e-3, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        sound={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
+        shape={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
+        surface={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
+        record="recipes",
+    )
 
     depth: int = param(4, "layers before the last linear map", ge=0, le=1024)
     init: InitialiserConfig = param(Kaiming(distribution="normal"), "initialiser of the linear maps")
@@ -32,7 +40,3 @@ class ReluPe(Mlp):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """10,000 steps of all samples at SIREN's rate, without a schedule."""
         return {"lr": 1e-4, "steps": 10000, "schedule": "constant", "batch": n_samples(spec)}
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """FINER's rate for it, decaying tenfold."""
-        return {"lr": 1e-3, "steps": 1000, "schedule": "exponential"}

@@ -9,24 +9,28 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Sines, all_samples, lattice_or_points
+from inr.fields._periodic import Periodic, all_samples
+from inr.fields._recipe import BestRecipe
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
 
 
 @FIELDS.register("siren")
 @dataclass(frozen=True, kw_only=True)
-class Siren(Sines):
+class Siren(Periodic):
     """Network of sines: h' = sin(omega (W h + b)), first layer + 3 hidden of 256, linear output."""
 
     paper: ClassVar[str] = "Sitzmann et al. 2020, arXiv:2006.09661"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={"optimizer": "soap", "lr": 1e-3, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        volume={"optimizer": "soap", "lr": 5e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        sound={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        shape={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        record="recipes",
+    )
 
-    activation: ActivationConfig = param(Sine(), "omega = 30 in all layers")
+    activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """10,000 steps of all samples, of sounds 9001, at the paper's rate, without a schedule."""
-        return all_samples(spec, 9001 if spec.traits.is_waveform else 10000, {"lr": 1e-4, "schedule": "constant"})
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule; on lattices the paper uses all samples in every step (seconds each)."""
-        return lattice_or_points(spec, {"lr": 1e-4, "schedule": "constant"})
+        """10,000 steps of all samples at the paper's rate, without a schedule."""
+        return all_samples(spec, 10000, {"lr": 1e-4, "schedule": "constant"})

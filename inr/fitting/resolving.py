@@ -11,7 +11,7 @@ import torch
 from inr.assemblies import Body
 from inr.core.config import parse
 from inr.core.errors import UsageError
-from inr.fields import Field, FieldConfig
+from inr.fields import Field, FieldConfig, RecipeName
 from inr.fitting.losses import LOSSES
 from inr.fitting.samplers import SamplerConfig
 from inr.fitting.samplers.standard import Shuffled
@@ -44,19 +44,22 @@ def resolve(
     signal: Signal,
     field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
+    *,
+    recipe: RecipeName = "best",
 ) -> tuple[FieldConfig, FitConfig]:
     """The complete settings for a signal: what is given, then the family's recipe, then the defaults.
 
     field: by default the signal kind's own. settings: a FitConfig is taken as it is, without the family's recipe.
+    recipe: which of the family's, "best" or "paper".
     Raises ConfigError, which lists every problem, or UsageError for settings that do not suit the signal.
     """
     chosen = signal.default_field if field is None else field
     config = chosen if isinstance(chosen, FieldConfig) else parse(FieldConfig, chosen, "field")
     config = field_for(signal, config)
     if not isinstance(settings, FitConfig):
-        recipe = parse(FitConfig, config.recipe(signal.spec), "fit")
+        base = parse(FitConfig, config.named_recipe(recipe, signal.spec), "fit")
         is_limited = not ENDS.isdisjoint(settings or {})
-        settings = pursuing(parse(FitConfig, settings or {}, "fit", recipe), is_limited=is_limited)
+        settings = pursuing(parse(FitConfig, settings or {}, "fit", base), is_limited=is_limited)
     if settings.target_psnr_db is not None and signal.peak is None:
         raise UsageError(
             f"PSNR is not defined for a signal of kind {signal.kind!r}", "use `steps` or `time_s` to end the run"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from inr.core.config import override, parse, to_toml
 from inr.core.errors import InrError
 from inr.core.text import command
-from inr.fields import FieldConfig
+from inr.fields import FieldConfig, RecipeName
 from inr.fitting import LOSSES, Fit, FitConfig
 from inr.fitting.samplers.standard import Shuffled
 from inr.fitting.samplers.tiles import TilesConfig
@@ -24,8 +24,8 @@ ROUNDS = 8
 
 
 def command_of(fit: Fit, output: str) -> str | None:
-    """`inr fit IN -o OUT ...` with every setting that differs from the family's recipe; None if a single `inr fit`
-    cannot make it. Options of the signal (`--set signal.*`) are not in model files."""
+    """`inr fit IN -o OUT ...` with every setting that differs from the family's recipe, of the two that which says
+    more; None if a single `inr fit` cannot make it. Options of the signal (`--set signal.*`) are not in model files."""
     if fit.provenance.keys() - {"init"}:
         return None
     config, settings = fit.field.config, fit.settings
@@ -36,7 +36,10 @@ def command_of(fit: Fit, output: str) -> str | None:
         if init is not None:
             words += ["--init", str(init["file"] or "INIT")]
         words += [word for text in assignments for word in ("--set", f"field.{text}")]
-        words += _fit_settings(settings, _recipe(fit, settings))
+        names: tuple[RecipeName, ...] = get_args(RecipeName)
+        by_recipe = {name: _fit_settings(settings, _recipe(fit, settings, name)) for name in names}
+        nearest = min(names, key=lambda name: len(by_recipe[name]))
+        words += ([] if nearest == "best" else ["--recipe", nearest]) + by_recipe[nearest]
     except InrError:
         return None
     return command(*words)
@@ -72,9 +75,9 @@ def _field_settings(config: FieldConfig, fit: Fit) -> list[str]:
     return found
 
 
-def _recipe(fit: Fit, settings: FitConfig) -> FitConfig:
-    """The settings of the fit if no option was given."""
-    recipe = parse(FitConfig, fit.field.config.recipe(fit.spec), "fit")
+def _recipe(fit: Fit, settings: FitConfig, name: RecipeName) -> FitConfig:
+    """The settings of the fit if no option but that of the recipe was given."""
+    recipe = parse(FitConfig, fit.field.config.named_recipe(name, fit.spec), "fit")
     loss = recipe.loss or LOSSES[fit.kind.loss]()
     is_tiled = isinstance(settings.sampler, TilesConfig) and recipe.sampler == Shuffled()
     return dataclasses.replace(recipe, loss=loss, sampler=TilesConfig() if is_tiled else recipe.sampler)

@@ -12,7 +12,7 @@ import torch
 
 from inr.core.config import parse
 from inr.core.errors import InrError, UsageError
-from inr.fields import FIELDS, FieldConfig
+from inr.fields import FIELDS, FieldConfig, RecipeName
 from inr.fitting import Fit, Progress, Run, resolve
 from inr.fitting.observer import Observers
 from inr.signals import Signal
@@ -98,6 +98,7 @@ def compare(
     budget: FitBudget | None = None,
     settings: Mapping[str, Any] | None = None,
     *,
+    recipe: RecipeName = "best",
     measurements: int = MEASUREMENTS,
     device: torch.device | None = None,
     observers: Observers | None = None,
@@ -106,6 +107,7 @@ def compare(
     """Fit families one after the other, each with its own recipe, and rank them.
 
     fields: names, documents or configs; None: every registered family. settings: of every fit, over its recipe (seed).
+    recipe: the families' "best", or their "paper"s'.
     measurements: how often the whole signal is measured, for the curve of a fit; 1: at its end only.
     observers: of every run, see `FitPlan`.
     The seconds exclude measuring and compiling kernels: before each fit one step of a discarded run compiles them. A
@@ -119,7 +121,9 @@ def compare(
     for config in configs:
         name = config.type_name
         try:
-            entries.append(_entry(signal, config, budget, settings or {}, measurements, device, observers, on_progress))
+            entries.append(
+                _entry(signal, config, budget, settings or {}, recipe, measurements, device, observers, on_progress)
+            )
         except InrError as error:
             refused[name] = error.message
         except (MemoryError, RuntimeError, ValueError) as error:  # one family's failure does not end the comparison
@@ -138,6 +142,7 @@ def _entry(
     config: FieldConfig,
     budget: FitBudget,
     settings: Mapping[str, Any],
+    recipe: RecipeName,
     measurements: int,
     device: torch.device | None,
     observers: Observers | None,
@@ -147,7 +152,7 @@ def _entry(
     if budget.params is not None and count_parameters(config.resolve(signal.spec), signal.spec) != budget.params:
         fitting = sized(config, signal.spec, budget.params)
         config, sizes = fitting.config, fitting.settings
-    config, fit_config = resolve(signal, config, settings)
+    config, fit_config = resolve(signal, config, settings, recipe=recipe)
     if fit_config.steps != 0:
         if budget.time_s is not None:
             fit_config = dataclasses.replace(fit_config, steps=budget.steps, time_s=budget.time_s)

@@ -12,7 +12,7 @@ import torch
 
 from inr.core.config import parse
 from inr.core.errors import UsageError
-from inr.fields import FieldConfig
+from inr.fields import FieldConfig, RecipeName
 from inr.fitting import Fit, FitConfig, Progress, Run, resolve, resume
 from inr.fitting.distributed import ProcessGroup
 from inr.fitting.observer import Observers
@@ -53,6 +53,7 @@ class FitPlan:
         field: str | Mapping[str, Any] | FieldConfig | None = None,
         settings: Mapping[str, Any] | FitConfig | FitRequest | None = None,
         *,
+        recipe: RecipeName = "best",
         n_params: int | None = None,
         start: Start = RANDOM_START,
         device: torch.device | None = None,
@@ -61,7 +62,8 @@ class FitPlan:
     ) -> FitPlan:
         """The plan of a new run.
 
-        field: by default that of `init`, or the signal kind's own. settings: a FitRequest has settings in layers.
+        field: by default that of `init`, or the signal kind's own. settings: a FitRequest has settings in layers, and
+        the name of a recipe. recipe: the family's "best", or its "paper"'s.
         n_params: parameters at most, to which the field's size settings are adapted (`sized`).
         Raises ConfigError, which lists every wrong setting, or UsageError for what does not suit the signal.
         """
@@ -76,7 +78,7 @@ class FitPlan:
             config = frequency.config
         if isinstance(settings, FitRequest):
             settings = settings.fit_settings(signal, config)
-        config, settings = resolve(signal, config, settings)
+        config, settings = resolve(signal, config, settings, recipe=recipe)
         return cls(signal, config, settings, device, group, start, frequency, observers)
 
     @classmethod
@@ -118,13 +120,14 @@ def fit(
     field: str | Mapping[str, Any] | FieldConfig | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
+    recipe: RecipeName = "best",
     start: Start = RANDOM_START,
     device: torch.device | None = None,
     observers: Observers | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
     """Fit a field to a signal. Arguments and errors are those of `FitPlan.of`."""
-    plan = FitPlan.of(signal, field, settings, start=start, device=device, observers=observers)
+    plan = FitPlan.of(signal, field, settings, recipe=recipe, start=start, device=device, observers=observers)
     return plan.fit(on_progress)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from inr.core.config import override, parse, read_toml
 from inr.core.errors import ConfigError, UsageError, did_you_mean
-from inr.fields import FieldConfig
+from inr.fields import FieldConfig, RecipeName
 from inr.fitting import FitConfig
 from inr.fitting.resolving import ENDS, field_for, pursuing
 from inr.signals import Signal, Source
@@ -22,7 +22,7 @@ class FitRequest:
     """Settings in layers; each wins over those after it: flags, assignments, a document, the family's recipe, defaults.
 
     field: not resolved. fit_document: settings of the fit. assignments: `lr=0.01`. flags: settings of the fit by name.
-    signal_options, kind: how the signal is loaded.
+    signal_options, kind: how the signal is loaded. recipe: which of the family's.
     """
 
     field: FieldConfig
@@ -31,6 +31,7 @@ class FitRequest:
     flags: Mapping[str, Any]
     signal_options: Mapping[str, str]
     kind: str | None
+    recipe: RecipeName = "best"
 
     @classmethod
     def of(
@@ -42,11 +43,13 @@ class FitRequest:
         flags: Mapping[str, Any],
         kind: str | None,
         init: FieldConfig | None = None,
+        recipe: RecipeName = "best",
     ) -> FitRequest:
         """Check everything that can be checked without the signal. Raises ConfigError with every problem.
 
         default_field: the family for a kind and its options, if none is named. config: a document of sections, as
         `read_config` returns it. settings: `section.key=value`. init: the field's settings of a model to start from.
+        recipe: "best" or "paper".
         """
         problems: list[str] = []
         document = {} if config is None else _known_sections(config, problems)
@@ -73,16 +76,18 @@ class FitRequest:
             override(checked, assigned["fit"], "fit")
         with collecting(problems):
             parse(FitConfig, flags, "fit")
+        if recipe not in get_args(RecipeName):
+            problems.append(f"`recipe` is {recipe!r}, expected one of {', '.join(get_args(RecipeName))}")
         if problems or parsed is None:
             raise ConfigError(problems, "inr fields NAME lists a family's settings")
-        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind)
+        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind, recipe)
 
     def fit_settings(self, signal: Signal, field: FieldConfig) -> FitConfig:
         """The layers of the fit's settings, merged. field: whose recipe it is, not resolved.
 
         A time limit without a number of steps replaces the recipe's steps. Raises UsageError if nothing limits the run.
         """
-        fit = parse(FitConfig, field_for(signal, field).recipe(signal.spec), "fit")
+        fit = parse(FitConfig, field_for(signal, field).named_recipe(self.recipe, signal.spec), "fit")
         is_closed_form = fit.steps == 0
         if "time_s" in self.flags and not self._sets("steps") and not is_closed_form:
             fit = dataclasses.replace(fit, steps=None)

@@ -7,6 +7,7 @@ import signal
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,7 +182,24 @@ def test_option_wins_over_set_wins_over_config_wins_over_preset(picture: Path) -
     args = ("fit", picture, "--config", "c.toml", "--set", "fit.batch=20", "--set", "fit.seed=4", "--seed", "5")
     fit = tomllib.loads(invoke(*args, "--print-config").stdout)["fit"]
     assert (fit["lr"], fit["batch"], fit["seed"]) == (0.5, 20, 5)
-    assert tomllib.loads(invoke("fit", picture, "--field", "siren", "--print-config").stdout)["fit"]["lr"] == 1e-4
+    assert tomllib.loads(invoke("fit", picture, "--field", "siren", "--print-config").stdout)["fit"]["lr"] == 1e-3
+
+
+def test_a_recipe_is_chosen_and_other_options_win_over_it(picture: Path) -> None:
+    def settings(*words: str) -> dict[str, Any]:
+        printed = invoke("fit", picture, "--field", "siren", "--print-config", *words).stdout
+        found: dict[str, Any] = tomllib.loads(printed)["fit"]
+        return found
+
+    paper = settings("--recipe", "paper")
+    assert (paper["lr"], paper["steps"], paper["optimizer"]["type"]) == (1e-4, 10000, "adam")
+    assert settings("--recipe", "best") == settings()
+    assert settings()["optimizer"]["type"] == "soap"
+    assert settings("--recipe", "paper", "--steps", "7") == {**paper, "steps": 7}
+    assert "soap" in invoke("fit", picture, "--field", "siren", "--dry-run").stdout
+    refused = invoke("fit", picture, "--recipe", "worst")
+    assert (refused.exit_code, "best or paper" in refused.stderr) == (2, True)
+    assert invoke("fit", picture, "--resume", "nowhere", "--recipe", "paper").exit_code == 2
 
 
 @pytest.mark.parametrize(("text", "time_s"), [("30", 30.0), ("30s", 30.0), ("2m", 120.0), ("1.5h", 5400.0)])

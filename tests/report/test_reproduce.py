@@ -26,6 +26,7 @@ QUIET = ("--threads", "1", "--no-progress", "-q", "--device", "cpu")
         ),
         ("--steps", "3", "--set", "field.encoding.levels=2", "--set", "field.encoding.finest=9,7"),
         ("--field", "siren", "--steps", "5", "--set", "field.width=16", "--set", "fit.loss=l1", "--set", "fit.ema=0.9"),
+        ("--field", "siren", "--recipe", "paper", "--steps", "5", "--set", "field.width=16"),
     ],
 )  # fmt: skip
 def test_the_command_gives_the_same_bytes(words: Sequence[str], picture: Path) -> None:  # noqa: F811
@@ -55,6 +56,13 @@ def test_defaults_are_not_repeated(picture: Path) -> None:  # noqa: F811
     assert command_of(fit, "m.safetensors") == (
         "inr fit a.png -o m.safetensors --field siren --set field.width=16 --steps 1"
     )
+
+
+def test_the_nearer_recipe_is_named(picture: Path) -> None:  # noqa: F811
+    signal, field = inr.load_signal(picture), {"type": "siren", "width": 16}
+    fit = inr.fit(signal, field, {"steps": 1}, recipe="paper", device="cpu")
+    command = command_of(fit, "m.safetensors")
+    assert command == "inr fit a.png -o m.safetensors --field siren --set field.width=16 --recipe paper --steps 1"
 
 
 def test_a_fit_of_another_model_has_no_command(picture: Path) -> None:  # noqa: F811

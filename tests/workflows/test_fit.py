@@ -10,6 +10,7 @@ import torch
 
 import inr
 from inr.core.errors import ConfigError, UsageError
+from inr.fields import RecipeName
 from inr.fitting import FitConfig, Progress, save_checkpoint
 from inr.signals import Source
 from inr.signals.array import Array
@@ -19,6 +20,7 @@ from inr.workflows.start import Start
 
 FIELD = {"type": "siren", "width": 8, "depth": 2}
 SETTINGS = {"steps": 6, "batch": 60}
+RECIPES: tuple[RecipeName, ...] = ("best", "paper")
 
 
 def waves(n: int = 12) -> Array:
@@ -51,6 +53,15 @@ def test_layers_win_over_each_other_in_order() -> None:
 def test_a_time_limit_alone_ends_the_run_alone(settings: tuple[str, ...], steps: int | None) -> None:
     request = request_of(*settings, time_s=1.0)
     assert FitPlan.of(waves(), request.field, request).settings.steps == steps
+
+
+def test_a_recipe_is_chosen_by_name() -> None:
+    plain, paper = (FitPlan.of(waves(), FIELD, recipe=name).settings for name in RECIPES)
+    assert paper.lr == 1e-4 != plain.lr
+    request = FitRequest.of(lambda kind, options: "siren", None, None, (), {}, None, recipe="paper")
+    assert FitPlan.of(waves(), request.field, request).settings.lr == 1e-4
+    with pytest.raises(ConfigError, match="recipe"):
+        FitRequest.of(lambda kind, options: "siren", None, None, (), {}, None, recipe="worst")  # type: ignore[arg-type]  # the error is what is tested
 
 
 def test_a_run_without_an_end_is_refused() -> None:

@@ -96,7 +96,7 @@ class WeightsProfile(Profile):
                 return config, TrainingSettings(n_steps, BATCH, lr, has_soap=True)
             has_soap = n_steps >= FEWEST_STEPS_SOAP
             return config, TrainingSettings(n_steps, BATCH, LR, has_soap=has_soap, weight_decay=DECAY)
-        recipe = config.recipe(spec)
+        recipe = config.paper_recipe(spec)
         lr = float(recipe.get("lr", LR))
         return config, TrainingSettings(n_steps, BATCH, lr if recipe.get("steps") != 0 else lr / 10)
 
@@ -112,7 +112,7 @@ class WeightsProfile(Profile):
         """
         teacher = teacher_of(model, model.source)
         config = model.field.config
-        recipe = config.recipe(model.spec)
+        recipe = config.paper_recipe(model.spec)
         training = TrainingSettings(
             steps_of(effort, STEPS // 4), BATCH, float(recipe.get("lr", LR)) / 2, lr_table=0.02, is_fresh=False
         )
