@@ -15,18 +15,21 @@ from inr.core.domain import Spec
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
+START = 1e-4
+"""Range of a shift's initial entries: that of NeuRBF's other features."""
+
 
 @ENCODINGS.register("concat")
 @dataclass(frozen=True, kw_only=True)
 class Concat(EncodingConfig):
-    """e = [first(x), second(x)] + shift. Either may itself be a concatenation.
+    """e = [first(x), second(x)] + shift. Either may itself be a concatenation. The shift starts at U(+-1e-4).
 
     If the two behave differently outside the unit box, x is clamped to it.
     """
 
     first: EncodingConfig | None = param(None, "first encoding; none: identity")
     second: EncodingConfig | None = param(None, "second encoding; none: frequency")
-    has_shift: bool = param(False, "add a trained vector, initially 0 (NeuRBF)")
+    has_shift: bool = param(False, "add a trained vector (NeuRBF)")
 
     def resolve(self, spec: Spec) -> Self:
         first, second = self.first or ENCODINGS["identity"](), self.second or ENCODINGS["frequency"]()
@@ -47,7 +50,9 @@ class ConcatEncoding(Encoding, HasGradientFactors):
         self.smoothness = min(self.first.smoothness, self.second.smoothness)
         self.boundary = self.first.boundary if self.first.boundary == self.second.boundary else "clamp"
         self.pad_value = self.second.pad_value
-        self.shift = nn.Parameter(torch.zeros(self.d_out)) if config.has_shift else None
+        self.shift = None
+        if config.has_shift:
+            self.shift = nn.Parameter(torch.empty(self.d_out).uniform_(-START, START, generator=generator))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._inside(x)

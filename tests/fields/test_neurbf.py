@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from inr.encodings.concat import Concat, ConcatEncoding
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.encodings.identity import Identity
 from inr.encodings.rbf import Rbf, RbfEncoding
-from inr.fields import FIELDS, FieldConfig
+from inr.fields import FieldConfig
 from inr.fields.mlp import MlpField
 from inr.fields.neurbf import NeuRbf
 from inr.fitting import Run, resolve
@@ -25,9 +26,147 @@ from inr.kernels.radial import radial
 from inr.layers.activations.skip_sine import SkipSine
 from inr.signals.array import Array
 from tests.assertions import assert_near, assert_same_bytes
+from tests.fields.hash_levels import hash_levels, scales
+from tests.published import AnyValues, Parameters, PublishedFamily, Uniform, check, linear
+from tests.published import Array as Numbers
 
 PICTURE = Spec("image", 2, 3, (96, 64))
 SPACE = Spec("shape", 3, 1)
+
+
+SQUARE = Spec("image", 2, 3, (64, 64))
+
+
+def _near(p: Parameters, x: Numbers, count: int) -> tuple[Numbers, Numbers]:
+    """Indices [N, K] of the nearest centres, and offsets [N, K, D] from them."""
+    offset = x[:, None] - p["body.encoding.second.centres"]
+    nearest = np.argsort((offset**2).sum(-1), -1)[:, :count]
+    return nearest, np.take_along_axis(offset, nearest[..., None], 1)
+
+
+def _kernel_features(p: Parameters, phi: Numbers, nearest: Numbers, m: Numbers) -> Numbers:
+    """sum_k w_k sin(phi_k m), with phi divided by its sum."""
+    phi = phi / (phi.sum(-1, keepdims=True) + 1e-8)
+    return np.asarray((p["body.encoding.second.weight"][nearest] * np.sin(phi[..., None] * m)).sum(1))
+
+
+def _network(p: Parameters, e: Numbers, mu: Numbers) -> Numbers:
+    """u = W e + b, then u + sin(u mu), then ReLU, then a linear map."""
+    u = linear(p, "body.blocks.0.linear", e + p["body.encoding.shift"])
+    h = u + np.sin(u * mu)
+    return linear(p, "body.last", np.maximum(linear(p, "body.blocks.1.linear", h), 0))
+
+
+def _picture(p: Parameters, x: Numbers) -> Numbers:
+    """4 kernels 1 / (1 + d^T S d) with frequencies 2^-3 to 2^4 (2^12 by default), mu from 1 to 1000."""
+    nearest, offset = _near(p, x, 4)
+    roots = p["body.encoding.second.roots"][nearest]
+    phi = 1 / (1 + ((roots @ offset[..., None]) ** 2).sum((-1, -2)))
+    kernels = _kernel_features(p, phi, nearest, 2.0 ** np.linspace(-3, 4, 32))
+    grid = hash_levels(p["body.encoding.first.table"], x, scales(16, 2, 2), 24)
+    return _network(p, np.concatenate([grid, kernels], -1), 10.0 ** np.linspace(0, 3, 64))
+
+
+def _distance(p: Parameters, x: Numbers) -> Numbers:
+    """8 kernels prod_d max(1 - |d_d| s, 0) with frequencies 1 to 8, mu from 30 to 300."""
+    nearest, offset = _near(p, x, 8)
+    s = p["body.encoding.second.roots"][nearest]
+    phi = np.maximum(1 - np.abs(offset * s[..., None]), 0).prod(-1)
+    kernels = _kernel_features(p, phi, nearest, 2.0 ** np.linspace(0, 3, 16))
+    grid = hash_levels(p["body.encoding.first.table"], x, scales(16, 128 ** (1 / 15), 16), 15)
+    return _network(p, np.concatenate([grid, kernels], -1), 30 * 10.0 ** np.linspace(0, 1, 64))
+
+
+PUBLISHED = (
+    PublishedFamily(
+        config=NeuRbf(),
+        source="oppo-us-research/NeuRBF, main_img_div2k.py",
+        spec=SQUARE,
+        small=("encoding.second.n_kernels=40", "encoding.second.high=16"),
+        forward=_picture,
+        tolerance=1e-5,  # factors are float32
+        initial={
+            "body.encoding.first.table": Uniform(-1e-4, 1e-4),
+            "body.encoding.second.weight": Uniform(-1e-4, 1e-4),
+            "body.encoding.shift": Uniform(-1e-4, 1e-4),
+            "body.encoding.second.*": AnyValues(),  # k-means of the signal
+            "body.blocks.0.linear.*": Uniform(-1 / 6, 1 / 6),
+            "body.*": Uniform(-1 / 8, 1 / 8),
+        },
+        settings={
+            "field.width": 64,
+            "field.depth": 2,
+            "field.encoding.first.levels": 2,
+            "field.encoding.first.features": 2,
+            "field.encoding.first.log2_table": 24,
+            "field.encoding.first.base": 16,
+            "field.encoding.first.finest": [32, 32],
+            "field.encoding.second.features": 32,
+            "field.encoding.second.neighbours": 4,
+            "field.encoding.second.kernel": "inverse_quadric",
+            "field.encoding.second.shape": "full",
+            "field.encoding.second.low": 1 / 8,
+            "field.encoding.second.high": 4096,
+            "field.encoding.second.iterations": 10,
+            "field.activation.low": 1,
+            "field.activation.high": 1000,
+            "fit.optimizer.beta2": 0.99,
+            "fit.optimizer.eps": 1e-15,
+            "fit.lr": 1e-2,
+            "fit.lr_encoding": 5e-3,
+            "fit.schedule": "cosine",
+            "fit.schedule.end": 0.01,
+            "fit.batch": 2**18,
+            "fit.steps": 35_000,
+        },
+    ),
+    PublishedFamily(
+        config=NeuRbf(),
+        name="neurbf (distances)",
+        source="oppo-us-research/NeuRBF, configs/sdf.py",
+        spec=SPACE,
+        small=("encoding.second.n_kernels=40",),
+        forward=_distance,
+        tolerance=1e-5,
+        seeds=1,
+        initial={
+            "body.encoding.first.table": Uniform(-1e-4, 1e-4),
+            "body.encoding.second.weight": Uniform(-1e-4, 1e-4),
+            "body.encoding.shift": Uniform(-1e-4, 1e-4),
+            "body.encoding.second.*": AnyValues(),
+            "body.blocks.0.linear.*": Uniform(-1 / math.sqrt(32), 1 / math.sqrt(32)),
+            "body.*": Uniform(-1 / 8, 1 / 8),
+        },
+        settings={
+            "field.encoding.first.levels": 16,
+            "field.encoding.first.features": 1,
+            "field.encoding.first.log2_table": 15,
+            "field.encoding.first.base": 16,
+            "field.encoding.first.finest": [2048, 2048, 2048],
+            "field.encoding.second.features": 16,
+            "field.encoding.second.neighbours": 8,
+            "field.encoding.second.kernel": "tent",
+            "field.encoding.second.shape": "scalar",
+            "field.encoding.second.low": 1,
+            "field.encoding.second.high": 8,
+            "field.activation.low": 30,
+            "field.activation.high": 300,
+            "fit.optimizer.beta2": 0.99,
+            "fit.optimizer.eps": 1e-15,
+            "fit.lr": 1e-4,
+            "fit.lr_encoding": None,
+            "fit.schedule": "cosine",
+            "fit.schedule.end": 0.1,
+            "fit.batch": 2**18,
+            "fit.steps": 20_000,
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
+def test_it_is_the_published_family(statement: PublishedFamily) -> None:
+    check(statement)
 
 
 def _rbf(generator: torch.Generator, spec: Spec = PICTURE, **settings: Any) -> RbfEncoding:
@@ -87,12 +226,19 @@ def test_defaults_are_the_papers_for_pictures_and_space() -> None:
 
 
 @pytest.mark.parametrize("spec", [Spec("image", 2, 3, (256, 256)), Spec("audio", 1, 1, (44100,)), SPACE])
-def test_the_budget_is_that_of_the_default_hash_grid(spec: Spec) -> None:
+def test_the_number_of_parameters_is_that_of_an_instant_ngp_network(spec: Spec) -> None:
+    """16 levels of 2 features and 2 x 64 with biases. A kernel counts its symmetric shape once, as in the paper."""
+    d, c = spec.d_in, spec.d_out
+    grid = {"type": "hash_grid", "levels": 16, "base": 16, "growth": "instant_ngp"}
+    encoding = parse(EncodingConfig, {**grid, "log2_table": 24 if spec.shape else 15}).resolve(spec)
     with torch.device("meta"):
         field = NeuRbf().resolve(spec).build(spec, torch.Generator())
-        reference = FIELDS["hash_grid"]().resolve(spec).build(spec, torch.Generator())
-    stored = sum(t.numel() for t in field.state_dict().values())
-    assert reference.n_params - 64 < stored <= reference.n_params
+        entries = sum(p.numel() for p in encoding.build(d, torch.Generator()).parameters())
+    reference = entries + (32 + 64 + c) * 64 + (64 + 64 + c)
+    kernels = _second(field)
+    per_kernel = d + (d * (d + 1) // 2 if spec.shape else 1)
+    counted = field.n_params + per_kernel * len(kernels.centres)
+    assert reference - (kernels.d_out + per_kernel) < counted <= reference
 
 
 def test_settings_reach_the_parts_and_a_small_signal_gets_the_least_kernels() -> None:
