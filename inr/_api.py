@@ -245,6 +245,7 @@ def convert(
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     stages: int = 1,
+    features: float = 0.0,
     device: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
@@ -255,6 +256,7 @@ def convert(
         field: the new family, as for `fit`.
         settings: of the new fit, as for `fit`.
         stages: 1 to 8 equal parts of the run, from coarse targets to the model itself.
+        features: part of the run that first fits the model's last features, in [0, 1).
         device: as for `fit`.
         on_progress: as for `fit`.
 
@@ -263,7 +265,7 @@ def convert(
 
     Raises:
         ConfigError: settings are wrong; all of them are listed.
-        UsageError: `stages` is out of range, or the field cannot be fitted to such a signal.
+        UsageError: `stages` or `features` is out of range, or the field cannot be fitted to such a signal.
         UnreadableError: the file is not a model, or damaged.
 
     Examples:
@@ -280,6 +282,7 @@ def convert(
         field,
         settings,
         stages=stages,
+        features=features,
         name=name,
         device=picked,
         observers=observers_of,

@@ -15,6 +15,7 @@ from inr.fitting.observer import Observers
 from inr.fitting.samplers.standard import Shuffled
 from inr.fitting.teacher import Teacher, teacher_of
 from inr.fitting.warm_start import origin
+from inr.workflows.feature_distillation import feature_start
 from inr.workflows.fit import FitPlan
 from inr.workflows.start import Start
 
@@ -25,6 +26,7 @@ def distil(
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     stages: int = 1,
+    features: float = 0.0,
     name: str = "",
     device: torch.device | None = None,
     observers: Observers | None = None,
@@ -36,23 +38,33 @@ def distil(
     and as many uniform points, and the relative error for distances, on points of the teacher's own zero set, near it,
     and uniform. Both are functions on the same unit box, so samples do not shift. The recipe is the student's own.
 
-    stages: PVD distils deep features before outputs, which needs architectures that share them; what is the same for
-    any two fields is that coarse comes before fine. Of S stages, each with 1/S of the steps or time, stage k sees the
-    teacher under a Gaussian of 2^(S-2-k) samples (distances: uniform points only), the last sees the teacher itself.
+    stages: coarse before fine. Of S stages, each with 1/S of the steps or time, stage k sees the teacher under a
+    Gaussian of 2^(S-2-k) samples (distances: uniform points only), the last sees the teacher itself.
+    features: part of the steps or time that comes before, in which the student's last features are fitted to the
+    teacher's (`feature_start`). The paper: features of equal size in both networks; here: a linear map between them,
+    because families differ in width. The paper: their loss stays, with a weight that falls by 0.995 per step; here: it
+    ends, because nothing of that weight is left after a few hundred steps.
     name: the teacher's file, for the provenance. observers: of every stage, see `FitPlan`.
     Returns the student's Fit: its `metrics` are its fidelity to the teacher, not to the signal.
-    Raises UsageError for fewer than 1 or more than 8 stages, ConfigError for wrong settings.
+    Raises UsageError for fewer than 1 or more than 8 stages, for `features` outside [0, 1), and for fields without a
+    last linear map if features are distilled; ConfigError for wrong settings.
     """
     if not 1 <= stages <= 8:
         raise UsageError(f"`stages` is {stages}, expected 1 to 8")
+    if not 0 <= features < 1:
+        raise UsageError(f"`features` is {features:g}, expected at least 0 and less than 1")
     teacher = teacher_of(fit, name or fit.source)
     config, resolved = resolve(teacher, field, settings)
     if resolved.steps == 0:
-        stages = 1
-    shares = _shares(resolved, stages)
+        stages, features = 1, 0.0
+    shares = _shares(_part(resolved, 1 - features), stages)
     done, seconds = 0, 0.0
     outcome: Outcome = "done"
     before: Fit | None = None
+    if features:
+        share, shown = _part(resolved, features), _shifted(on_progress, 0, 0.0, resolved)
+        before = feature_start(teacher, config, share, device=device, observers=observers, on_progress=shown)
+        done, seconds = before.steps, before.seconds
     for k, share in enumerate(shares):
         stage = _stage(teacher, share, stages - 1 - k)
         run = FitPlan(stage, config, share, device, start=Start(before), observers=observers).begin()
@@ -70,6 +82,15 @@ def distil(
         provenance={"distilled_from": origin(fit, name)},
     )
     return dataclasses.replace(student, metrics=teacher.metrics(student))
+
+
+def _part(settings: FitConfig, share: float) -> FitConfig:
+    """Settings of a run with a share of the steps or time."""
+    if share == 1:
+        return settings
+    steps = None if settings.steps is None else max(1, round(share * settings.steps))
+    time_s = None if settings.time_s is None else share * settings.time_s
+    return dataclasses.replace(settings, steps=steps, time_s=time_s)
 
 
 def _stage(teacher: Teacher, settings: FitConfig, coarseness: int) -> Teacher:

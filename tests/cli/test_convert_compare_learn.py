@@ -41,6 +41,13 @@ def test_convert_reports_its_fidelity(model: Path, picture: Path) -> None:
     assert "psnr_db" in invoke("eval", printed["output"], picture).stdout
 
 
+def test_convert_fits_features_first(model: Path) -> None:
+    args = ("--field", "mlp", *SMALL, "--steps", "10", "--features", "0.5", "--json")
+    printed = document(invoke("convert", model, *args))
+    assert (printed["features"], printed["steps"], printed["outcome"]) == (0.5, 10, "done")
+    assert inr.load(printed["output"]).spec.d_out == inr.load(model).spec.d_out
+
+
 def test_a_converted_shape_can_be_meshed(shape_model: Path) -> None:
     smooth = ("--set", "field.width=32", "--set", "field.activation.omega=8", "--set", "field.depth=2")
     args = ("--field", "siren", *smooth, "--set", "fit.lr=0.005", "--set", "fit.batch=2048", "--steps", "200")
@@ -59,6 +66,7 @@ def test_a_converted_shape_can_be_meshed(shape_model: Path) -> None:
         (("none.safetensors", "--field", "siren"), 3, "no such file"),
         (("a.safetensors", "--field", "siren", "-o", "a.safetensors"), 2, "exists"),
         (("a.safetensors", "--field", "siren", *SMALL, "--stages", "0"), 2, "stages is 0"),
+        (("a.safetensors", "--field", "siren", *SMALL, "--features", "1"), 2, "features is 1"),
         (("a.safetensors", "--field", "siren", *SMALL, "--steps", "2", "--target-psnr", "90"), 1, "were not reached"),
     ],
 )
