@@ -30,7 +30,7 @@ from inr.kernels.hash_grid import Interpolation
 
 @lowers(IdentityEncoding)
 def _identity(module: IdentityEncoding, x: Value) -> Value:
-    return x.affine(module.config.high - module.config.low, module.config.low)
+    return x.affine(module.high - module.low, module.low)
 
 
 @lowers(FrequencyEncoding)

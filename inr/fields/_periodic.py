@@ -1,11 +1,11 @@
-"""Base of the families with periodic activations: raw coordinates, and a scaled first layer for sound."""
+"""Base of the families with periodic activations: raw coordinates, in a wider range for sines of sound."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from inr.core.config import param
 from inr.core.domain import Spec
@@ -15,24 +15,32 @@ from inr.fields._full_batch import n_samples
 from inr.fields._recipe import EIKONAL
 from inr.fields.mlp import Mlp
 
-AUDIO_OMEGA_FIRST = 3000.0
-"""The SIREN paper feeds sound as t in [-100, 100] with omega 30; on [-1, 1] that is omega 3000 in the first layer."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Periodic(Mlp):
-    """Default `omega_first` of the activation: 3000 for sound, else its `omega`."""
+    """Coordinates are in [-1, 1]."""
 
     encoding: EncodingConfig = param(Identity(), "coordinates to features")
     depth: int = param(4, "layers before the last linear map: the first and 3 hidden", ge=1, le=1024)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Sines(Periodic):
+    """`encoding.low` and `.high` are -1 and 1; for sound -100 and 100 as in SIREN's script, for `finer` -10 and 10."""
+
+    sound_range: ClassVar[float] = 100.0
+
     def resolve(self, spec: Spec) -> Self:
-        config = super().resolve(spec)
+        """Activations with an `omega_first` get omega for none, and sound its range."""
+        is_sine = hasattr(self.activation, "omega_first")
+        config = self
+        if is_sine and spec.traits.is_waveform and self.encoding == Identity():
+            config = dataclasses.replace(self, encoding=Identity(low=-self.sound_range, high=self.sound_range))
+        config = super(Sines, config).resolve(spec)
         activation: Any = config.activation
-        if getattr(activation, "omega_first", 0.0) is not None:
-            return config
-        omega_first = AUDIO_OMEGA_FIRST if spec.traits.is_waveform else activation.omega
-        return dataclasses.replace(config, activation=dataclasses.replace(activation, omega_first=omega_first))
+        if is_sine and activation.omega_first is None:
+            activation = dataclasses.replace(activation, omega_first=activation.omega)
+        return dataclasses.replace(config, activation=activation)
 
 
 def lattice_or_points(spec: Spec, lattice: Mapping[str, Any]) -> Mapping[str, Any]:

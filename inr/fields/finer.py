@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Sines, all_samples
 from inr.fields._recipe import BestRecipe
 from inr.layers import ActivationConfig
 from inr.layers.activations.finer import Finer as FinerActivationConfig
@@ -17,14 +17,16 @@ from inr.layers.activations.finer import Finer as FinerActivationConfig
 
 @FIELDS.register("finer")
 @dataclass(frozen=True, kw_only=True)
-class Finer(Periodic):
+class Finer(Sines):
     """Sines with variable period: h' = sin(omega (|z| + 1) z), z = W h + b, first layer + 3 hidden of 256.
 
     Biases of the first layer in +-k (`activation.first_bias`) select the band; the authors' picture script keeps
-    torch's default, and the paper explores k up to about 20.
+    torch's default, and the paper explores k up to about 20. Its authors have no script for sound; the range of its
+    coordinates is ours: the factor |z| + 1 squares it, to about the frequencies of SIREN's.
     """
 
     paper: ClassVar[str] = "Liu et al. 2024, arXiv:2312.02434"
+    sound_range: ClassVar[float] = 10.0
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={"optimizer": "soap", "lr": 1e-3, "schedule": "cosine", "batch": 4096, "steps": 1200},
         volume={"optimizer": "soap", "lr": 5e-4, "schedule": "cosine", "batch": 4096, "steps": 1200},
@@ -34,8 +36,8 @@ class Finer(Periodic):
         searched="siren",
     )
 
-    activation: ActivationConfig = param(FinerActivationConfig(), "omega_first none: 30, and 3000 for sound")
+    activation: ActivationConfig = param(FinerActivationConfig(), "omega = 30 in all layers")
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, decaying tenfold; 1000 steps of at most 16384 samples instead of 5000 full batches."""
-        return lattice_or_points(spec, {"lr": 5e-4, "schedule": "exponential"})
+        """5000 steps of all samples at the paper's rate, which falls tenfold."""
+        return all_samples(spec, 5000, {"lr": 5e-4, "schedule": "exponential"})

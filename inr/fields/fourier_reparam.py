@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Sines, lattice_or_points
 from inr.layers import ActivationConfig, LinearConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.linear.fourier_reparam import FourierReparam
@@ -20,7 +20,7 @@ from inr.layers.linear.fourier_reparam import FourierReparam
 
 @FIELDS.register("fourier_reparam")
 @dataclass(frozen=True, kw_only=True)
-class FourierReparamSiren(Periodic):
+class FourierReparamSiren(Sines):
     """SIREN whose hidden matrices are trained as coefficients on a fixed cosine basis, W = Lambda B.
 
     Any other family can use the same layers (`field.linear=fourier_reparam`). The paper's gain is largest for ReLU
@@ -31,7 +31,7 @@ class FourierReparamSiren(Periodic):
     paper: ClassVar[str] = "Shi et al. 2024, CVPR, Fourier Reparameterized Training"
 
     linear: LinearConfig = param(FourierReparam(), "parameterisation of the matrices")
-    activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
+    activation: ActivationConfig = param(Sine(), "omega = 30 in all layers")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate; the paper uses 10000 full batches and a tenth of the rate after 3000."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, all_samples
+from inr.fields._periodic import Sines, all_samples
 from inr.fields._recipe import BestRecipe
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
@@ -17,7 +17,7 @@ from inr.layers.activations.sine import Sine
 
 @FIELDS.register("siren")
 @dataclass(frozen=True, kw_only=True)
-class Siren(Periodic):
+class Siren(Sines):
     """Network of sines: h' = sin(omega (W h + b)), first layer + 3 hidden of 256, linear output."""
 
     paper: ClassVar[str] = "Sitzmann et al. 2020, arXiv:2006.09661"
@@ -29,8 +29,8 @@ class Siren(Periodic):
         record="recipes",
     )
 
-    activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
+    activation: ActivationConfig = param(Sine(), "omega = 30 in all layers")
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """10,000 steps of all samples at the paper's rate, without a schedule."""
-        return all_samples(spec, 10000, {"lr": 1e-4, "schedule": "constant"})
+        """10,000 steps of all samples, of sounds 9001, at the paper's rate, without a schedule."""
+        return all_samples(spec, 9001 if spec.traits.is_waveform else 10000, {"lr": 1e-4, "schedule": "constant"})

@@ -9,24 +9,29 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Sines, all_samples, lattice_or_points
 from inr.layers import ActivationConfig
 from inr.layers.activations.spder import Spder as SpderActivationConfig
 
 
 @FIELDS.register("spder")
 @dataclass(frozen=True, kw_only=True)
-class Spder(Periodic):
+class Spder(Sines):
     """Network of damped sines: h' = sin(u) sqrt|u|, u = omega (W h + b), first layer + 5 hidden of 256."""
 
     paper: ClassVar[str] = "Shah and Sitawarin 2024, arXiv:2306.15242"
 
     depth: int = param(6, "layers before the last linear map: the first and 5 hidden", ge=1, le=1024)
-    activation: ActivationConfig = param(
-        SpderActivationConfig(), "sound: omega_first 3000 and arctan instead of the root"
-    )
+    activation: ActivationConfig = param(SpderActivationConfig(), "omega = 30; sound: arctan instead of the root")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """Steps of all samples without a schedule: 500 at 1e-4, for sound 5001 at 5e-5."""
+        return all_samples(spec, 5001 if spec.traits.is_waveform else 500, self._rate(spec))
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rates without a schedule and its 500 steps, of at most 16384 samples instead of all."""
-        rate = 5e-5 if spec.traits.is_waveform else 1e-4
-        return lattice_or_points(spec, {"lr": rate, "steps": 500, "schedule": "constant"})
+        """The paper's rates without a schedule; 500 steps of at most 16384 samples, for sound a tenth of its 5001."""
+        return lattice_or_points(spec, {**self._rate(spec), "steps": 500})
+
+    @staticmethod
+    def _rate(spec: Spec) -> Mapping[str, Any]:
+        return {"lr": 5e-5 if spec.traits.is_waveform else 1e-4, "schedule": "constant"}

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 
 from inr.core.config import param
 from inr.core.domain import Spec
+from inr.encodings import EncodingConfig
+from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
 from inr.fields._periodic import Periodic, all_samples, lattice_or_points
@@ -37,6 +39,7 @@ class Winner(Periodic):
     width: int | None = param(  # type: ignore[assignment]  # an int once resolved
         None, "units H per hidden layer; none: 222 for sound, else 256", ge=1, le=65536
     )
+    encoding: EncodingConfig = param(Identity(low=-1.0, high=1.0), "coordinates to features")
     depth: int = param(5, "layers before the last linear map: the first and 4 hidden", ge=1, le=1024)
     activation: ActivationConfig = param(Sine(omega_first=30.0), "omega = 30 in all layers")
     init: InitialiserConfig = param(WinnerInit(), "initialiser of the linear maps")

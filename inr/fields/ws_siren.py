@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Sines, all_samples, lattice_or_points
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.initialisers.weight_scaling import WeightScaling
@@ -17,7 +17,7 @@ from inr.layers.initialisers.weight_scaling import WeightScaling
 
 @FIELDS.register("ws_siren")
 @dataclass(frozen=True, kw_only=True)
-class WsSiren(Periodic):
+class WsSiren(Sines):
     """Network of sines with 2.5 times larger initial weights except in the last layer; first layer + 3 hidden of 512.
 
     It fits samples in fewer steps and is noisier between them.
@@ -26,8 +26,12 @@ class WsSiren(Periodic):
     paper: ClassVar[str] = "Yeom et al. 2025, arXiv:2410.04779"
 
     width: int = param(512, "units H per hidden layer", ge=1, le=65536)
-    activation: ActivationConfig = param(Sine(), "omega_first none: 30, and 3000 for sound")
+    activation: ActivationConfig = param(Sine(), "omega = 30 in all layers")
     init: InitialiserConfig = param(WeightScaling(), "initialiser of the linear maps")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """150 steps of all samples at the paper's rate, without a schedule."""
+        return all_samples(spec, 150, {"lr": 1e-4, "schedule": "constant"})
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate without a schedule; of at most 16384 samples per step."""

@@ -26,7 +26,7 @@ SLOW_DB = 10.0
 PROBES, DRAWS = 8, 2
 
 OMEGAS = (30.0, 45.0, 60.0, 90.0)  # smaller values lost to the default; larger ones were not tested
-OMEGAS_FIRST = (100.0, 300.0, 1000.0, 3000.0)  # 30000, proposed for 7 s of music, lost to the default 3000
+OMEGAS_FIRST = (1.0, 3.0, 10.0, 30.0)  # of t in [-100, 100]; 300, proposed for 7 s of music, lost to the default 30
 SIGMAS = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
 
 

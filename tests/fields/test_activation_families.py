@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 import torch
 
 from inr.core.domain import Spec
@@ -14,7 +11,6 @@ from inr.fields.finer import Finer
 from inr.fields.spder import Spder
 from inr.fields.winner import Winner
 from inr.fields.ws_siren import WsSiren
-from inr.layers.activations.sine import Sine
 
 PICTURE, SOUND = Spec("image", 2, 3, (64, 64)), Spec("audio", 1, 1, (44100,))
 
@@ -29,18 +25,6 @@ def test_published_sizes() -> None:
     ]
     for config, expected in counts:
         assert config.resolve(PICTURE).build(PICTURE, torch.Generator()).n_params == expected
-
-
-@pytest.mark.parametrize("family", [Finer, Spder, WsSiren])
-def test_sound_gets_a_stretched_first_layer(family: Any) -> None:
-    assert family().resolve(SOUND).activation.omega_first == 3000
-    assert family().resolve(PICTURE).activation.omega_first == 30
-
-
-def test_winner_keeps_omega_30_for_sound() -> None:
-    activation = Winner().resolve(SOUND).activation
-    assert isinstance(activation, Sine)
-    assert (activation.omega_first, activation.omega) == (30.0, 30.0)
 
 
 def test_finer_keeps_its_features_alive_with_depth(generator: torch.Generator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,48 +11,53 @@ import torch
 
 from inr.core.config import override
 from inr.core.domain import Spec
+from inr.encodings.identity import Identity
+from inr.fields.finer import Finer
 from inr.fields.siren import Siren
-from inr.layers.activations.sine import Sine
-from tests.published import Array, Parameters, PublishedFamily, Uniform, check, linear
+from tests.fields.formulas import dense_network, symmetric, torch_default
+from tests.published import Array, Parameters, PublishedFamily, check
 
 PICTURE = Spec("image", 2, 3, (512, 512))
 SOUND = Spec("audio", 1, 1, (44100,))
 
 
-def _forward(p: Parameters, x: Array) -> Array:
-    """sin(30 (W h + b)) in every layer but the last, from coordinates in [-1, 1]."""
-    h = 2 * x - 1
-    for layer in range(4):
-        h = np.sin(30 * linear(p, f"body.blocks.{layer}.linear", h))
-    return linear(p, "body.last", h)
+def _forward(reach: float) -> Callable[[Parameters, Array], Array]:
+    """sin(30 (W h + b)) in every layer but the last, from coordinates in [-reach, reach]."""
+    return lambda p, x: dense_network(p, reach * (2 * x - 1), lambda z: np.sin(30 * z))
 
 
-PUBLISHED = (
-    PublishedFamily(
+def _statement(spec: Spec, reach: float, steps: int) -> PublishedFamily:
+    assert spec.shape is not None
+    return PublishedFamily(
+        name=f"siren, {spec.kind}",
         config=Siren(),
         source="vsitzmann/siren",
-        spec=PICTURE,
+        spec=spec,
         small=("width=16",),
-        forward=_forward,
+        forward=_forward(reach),
         initial={
-            "body.blocks.0.linear.weight": Uniform(-1 / 2, 1 / 2),
-            "body.blocks.0.linear.bias": Uniform(-1 / math.sqrt(2), 1 / math.sqrt(2)),
-            "*.weight": Uniform(-math.sqrt(6 / 256) / 30, math.sqrt(6 / 256) / 30),
-            "*.bias": Uniform(-1 / 16, 1 / 16),
+            "body.blocks.0.linear.weight": symmetric(1 / spec.d_in),
+            "body.blocks.0.linear.bias": torch_default(spec.d_in),
+            "*.weight": symmetric(math.sqrt(6 / 256) / 30),
+            "*.bias": torch_default(256),
         },
         settings={
             "field.width": 256,
             "field.depth": 4,
+            "field.encoding.low": -reach,
+            "field.encoding.high": reach,
             "field.activation.omega": 30,
             "field.activation.omega_first": 30,
             "fit.optimizer": "adam",
             "fit.lr": 1e-4,
             "fit.schedule": "constant",
-            "fit.batch": 512 * 512,
-            "fit.steps": 10000,
+            "fit.batch": math.prod(spec.shape),
+            "fit.steps": steps,
         },
-    ),
-)
+    )
+
+
+PUBLISHED = (_statement(PICTURE, 1, 10000), _statement(SOUND, 100, 9001))
 
 
 @pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
@@ -100,16 +106,16 @@ def test_initial_ranges_are_the_papers(generator: torch.Generator) -> None:
     assert n_checked == 5
 
 
-def test_sound_gets_the_stretched_first_layer_by_default() -> None:
-    sound = Siren().resolve(SOUND).activation
-    assert isinstance(sound, Sine)
-    assert (sound.omega_first, sound.omega) == (3000.0, 30.0)
-    picture = Siren().resolve(PICTURE).activation
-    assert isinstance(picture, Sine)
-    assert picture.omega_first == 30.0
-    reported = override(Siren(), ["activation.omega_first=300"], "field").resolve(SOUND).activation
-    assert isinstance(reported, Sine)
-    assert reported.omega_first == 300.0
+def test_coordinates_of_sound_are_in_a_range_of_their_own_unless_it_is_given() -> None:
+    def resolved(spec: Spec, *settings: str) -> Identity:
+        encoding = override(Siren(), list(settings), "field").resolve(spec).encoding
+        assert isinstance(encoding, Identity)
+        return encoding
+
+    assert resolved(SOUND) == resolved(SOUND, "activation.omega_first=3") == Identity(low=-100.0, high=100.0)
+    assert resolved(PICTURE) == resolved(SOUND, "encoding.low=-1", "encoding.high=1") == Identity(low=-1.0, high=1.0)
+    assert Finer().resolve(SOUND).encoding == Identity(low=-10.0, high=10.0)
+    assert resolved(SOUND, "activation=gauss") == Identity(low=-1.0, high=1.0)
 
 
 def test_one_layer_is_the_formula(generator: torch.Generator) -> None:
