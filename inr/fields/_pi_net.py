@@ -10,6 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
+from inr.fields._field import Deviation
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.identity import NoActivation
@@ -20,12 +21,20 @@ from inr.layers.initialisers.unchanged import Unchanged
 class PiNet(Mlp):
     """A polynomial of the encoding's features; its degree is the number of blocks.
 
-    With encoding=identity it is a polynomial of degree `depth` of the raw coordinates, which fits smooth signals but
-    not pictures. The default encoding is therefore 128 random frequencies with sigma 10 (for sound about 500). Maps of
-    e have no bias (`has_bias` concerns the last map). All start at torch's default, as in the authors' tutorial.
+    The features are 128 random frequencies with sigma 10 (sound needs about 500); with encoding=identity it is a
+    polynomial of degree `depth` of the raw coordinates. Maps of e have no bias (`has_bias` concerns the last map). All
+    start at torch's default, as in the authors' tutorial. The paper is not about fields: sizes and recipe are ours.
     """
 
     paper: ClassVar[str] = "Chrysos et al. 2020, arXiv:2003.03828"
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            subject="field.encoding",
+            paper="the input itself",
+            here="128 random frequencies of the coordinates",
+            because="a polynomial of degree 4 of the coordinates cannot follow a picture",
+        ),
+    )
 
     encoding: EncodingConfig = param(RandomFourier(n_frequencies=128), "coordinates to features, in [-1, 1]")
     depth: int = param(4, "degree N: multiplications", ge=1, le=64)

@@ -14,6 +14,9 @@ from inr.layers.blocks.ncp import Ncp
 @FIELDS.register("pi_ncp")
 @dataclass(frozen=True, kw_only=True)
 class PiNcp(PiNet):
-    """Polynomial of random Fourier features, no activations: h' = (A e) * (S h + B b) + h, degree 4 of width 256."""
+    """Polynomial of random Fourier features, no activations: h' = (A e) * (S h + B b) + h, degree 4 of width 256.
+
+    With the skip + h it is the paper's NCP-Skip; `field.block.has_skip=false` is its NCP.
+    """
 
     block: BlockConfig = param(Ncp(), "structure of a layer", was="cell")

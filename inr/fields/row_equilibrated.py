@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from inr.core.config import param
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
 from inr.layers.linear.row_equilibrated import RowEquilibrated
@@ -25,5 +25,14 @@ class RowEquilibratedMlp(Mlp):
     """
 
     paper: ClassVar[str] = "Saratchandran et al. 2024, arXiv:2409.03424"
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            subject="forward",
+            paper="rows of length 1",
+            here="rows as long as the root mean square of the initial rows",
+            because="activations then keep their initial scale",
+        ),
+    )
 
     linear: LinearConfig = param(RowEquilibrated(), "parameterisation of the matrices")

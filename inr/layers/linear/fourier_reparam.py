@@ -37,10 +37,10 @@ class FourierReparam(LinearConfig):
     n_high) P, rows of one frequency together. The set of representable functions is unchanged, the tangent kernel is
     not; `alpha` acts like a learning rate.
 
-    Initialisation: Lambda_ij ~ U(+-sqrt(6 / M) / |B_j|), so that the mean variance of W is 2 / d_in; bias 0. The paper
-    divides by omega before sines; here Lambda is rescaled to the mean square of the initialiser's matrix, which is
-    the same for `sine`, up to sampling error. A hidden layer of 256 trains 2.1 million coefficients by default; fold
-    the field after training.
+    Initialisation: Lambda_ij ~ U(+-sqrt(6 / M) / |B_j|), so that the mean variance of W is 2 / d_in; bias 0; last layer
+    W ~ U(+-sqrt(6 / d_in)). The paper divides both by omega before sines; here Lambda is rescaled to the mean square of
+    the initialiser's matrix, which is the same for `sine`, up to sampling error. A hidden layer of 256 trains 2.1
+    million coefficients by default; fold the field after training.
     """
 
     n_low: int = param(128, "frequencies 1/n_low .. 1", ge=1, le=4096)
@@ -55,7 +55,11 @@ class FourierReparam(LinearConfig):
 
     def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear:
         if role != "hidden":
-            return Dense().build(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
+            dense = Dense().build(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
+            if role == "last":
+                bound = math.sqrt(6.0 / d_in)
+                dense.assign(torch.empty(d_out, d_in).uniform_(-bound, bound, generator=generator))
+            return dense
         return FourierReparamLinear(self, d_in, d_out, has_bias=has_bias, role=role, generator=generator)
 
     def basis(self, d_in: int) -> Tensor:
