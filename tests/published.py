@@ -191,7 +191,7 @@ class PublishedFamily:
         yield from self._settings(told)
 
     def _verdict(self, what: str, is_equal: bool, told: Mapping[str, object]) -> Literal["exact", "told", "WRONG"]:
-        if is_equal == (what in told):
+        if is_equal == any(fnmatch.fnmatchcase(what, subject) for subject in told):
             return "WRONG"
         return "exact" if is_equal else "told"
 

@@ -47,7 +47,17 @@ class Body(nn.Module):
         for i in range(plan.depth):
             role: Role = "first" if i == 0 else "hidden"
             spec = BlockSpec(
-                d_h, d_e, d_in, width, plan.depth, role, plan.has_bias, plan.linear, plan.activation, generator
+                d_h,
+                d_e,
+                d_in,
+                width,
+                plan.depth,
+                role,
+                plan.has_bias,
+                plan.linear,
+                plan.activation,
+                generator,
+                is_last=i == plan.depth - 1,
             )
             block = plan.block.build(spec)
             blocks.append(block)

@@ -183,9 +183,17 @@ def _ncp(block: NcpBlock, h: Value, e: Value, x: Value) -> Value:
 
 @lowers(PolyInr)
 def _poly_inr(block: PolyInr, h: Value, e: Value, x: Value) -> Value:
-    factor = apply(block.activation, apply(block.branch, e))
-    product = factor if block.is_first else h * factor
-    return apply(block.activation, apply(block.linear, product)).clamp(-block.limit, block.limit)
+    n = h.width - block.d_moved
+    moved = e if block.is_first or block.move is None else h.columns(n, h.width)
+    if block.move is not None:
+        moved = apply(block.move, moved)
+    factor = apply(block.branch, moved)
+    if not block.is_plain:
+        factor = apply(block.activation, factor)
+    if not block.is_first:
+        factor = (h if block.move is None else h.columns(0, n)) * factor
+    out = apply(block.activation, apply(block.linear, factor)).clamp(-block.limit, block.limit)
+    return concat([out, moved]) if block.hands_on else out
 
 
 def _windows(h: Value, centres: Tensor, sharpness: Tensor) -> Value:

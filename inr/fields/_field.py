@@ -109,7 +109,8 @@ class Field(nn.Module):
 class Deviation:
     """A difference between a family and its source, which is kept on purpose; its page states it.
 
-    subject: what differs: the path of a setting (`field.width`, `fit.lr`), `initial.<tensor>`, or `forward`.
+    subject: what differs: the path of a setting (`field.width`, `fit.lr`), `initial.<tensor>` (or a pattern
+    of tensors), or `forward`.
     paper, here: what the source has, and what this package has. because: the reason, with its record if measured.
     """
 

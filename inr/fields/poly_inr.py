@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, BlockConfig, InitialiserConfig
 from inr.layers.activations.elementwise import LeakyRelu
@@ -21,13 +21,22 @@ from inr.layers.initialisers.unchanged import Unchanged
 @FIELDS.register("poly_inr")
 @dataclass(frozen=True, kw_only=True)
 class PolyInr(Mlp):
-    """Features multiplied by affine maps of the coordinate, level by level: 10 levels of 256, leaky ReLU.
+    """Features multiplied by affine maps of the coordinates, which every level moves: 10 levels of 256, leaky ReLU.
 
-    The paper trains a generator of many pictures, of width 1024, with affine maps from a latent vector; here the maps
-    are parameters of one signal, and width 256 trains on a CPU in minutes.
+    The paper trains a generator of many pictures, against a discriminator, with maps that follow from a latent vector.
+    Here the maps are parameters of one signal, which is fitted; rates and steps are this package's.
     """
 
     paper: ClassVar[str] = "Singh et al. 2023, arXiv:2303.11424"
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation("field.width", "1024", "256", "a field of one signal then trains on a CPU in minutes"),
+        Deviation(
+            "initial.body.blocks.*.linear.weight",
+            "U(+-1/sqrt(fan_in)), torch's default",
+            "uniform, with the variance that keeps the size of the features",
+            "without the latent vector's large maps, torch's default would shrink the output to 1e-6 over ten levels",
+        ),
+    )
 
     encoding: EncodingConfig = param(Identity(low=0.0, high=1.0), "coordinates to features")
     depth: int = param(10, "levels", ge=1, le=1024)

@@ -24,7 +24,7 @@ class BlockSpec:
     """Arguments for building a block.
 
     d_h: features entering the block; d_e: of the encoding; d_x: coordinates D; width: requested output features.
-    depth: blocks in the body. role: "first" or "hidden".
+    depth: blocks in the body. role: "first" or "hidden". is_last: no block follows.
     """
 
     d_h: int
@@ -37,6 +37,7 @@ class BlockSpec:
     linear: LinearConfig
     activation: ActivationConfig
     generator: Generator
+    is_last: bool = False
 
     def make_linear(self, d_in: int, d_out: int, role: Role | None = None, *, has_bias: bool | None = None) -> Linear:
         """A linear map in the chosen parameterisation; None takes the value from the settings."""
