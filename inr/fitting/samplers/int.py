@@ -61,4 +61,5 @@ class IntSampler(Sampler):
         return {"hardest": self._hardest, "measured": torch.tensor(self._measured)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._hardest, self._measured = indices(state, "hardest", self._size), counter(state, "measured")
+        self._hardest = indices(state, "hardest", self._size)[: self._batch]
+        self._measured = counter(state, "measured")
