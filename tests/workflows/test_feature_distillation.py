@@ -19,7 +19,7 @@ from inr.workflows.feature_distillation import FeatureTeacher, feature_start
 from inr.workflows.fit import fit
 
 SIREN: dict[str, Any] = {"type": "siren", "width": 16, "depth": 2, "activation": {"type": "sine", "omega": 10.0}}
-QUICK = {"lr": 1e-3, "batch": 512}
+QUICK: dict[str, Any] = {"lr": 1e-3, "batch": 512, "optimizer": "adam", "schedule": "constant"}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from inr.signals.array import Array
 from inr.workflows.intrinsic_dimension import intrinsic_dimension
 
 FIELD: dict[str, Any] = {"type": "siren", "width": 10, "depth": 2, "activation": {"type": "sine", "omega": 6.0}}
-SETTINGS = {"steps": 120, "lr": 1e-2, "batch": 256}
+SETTINGS: dict[str, Any] = {"steps": 120, "lr": 1e-2, "batch": 256, "optimizer": "adam", "schedule": "constant"}
 
 
 def waves() -> Array:
