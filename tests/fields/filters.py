@@ -1,18 +1,15 @@
-"""Multiplicative filter networks: statements of the authors' code."""
+"""Multiplicative filter networks: what the statements of both have in common."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pytest
 
 from inr.core.domain import Spec
 from inr.fields import FieldConfig
-from inr.fields.mfn_fourier import MfnFourier
-from inr.fields.mfn_gabor import MfnGabor
 from tests.fields.formulas import symmetric, torch_default
-from tests.published import Array, Distribution, Moments, Parameters, PublishedFamily, Uniform, check, linear
+from tests.published import Array, Distribution, Parameters, PublishedFamily, linear
 
 LARGEST = 256 / math.sqrt(4) / math.sqrt(2)
 """Of the frequencies: torch's bound for two coordinates, times 256, over the root of the number of filters."""
@@ -36,7 +33,7 @@ def _forward(p: Parameters, x: Array) -> Array:
     return linear(p, "body.last", z)
 
 
-def _statement(config: FieldConfig, filters: dict[str, Distribution]) -> PublishedFamily:
+def filter_network(config: FieldConfig, filters: dict[str, Distribution]) -> PublishedFamily:
     return PublishedFamily(
         config=config,
         source="boschresearch/multiplicative-filter-networks mfn.py, image_rep.py",
@@ -61,25 +58,3 @@ def _statement(config: FieldConfig, filters: dict[str, Distribution]) -> Publish
             "fit.steps": 10000,
         },
     )
-
-
-SHAPE = 6 / 4
-"""Of gamma's distribution, whose rate is 1: mean and variance are the shape."""
-
-PUBLISHED = (
-    _statement(MfnFourier(), {"*.omega": symmetric(LARGEST)}),
-    _statement(
-        MfnGabor(),
-        {
-            "*.centre": Uniform(-1, 1),
-            "*.sharpness": Moments(SHAPE, math.sqrt(SHAPE), 3 + 6 / SHAPE),
-            # a uniform number times the root of gamma
-            "*.omega": Moments(0, LARGEST * math.sqrt(SHAPE / 3), 1.8 * (1 + 1 / SHAPE)),
-        },
-    ),
-)
-
-
-@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
-def test_it_is_the_published_family(statement: PublishedFamily) -> None:
-    check(statement)
