@@ -18,7 +18,7 @@ from inr.layers.linear import Linear
 class PolyInrBlock(BlockConfig):
     """h' = clamp(sigma(W (h * sigma(A [g; 1]))), +-limit), g' = M [g; 1], with g = e before the first block.
 
-    Every level moves the coordinates by an affine map M of its own and hands them on; A reads the moved ones. The first
+    Every level moves the coordinates by its own affine map M and hands them on; A reads the moved ones. The first
     level has no h, and no sigma around A: h' = clamp(sigma(W A [g; 1])). With `has_chain` false, as in files of inr
     0.1, there is no M, and the first level has sigma around A. W is H x H.
 
