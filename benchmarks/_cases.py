@@ -137,9 +137,10 @@ def _sine(n: int) -> Iterator[Case]:
     )
 
 
-@cases("sine_mlp")
-def _sine_mlp(n: int) -> Iterator[Case]:
-    from inr.kernels.sine_mlp import sine_mlp
+@cases("dense_mlp")
+def _dense_mlp(n: int) -> Iterator[Case]:
+    from inr.kernels.dense_mlp import dense_mlp
+    from inr.kernels.pointwise import sines
 
     for hidden in ((256, 256, 256), (64, 64)):
         sizes = (2, *hidden, 3)
@@ -155,7 +156,7 @@ def _sine_mlp(n: int) -> Iterator[Case]:
         products = sum(weight.numel() for weight in weights)
 
         def call(x: Tensor = x, w: list[Tensor] = weights, b: list[Tensor] = biases) -> Tensor:
-            return sine_mlp(x, w, b, [30.0] * (len(w) - 1))
+            return dense_mlp(x, w, b, sines(*[30.0] * (len(w) - 1)))
 
         yield from _both(
             f"{n} points, 2-{'-'.join(map(str, hidden))}-3",

@@ -36,12 +36,13 @@ from inr.core.errors import UnavailableError
 from inr.core.optional import has
 from inr.fitting import Run, resolve
 from inr.kernels import Need, ops, use_backend, use_precision
+from inr.kernels.dense_mlp import dense_mlp
 from inr.kernels.hash_grid import grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
 from inr.kernels.noisy_round import noisy_round
+from inr.kernels.pointwise import sines
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
-from inr.kernels.sine_mlp import sine_mlp
 from inr.signals import Signal, load_signal
 from inr.signals.image import Image
 
@@ -106,7 +107,11 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
             return hash_grid(x, table, geometry)
 
         found.append(("hash_grid", f"{d_in}-D, 16 levels of 2, 2^19", of_grid, [x, table], moved, done))
-    for op, widths in (("relu_mlp", (32, 64, 64, 3)), ("sine_mlp", (2, 64, 64, 64, 3)), ("sine_mlp", (2, 128, 128, 3))):
+    for op, widths in (
+        ("relu_mlp", (32, 64, 64, 3)),
+        ("dense_mlp", (2, 64, 64, 64, 3)),
+        ("dense_mlp", (2, 128, 128, 3)),
+    ):
         weights = [(normal(b, a) / a**0.5).detach().requires_grad_() for a, b in pairwise(widths)]
         products = 2 * POINTS * sum(a * b for a, b in pairwise(widths))
 
@@ -114,7 +119,7 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
             biases = [None] * len(weights)
             if op == "relu_mlp":
                 return relu_mlp(x, weights, biases)
-            return sine_mlp(x, weights, biases, [30.0] * (len(weights) - 1))
+            return dense_mlp(x, weights, biases, sines(*[30.0] * (len(weights) - 1)))
 
         inputs = [normal(POINTS, widths[0]), *weights]
         moved = REAL * POINTS * (widths[0] + widths[-1])

@@ -36,7 +36,7 @@ KERNELS = (
     Kernel("grid_mlp_loss", "3-D, 16384 points, 13 x 2, 2^16, 26-32-3", BACKWARD),  # a step of a shape
     Kernel("hash_grid", "2-D, 16384 points, 16 x 2, 2^16", BACKWARD),
     Kernel("hash_grid", "3-D, 16384 points, 16 x 2, 2^19", "eikonal: gradient of a gradient"),
-    Kernel("sine_mlp", "16384 points, 2-256-256-256-3", BACKWARD),  # a step of SIREN
+    Kernel("dense_mlp", "16384 points, 2-256-256-256-3", BACKWARD),  # a step of SIREN
     Kernel("kernel_sum", "2-D, 16384 points, 1024 Gaussians, 3 channels", BACKWARD),
     Kernel("splat", "2-D, 16384 points, 8192 Gaussians, 3 channels", BACKWARD),
     Kernel("context_rate", "16384 pixels, 7 grids, 8 + 4 contexts, 2 hidden layers", BACKWARD),  # a step of the codec

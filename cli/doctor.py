@@ -44,6 +44,7 @@ def doctor(
 
     from inr import kernels
     from inr.core import device as _device
+    from inr.kernels.precision import bf16_units
 
     chosen, reason = _device.pick(device)
     document: dict[str, Any] = {
@@ -57,13 +58,14 @@ def doctor(
         "cuda_devices": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
+        "bf16_units": bf16_units(),
         "kernels": [vars(row) for row in kernels.table(kernels.Need(device=chosen.type, dtype=torch.float32))],
     }
     if as_json or is_quiet:
         out.result("doctor", document, "", document["device"])
         return
     say(f"inr {document['inr']}, Python {document['python']}, {document['platform']}")
-    say(f"device {reason}; {document['cpus']} CPUs")
+    say(f"device {reason}; {document['cpus']} CPUs; units of the CPU for bf16 matrices: {document['bf16_units']}")
     for gpu in document["cuda_devices"]:
         say(f"CUDA {gpu}")
     say()

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from inr.assemblies._fused import fused, linears_between
-from inr.encodings import EncodingConfig
+from inr.assemblies._fused import fused
+from inr.encodings import EncodingConfig, GridEncoding
 from inr.layers import ActivationConfig, Block, BlockConfig, BlockSpec, LinearConfig, Role
-from inr.layers.activations.sine import SineActivation
 from inr.layers.folding import set_dense, spectral_norm
 
 
@@ -80,8 +79,8 @@ class Body(nn.Module):
 
     @property
     def can_be_reduced(self) -> bool:
-        """True for networks with sine activations, whose matrix products can use reduced precision."""
-        return linears_between(SineActivation, list(self.blocks), self.last) is not None
+        """Whether the matrix products can use reduced precision on a CPU; the small networks of grids gain nothing."""
+        return not isinstance(self.encoding, GridEncoding) and fused(list(self.blocks), self.last) is not None
 
     def _needs_second_derivatives(self, x: Tensor) -> bool:
         """Whether the loss may contain coordinate derivatives; fused kernels are slower for second derivatives."""

@@ -3,43 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
+from inr.kernels.dense_mlp import dense_mlp
+from inr.kernels.dense_mlp_loss import dense_mlp_loss
+from inr.kernels.pointwise import Pointwise
+from inr.kernels.precision import precision
 from inr.kernels.relu_mlp import relu_mlp
-from inr.kernels.sine_mlp import sine_mlp
 from inr.layers import Activation, Linear
-from inr.layers.activations.relu import ReluActivation
-from inr.layers.activations.sine import SineActivation
 from inr.layers.blocks.affine import AffineBlock
 
 
 def fused(blocks: Sequence[nn.Module], last: Linear) -> Callable[[Tensor], Tensor] | None:
     """The blocks and the last linear map as one operation [*B, d_in] -> [*B, d_out]; None if there is no such kernel.
 
-    There are kernels for affine blocks with sine or ReLU activations whose linear maps multiply by their effective
-    matrices, provided that no module has forward or backward hooks.
+    There are kernels for affine blocks with activations that are `Pointwise` and with linear maps that multiply by
+    their effective matrices, provided that no module has forward or backward hooks.
     """
-    rectified, sines = linears_between(ReluActivation, blocks, last), linears_between(SineActivation, blocks, last)
-    if rectified is not None:
-        return lambda h: _on_rows(lambda rows: relu_mlp(rows, *layers(rectified)), h)
-    if sines is not None:
-        activations = [block.activation for block in blocks if isinstance(block, AffineBlock)]
-        omegas = [activation.omega for activation in activations if isinstance(activation, SineActivation)]
-        return lambda h: _on_rows(lambda rows: sine_mlp(rows, *layers(sines), omegas), h)
-    return None
+    found = _network(blocks, last)
+    if found is None:
+        return None
+    linears, activations = found
+    if precision() == "float32" and all(activation.name == "relu" for activation in activations):
+        return lambda h: _on_rows(lambda rows: relu_mlp(rows, *layers(linears)), h)
+    return lambda h: _on_rows(lambda rows: dense_mlp(rows, *layers(linears), activations), h)
+
+
+Error = Callable[[Tensor, Tensor, Tensor | None, Literal[1, 2]], Tensor]
+
+
+def fused_error(blocks: Sequence[nn.Module], last: Linear) -> Error | None:
+    """Points, targets, weights or None, and power to the mean error of `fused`; None if no kernel gains by it."""
+    found = None if precision() == "float32" else _network(blocks, last)
+    if found is None:
+        return None
+    linears, activations = found
+    return lambda h, y, weight, power: dense_mlp_loss(h, y, weight, power, *layers(linears), activations)
+
+
+def _network(blocks: Sequence[nn.Module], last: Linear) -> tuple[list[Linear], list[Pointwise]] | None:
+    """The linear maps and what is between them, if that is all there is."""
+    linears = plain_linears(blocks, last)
+    activations = [activation.pointwise() for activation in _activations(blocks)]
+    known = [activation for activation in activations if activation is not None]
+    return None if linears is None or len(known) < len(activations) else (linears, known)
 
 
 def linears_between(kind: type[Activation], blocks: Sequence[nn.Module], last: Linear) -> list[Linear] | None:
     """The linear maps if only activations of this kind are between them; else None."""
+    return plain_linears(blocks, last) if all(type(found) is kind for found in _activations(blocks)) else None
+
+
+def plain_linears(blocks: Sequence[nn.Module], last: Linear) -> list[Linear] | None:
+    """The linear maps if they multiply by their effective matrices, with only activations between them; else None."""
     plain = [block for block in blocks if type(block) is AffineBlock]
     linears = [*(block.linear for block in plain), last]
     parts = (*plain, *(block.activation for block in plain), *linears)
     if not plain or len(plain) < len(blocks) or any(has_hooks(part) for part in parts):
         return None
-    if any(type(block.activation) is not kind for block in plain):
-        return None
     return linears if all(type(linear).forward is Linear.forward for linear in linears) else None
+
+
+def _activations(blocks: Sequence[nn.Module]) -> list[Activation]:
+    return [block.activation for block in blocks if isinstance(block, AffineBlock)]
 
 
 def has_hooks(module: nn.Module) -> bool:

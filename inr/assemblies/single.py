@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly, AssemblyConfig
 from inr.assemblies._body import Body, BodyPlan
-from inr.assemblies._fused import has_hooks, layers, linears_between
+from inr.assemblies._fused import fused_error, has_hooks, layers, linears_between
 from inr.encodings import GridEncoding
 from inr.kernels.grid_mlp_loss import grid_mlp_loss
 from inr.layers.activations.relu import ReluActivation
@@ -29,6 +29,8 @@ class Single(Body, Assembly):
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
         grid = self.encoding
+        if not isinstance(grid, GridEncoding) and (error := fused_error(list(self.blocks), self.last)) is not None:
+            return error(grid(x), y, weight, power)
         linears = linears_between(ReluActivation, list(self.blocks), self.last)
         if linears is None or not isinstance(grid, GridEncoding) or has_hooks(grid):
             return None

@@ -147,6 +147,6 @@ def check_precision(field: Field, settings: FitConfig, device: torch.device) -> 
         return  # the kernels of networks refuse what they cannot do
     if device.type != "cpu" or not loss.is_mse or not any(body.can_be_reduced for body in bodies):
         raise UsageError(
-            f"precision {chosen!r} is for networks of sines (siren) on the CPU, and loss 'mse'",
+            f"precision {chosen!r} is for dense networks (siren, mlp, wire) on the CPU, and loss 'mse'",
             "use `fit.precision=float32`",
         )

@@ -13,15 +13,18 @@ TCNN_WIDTHS = (16, 32, 64, 128)
 
 @dataclass(frozen=True)
 class MlpShape:
-    """widths: of the inputs, every hidden layer and the outputs."""
+    """widths: of the inputs, every hidden layer and the outputs. activations: names of those between the layers."""
 
     widths: tuple[int, ...]
     has_bias: bool
+    activations: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> MlpShape:
+    def of(
+        cls, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[str] = ()
+    ) -> MlpShape:
         widths = (weights[0].shape[1], *(len(weight) for weight in weights))
-        return cls(widths, any(bias is not None for bias in biases))
+        return cls(widths, any(bias is not None for bias in biases), tuple(activations))
 
     @property
     def hidden(self) -> tuple[int, ...]:

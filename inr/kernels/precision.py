@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -49,6 +53,21 @@ def reason_against(name: str, device: str = "cpu") -> str | None:
     if name == "bfloat16" and not has_bf16_units():
         return "this processor has no bf16 matrix units (AMX-BF16 or AVX512-BF16)"
     return None
+
+
+@functools.cache
+def has_amx() -> bool:
+    """Whether the CPU has AMX-BF16, and the system lets this process use it, which the process must request."""
+    found = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    if sys.platform != "linux" or platform.machine() != "x86_64" or found is None or not found():
+        return False
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0)
+
+
+def bf16_units() -> str:
+    """The processor's units for products of bf16 matrices, in words."""
+    return "AMX-BF16" if has_amx() else "AVX512-BF16" if has_bf16_units() else "none"
 
 
 def has_bf16_units() -> bool:

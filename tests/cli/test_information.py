@@ -195,7 +195,7 @@ def test_doctor_reports_that_triton_is_missing_or_broken_and_other_commands_do_n
     found = json.loads(doctor.stdout)
     assert found["optional"]["triton"] == message
     rows = [row for row in found["kernels"] if row["backend"] == "cuda"]
-    assert {row["op"] for row in rows} >= {"hash_grid", "relu_mlp", "sine_mlp", "sine", "kernel_sum", "context_rate"}
+    assert {row["op"] for row in rows} >= {"hash_grid", "relu_mlp", "dense_mlp", "sine", "kernel_sum", "context_rate"}
     for row in rows:
         assert not row["is_usable"]
         assert "the package 'triton' cannot be imported" in row["reasons"][0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from inr.kernels.sine_mlp import OP, sine_mlp
+from inr.kernels.dense_mlp import OP, dense_mlp
+from inr.kernels.pointwise import sines
 from inr.testing import KernelTests
 
 
@@ -14,7 +15,7 @@ class TestSines(KernelTests):
 
     def call(self, *tensors: Tensor) -> Tensor:
         x, w1, b1, w2, b2 = tensors
-        return sine_mlp(x, [w1, w2], [b1, b2], [3.0])
+        return dense_mlp(x, [w1, w2], [b1, b2], sines(3.0))
 
     def inputs(self) -> list[Tensor]:
         generator = torch.Generator().manual_seed(0)

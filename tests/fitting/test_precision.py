@@ -13,7 +13,8 @@ import torch
 from inr.core.errors import ConfigError, UnavailableError, UsageError
 from inr.fitting import Run, resolve, training_step
 from inr.kernels import precision, use_backend, use_precision
-from inr.kernels.sine_mlp import sine_mlp
+from inr.kernels.dense_mlp import dense_mlp
+from inr.kernels.pointwise import sines
 from inr.signals.image import Image
 from inr.workflows.fit import fit
 from tests.assertions import assert_near
@@ -49,8 +50,8 @@ def test_without_the_units_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
 
 
 def test_unsupported_fields_are_refused_for_reduced_precision(units: None) -> None:
-    for field in ("hash_grid", {"type": "finer", "width": 16}):
-        with pytest.raises(UsageError, match="siren"):
+    for field in ("hash_grid", {"type": "mfn_fourier", "width": 16}):
+        with pytest.raises(UsageError, match="dense networks"):
             run_of(field, precision="bfloat16")
     with pytest.raises(UsageError, match="loss 'mse'"):
         run_of(SIREN, precision="bfloat16", loss="l1")
@@ -63,7 +64,7 @@ def test_values_and_gradients_are_those_of_float32_within_rounding(units: None, 
         tensor.requires_grad_()
 
     def results() -> list[torch.Tensor]:
-        y = sine_mlp(inputs[0], inputs[1:4], [None, inputs[4], None], [3.0, 1.0])
+        y = dense_mlp(inputs[0], inputs[1:4], [None, inputs[4], None], sines(3.0, 1.0))
         return [y, *torch.autograd.grad(y.square().sum(), inputs)]
 
     with use_backend("reference"):

@@ -137,7 +137,7 @@ def test_functional_calls_are_recognised() -> None:
 
 
 def test_every_op_keeps_the_contract() -> None:
-    assert {"hash_grid", "sine_mlp"} <= ops().keys()
+    assert {"hash_grid", "dense_mlp"} <= ops().keys()
     for op in ops().values():
         names = [backend.name for backend in op.backends]
         assert len(set(names)) == len(names)

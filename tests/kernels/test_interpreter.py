@@ -87,8 +87,9 @@ def _grid() -> Call:
 
 
 def _network(precision: Any, is_sine: bool) -> Call:
+    from inr.kernels.dense_mlp.cuda import dense_mlp
+    from inr.kernels.pointwise import sines
     from inr.kernels.relu_mlp.cuda import relu_mlp
-    from inr.kernels.sine_mlp.cuda import sine_mlp
 
     widths = (3, 128, 128, 2)
     weights = [torch.zeros(b, a, requires_grad=True) for a, b in pairwise(widths)]
@@ -97,7 +98,7 @@ def _network(precision: Any, is_sine: bool) -> Call:
 
     def call() -> None:
         with use_precision(precision, "cuda"):
-            y = sine_mlp(x, weights, biases, [30.0, 1.0]) if is_sine else relu_mlp(x, weights, biases)
+            y = dense_mlp(x, weights, biases, sines(30.0, 1.0)) if is_sine else relu_mlp(x, weights, biases)
         torch.autograd.grad(y, [x, *weights, *biases], torch.zeros_like(y))
 
     return call

@@ -15,14 +15,15 @@ from torch import Tensor
 
 from inr.core.errors import UnavailableError
 from inr.kernels import Op, Precision, is_interpreted, ops, use_backend, use_precision
+from inr.kernels.dense_mlp import dense_mlp
 from inr.kernels.grid_mlp_loss import grid_mlp_loss
 from inr.kernels.hash_grid import GridGeometry, Interpolation, grid_geometry, hash_grid
 from inr.kernels.kernel_sum import kernel_sum
 from inr.kernels.noisy_round import noisy_round
+from inr.kernels.pointwise import sines
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
-from inr.kernels.sine_mlp import sine_mlp
 from tests.assertions import assert_near, assert_same_bytes
 from tests.kernels.test_context_rate import Problem as RateProblem
 from tests.kernels.test_pyramid_error import SIZES
@@ -282,7 +283,7 @@ def network(kind: str, widths: Sequence[int], n: int, generator: torch.Generator
         given = [next(rest) if i % 2 == 0 else None for i in range(len(weights))]
         if kind == "relu":
             return relu_mlp(x, parameters[: len(weights)], given)
-        return sine_mlp(x, parameters[: len(weights)], given, [10.0, *[1.5] * (len(weights) - 2)])
+        return dense_mlp(x, parameters[: len(weights)], given, sines(10.0, *[1.5] * (len(weights) - 2)))
 
     return call, leaves(normal(n, widths[0]), *weights, *biases)
 
@@ -291,7 +292,7 @@ def network(kind: str, widths: Sequence[int], n: int, generator: torch.Generator
 @pytest.mark.parametrize("widths", WIDTHS)
 @pytest.mark.parametrize("n", [0, 1, 1300])
 def test_networks_equal_the_reference(kind: str, widths: tuple[int, ...], n: int, generator: torch.Generator) -> None:
-    assert_agree(ops()[f"{kind}_mlp"], *network(kind, widths, n, generator))
+    assert_agree(ops()[{"relu": "relu_mlp", "sine": "dense_mlp"}[kind]], *network(kind, widths, n, generator))
 
 
 @pytest.mark.parametrize("kind", ["relu", "sine"])

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LINE_BYTES = 64
+
 _free: deque[NDArray[Any]] = deque(maxlen=8)
 
 
 class Lease:
     """An array of at least `size` numbers, with undefined values, returned when the lease is deleted.
+
+    It begins at a cache line: vectors that cross lines cost twice as much.
 
     The buffer is exclusively owned until then, so calls may nest and run in parallel. Only the last few are kept.
     """
@@ -32,4 +36,12 @@ def _take(size: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         if array.dtype == dtype and size <= array.size <= 2 * size:
             return array
         _free.append(array)
-    return np.empty(size, dtype)
+    return aligned(size, dtype)
+
+
+def aligned(size: int, dtype: Any) -> NDArray[Any]:
+    """An array with undefined values that begins at a cache line."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    room = np.empty(n_bytes + LINE_BYTES, np.uint8)
+    start = -room.ctypes.data % LINE_BYTES
+    return room[start : start + n_bytes].view(dtype)

@@ -32,38 +32,42 @@ def _constant(kind: Any, value: float) -> Any:
     return ir.Constant(kind, [value] * kind.count)
 
 
+def sine_cosine_of(builder: Any, x: Any) -> tuple[Any, Any]:
+    """The code of `sine_cosine` for a vector, for code of an intrinsic."""
+    kind = x.type
+    bits = ir.VectorType(ir.IntType(32), kind.count)
+
+    def fma(a: Any, b: Any, c: Any) -> Any:
+        return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+    def polynomial(s: Any, coefficients: tuple[float, ...]) -> Any:
+        value = _constant(kind, coefficients[-1])
+        for coefficient in coefficients[-2::-1]:
+            value = fma(value, s, _constant(kind, coefficient))
+        return value
+
+    shifted = fma(x, _constant(kind, 1 / math.pi), _constant(kind, SHIFT))
+    k = builder.fsub(shifted, _constant(kind, SHIFT))
+    r = x
+    for part in PI:
+        r = fma(k, _constant(kind, -part), r)
+    s = builder.fmul(r, r)
+    sine = fma(builder.fmul(s, r), polynomial(s, SINE), r)
+    cosine = fma(s, fma(s, polynomial(s, COSINE), _constant(kind, -0.5)), _constant(kind, 1.0))
+    sign = builder.shl(builder.bitcast(shifted, bits), ir.Constant(bits, [31] * kind.count))
+
+    def signed(value: Any) -> Any:
+        return builder.bitcast(builder.xor(builder.bitcast(value, bits), sign), kind)
+
+    return signed(sine), signed(cosine)
+
+
 @intrinsic
 def sine_cosine(typing: Any, vector: Any) -> Any:
     """sine_cosine(x) -> (sin x, cos x) for a vector of float32 within LIMIT, each off by less than 5e-7."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (x,) = args
-        kind = x.type
-        bits = ir.VectorType(ir.IntType(32), kind.count)
-
-        def fma(a: Any, b: Any, c: Any) -> Any:
-            return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-        def polynomial(s: Any, coefficients: tuple[float, ...]) -> Any:
-            value = _constant(kind, coefficients[-1])
-            for coefficient in coefficients[-2::-1]:
-                value = fma(value, s, _constant(kind, coefficient))
-            return value
-
-        shifted = fma(x, _constant(kind, 1 / math.pi), _constant(kind, SHIFT))
-        k = builder.fsub(shifted, _constant(kind, SHIFT))
-        r = x
-        for part in PI:
-            r = fma(k, _constant(kind, -part), r)
-        s = builder.fmul(r, r)
-        sine = fma(builder.fmul(s, r), polynomial(s, SINE), r)
-        cosine = fma(s, fma(s, polynomial(s, COSINE), _constant(kind, -0.5)), _constant(kind, 1.0))
-        sign = builder.shl(builder.bitcast(shifted, bits), ir.Constant(bits, [31] * kind.count))
-
-        def signed(value: Any) -> Any:
-            return builder.bitcast(builder.xor(builder.bitcast(value, bits), sign), kind)
-
-        return context.make_tuple(builder, signature.return_type, (signed(sine), signed(cosine)))
+        return context.make_tuple(builder, signature.return_type, sine_cosine_of(builder, args[0]))
 
     return containers.UniTuple(vector, 2)(vector), build
 

@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from inr.core.config import Config
 from inr.core.registry import Registry
+from inr.kernels.pointwise import Pointwise
 from inr.layers.linear import Linear, Role
 
 ACTIVATIONS: Registry[type[ActivationConfig]] = Registry("activation", "inr.layers.activations")
@@ -29,6 +30,10 @@ class Activation(nn.Module):
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor: ...
+
+    def pointwise(self) -> Pointwise | None:
+        """This function, in its present mode, for kernels of whole networks; None if they do not know it."""
+        return None
 
 
 class ActivationConfig(Config):

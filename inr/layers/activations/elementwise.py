@@ -12,19 +12,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from inr.core.config import param
+from inr.kernels.pointwise import Pointwise
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Role
 
 
 class Elementwise(Activation):
-    """A torch function and its smoothness."""
+    """A torch function and its smoothness. name, a: of `Pointwise`, if kernels know the function."""
 
-    def __init__(self, function: Callable[[Tensor], Tensor], smoothness: float = math.inf) -> None:
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor],
+        smoothness: float = math.inf,
+        *,
+        name: str | None = None,
+        a: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.function, self.smoothness = function, smoothness
+        self.function, self.smoothness, self.name, self.a = function, smoothness, name, a
 
     def forward(self, z: Tensor) -> Tensor:
         return self.function(z)
+
+    def pointwise(self) -> Pointwise | None:
+        return None if self.name is None else Pointwise(self.function, self.name, self.a)
 
 
 @ACTIVATIONS.register("leaky_relu")
@@ -62,7 +73,7 @@ class Silu(ActivationConfig):
     """sigma(z) = z / (1 + e^-z)."""
 
     def build(self, role: Role, width: int) -> Activation:
-        return Elementwise(functional.silu)
+        return Elementwise(functional.silu, name="silu")
 
 
 @ACTIVATIONS.register("softplus")
@@ -73,7 +84,7 @@ class Softplus(ActivationConfig):
     beta: float = param(1.0, "sharpness b; 100 is usual for distances", gt=0)
 
     def build(self, role: Role, width: int) -> Activation:
-        return Elementwise(partial(functional.softplus, beta=self.beta))
+        return Elementwise(partial(functional.softplus, beta=self.beta), name="softplus", a=self.beta)
 
 
 @ACTIVATIONS.register("tanh")
@@ -82,4 +93,4 @@ class Tanh(ActivationConfig):
     """sigma(z) = tanh z."""
 
     def build(self, role: Role, width: int) -> Activation:
-        return Elementwise(torch.tanh)
+        return Elementwise(torch.tanh, name="tanh")

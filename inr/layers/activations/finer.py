@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
+from inr.kernels.pointwise import Pointwise
 from inr.layers.activations import _finer, _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Linear, Role
@@ -52,4 +53,11 @@ class FinerActivation(Activation):
         self.smoothness = _finer.smoothness_of(has_scale_gradient)
 
     def forward(self, z: Tensor) -> Tensor:
-        return _finer.sine(z, self.omega, self.has_scale_gradient or not self.training)
+        return _finer.sine(z, self.omega, self._is_exact)
+
+    def pointwise(self) -> Pointwise:
+        return Pointwise(self.forward, "finer_exact" if self._is_exact else "finer", self.omega)
+
+    @property
+    def _is_exact(self) -> bool:
+        return self.has_scale_gradient or not self.training

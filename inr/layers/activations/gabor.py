@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
+from inr.kernels.pointwise import Pointwise
 from inr.layers._complex import as_real
 from inr.layers.activations import _finer, _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
@@ -100,6 +101,10 @@ class GaborActivation(Activation):
         size = envelope(self.omega * imag + self.scale**2 * square)
         angle = self.omega * real
         return torch.cat([size * torch.cos(angle), size * torch.sin(angle)], dim=-1)
+
+    def pointwise(self) -> Pointwise | None:
+        is_plain = self.arity == 1 and self.warp is None
+        return Pointwise(self.forward, "gabor", self.omega, self.scale) if is_plain else None
 
     def _warp(self, real: Tensor, imag: Tensor, warp: float) -> tuple[Tensor, Tensor]:
         is_exact = self.has_scale_gradient or not self.training

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
+from inr.kernels.pointwise import Pointwise
 from inr.layers.activations import _finer, _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.activations.envelope import envelope
@@ -57,3 +58,9 @@ class GaussActivation(Activation):
         if self.warp is not None:
             z = _finer.sine(z, self.warp, self.has_scale_gradient or not self.training)
         return envelope((self.scale * z).square())
+
+    def pointwise(self) -> Pointwise | None:
+        if self.warp is None:
+            return Pointwise(self.forward, "gauss", self.scale)
+        is_exact = self.has_scale_gradient or not self.training
+        return None if is_exact else Pointwise(self.forward, "gauss_warped", self.scale, self.warp)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from inr.kernels.pointwise import Pointwise
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Role
 
@@ -26,3 +27,6 @@ class ReluActivation(Activation):
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.relu(z)
+
+    def pointwise(self) -> Pointwise:
+        return Pointwise(self.forward, "relu")

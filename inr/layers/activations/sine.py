@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Generator, Tensor
 
 from inr.core.config import param
+from inr.kernels.pointwise import Pointwise
 from inr.kernels.sine import sine
 from inr.layers.activations import _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
@@ -43,3 +44,6 @@ class SineActivation(Activation):
 
     def forward(self, z: Tensor) -> Tensor:
         return sine(z, self.omega)
+
+    def pointwise(self) -> Pointwise:
+        return Pointwise(self.forward, "sine", self.omega)

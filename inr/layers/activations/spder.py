@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
+from inr.kernels.pointwise import Pointwise
 from inr.layers.activations import _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Linear, Role
@@ -51,6 +52,9 @@ class SpderActivation(Activation):
     def forward(self, z: Tensor) -> Tensor:
         u = self.omega * z
         return u.sin() * (u.atan() if self.damping == "arctan" else _safe_root(u))
+
+    def pointwise(self) -> Pointwise | None:
+        return Pointwise(self.forward, "spder", self.omega) if self.damping == "sqrt" else None
 
 
 def _safe_root(u: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A fully connected network with sines between its layers (SIREN), as one operation."""
+"""A fully connected network with activations between its layers, as one operation."""
 
 from __future__ import annotations
 
@@ -11,62 +11,65 @@ from torch import Tensor
 from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.pointwise import Pointwise
 from inr.kernels.precision import precision
 
-__all__ = ["OP", "sine_mlp"]
+__all__ = ["OP", "check", "dense_mlp", "work_size"]
 
 # Layer after layer a sum of H products, about sqrt(H) eps each in practice, times omega before the sine; a first layer
 # of omega 30 turns the rounding of its argument, up to 100, into 1e-5, and every later layer about doubles what it is
 # given. Gradients by weights sum N terms, in practice sqrt(N) eps apart. The tolerances hold, as a part of the largest
 # absolute value, for widths up to 256, six layers and N up to 10^5.
 OP = Op(
-    name="sine_mlp",
+    name="dense_mlp",
     backends=(
-        Backend("reference", priority=0, target="inr.kernels.sine_mlp.reference:sine_mlp", is_functional=True),
+        Backend("reference", priority=0, target="inr.kernels.dense_mlp.reference:dense_mlp", is_functional=True),
         Backend(
             "cpu",
             priority=10,
-            target="inr.kernels.sine_mlp.cpu:sine_mlp",
+            target="inr.kernels.dense_mlp.cpu:dense_mlp",
             package="numba",
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
             least_size=2**18,
+            refuses="inr.kernels.pointwise:refused_by_cpu",
         ),
         Backend(
             "bf16",
             priority=20,
-            target="inr.kernels.sine_mlp.reduced:sine_mlp",
+            target="inr.kernels.dense_mlp.bf16:dense_mlp",
             devices=frozenset({"cpu"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
             precisions=frozenset({"bfloat16"}),
+            refuses="inr.kernels.pointwise:refused_by_cpu",
         ),
         Backend(
             "cuda",
             priority=20,
-            target="inr.kernels.sine_mlp.cuda:sine_mlp",
+            target="inr.kernels.dense_mlp.cuda:dense_mlp",
             package="triton",
             devices=frozenset({"cuda"}),
             dtypes=frozenset({torch.float32}),
             max_order=1,
             precisions=frozenset({"float32", "tf32", "float16"}),
-            refuses="inr.kernels.mlp_shape:refused_by_triton",
+            refuses="inr.kernels.pointwise:refused_by_triton",
         ),
     ),
     tolerances={torch.float64: 1e-12, torch.float32: 5e-5},
 )
 
 
-def sine_mlp(
+def dense_mlp(
     x: Tensor,  # [N, K]
     weights: Sequence[Tensor],  # [H_i, H_{i-1}] each, H_0 = K and H_n = C
     biases: Sequence[Tensor | None],  # [H_i] each
-    omegas: Sequence[float],  # one less than matrices
+    activations: Sequence[Pointwise],  # one less than matrices
     *,
     order: int = 1,
 ) -> Tensor:  # [N, C]
-    """y = W_n sin(omega_{n-1} ( ... sin(omega_1 (W_1 x + b_1)) ... )) + b_n, with at least one matrix.
+    """y = W_n f_{n-1}( ... f_1(W_1 x + b_1) ... ) + b_n, with at least one matrix.
 
     weights, biases: of each layer, first to last, dtype and device of x; a bias of None is none.
     order: the highest derivative that will be taken of the result. Past the order of the chosen backend, derivatives
@@ -75,11 +78,14 @@ def sine_mlp(
     Raises UsageError when shapes or dtypes do not fit; UnavailableError for a forced backend that cannot run the
     call.
     """
-    _check(x, weights, biases, omegas)
+    check(x, weights, biases, activations)
     given = [bias for bias in biases if bias is not None]
-    size, shape = work_size(x.shape[0], weights), MlpShape.of(weights, biases)
+    size, shape = (
+        work_size(x.shape[0], weights),
+        MlpShape.of(weights, biases, [activation.name for activation in activations]),
+    )
     need = Need.of(x, *weights, *given, order=order, size=size, precision=precision(), shape=shape)
-    result: Tensor = OP.choose(need).function(x, weights, biases, omegas)
+    result: Tensor = OP.choose(need).function(x, weights, biases, activations)
     return result
 
 
@@ -88,11 +94,14 @@ def work_size(n_points: int, weights: Sequence[Tensor]) -> int:
     return n_points * min(max(len(weight) for weight in weights), n_points // 8)
 
 
-def _check(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float]) -> None:
-    if not weights or not len(weights) == len(biases) == len(omegas) + 1:
+def check(
+    x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[Pointwise]
+) -> None:
+    """Raise UsageError when shapes or dtypes do not fit."""
+    if not weights or not len(weights) == len(biases) == len(activations) + 1:
         raise UsageError(
-            f"{len(weights)} matrices, {len(biases)} biases and {len(omegas)} frequencies: "
-            "a network has one of each per layer, and no frequency for the last"
+            f"{len(weights)} matrices, {len(biases)} biases and {len(activations)} activations: "
+            "a network has one of each per layer, and no activation for the last"
         )
     tensors = [x, *weights, *(bias for bias in biases if bias is not None)]
     if any(t.dtype != x.dtype or t.device != x.device for t in tensors):

@@ -1,11 +1,11 @@
-"""The sine network on the CPU, compiled by numba: values and first gradients.
+"""Fully connected networks on the CPU, compiled by numba: values and first gradients.
 
 Points pass through all layers in blocks whose activations stay in the cache. Three products make a layer,
 
     Z = H W^T + b        H_grad = Z_grad W        W_grad = Z_grad^T H
 
-and one routine makes all three. omega is in the packed W and b, so Z is what the sine takes. Of the forward pass only Z
-is kept, and the backward pass computes sine and cosine again: that is less work than to write and read them.
+and one routine makes all three. Of the forward pass only Z is kept, and the backward pass computes the activations
+again, with their slopes: that is less work than to write and read them.
 
 Points are cut into slices by their number alone. A slice sums the gradients of its weights by itself and the slices
 are added in order, so the result does not depend on the number of threads.
@@ -13,7 +13,6 @@ are added in order, so the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -25,12 +24,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inr.kernels._autograd import applied, asked, reference_gradients
+from inr.kernels._cpu import activations as activation
 from inr.kernels._cpu.tiled_matmul import REST_ROWS, TILE_ROWS, multiply
 from inr.kernels._cpu.workspace import Lease
 from inr.kernels._dispatch import is_functional
-from inr.kernels.simd import VECTOR_BYTES, load, plus, store, times, zeros
-from inr.kernels.sine.polynomial import LIMIT, is_beyond, larger, sine_cosine
-from inr.kernels.sine_mlp import reference
+from inr.kernels.dense_mlp import reference
+from inr.kernels.pointwise import NAMES, Pointwise
+from inr.kernels.simd import VECTOR_BYTES, load, plus, store
 from inr.kernels.threads import compiled, in_parts
 
 Array = NDArray[Any]
@@ -45,61 +45,47 @@ SLACK = 2 * PANEL  # numbers past the end of an array that whole vectors may tou
 # Columns of a plan, which has one row per activation, the input first: its features and the numbers from row to row;
 # the numbers in a row of all hidden activations before it; and of the layer that makes it, where the operands of the
 # way there, of the way back, the bias and the gradients by weight and bias begin.
-WIDTH, ROW, BEFORE, FORWARD, BACKWARD, BIAS, GRAD, BIAS_GRAD = range(8)
+# And the number of the activation (`inr.kernels._cpu.activations`); of the outputs there is none.
+WIDTH, ROW, BEFORE, FORWARD, BACKWARD, BIAS, GRAD, BIAS_GRAD, KIND = range(9)
 
 
 @compiled
-def _sines(z: Array, at: int, row: int, count: int, width: int, h: Array) -> None:
-    """h = sin z, row by row."""
+def _activations(
+    number: int, a: Any, b: Any, z: Array, at: int, row: int, count: int, width: int, h: Array, c: Array
+) -> None:
+    """h = f(z), row by row. c: room for a row."""
     for n in range(count):
-        here, there = at + n * row, n * row
-        worst = zeros(z)
-        for k in range(0, width, LANES):
-            x = load(z, here + k)
-            sine, _ = sine_cosine(x)
-            store(h, there + k, sine)
-            worst = larger(worst, x)
-        if is_beyond(worst):
-            for k in range(width):
-                if not abs(z[here + k]) <= LIMIT:
-                    h[there + k] = math.sin(z[here + k])
+        activation.values(number, a, b, z, at + n * row, width, h, n * row, c, 0)
 
 
 @compiled
-def _sines_cosines(z: Array, at: int, row: int, count: int, width: int, h: Array, c: Array) -> None:
-    """h = sin z in panels of BLOCK rows, c = cos z row by row."""
+def _activations_slopes(
+    number: int, a: Any, b: Any, z: Array, at: int, row: int, count: int, width: int, h: Array, c: Array, line: Array
+) -> None:
+    """h = f(z) in panels of BLOCK rows, c = f'(z) row by row (see `activation.values`). line: room for a row."""
     for n in range(count):
-        here, there = at + n * row, n * row
-        worst = zeros(z)
+        activation.values(number, a, b, z, at + n * row, width, line, 0, c, n * row)
         for k in range(0, width, LANES):
-            x = load(z, here + k)
-            sine, cosine = sine_cosine(x)
-            store(h, (k // PANEL * BLOCK + n) * PANEL + k % PANEL, sine)
-            store(c, there + k, cosine)
-            worst = larger(worst, x)
-        if is_beyond(worst):
-            for k in range(width):
-                if not abs(z[here + k]) <= LIMIT:
-                    h[(k // PANEL * BLOCK + n) * PANEL + k % PANEL] = math.sin(z[here + k])
-                    c[there + k] = math.cos(z[here + k])
+            store(h, (k // PANEL * BLOCK + n) * PANEL + k % PANEL, load(line, k))
 
 
 @compiled
-def _gate(g: Array, c: Array, row: int, count: int, width: int, total: Array, at: int) -> None:
-    """g = g c, and total += the sum over rows of it."""
-    for k in range(0, width, LANES):
-        column = load(total, at + k)
-        for i in range(k, k + count * row, row):
-            gated = times(load(g, i), load(c, i))
-            store(g, i, gated)
-            column = plus(column, gated)
-        store(total, at + k, column)
+def _through(
+    number: int, a: Any, b: Any, z: Array, z_at: int, row: int, count: int, width: int, c: Array, g: Array,
+    out: Array, total: Array, at: int,
+) -> None:  # fmt: skip
+    """out = the gradient by z from that by h, which is g; total += the sum over rows of it."""
+    for n in range(count):
+        activation.through(number, a, b, z, z_at + n * row, width, c, n * row, g, n * row, out)
+        for k in range(0, width, LANES):
+            store(total, at + k, plus(load(total, at + k), load(out, n * row + k)))
 
 
 @compiled
 def values(
     x: Array,
     plan: Array,
+    scales: Array,
     packed: Array,
     hidden: Array,
     capacity: int,
@@ -115,6 +101,7 @@ def values(
     """
     n_layers = len(plan) - 1
     h, last = room, room[len(room) // 2 :]
+    line = np.empty(plan[:, ROW].max(), x.dtype)
     for first in range(start, stop, BLOCK):
         count = min(BLOCK, stop - first)
         for n in range(count):
@@ -132,7 +119,7 @@ def values(
                 h, left, packed, right, packed, (plan[i, BIAS], PANEL, 0), z, (at, PANEL, row), (rows, d_in, width)
             )
             if i < n_layers:
-                _sines(z, at, row, count, width, h)
+                _activations(plan[i, KIND], scales[i, 0], scales[i, 1], z, at, row, count, width, h, line)
         for n in range(count):
             for k in range(plan[n_layers, WIDTH]):
                 out[first + n, k] = last[n * plan[n_layers, ROW] + k]
@@ -143,6 +130,7 @@ def gradients(
     x: Array,
     g: Array,
     plan: Array,
+    scales: Array,
     packed: Array,
     hidden: Array,
     capacity: int,
@@ -160,6 +148,7 @@ def gradients(
     n_layers = len(plan) - 1
     part = len(room) // 4
     z_grad, h_grad, h, c = room[:part], room[part : 2 * part], room[2 * part : 3 * part], room[3 * part :]
+    line = np.empty(plan[:, ROW].max(), x.dtype)
     nothing = np.zeros(PANEL, x.dtype)
     for k in range(len(total)):
         total[k] = 0
@@ -175,8 +164,10 @@ def gradients(
                 total[plan[n_layers, BIAS_GRAD] + k] += g[first + n, k]
         for i in range(n_layers, lowest - 1, -1):
             width, row, d_in, row_in = plan[i, WIDTH], plan[i, ROW], plan[i - 1, WIDTH], plan[i - 1, ROW]
+            kind, a, b = plan[i - 1, KIND], scales[i - 1, 0], scales[i - 1, 1]
+            z_at = capacity * plan[i - 1, BEFORE] + first * row_in
             if i > 1:
-                _sines_cosines(hidden, capacity * plan[i - 1, BEFORE] + first * row_in, row_in, count, d_in, h, c)
+                _activations_slopes(kind, a, b, hidden, z_at, row_in, count, d_in, h, c, line)
             elif is_wanted[1]:
                 for n in range(count):
                     for k in range(-(-d_in // LANES) * LANES):
@@ -192,8 +183,11 @@ def gradients(
                     z_grad, left, packed, right, nothing, (0, 0, 0), h_grad, (0, PANEL, row_in), (rows, width, d_in)
                 )
                 if i > 1:
-                    _gate(h_grad, c, row_in, count, d_in, total, plan[i - 1, BIAS_GRAD])
-                z_grad, h_grad = h_grad, z_grad
+                    _through(
+                        kind, a, b, hidden, z_at, row_in, count, d_in, c, h_grad, z_grad, total, plan[i - 1, BIAS_GRAD]
+                    )
+                else:
+                    z_grad, h_grad = h_grad, z_grad
         if is_wanted[0]:
             for n in range(count):
                 for k in range(plan[0, WIDTH]):
@@ -215,20 +209,21 @@ def _up(number: int, step: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _plan(widths: tuple[int, ...]) -> tuple[Array, int, int]:
+def _plan(widths: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[Array, int, int]:
     """The plan, and the lengths of the packed operands and of the gradients.
 
     A row is an odd number of vectors, so that the rows of a column spread over all sets of the cache.
     """
-    plan = np.zeros((len(widths), 8), np.int64)
+    plan = np.zeros((len(widths), 9), np.int64)
     plan[:, WIDTH] = widths
+    plan[1:-1, KIND] = kinds
     plan[:, ROW] = [_up(width, PANEL) + LANES for width in widths]
     plan[2:, BEFORE] = np.cumsum(plan[1:-1, ROW])
     packed, gradient = 0, 0
     for i, (d_in, width) in enumerate(pairwise(widths), 1):
         plan[i, FORWARD:GRAD] = np.cumsum([packed, _up(width, PANEL) * d_in, _up(d_in, PANEL) * width])
         packed = plan[i, BIAS] + _up(width, PANEL)
-        plan[i, GRAD:] = gradient, gradient + _up(d_in, PANEL) * _up(width, REST_ROWS)
+        plan[i, GRAD:KIND] = gradient, gradient + _up(d_in, PANEL) * _up(width, REST_ROWS)
         gradient = plan[i, BIAS_GRAD] + _up(width, PANEL)
     return plan, int(packed), int(gradient)
 
@@ -237,22 +232,28 @@ class _Network:
     """A network's shape and parameters in the kernels' layout."""
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float], *, is_trained: bool
+        self,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor | None],
+        activations: Sequence[Pointwise],
+        *,
+        is_trained: bool,
     ) -> None:
-        self.omegas = (*omegas, 1.0)
         self.widths = (weights[0].shape[1], *(weight.shape[0] for weight in weights))
-        self.plan, n_packed, self.n_gradients = _plan(self.widths)
+        kinds = tuple(NAMES.index(p.name) for p in activations)
+        self.plan, n_packed, self.n_gradients = _plan(self.widths, kinds)
+        self.scales = np.zeros((len(self.widths), 2), np.float32)
+        self.scales[1:-1] = [(p.a, p.b) for p in activations] or np.zeros((0, 2))
         self.packed = Lease(n_packed + SLACK, np.float32)
         whole = torch.from_numpy(self.packed.array)
-        for i, (weight, bias, omega) in enumerate(zip(weights, biases, self.omegas, strict=True), 1):
-            scaled = omega * weight.detach()
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
             forward, backward, at = (int(self.plan[i, column]) for column in (FORWARD, BACKWARD, BIAS))
-            _pack(scaled.t(), whole[forward:backward])
+            _pack(weight.detach().t(), whole[forward:backward])
             if is_trained:
-                _pack(scaled, whole[backward:at])
+                _pack(weight.detach(), whole[backward:at])
             room = whole[at : at + _up(len(weight), PANEL)].zero_()
             if bias is not None:
-                torch.mul(bias.detach(), omega, out=room[: len(weight)])
+                room[: len(weight)] = bias.detach()
 
     @property
     def room(self) -> int:
@@ -270,7 +271,10 @@ class _Network:
             room = Lease(3 * self.room, np.float32)
             z = hidden.array if is_kept else room.array[2 * self.room :]
             start, stop = (min(len(x), BLOCK * (n_blocks * k // parts)) for k in (part, part + 1))
-            kernel(points, self.plan, self.packed.array, z, capacity, room.array[: 2 * self.room], start, stop, result)
+            kernel(
+                points, self.plan, self.scales, self.packed.array, z, capacity, room.array[: 2 * self.room],
+                start, stop, result,
+            )  # fmt: skip
 
         in_parts(work, n_blocks)
         return out, hidden
@@ -291,7 +295,7 @@ class _Network:
                 start, stop = (min(len(x), BLOCK * (n_blocks * k // n_slices)) for k in (s, s + 1))
                 total = totals.array[s * size : (s + 1) * size]
                 kernel(
-                    points, cotangent, self.plan, self.packed.array, hidden.array, capacity, flags,
+                    points, cotangent, self.plan, self.scales, self.packed.array, hidden.array, capacity, flags,
                     room.array[: 4 * self.room], start, stop, by_x, total,
                 )  # fmt: skip
 
@@ -303,10 +307,11 @@ class _Network:
         sums = torch.from_numpy(totals.array)
         found: list[Tensor | None] = [x_grad if is_wanted[0] else None]
         for i, (d_in, width) in enumerate(pairwise(self.widths), 1):
-            omega, (at, bias_at) = self.omegas[i - 1], self.plan[i, GRAD:].tolist()
+            at, bias_at = self.plan[i, GRAD:KIND].tolist()
             by_weight = sums[at:bias_at].view(-1, _up(width, REST_ROWS), PANEL).transpose(0, 1).flatten(1)
-            found.append(by_weight[:width, :d_in].mul(omega) if is_wanted[2 * i - 1] else None)
-            found.append(sums[bias_at : bias_at + width].mul(omega) if is_wanted[2 * i] else None)
+            part = by_weight[:width, :d_in]
+            found.append(part.clone(memory_format=torch.contiguous_format) if is_wanted[2 * i - 1] else None)
+            found.append(sums[bias_at : bias_at + width].clone() if is_wanted[2 * i] else None)
         return found
 
 
@@ -334,11 +339,11 @@ class _Value(torch.autograd.Function):
     """Of x, then the weight and the bias of each layer; an absent bias is None."""
 
     @staticmethod
-    def forward(ctx: Any, omegas: Sequence[float], x: Tensor, *parameters: Tensor | None) -> Tensor:
+    def forward(ctx: Any, activations: Sequence[Pointwise], x: Tensor, *parameters: Tensor | None) -> Tensor:
         is_kept = any(ctx.needs_input_grad)
         ctx.save_for_backward(x, *parameters)
-        ctx.omegas = omegas
-        ctx.network = _Network(*_split(parameters), omegas, is_trained=is_kept)
+        ctx.activations = activations
+        ctx.network = _Network(*_split(parameters), activations, is_trained=is_kept)
         value: Tensor
         value, ctx.hidden = ctx.network.values(x, is_kept=is_kept)
         return value
@@ -351,7 +356,10 @@ class _Value(torch.autograd.Function):
         is_wanted = [tensor is not None and next(found) for tensor in inputs]
         if torch.is_grad_enabled() or is_functional(g):
             return None, *reference_gradients(
-                lambda sources: reference.sine_mlp(sources[0], *_split(sources[1:]), ctx.omegas), g, inputs, is_wanted
+                lambda sources: reference.dense_mlp(sources[0], *_split(sources[1:]), ctx.activations),
+                g,
+                inputs,
+                is_wanted,
             )
         return None, *ctx.network.gradients(inputs[0], g, ctx.hidden, is_wanted)
 
@@ -360,8 +368,10 @@ def _split(parameters: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     return parameters[::2], parameters[1::2]
 
 
-def sine_mlp(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], omegas: Sequence[float]) -> Tensor:
-    """See `inr.kernels.sine_mlp.sine_mlp`."""
+def dense_mlp(
+    x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[Pointwise]
+) -> Tensor:
+    """See `inr.kernels.dense_mlp.dense_mlp`."""
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    return applied(_Value, tuple(omegas), *views)
+    return applied(_Value, tuple(activations), *views)

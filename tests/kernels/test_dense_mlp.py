@@ -13,7 +13,8 @@ from torch import Tensor
 
 from inr.core.errors import UnavailableError, UsageError
 from inr.kernels import Need, use_backend
-from inr.kernels.sine_mlp import OP, sine_mlp, work_size
+from inr.kernels.dense_mlp import OP, dense_mlp, work_size
+from inr.kernels.pointwise import sines
 from tests.assertions import assert_near, assert_same_bytes
 from tests.kernels.conftest import Packages
 
@@ -41,7 +42,7 @@ class Problem:
         def uniform(bound: float, *shape: int) -> Tensor:
             return bound * (2 * torch.rand(*shape, generator=generator, dtype=dtype) - 1)
 
-        self.omegas = [(30.0, OMEGA)[min(i, 1)] for i in range(len(widths) - 2)]
+        self.activations = sines(*[(30.0, OMEGA)[min(i, 1)] for i in range(len(widths) - 2)])
         self.x = uniform(1.0, n, widths[0]).requires_grad_()
         self.weights = [
             uniform(1 / a if i == 0 else (6 / a) ** 0.5 / OMEGA, b, a).requires_grad_()
@@ -58,7 +59,7 @@ class Problem:
         return [self.x, *self.weights, *(bias for bias in self.biases if bias is not None)]
 
     def value(self) -> Tensor:
-        return sine_mlp(self.x, self.weights, self.biases, self.omegas)
+        return dense_mlp(self.x, self.weights, self.biases, self.activations)
 
     def results(self) -> tuple[Tensor, ...]:
         y = self.value()
@@ -68,7 +69,7 @@ class Problem:
         """The value as a function of `inputs`."""
         rest = iter(inputs[1 + len(self.weights) :])
         biases = [None if bias is None else next(rest) for bias in self.biases]
-        return sine_mlp(inputs[0], inputs[1 : 1 + len(self.weights)], biases, self.omegas)
+        return dense_mlp(inputs[0], inputs[1 : 1 + len(self.weights)], biases, self.activations)
 
 
 @pytest.mark.parametrize("backend", COMPILED)
@@ -185,7 +186,7 @@ def test_nonfinite_values_stay_in_their_point(backend: str, value: float, genera
     spoilt = problem.x.detach().clone()
     spoilt[61, 2] = value
     with use_backend(backend):
-        y = sine_mlp(spoilt, problem.weights, problem.biases, problem.omegas)
+        y = dense_mlp(spoilt, problem.weights, problem.biases, problem.activations)
         assert y[61].isnan().all()
         kept = torch.arange(130) != 61
         assert_same_bytes(y[kept].contiguous(), problem.value()[kept].contiguous())
@@ -227,7 +228,7 @@ def test_functional_transforms_equal_autograd(generator: torch.Generator) -> Non
     x, weights = problem.x.detach(), [w.detach() for w in problem.weights]
 
     def call(x: Tensor) -> Tensor:
-        return sine_mlp(x, weights, [None, None], problem.omegas)
+        return dense_mlp(x, weights, [None, None], problem.activations)
 
     expected = torch.autograd.functional.jacobian(call, x)  # type: ignore[no-untyped-call]
     assert_near(torch.func.jacrev(call)(x), expected, 1e-12)
@@ -242,16 +243,16 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     calls: list[Any] = [
         (x, [], [], []),
         (x, [w, v], [None, None], []),
-        (x, [w, v], [None], [1.0]),
+        (x, [w, v], [None], sines(1.0)),
         (x[:, :2], [w], [None], []),
-        (x, [w, w], [None, None], [1.0]),
+        (x, [w, w], [None, None], sines(1.0)),
         (x, [w], [x], []),
         (x, [w.double()], [None], []),
         (x[0], [w], [None], []),
     ]
     for bad in calls:
         with pytest.raises(UsageError):
-            sine_mlp(*bad)
+            dense_mlp(*bad)
 
 
 def test_backends_that_gain_nothing_are_not_chosen() -> None:
@@ -270,8 +271,8 @@ def test_backends_that_gain_nothing_are_not_chosen() -> None:
 def test_other_types_and_missing_numba_use_the_reference(packages: Packages) -> None:
     x, weights = torch.ones(8000, 3), [torch.ones(50, 3), torch.ones(2, 50)]
     with use_backend("cpu"), pytest.raises(UnavailableError, match="float64"):
-        sine_mlp(x.double(), [w.double() for w in weights], [None, None], [1.0])
+        dense_mlp(x.double(), [w.double() for w in weights], [None, None], sines(1.0))
     expected = torch.full((8000, 2), 50 * float(torch.tensor(3.0).sin()))
-    assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)
+    assert_near(dense_mlp(x, weights, [None, None], sines(1.0)), expected, 1e-5)
     packages.remove("numba", "triton", "tinycudann")
-    assert_near(sine_mlp(x, weights, [None, None], [1.0]), expected, 1e-5)
+    assert_near(dense_mlp(x, weights, [None, None], sines(1.0)), expected, 1e-5)
