@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,10 +16,27 @@ from inr.core.domain import Spec
 from inr.core.samples import DataDependentInit, Samples
 
 N_PROBES = 256
+SCALED_HELP = "bodies are scaled so that the field starts with unit variance; none: with three axes or more"
 
 
 class FactorisedConfig(AssemblyConfig):
-    """Settings of an assembly with one body per axis."""
+    """Settings of an assembly with one body per axis.
+
+    is_scaled: before the first step every body is scaled, so that their contraction starts with unit variance. It is
+    for three axes and more, where a product of small outputs would start very near 0.
+    """
+
+    is_scaled: bool | None
+
+    def resolve(self, spec: Spec) -> Self:
+        config = super().resolve(spec)
+        return dataclasses.replace(config, is_scaled=spec.d_in > 2) if config.is_scaled is None else config
+
+    def started(self, assembly: Factorised) -> Factorised:
+        """The assembly, which will not be scaled if it should not be."""
+        if self.is_scaled is False:
+            assembly.start_rms = None
+        return assembly
 
     def body_spec(self, spec: Spec) -> Spec:
         """A spec with one axis, the longest: all bodies share their settings."""
@@ -27,25 +46,26 @@ class FactorisedConfig(AssemblyConfig):
 class Factorised(Assembly, DataDependentInit):
     """Contraction of the outputs phi_i(x_i) [*B, widths[i]] of D bodies with one coordinate each.
 
-    start_rms: before the first step, the outputs of every body are scaled to this root mean square over its axis, so
-    that the contraction has unit variance for any kind of body (without scaling it would be a product of D small
-    numbers).
+    start_rms: the root mean square over its axis to which the outputs of every body are scaled before the first step,
+    so that the contraction has unit variance for any kind of body; None: they are not scaled.
     """
 
-    def __init__(self, plan: BodyPlan, widths: Sequence[int], start_rms: float, generator: Generator) -> None:
+    def __init__(self, plan: BodyPlan, widths: Sequence[int], start_rms: float | None, generator: Generator) -> None:
         super().__init__()
         bodies = [Body(plan, 1, width, generator) for width in widths]
         self.bodies = nn.ModuleList(bodies)
         self.smoothness, self.boundary = bodies[0].smoothness, bodies[0].boundary
-        self._start_rms = start_rms
+        self.start_rms = start_rms
 
     def initialise(self, samples: Samples, generator: Generator) -> None:
+        if self.start_rms is None:
+            return
         with torch.no_grad():
             for body in self.bodies:
                 assert isinstance(body, Body)
                 weight, bias = body.last.effective()
                 probes = (torch.arange(N_PROBES, dtype=weight.dtype).unsqueeze(-1) + 0.5) / N_PROBES
-                factor = self._start_rms / body(probes).square().mean().sqrt()
+                factor = self.start_rms / body(probes).square().mean().sqrt()
                 body.last.assign(factor * weight)
                 if bias is not None:
                     bias.mul_(factor)

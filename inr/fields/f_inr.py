@@ -13,9 +13,11 @@ from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
+from inr.fields._full_batch import n_samples
 from inr.fields.mlp import Mlp
-from inr.layers import ActivationConfig
+from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
+from inr.layers.initialisers.small_sine import SmallSine
 
 MOST_SAMPLES = 2**20
 
@@ -27,7 +29,8 @@ class FInr(Mlp):
 
     The default assembly is cp of rank 128 (`field.assembly.rank`); `field.assembly=tt` is the tensor train, and
     `field.assembly=tucker` the Tucker form. Encoding, activation and block configure the axis networks; by default they
-    are 3 x 256 sines with omega 100 in the first layer, one of the paper's backends.
+    are 3 x 256 sines with omega 100 in the first layer, one of the paper's backends. A sound has one axis, so that
+    nothing is factorised there. With three axes or more, the authors' small start is scaled (`assembly.is_scaled`).
     """
 
     paper: ClassVar[str] = "Vemuri et al. 2026, arXiv:2503.21507"
@@ -35,6 +38,7 @@ class FInr(Mlp):
     encoding: EncodingConfig = param(Identity(), "coordinate of an axis to features")
     activation: ActivationConfig = param(Sine(omega_first=100.0), "elementwise function of the hidden layers")
     assembly: AssemblyConfig = param(CpConfig(), "how bodies combine")
+    init: InitialiserConfig = param(SmallSine(), "initialiser of the linear maps")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The paper's rate, on the whole lattice up to 2^20 samples, else on product grids; fewer steps than its 15000.
@@ -45,3 +49,8 @@ class FInr(Mlp):
             return {"lr": 1e-3, "batch": 4096, "steps": 1000, "schedule": "cosine"}
         batch = 16384 if spec.d_in == 1 else MOST_SAMPLES
         return {"lr": 1e-3, "batch": batch, "steps": 1000, "sampler": "grid", "schedule": "cosine"}
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """15,000 steps on the whole lattice."""
+        sampler = {} if spec.shape is None else {"sampler": "grid"}
+        return {"lr": 1e-3, "batch": n_samples(spec), "steps": 15_000, "schedule": "constant", **sampler}

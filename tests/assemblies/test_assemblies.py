@@ -92,7 +92,9 @@ def test_a_picture_of_rank_r_is_no_better_than_its_truncated_singular_values(ran
     t = (np.arange(24) + 0.5) / 24
     values = np.outer(np.cos(3 * t), np.sin(5 * t)) + np.outer(t**2, 1 - t) + 0.1 * np.outer(np.sin(7 * t), t)
     bound = best_of_rank(values, rank)
-    document = {"type": "f_inr", "assembly": {"type": "cp", "rank": rank}, "width": 32, "depth": 2}
+    document = {
+        "type": "f_inr", "assembly": {"type": "cp", "rank": rank}, "width": 32, "depth": 2, "init": "matched",
+    }  # fmt: skip
     found = fit(Array.of_array(values.astype(np.float32)), document, {"steps": 200, "lr": 3e-3}).metrics["psnr_db"]
     assert bound - 4 < found <= bound + 1e-3
 
