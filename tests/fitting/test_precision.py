@@ -99,7 +99,7 @@ def test_the_last_part_of_a_run_and_good_fits_round_nothing(units: None, monkeyp
 
 def test_at_moderate_quality_the_fit_is_within_a_tenth_of_a_decibel(units: None) -> None:
     psnr = {}
-    common = {"steps": 100, "batch": 24 * 24, "lr": 1e-3, "optimizer": "adam", "schedule": "constant"}
+    common = {"steps": 150, "batch": 24 * 24, "lr": 1e-3, "optimizer": "adam", "schedule": "cosine"}
     for name in ("float32", "bfloat16"):
         made = fit(picture(), SIREN, {"precision": name, **common})
         assert made.settings.precision == name
