@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -12,13 +13,14 @@ from torch import Generator, Tensor, nn
 
 from inr.assemblies._assembly import Assembly, AssemblyConfig
 from inr.assemblies._body import Body, BodyPlan
+from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.samples import DataDependentInit, Samples
 
 N_PROBES = 256
-SCALED_HELP = "bodies are scaled so that the field starts with unit variance; none: with three axes or more"
 
 
+@dataclass(frozen=True, kw_only=True)
 class FactorisedConfig(AssemblyConfig):
     """Settings of an assembly with one body per axis.
 
@@ -26,7 +28,11 @@ class FactorisedConfig(AssemblyConfig):
     for three axes and more, where a product of small outputs would start very near 0.
     """
 
-    is_scaled: bool | None
+    is_scaled: bool | None = param(
+        None,
+        "bodies are scaled so that the field starts with unit variance; none: with three axes or more",
+        absent=True,
+    )
 
     def resolve(self, spec: Spec) -> Self:
         config = super().resolve(spec)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
-from inr.assemblies._factorised import SCALED_HELP, Factorised, FactorisedConfig, unflattened
+from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 from inr.core.config import param
 
 
@@ -25,7 +25,6 @@ class CpConfig(FactorisedConfig):
     """
 
     rank: int = param(128, "terms R", ge=1, le=65536)
-    is_scaled: bool | None = param(None, SCALED_HELP, absent=True)
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return self.started(Cp(self.rank, plan, d_in, d_out, generator))

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
-from inr.assemblies._factorised import SCALED_HELP, Factorised, FactorisedConfig, unflattened
+from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 from inr.core.config import param
 
 
@@ -23,7 +23,6 @@ class TtConfig(FactorisedConfig):
     """
 
     rank: int | None = param(None, "rank R; none: 128 for one and two axes, 32 for more", ge=1, le=65536)
-    is_scaled: bool | None = param(None, SCALED_HELP, absent=True)
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return self.started(Tt(self.rank or (128 if d_in <= 2 else 32), plan, d_in, d_out, generator))

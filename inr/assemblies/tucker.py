@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from inr.assemblies._assembly import ASSEMBLIES, Assembly
 from inr.assemblies._body import BodyPlan
-from inr.assemblies._factorised import SCALED_HELP, Factorised, FactorisedConfig, unflattened
+from inr.assemblies._factorised import Factorised, FactorisedConfig, unflattened
 from inr.core.config import param
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor
 
@@ -27,7 +27,6 @@ class TuckerConfig(FactorisedConfig):
     rank: int | None = param(
         None, "rank R; none: 64 for one and two axes, 32 for three, 12 for four and more", ge=1, le=65536
     )
-    is_scaled: bool | None = param(None, SCALED_HELP, absent=True)
 
     def build(self, plan: BodyPlan, d_in: int, d_out: int, generator: Generator) -> Assembly:
         return self.started(Tucker(self.rank or {1: 64, 2: 64, 3: 32}.get(d_in, 12), plan, d_in, d_out, generator))

@@ -18,6 +18,8 @@ from inr.kernels.splat import splat
 
 SAMPLES_PER_GAUSSIAN = 8
 SPACE_SIDE = 64
+REACH = round(math.sqrt(2 * math.log(255)), 6)
+"""Where a Gaussian of height 1 falls below 1/255."""
 
 
 @ENCODINGS.register("gaussians")
@@ -31,14 +33,15 @@ class Gaussians(EncodingConfig):
     the box, l ~ U(0, s) with s = (samples / M)^(1/D) / sqrt(8), which equals the paper's 1 at its density on pictures,
     and v ~ U(0, 2) on pictures with a background of -1 (black); v ~ U(-1, 1) with background 0 otherwise.
 
-    Gaussians are truncated at `reach`, so e has jumps of size exp(-reach^2 / 2) there.
+    Gaussians are truncated at `reach`, so e has jumps of size exp(-reach^2 / 2) there. By default that is 1/255, as in
+    the authors' code.
     """
 
     n_gaussians: int | None = param(
         None, "Gaussians M; none: one per 8 samples (the paper's density), 2^14 for distances", ge=1, le=2**30
     )
     features: int | None = param(None, "features F; none: one per channel", ge=1, le=65536)
-    reach: float = param(3.5, "truncation radius in standard deviations", gt=0, le=10)
+    reach: float = param(REACH, "truncation radius in standard deviations", gt=0, le=10)
     background: float | None = param(None, "value without Gaussians; none: -1 for pictures, else 0")
     shape: tuple[int, ...] | None = param(
         None, "samples per axis; none: the signal's, 64 for distances", ge=1, le=2**30

@@ -14,7 +14,7 @@ from inr.core.samples import Samples
 from inr.encodings import EncodingConfig, GridConfig
 from inr.encodings.grid_detail import mean_square_left
 from inr.encodings.hash_grid import HashGridEncodingConfig
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.signal import FromSignal
@@ -82,6 +82,15 @@ class HashGrid(Mlp):
 
     paper: ClassVar[str] = "Mueller et al. 2022, arXiv:2201.05989"
 
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "initial.body.last.weight",
+            "uniform for 16 outputs, because tiny-cuda-nn pads them",
+            "uniform for the outputs that there are",
+            "nothing is padded",
+        ),
+    )
+
     encoding: EncodingConfig = param(HashGridEncodingConfig(), "coordinates to features")
     width: int = param(32, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(1, "hidden layers", ge=0, le=1024)
@@ -137,6 +146,19 @@ class HashGrid(Mlp):
                 return {"steps": 0}
             return {"optimizer": {**adam, "eps": GENTLE / batch}, **STARTED, "batch": batch}
         return {"optimizer": adam, **LATTICE, "batch": batch}
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """Instant-NGP's: on lattices 35,000 steps, and a third of the rate every 10,000 from step 20,000 on.
+
+        For distances the rate is 1e-4 for 20,000 steps, a third every 5,000 from 10,000 on, of averaged parameters.
+        """
+        adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15, "l2": 1e-6}
+        common: dict[str, Any] = {"optimizer": adam, "batch": 2**18}
+        if spec.has_distances:
+            falls = {"type": "step", "at": [0.5, 0.75], "decay": 0.33}
+            return {**common, "lr": 1e-4, "steps": 20_000, "schedule": falls, "ema": 0.95}
+        falls = {"type": "step", "at": [20 / 35, 30 / 35], "decay": 0.33}
+        return {**common, "lr": 1e-2, "steps": 35_000, "schedule": falls}
 
 
 def _is_dense_by_default(grid: HashGridEncodingConfig, spec: Spec) -> bool:

@@ -6,10 +6,12 @@ Liu, Williams, Jacobson, Fidler and Litany 2022, Learning Smooth Neural Function
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from inr.core.config import param
+from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
@@ -29,3 +31,7 @@ class LipMlp(Mlp):
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2202.08345"
 
     linear: LinearConfig = param(Lipschitz(), "parameterisation of the matrices")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """The rate of the PyTorch port."""
+        return {"lr": 1e-4, "schedule": "constant"}

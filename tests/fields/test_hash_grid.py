@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,56 @@ from inr.layers.initialisers.standard import Xavier
 from inr.signals.array import Array
 from inr.workflows.fit import FitPlan, fit
 from inr.workflows.sizing import GOOD_DB
+from tests.fields.hash_levels import hash_levels, scales
+from tests.published import Array as Numbers
+from tests.published import Parameters, PublishedFamily, Uniform, check
+
+
+def _forward(p: Parameters, x: Numbers) -> Numbers:
+    """16 levels from 16 vertices to half the longest side, two ReLU layers, and no biases."""
+    h = hash_levels(p["body.encoding.table"], x, scales(16, (64 / 16) ** (1 / 15), 16), 10)
+    for layer in range(2):
+        h = np.maximum(h @ p[f"body.blocks.{layer}.linear.weight"].T, 0)
+    return np.asarray(h @ p["body.last.weight"].T)
+
+
+PUBLISHED = (
+    PublishedFamily(
+        config=HashGrid(
+            encoding=HashGridEncodingConfig(levels=16, log2_table=24, base=16, growth="instant_ngp"),
+            width=64,
+            depth=2,
+            init=Xavier(),
+        ),
+        source="NVlabs/tiny-cuda-nn, instant-ngp/configs/image",
+        spec=Spec("image", 2, 3, (128, 128)),
+        small=("encoding.log2_table=10",),
+        forward=_forward,
+        tolerance=1e-7,  # tables are looked up in float32
+        initial={
+            "*.table": Uniform(-1e-4, 1e-4),
+            "body.blocks.0.linear.weight": Uniform(-math.sqrt(6 / 96), math.sqrt(6 / 96)),
+            "body.blocks.1.linear.weight": Uniform(-math.sqrt(6 / 128), math.sqrt(6 / 128)),
+            "body.last.weight": Uniform(-math.sqrt(6 / 80), math.sqrt(6 / 80)),  # 3 outputs, padded to 16
+        },
+        settings={
+            "field.has_bias": False,
+            "field.encoding.features": 2,
+            "fit.optimizer.beta2": 0.99,
+            "fit.optimizer.eps": 1e-15,
+            "fit.optimizer.l2": 1e-6,
+            "fit.lr": 1e-2,
+            "fit.schedule": "step",
+            "fit.batch": 2**18,
+            "fit.steps": 35_000,
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
+def test_it_is_the_published_family(statement: PublishedFamily) -> None:
+    check(statement)
 
 
 def texture(*shape: int, channels: int = 3) -> Array:
