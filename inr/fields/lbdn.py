@@ -55,5 +55,5 @@ class Lbdn(Mlp):
         return {"lr": 5e-3, "loss": "mse"} if spec.has_distances else {"lr": 5e-3}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The rate of the authors' toy example; theirs is no paper about fields."""
+        """The rate of the authors' toy example; their paper is about other tasks."""
         return {"lr": 1e-2}
