@@ -158,7 +158,7 @@ def sentence(deviation: Deviation) -> str:
 
 def searched(cls: type[FieldConfig]) -> Iterator[str]:
     """Where the best recipe comes from."""
-    best = cls.best
+    best = cls.searched_recipe()
     if best is not None and best.record:
         of = f" for `{best.searched}`, and confirmed by a fit of this family" if best.searched else ""
         yield f"`--recipe best`, the default, found by a search{of} (record `{best.record}`):"

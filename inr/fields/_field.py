@@ -156,6 +156,16 @@ class FieldConfig(Config):
         """The best fit settings that are known for this family and a signal (a partial `FitConfig` document)."""
         return {} if self.best is None else self.best.settings(spec)
 
+    @classmethod
+    def searched_recipe(cls) -> BestRecipe | None:
+        """`best`, of this class or inherited; None where a class below it states another recipe."""
+        for each in cls.__mro__:
+            if vars(each).get("best") is not None:
+                return cls.best
+            if "recipe" in vars(each):
+                return None
+        return None
+
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Fit settings of the family's source: its optimizer, rates, schedule, batch and steps, without a change."""
         return self.recipe(spec)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
 from inr.fields._field import Deviation
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.identity import NoActivation
@@ -27,6 +26,12 @@ class PiNet(Mlp):
     """
 
     paper: ClassVar[str] = "Chrysos et al. 2020, arXiv:2003.03828"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("adam", 2e-3, 4096, 2000),
+        rest={"lr": 2e-3, "steps": 1000, "batch": 8192},
+        record="recipes",
+        searched="pi_ccp",
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
             subject="field.encoding",
@@ -40,6 +45,3 @@ class PiNet(Mlp):
     depth: int = param(4, "degree N: multiplications", ge=1, le=64)
     activation: ActivationConfig = param(NoActivation(), "after each block; identity keeps it a polynomial")
     init: InitialiserConfig = param(Unchanged(), "initialiser of the linear maps")
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return {"lr": 2e-3, "steps": 1000, "batch": 8192}

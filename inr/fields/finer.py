@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Sines, all_samples
-from inr.fields._recipe import BestRecipe
+from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.finer import Finer as FinerActivationConfig
 
@@ -26,15 +26,15 @@ class Finer(Sines):
     """
 
     paper: ClassVar[str] = "Liu et al. 2024, arXiv:2312.02434"
-    sound_range: ClassVar[float] = 10.0
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice={"optimizer": "soap", "lr": 1e-3, "schedule": "cosine", "batch": 4096, "steps": 1200},
-        volume={"optimizer": "soap", "lr": 5e-4, "schedule": "cosine", "batch": 4096, "steps": 1200},
-        sound={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1200},
-        shape={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1200},
+        lattice=cosine("soap", 1e-3, 8192, 600),
+        volume=cosine("soap", 5e-4, 4096, 1200),
+        sound=cosine("adam", 5e-4, 4096, 1500),
+        shape=cosine("soap", 3e-4, 4096, 1200),
         record="recipes",
         searched="siren",
     )
+    sound_range: ClassVar[float] = 10.0
 
     activation: ActivationConfig = param(FinerActivationConfig(), "omega = 30 in all layers")
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, all_samples, lattice_or_points
+from inr.fields._periodic import Periodic, all_samples
+from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.gauss import Gauss
 
@@ -24,6 +25,13 @@ class FinerPlusPlus(Periodic):
     """
 
     paper: ClassVar[str] = "Zhu et al. 2024, arXiv:2407.19434"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 1e-3, 4096, 1000),
+        rest={"lr": 1e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
+        surface=EIKONAL,
+        record="recipes",
+        searched="siren",
+    )
 
     activation: ActivationConfig = param(
         Gauss(scale=3.0, warp=10.0, first_bias=1.0), "the authors' s = 3, w = 10, first biases in +-1"
@@ -32,7 +40,3 @@ class FinerPlusPlus(Periodic):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """5000 steps of all samples at the authors' rate, which falls tenfold."""
         return all_samples(spec, 5000, {"lr": 1e-3, "schedule": "exponential"})
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The authors' rate, decaying tenfold; 1000 steps of at most 16384 samples instead of 5000 full batches."""
-        return lattice_or_points(spec, {"lr": 1e-3, "schedule": "exponential"})

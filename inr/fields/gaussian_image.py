@@ -14,6 +14,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.gaussians import Gaussians
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 
 
@@ -27,6 +28,11 @@ class GaussianImage(Mlp):
     """
 
     paper: ClassVar[str] = "Zhang et al. 2024, arXiv:2403.08551"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={**cosine("adam", 3e-2, 2048, 8000), "lr_encoding": 1e-2},
+        rest={**cosine("adam", 3e-2, 8192, 1000), "lr_encoding": 1e-2},
+        record="recipes",
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
@@ -41,12 +47,6 @@ class GaussianImage(Mlp):
     encoding: EncodingConfig = param(Gaussians(), "the Gaussians")
     depth: int = param(0, "layers of a network behind the sums", ge=0, le=1024)
     assembly: AssemblyConfig = param(BareConfig(), "how bodies combine")
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Adam with rates of 3e-2 for colours and 1e-2 for positions and shapes, for a minute on a CPU, instead of the
-        paper's 50000 steps of Adan at 1e-3 on the whole picture."""
-        schedule = {"type": "cosine", "end": 0.05}
-        return {"lr": 3e-2, "lr_encoding": 1e-2, "steps": 1000, "batch": 8192, "schedule": schedule}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """50,000 steps of all samples, with half the rate after 20,000 and 40,000; the paper's optimizer is Adan."""

@@ -13,6 +13,7 @@ from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import BlockConfig, LinearConfig
 from inr.layers.blocks.sandwich import Sandwich
@@ -36,6 +37,13 @@ class Lbdn(Mlp):
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 3e-3, 4096, 1500),
+        shape={"lr": 5e-3, "loss": "mse"},
+        rest={"lr": 5e-3},
+        record="recipes",
+        searched="relu_pe",
+    )
 
     encoding: EncodingConfig = param(Identity(low=-0.5, high=0.5), "coordinates to features")
     width: int = param(128, "units H per hidden layer", ge=1, le=65536)
@@ -49,10 +57,6 @@ class Lbdn(Mlp):
             gamma = 1.0 if spec.shape is None else math.pi * max(spec.shape) / 8
             config = dataclasses.replace(self, linear=dataclasses.replace(self.linear, gamma=gamma))
         return super(Lbdn, config).resolve(spec)
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Distances by the mean squared error: relative errors hold a field of bounded slope at 0 for long."""
-        return {"lr": 5e-3, "loss": "mse"} if spec.has_distances else {"lr": 5e-3}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The rate of the authors' toy example; their paper is about other tasks."""

@@ -6,16 +6,15 @@ Horvath, Laskaridis, Rajput and Wang 2024, Maestro (ICML), arXiv:2308.14929.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Generator
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.core.errors import UsageError
 from inr.fields._field import FIELDS, Field
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp, MlpField
 from inr.layers import LinearConfig
 from inr.layers.linear.low_rank import LowRank
@@ -31,11 +30,11 @@ class LowRankMlp(Mlp):
     """
 
     paper: ClassVar[str] = "Horvath et al. 2024, arXiv:2308.14929"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 3e-3, 4096, 1800), rest={"lr": 3e-3}, record="recipes", searched="relu_pe"
+    )
 
     linear: LinearConfig = param(LowRank(rank=64), "parameterisation of the matrices")
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return {"lr": 3e-3}
 
 
 def truncate(field: Field, rank: int) -> Field:

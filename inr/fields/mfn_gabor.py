@@ -12,6 +12,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, BlockConfig, InitialiserConfig
 from inr.layers.activations.identity import NoActivation
@@ -28,6 +29,9 @@ class MfnGabor(Mlp):
     """
 
     paper: ClassVar[str] = "Fathony et al. 2021, Multiplicative Filter Networks, ICLR"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("adam", 1e-2, 4096, 1000), rest={"lr": 1e-2, "steps": 1000, "batch": 4096}, record="recipes"
+    )
 
     encoding: EncodingConfig = param(Identity(), "coordinates to features")
     depth: int = param(4, "filters N, with N - 1 linear maps between them", ge=1, le=1024)
@@ -38,7 +42,3 @@ class MfnGabor(Mlp):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """10,000 steps of all samples, without a schedule."""
         return {"lr": 1e-2, "steps": 10000, "batch": n_samples(spec), "schedule": "constant"}
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, decaying for mini-batches; 1000 steps of at most 4096 samples instead of 10,000 of all."""
-        return {"lr": 1e-2, "steps": 1000, "batch": 4096}

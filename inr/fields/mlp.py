@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,7 +20,7 @@ from inr.encodings import EncodingConfig, GridConfig, GridEncoding
 from inr.encodings.frequency import Frequency
 from inr.encodings.grid_start import start_from_samples
 from inr.fields._field import FIELDS, Field, FieldConfig
-from inr.fields._recipe import BestRecipe
+from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig, BlockConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
 from inr.layers.activations.relu import Relu
 from inr.layers.blocks.affine import Affine
@@ -37,7 +37,9 @@ class Mlp(FieldConfig):
     """Freely composed network: choose encoding, linear layer, activation, block, assembly, head, initialiser."""
 
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739; Mildenhall et al. 2020, arXiv:2003.08934"
-    best: ClassVar[BestRecipe] = BestRecipe(lattice={"lr": 1e-3}, surface={"lr": 1e-3})
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 3e-3, 4096, 1500), rest={"lr": 1e-3}, record="recipes", searched="relu_pe"
+    )
 
     encoding: EncodingConfig = param(Frequency(), "coordinates to features")
     width: int = param(256, "units H per hidden layer", ge=1, le=65536)
@@ -64,6 +66,12 @@ class Mlp(FieldConfig):
     def plan(self) -> BodyPlan:
         """The components of a body of these resolved settings."""
         return BodyPlan(self.encoding, self.linear, self.activation, self.block, self.width, self.depth, self.has_bias)
+
+    def recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """The best known for the family. SOAP's rates differ by activation, so another one has Adam at 1e-3."""
+        found = super().recipe(spec)
+        is_own = isinstance(self.activation, type(type(self)().activation))
+        return found if is_own or found.get("optimizer") != "soap" else {"lr": 1e-3}
 
     def starts_from_signal(self, spec: Spec) -> bool:
         return (

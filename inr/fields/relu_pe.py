@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
-from inr.fields._recipe import BestRecipe
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.standard import Kaiming
@@ -27,10 +27,8 @@ class ReluPe(Mlp):
 
     paper: ClassVar[str] = "Mildenhall et al. 2020, arXiv:2003.08934"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice={"optimizer": "soap", "lr": 3e-3, "schedule": "cosine", "batch": 4096, "steps": 1500},
-        sound={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
-        shape={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
-        surface={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
+        lattice=cosine("soap", 3e-3, 4096, 1500),
+        rest={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
         record="recipes",
     )
 

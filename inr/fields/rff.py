@@ -12,6 +12,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import HeadConfig, InitialiserConfig
 from inr.layers.heads.standard import SigmoidHeadConfig
@@ -28,6 +29,12 @@ class Rff(Mlp):
     """
 
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 3e-3, 4096, 1200),
+        rest={"lr": 1e-3, "steps": 1000, "schedule": "constant"},
+        record="recipes",
+        searched="relu_pe",
+    )
 
     encoding: EncodingConfig = param(RandomFourier(), "sigma 10, 256 frequencies")
     head: HeadConfig = param(SigmoidHeadConfig(), "last features to values")
@@ -36,7 +43,3 @@ class Rff(Mlp):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """2000 steps of all samples. Adam ignores the factor 1/2 of the paper's loss."""
         return {"lr": 1e-3, "steps": 2000, "schedule": "constant", "batch": n_samples(spec)}
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule; 1000 steps instead of 2000. Adam ignores the factor 1/2 of its loss."""
-        return {"lr": 1e-3, "steps": 1000, "schedule": "constant"}

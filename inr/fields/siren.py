@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._periodic import Sines, all_samples
-from inr.fields._recipe import BestRecipe
+from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
 
@@ -22,10 +22,10 @@ class Siren(Sines):
 
     paper: ClassVar[str] = "Sitzmann et al. 2020, arXiv:2006.09661"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice={"optimizer": "soap", "lr": 1e-3, "schedule": "cosine", "batch": 4096, "steps": 1500},
-        volume={"optimizer": "soap", "lr": 5e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
-        sound={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
-        shape={"optimizer": "soap", "lr": 3e-4, "schedule": "cosine", "batch": 4096, "steps": 1500},
+        lattice=cosine("soap", 1e-3, 8192, 800),
+        volume=cosine("soap", 5e-4, 4096, 1500),
+        sound=cosine("soap", 3e-4, 4096, 1500),
+        shape=cosine("soap", 3e-4, 4096, 1500),
         record="recipes",
     )
 

@@ -59,7 +59,9 @@ class Subspace(FieldConfig):
         return SubspaceField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return self.base.recipe(spec)
+        """The base's, with Adam at 1e-3 in place of SOAP: a vector has no eigenbasis (record `recipes`)."""
+        found = self.base.recipe(spec)
+        return found if found.get("optimizer") != "soap" else {**found, "optimizer": "adam", "lr": 1e-3}
 
 
 class SubspaceField(Field):

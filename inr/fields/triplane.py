@@ -12,6 +12,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.frequency import Frequency
 from inr.encodings.planes import Planes
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig
 from inr.layers.activations.sine import Sine
@@ -26,6 +27,11 @@ class Triplane(Mlp):
     """
 
     paper: ClassVar[str] = "Cardace et al. 2024, arXiv:2310.01140; Chan et al. 2022, arXiv:2112.07945"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={**cosine("adam", 1e-3, 2048, 8000), "lr_encoding": 1e-2},
+        rest={"lr": 2e-3, "lr_encoding": 1e-2, "steps": 800, "batch": 8192, "schedule": "cosine"},
+        record="recipes",
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
             "fit.loss",
@@ -40,10 +46,6 @@ class Triplane(Mlp):
     )
     width: int = param(64, "units H per hidden layer", ge=1, le=65536)
     activation: ActivationConfig = param(Sine(), "elementwise function of the hidden layers")
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Higher rates than the paper's 1e-4, with batches of 8192 instead of 50000."""
-        return {"lr": 2e-3, "lr_encoding": 1e-2, "steps": 800, "batch": 8192, "schedule": "cosine"}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """600 steps of 50,000 points, as for meshes; for voxels the paper takes 1000."""

@@ -13,7 +13,8 @@ from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
-from inr.fields._periodic import Periodic, all_samples, lattice_or_points
+from inr.fields._periodic import Periodic, all_samples
+from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.initialisers.winner import Winner as WinnerInit
@@ -35,6 +36,13 @@ class Winner(Periodic):
     """
 
     paper: ClassVar[str] = "Chandravamsi et al. 2025, arXiv:2509.09719"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 1e-3, 4096, 1500),
+        rest={"lr": 1e-4, "schedule": {"type": "exponential", "end": 0.99**50}, "batch": 16384, "steps": 1000},
+        surface=EIKONAL,
+        record="recipes",
+        searched="siren",
+    )
 
     width: int | None = param(  # type: ignore[assignment]  # an int once resolved
         None, "units H per hidden layer; none: 222 for sound, else 256", ge=1, le=65536
@@ -54,11 +62,6 @@ class Winner(Periodic):
         schedule = {"type": "step", "at": [i / 50 for i in range(1, 50)], "decay": _decay(spec)}
         most = 150_000 if spec.traits.is_waveform else n_samples(spec)
         return all_samples(spec, 1000, {"lr": 1e-4, "schedule": schedule, "batch": min(n_samples(spec), most)})
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The authors' rate and its total decay over 1000 steps, of at most 16384 samples instead of all."""
-        schedule = {"type": "exponential", "end": _decay(spec) ** 50}
-        return lattice_or_points(spec, {"lr": 1e-4, "schedule": schedule})
 
 
 def _decay(spec: Spec) -> float:

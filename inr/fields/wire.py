@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from inr.core.domain import Spec
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
 from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig, LinearConfig
 from inr.layers.activations.gabor import Gabor
 from inr.layers.linear.complex import Complex
@@ -27,6 +29,12 @@ class Wire(Periodic):
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("adam", 5e-3, 4096, 1000),
+        rest={"lr": 5e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
+        surface=EIKONAL,
+        record="recipes",
+    )
 
     linear: LinearConfig = param(Complex(), "parameterisation of the matrices")
     depth: int = param(3, "layers before the last linear map: the first and 2 hidden", ge=1, le=1024)
@@ -46,10 +54,6 @@ class Wire(Periodic):
         lattice = {"lr": 5e-3 * batch / n, "steps": steps, "batch": batch, "schedule": "exponential"}
         return lattice_or_points(spec, lattice)
 
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, decaying tenfold; 1000 steps of at most 16384 samples instead of full batches."""
-        return lattice_or_points(spec, {"lr": 5e-3, "schedule": "exponential"})
-
 
 @FIELDS.register("wire2d")
 @dataclass(frozen=True, kw_only=True)
@@ -60,5 +64,6 @@ class Wire2d(Wire):
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
+    best: ClassVar[BestRecipe] = dataclasses.replace(Wire.best, record="")  # no fit of its own
 
     activation: ActivationConfig = param(Gabor(branches=2), "omega = 10, s = 10")

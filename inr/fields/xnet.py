@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, lattice_or_points
+from inr.fields._periodic import Periodic
+from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.cauchy import Cauchy
 
@@ -23,8 +22,11 @@ class Xnet(Periodic):
     """
 
     paper: ClassVar[str] = "Li, Xia and Zhang 2024, arXiv:2409.19221"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("adam", 1e-3, 4096, 900),
+        rest={"lr": 1e-3, "schedule": "exponential", "steps": 1000},
+        surface=EIKONAL,
+        record="recipes",
+    )
 
     activation: ActivationConfig = param(Cauchy(), "rational function with three parameters per layer")
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        return lattice_or_points(spec, {"lr": 1e-3, "schedule": "exponential"})

@@ -41,10 +41,12 @@ def test_both_recipes_are_settings_of_a_fit(name: str, spec: Spec) -> None:
     assert config.named_recipe("paper", spec) == config.paper_recipe(spec)
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if (found := FIELDS[name].best) is not None and found.record])
+@pytest.mark.parametrize(
+    "name", [name for name in FIELDS if (found := FIELDS[name].searched_recipe()) is not None and found.record]
+)
 def test_a_searched_recipe_names_its_record(name: str) -> None:
     """The record has the family's fits: a search, or one that confirms the recipe of its class."""
-    best = FIELDS[name].best
+    best = FIELDS[name].searched_recipe()
     assert best is not None
     rows = [
         row
@@ -54,6 +56,11 @@ def test_a_searched_recipe_names_its_record(name: str) -> None:
     ]
     assert rows
     assert best.searched in ("", *FIELDS)
+
+
+def test_another_activation_has_not_the_rate_of_the_familys() -> None:
+    assert Siren().recipe(PICTURE)["optimizer"] == "soap"
+    assert "optimizer" not in parse(FieldConfig, {"type": "siren", "activation": "relu"}).recipe(PICTURE)
 
 
 def test_an_unknown_recipe_is_refused() -> None:
