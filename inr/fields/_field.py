@@ -73,9 +73,14 @@ class Field(nn.Module):
     def at_step(self, step: int) -> Iterator[None]:
         """A context in which the field has the form of training step `step` (e.g. layers with dropped ranks).
 
-        The form depends on `step` alone. Outside the context the field is complete.
+        The form depends on `step` and the parameters alone. Outside the context the field is complete.
         """
         yield
+
+    @property
+    def trains_whole_too(self) -> bool:
+        """Whether each step adds the loss of the complete field to that of its form `at_step`."""
+        return False
 
     @property
     def varies_by_step(self) -> bool:

@@ -136,6 +136,10 @@ class MlpField(Field):
             self.config.linear.at_step(layers, None)
 
     @property
+    def trains_whole_too(self) -> bool:
+        return self.config.linear.trains_whole_too
+
+    @property
     def varies_by_step(self) -> bool:
         return type(self.config.linear).at_step is not LinearConfig.at_step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -73,7 +74,7 @@ class TrainingStep:
         value = self._total(loss)
         if not math.isfinite(value):
             return value
-        self._backward(self._penalised(loss))
+        self._backward(self._penalised(loss, drawn.batch))
         if self._settings.optimizer.is_closed:
             self._optimizer.step(self._closure(drawn))
         else:
@@ -116,12 +117,17 @@ class TrainingStep:
         return self._settings.precision if self._device.type == "cuda" or is_coarse else "float32"
 
     def _objective(self, batch: Batch, groups: tuple[int, int] | None) -> Tensor:
-        with self._field.at_step(self._number), use_precision(self._precision, self._device.type):
+        form = contextlib.nullcontext() if self._field.trains_whole_too else self._field.at_step(self._number)
+        with form, use_precision(self._precision, self._device.type):
             if self.residual_transform is not None:
                 return self.residual_transform.objective(self._field, batch, groups, self._number)
             return self._loss.value(self._field, batch, self._generator)
 
-    def _penalised(self, loss: Tensor) -> Tensor:
+    def _penalised(self, loss: Tensor, batch: Batch) -> Tensor:
+        """The loss with what is minimised besides: that of the step's form, where `loss` is the whole field's."""
+        if self._field.trains_whole_too:
+            with self._field.at_step(self._number), use_precision(self._precision, self._device.type):
+                loss = loss + self._loss.value(self._field, batch, self._generator)
         penalty = self._field.penalty()
         return loss if penalty is None else loss + penalty
 
@@ -142,7 +148,7 @@ class TrainingStep:
 
         def evaluate() -> float:
             self._optimizer.zero_grad(set_to_none=True)
-            loss = self._penalised(self._objective(drawn.batch, drawn.groups))
+            loss = self._penalised(self._objective(drawn.batch, drawn.groups), drawn.batch)
             self._backward(loss)
             return self._total(loss)
 

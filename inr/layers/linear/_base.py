@@ -57,6 +57,11 @@ class LinearConfig(Config):
 
     slot: ClassVar[Registry[type[LinearConfig]]] = LINEARS
 
+    @property
+    def trains_whole_too(self) -> bool:
+        """Whether each step adds the loss of the full form to that of the form of the step."""
+        return False
+
     @abstractmethod
     def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear: ...
 
@@ -71,5 +76,5 @@ class LinearConfig(Config):
     def at_step(self, layers: Sequence[Linear], step: int | None) -> None:
         """Switch the linear maps of one network to their form in training step `step`; None: the full form.
 
-        The form depends on `step` alone, so that a resumed run is exact. Evaluation uses the full form.
+        The form depends on `step` and the parameters alone, so a resumed run is exact. Evaluation uses the full form.
         """

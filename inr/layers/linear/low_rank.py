@@ -32,6 +32,11 @@ class LowRank(LinearConfig):
     sequence, which is equally uniform and a function of the step alone. U and V start as U' S^(1/2) and V' S^(1/2) of
     the initialiser's matrix.
 
+    With `has_full_pass` every step adds the loss of the whole network to that of the dropped one. In training, columns
+    whose importance |U from column b on| |V from column b on| is below `cut_below` are not used; the authors cut them
+    after every epoch. Their program has the full pass by default, and as options a lasso of 5e-3 and
+    cuts at 1e-5; their example command has no full pass, a lasso of 1e-6, and cuts.
+
     `lasso` adds lasso (|U from column b on| + |V from column b on|), summed over b and layers: the paper's
     hierarchical group lasso, which empties the last columns first (`LowRankLinear.rank_above` counts the rest).
     """
@@ -39,6 +44,12 @@ class LowRank(LinearConfig):
     rank: int | None = param(None, "columns r, at most min(d_in, d_out), which none means", ge=1)
     is_ordered: bool = param(True, "train with dropped ranks, in order")
     lasso: float = param(0.0, "weight of the hierarchical group lasso", ge=0)
+    has_full_pass: bool = param(False, "add the loss of the whole network in every step", absent=False)
+    cut_below: float = param(0.0, "importance below which a column is not used in training", ge=0, absent=0.0)
+
+    @property
+    def trains_whole_too(self) -> bool:
+        return self.has_full_pass
 
     def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear:
         dense = Dense().build(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
@@ -56,11 +67,11 @@ class LowRank(LinearConfig):
     def at_step(self, layers: Sequence[Linear], step: int | None) -> None:
         factored = [layer for layer in layers if isinstance(layer, LowRankLinear)]
         for layer in factored:
-            layer.kept = layer.rank
+            layer.kept = layer.rank if step is None or self.cut_below == 0 else layer.important(self.cut_below)
         if factored and self.is_ordered and step is not None:
             turn, which = divmod(step, len(factored))
             chosen = factored[which]
-            chosen.kept = 1 + int(chosen.rank * ((turn + 1) * _GOLDEN % 1.0))
+            chosen.kept = min(chosen.kept, 1 + int(chosen.kept * ((turn + 1) * _GOLDEN % 1.0)))
 
 
 class LowRankLinear(Linear, HasGradientFactors):
@@ -99,6 +110,11 @@ class LowRankLinear(Linear, HasGradientFactors):
             factor(with_ones(h @ right, self.bias is not None), cotangent=cotangent),
             factor(h, cotangent=cotangent @ left),
         ]
+
+    def important(self, threshold: float) -> int:
+        """Number of leading columns b with |U from b on| |V from b on| >= threshold."""
+        with torch.no_grad():
+            return int((_tails(self.left) * _tails(self.right) >= threshold).sum())
 
     def rank_above(self, threshold: float) -> int:
         """Smallest number of leading columns such that the remaining ones have |U_b| |V_b| <= threshold."""

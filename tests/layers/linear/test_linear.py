@@ -288,3 +288,30 @@ def test_a_resumed_run_with_dropped_ranks_and_a_penalty_is_exact(tmp_path: Path)
     save_checkpoint(first, tmp_path)
     second = resume(tmp_path, signal)
     assert second.result(second.advance()).to_bytes() == expected
+
+
+def test_columns_of_little_importance_are_not_used_in_training(generator: torch.Generator) -> None:
+    """Importance of column b: the norm of the columns of U from b on, times that of V."""
+    config = LowRank(rank=6, is_ordered=False, cut_below=1e-5)
+    layer = config.build(8, 7, has_bias=True, role="hidden", generator=generator)
+    assert isinstance(layer, LowRankLinear)
+    with torch.no_grad():
+        layer.left[:, 4:] *= 1e-6
+    config.at_step([layer], 3)
+    assert layer.kept == layer.important(1e-5) == 4
+    config.at_step([layer], None)
+    assert layer.kept == 6
+
+
+def test_a_full_pass_adds_the_loss_of_the_whole_network() -> None:
+    signal = Array.of_array(torch.rand(12, 10, generator=torch.Generator().manual_seed(0)).numpy())
+    found = []
+    for more in ({}, {"has_full_pass": True}, {"has_full_pass": True, "is_ordered": False}, {"is_ordered": False}):
+        document = {"type": "low_rank", "width": 8, "linear": {"type": "low_rank", "rank": 4, **more}}
+        run = Run(signal, *resolve(signal, document, {"steps": 1, "lr": 1e-3, "schedule": "constant"}))
+        run.advance()
+        found.append({name: p.grad.clone() for name, p in run.field.named_parameters() if p.grad is not None})
+    sampled, both, twice, whole = found
+    for name in whole:
+        assert_near(both[name], sampled[name] + whole[name], 1e-4)
+        assert_near(twice[name], 2 * whole[name], 1e-4)
