@@ -48,7 +48,7 @@ class FitConfig(Config):
     )
     precision: Precision = param(
         "float32",
-        "of matrix products in training; bfloat16: on CPUs with bf16 units, in the first 80 % of a run and below 36 dB",
+        "of matrix products in training; bfloat16: on CPUs with bf16 units, in the first 80 % of a run and below 46 dB",
     )
     dtype: Literal["auto", "float16", "float32"] = param(
         "auto", "of the numbers in the model file; auto: float16 where that loses at most 0.05 dB, else float32"

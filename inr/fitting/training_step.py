@@ -18,7 +18,7 @@ from inr.kernels import Precision, use_precision
 from inr.signals import Batch
 
 FULL_PRECISION_FROM = 0.8  # share of a run from which no product is rounded on the CPU
-FULL_PRECISION_LOSS = 1e-3  # mean squared error below which none is: 36 dB of a picture
+FULL_PRECISION_LOSS = 1e-4  # mean squared error below which none is: 46 dB of a picture
 
 
 class TrainingStep:
