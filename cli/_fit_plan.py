@@ -53,6 +53,15 @@ def forecast_line(forecast: Forecast, plan: FitPlan) -> str:
     return f"expected: {', '.join(parts)}, a file of {size}"
 
 
+def narrowed_line(whole: FitPlan, narrow: FitPlan) -> str:
+    """What `within_time` changed."""
+    widths = [getattr(plan.field, "width", 0) for plan in (whole, narrow)]
+    return (
+        f"--time {narrow.settings.time_s:g} s is too short for {widths[0]} units per layer on this machine: "
+        f"fitting {widths[1]} (--set field.width={widths[0]} keeps them)"
+    )
+
+
 def plan_text(plan: FitPlan, output: str, forecast: Forecast | None) -> str:
     """The lines of --dry-run. output: name of the model file."""
     settings = plan.settings

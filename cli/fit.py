@@ -15,7 +15,7 @@ from inr.core.stopwatch import compilation
 from . import _interrupts
 from . import _options as options
 from ._checkpoints import Checkpoints
-from ._fit_plan import check_training_memory, frequency_line, plan_document, plan_text, print_settings
+from ._fit_plan import check_training_memory, frequency_line, narrowed_line, plan_document, plan_text, print_settings
 from ._fit_result import advice, fit_summary, rendering_target, tracking_line
 from ._io import PIPE, OutputTarget, read_settings, source
 from ._machine import machine
@@ -137,6 +137,7 @@ def fit(
         from inr.workflows.request import FitRequest
         from inr.workflows.sizing import parameters_within
         from inr.workflows.start import Start
+        from inr.workflows.time_budget import within_time
 
         others = [text for text in settings or [] if not text.startswith("signal.")]
         start = Start.of(init, fresh)
@@ -176,6 +177,10 @@ def fit(
                 group=group,
                 observers=observers_of,
             )
+            if params is None and size is None and group is None and not request.has_width:
+                whole, plan = plan, within_time(plan)
+                if plan is not whole:
+                    out.note(narrowed_line(whole, plan))
         if plan.frequency is not None:
             out.note(frequency_line(plan.frequency))
         if print_config:

@@ -22,7 +22,7 @@ class FitRequest:
     """Settings in layers; each wins over those after it: flags, assignments, a document, the family's recipe, defaults.
 
     field: not resolved. fit_document: settings of the fit. assignments: `lr=0.01`. flags: settings of the fit by name.
-    signal_options, kind: how the signal is loaded. recipe: which of the family's.
+    signal_options, kind: how the signal is loaded. recipe: which of the family's. has_width: `field.width` is given.
     """
 
     field: FieldConfig
@@ -32,6 +32,7 @@ class FitRequest:
     signal_options: Mapping[str, str]
     kind: str | None
     recipe: RecipeName = "best"
+    has_width: bool = False
 
     @classmethod
     def of(
@@ -80,7 +81,8 @@ class FitRequest:
             problems.append(f"`recipe` is {recipe!r}, expected one of {', '.join(get_args(RecipeName))}")
         if problems or parsed is None:
             raise ConfigError(problems, "inr fields NAME lists a family's settings")
-        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind, recipe)
+        has_width = "width" in field_document or any(text.startswith("width=") for text in assigned["field"])
+        return cls(parsed, fit_document, assigned["fit"], flags, signal_options, kind, recipe, has_width)
 
     def fit_settings(self, signal: Signal, field: FieldConfig) -> FitConfig:
         """The layers of the fit's settings, merged. field: whose recipe it is, not resolved.
