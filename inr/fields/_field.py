@@ -87,6 +87,16 @@ class Field(nn.Module):
         """Whether `at_step` changes anything."""
         return type(self).at_step is not Field.at_step
 
+    @contextlib.contextmanager
+    def updating(self) -> Iterator[None]:
+        """A context for the optimizer's step, in which other numbers may replace parameters and gradients."""
+        yield
+
+    @property
+    def has_own_update(self) -> bool:
+        """Whether `updating` changes anything."""
+        return False
+
     def lipschitz_bound(self) -> float | None:
         """A number L with |f(x) - f(y)| <= L |x - y| for all x, y, up to rounding; None: unknown.
 

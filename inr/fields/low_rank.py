@@ -17,6 +17,8 @@ from inr.fields._field import FIELDS, Field
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp, MlpField
 from inr.layers import LinearConfig
+from inr.layers.folding import linears_of
+from inr.layers.linear.dlrt import Dlrt, DlrtLinear
 from inr.layers.linear.low_rank import LowRank
 
 
@@ -26,7 +28,8 @@ class LowRankMlp(Mlp):
     """ReLU network on octave frequencies, hidden matrices U V^T of rank 64 with columns in order of importance.
 
     Maestro starts at full rank; at 64 a hidden layer of 256 has half the dense layer's parameters. `truncate`
-    reduces the rank of a fitted field. Any other family can use the same layers (`field.linear=low_rank`).
+    reduces the rank of a fitted field. Any other family can use the same layers (`field.linear=low_rank`), and this one
+    others: `field.linear=dlrt` (dynamical low-rank training) chooses the rank of each layer in training (`ranks`).
     """
 
     paper: ClassVar[str] = "Horvath et al. 2024, arXiv:2308.14929"
@@ -40,12 +43,13 @@ class LowRankMlp(Mlp):
 def truncate(field: Field, rank: int) -> Field:
     """The field with only the first `rank` columns of every factored layer.
 
-    field: any composed field with linear layers of type "low_rank". Raises UsageError for other fields and for rank <
-    1.
+    field: any composed field with linear layers of type "low_rank" or "dlrt". At max(`ranks(field)`) the latter keeps
+    its values. Raises UsageError for other fields and for rank < 1.
     """
-    if not isinstance(field, MlpField) or not isinstance(field.config.linear, LowRank):
+    if not isinstance(field, MlpField) or not isinstance(field.config.linear, LowRank | Dlrt):
         raise UsageError(
-            "only a field with linear layers of type 'low_rank' can be truncated", "fit with `field.linear=low_rank`"
+            "only a field with linear layers of type 'low_rank' or 'dlrt' can be truncated",
+            "fit with `field.linear=low_rank`",
         )
     if rank < 1:
         raise UsageError(f"`rank` is {rank}, expected at least 1")
@@ -55,3 +59,8 @@ def truncate(field: Field, rank: int) -> Field:
     state = field.state_dict()
     cut.load_state_dict({k: t[tuple(slice(n) for n in shapes[k])] for k, t in state.items()})
     return cut
+
+
+def ranks(field: Field) -> list[int]:
+    """The ranks that the layers of type "dlrt" use, from first to last."""
+    return [layer.rank_in_use for layer in linears_of(field) if isinstance(layer, DlrtLinear)]

@@ -143,6 +143,15 @@ class MlpField(Field):
     def varies_by_step(self) -> bool:
         return type(self.config.linear).at_step is not LinearConfig.at_step
 
+    @contextlib.contextmanager
+    def updating(self) -> Iterator[None]:
+        with self.config.linear.updating(list(linears_of(self))) if self.has_own_update else contextlib.nullcontext():
+            yield
+
+    @property
+    def has_own_update(self) -> bool:
+        return type(self.config.linear).updating is not LinearConfig.updating
+
     def lipschitz_bound(self) -> float | None:
         body, head = self.body.lipschitz_bound(), self.head.lipschitz
         return None if body is None or head is None else body * head

@@ -115,6 +115,19 @@ def check_parts(settings: FitConfig, n_samples: int) -> None:
         )
 
 
+def check_update(field: Field, settings: FitConfig) -> None:
+    """Refuse what needs parameters that only the optimizer changes, for a field whose layers change them too."""
+    if not field.has_own_update:
+        return
+    layers = "a field whose linear layers change their bases in every step (dlrt)"
+    if settings.optimizer.is_closed:
+        raise UsageError(
+            f"optimizer {settings.optimizer.type_name!r} cannot train {layers}", "use `fit.optimizer=adam`"
+        )
+    if settings.ema is not None:
+        raise UsageError(f"ema cannot average the parameters of {layers}", "use `fit.ema=none`")
+
+
 def check_shareable(settings: FitConfig) -> None:
     """Refuse what is not a sum over the samples of a batch, which is all that several processes can share."""
     assert settings.loss is not None

@@ -22,7 +22,7 @@ from inr.fitting.half import MOST_LOST_DB, lost_db, rounded
 from inr.fitting.model_file import unreadable_if_invalid
 from inr.fitting.observer import Observer, Observers
 from inr.fitting.progress import Progress, TrainingLoss
-from inr.fitting.resolving import check_parts, check_precision, check_shareable, check_smoothness
+from inr.fitting.resolving import check_parts, check_precision, check_shareable, check_smoothness, check_update
 from inr.fitting.result import Fit, Outcome
 from inr.fitting.rounds import Rounds
 from inr.fitting.settings import FitConfig
@@ -65,6 +65,7 @@ class Run:
         self.generators = {name: _generator(settings.seed, name) for name in _STREAMS}
         self.field: Field = field.build(signal.spec, self.generators["init"])
         check_smoothness(self.field, settings)
+        check_update(self.field, settings)
         self.pool = signal.pool(self.generators["pool"])
         self.batches = Batches(signal, self.pool, settings, self.generators, self.device, group)
         self._check()

@@ -78,7 +78,8 @@ class TrainingStep:
         if self._settings.optimizer.is_closed:
             self._optimizer.step(self._closure(drawn))
         else:
-            self._optimizer.step()
+            with self._field.updating():
+                self._optimizer.step()
         return value
 
     def _can_be_captured(self) -> bool:
@@ -93,6 +94,7 @@ class TrainingStep:
             and settings.residual_transform is None
             and settings.jitter is None
             and not self._field.varies_by_step
+            and not self._field.has_own_update
             and self._field.penalty() is None
         )
 

@@ -72,6 +72,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "low_rank": [
         {"width": 32, "depth": 3, "linear": {"type": "low_rank", "rank": 16}},
         {"width": 32, "depth": 2, "linear": {"type": "low_rank", "lasso": 1e-6}},
+        {"width": 32, "depth": 2, "linear": "dlrt"},
     ],
     "mfn_fourier": [{"width": 32, "depth": 3, "block": {"input_scale": 64.0}}],
     "mfn_gabor": [{"width": 32, "depth": 3, "block": {"input_scale": 64.0}}],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
@@ -78,3 +79,13 @@ class LinearConfig(Config):
 
         The form depends on `step` and the parameters alone, so a resumed run is exact. Evaluation uses the full form.
         """
+
+    @contextlib.contextmanager
+    def updating(self, layers: Sequence[Linear]) -> Iterator[None]:
+        """A context for the optimizer's step on the linear maps of one network, which have their gradients by then.
+
+        On entry the layers may replace parameters and gradients by others of equal shapes, on exit they make their
+        parameters of the updated ones. What happens depends on parameters and gradients alone, so that a resumed run is
+        exact. Values between steps are those of the layer's formula.
+        """
+        yield

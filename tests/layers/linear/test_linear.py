@@ -34,6 +34,7 @@ PICTURE = Spec("image", 2, 3, (24, 24))
 SMALL: dict[str, dict[str, Any]] = {
     "fourier_reparam": {"n_low": 16, "n_high": 16, "phases": 4},
     "low_rank": {"rank": 9},
+    "dlrt": {"rank": 9},
 }
 every_linear = pytest.mark.parametrize("name", list(LINEARS))
 
@@ -90,7 +91,7 @@ def test_folding_keeps_values_after_training_moved_them(name: str, activation: s
     assert_near(folded(x), field(x), 1e-5)
 
 
-@pytest.mark.parametrize("name", ["dense", "weight_norm", "lipschitz", "low_rank"])
+@pytest.mark.parametrize("name", ["dense", "weight_norm", "lipschitz", "low_rank", "dlrt"])
 def test_forms_that_can_hold_a_matrix_hold_it(name: str, generator: torch.Generator) -> None:
     layer = parse(LinearConfig, name).resolve(PICTURE)
     made = layer.build(12, 10, has_bias=True, role="hidden", generator=generator)
@@ -254,7 +255,7 @@ def test_a_truncated_field_is_the_field_with_fewer_columns(generator: torch.Gene
     assert_near(cut(x), field(x), 1e-5)
     with pytest.raises(UsageError, match="`rank` is 0"):
         truncate(field, 0)
-    with pytest.raises(UsageError, match="only a field with linear layers of type 'low_rank'"):
+    with pytest.raises(UsageError, match="only a field with linear layers of type 'low_rank' or 'dlrt'"):
         truncate(field_of("dense", "relu"), 2)
 
 
