@@ -70,6 +70,19 @@ def steps_table() -> str:
     return "\n".join([conditions_line(record), "", *lines])
 
 
+def dense_table() -> str:
+    record = newest("dense")
+    units = record["rows"][0]["units"]
+    lines = [f"| family | parameters | plain torch | float32 | bfloat16 ({units}) |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        cells = [
+            f"{row[f'{name}_ms']:.1f} ms ({row[f'{name}_ratio']:.1f}x)" if f"{name}_ms" in row else "no such form"
+            for name in ("float32", "bfloat16")
+        ]
+        lines.append(f"| {row['family']} | {row['n_params']:,} | {row['torch_ms']:.1f} ms | {' | '.join(cells)} |")
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def time_to_quality_table() -> str:
     found, conditions = together("time-to-quality")
     rows = {(row["file"], tuple(arm for arm in ("ours", "siren") if arm in row)): row for row in found}
@@ -551,6 +564,11 @@ def results() -> str:
         ),
         "time-to-quality": ("Time to a quality", "`time_to_quality.py` says how.", time_to_quality_table),
         "steps": ("A training step", "`steps.py` says how.", steps_table),
+        "dense": (
+            "A training step of dense networks",
+            "`dense.py` says how: the published network, 16384 pixels, Adam; ratios are to plain torch.",
+            dense_table,
+        ),
         "peers": ("Other implementations", "`peers.py` says how.", peers_table),
     }
     for name, (title, how, table) in fitting.items():

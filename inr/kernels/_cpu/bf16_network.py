@@ -234,13 +234,35 @@ def network(
 
 
 @compiled
-def _add_slices(totals: Array, size: int, n_slices: int, start: int, stop: int) -> None:
-    """The first slice becomes the sum of all, in their order, for elements start..stop."""
+def _add_slices(totals: Array, size: int, n_slices: int, factor: Any, start: int, stop: int, sums: Array) -> None:
+    """sums = factor times the sum of all slices, in their order, for elements start..stop."""
     for i in range(start, stop, LANES):
         value = load(totals, i)
         for s in range(1, n_slices):
             value = plus(value, load(totals, s * size + i))
-        store(totals, i, value)
+        store(sums, i, scaled(value, factor))
+
+
+@compiled
+def _pack(bits: Array, span: int, span_in: int, words: Array, forward: int, backward: int) -> None:
+    """The words of a matrix as the right factor of both ways. bits: of its float32 numbers [width, d_in].
+
+    Forward, pairs of inputs in panels of units: [span / SIDE, span_in / 2, SIDE]; backward, pairs of units in panels of
+    inputs: [span_in / SIDE, span / 2, SIDE]. Zeros fill up the spans.
+    """
+    width, d_in = bits.shape
+    words[forward : forward + span * span_in] = 0  # both, one behind the other
+    half = np.uint32(0xFFFF)
+    for u in range(width):
+        for k in range(d_in):
+            number = bits[u, k]
+            rounded = np.uint32(
+                np.uint32(number + np.uint32(0x7FFF) + ((number >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+            )
+            at = forward + (u // SIDE * (span_in // 2) + k // 2) * SIDE + u % SIDE
+            words[at] |= np.int32((rounded & half) << np.uint32(16 * (k % 2)))
+            at = backward + (k // SIDE * (span // 2) + u // 2) * SIDE + k % SIDE
+            words[at] |= np.int32((rounded & half) << np.uint32(16 * (u % 2)))
 
 
 def _up(number: int, step: int = TILE) -> int:
@@ -284,7 +306,7 @@ class Bf16Network:
         self.scales = np.zeros((len(self.widths), 2), np.float32)
         self.scales[1:-1] = [(p.a, p.b) for p in activations] or np.zeros((0, 2))
         self.packed, self.biases = Lease(n_packed, np.int32), Lease(n_biases + LANES, np.float32)
-        words, added = torch.from_numpy(self.packed.array), torch.from_numpy(self.biases.array)
+        added = torch.from_numpy(self.biases.array)
         self.exact = np.zeros(0, np.float32)
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
             forward, backward, at = (int(self.plan[i, column]) for column in (FORWARD, BACKWARD, BIAS))
@@ -294,8 +316,7 @@ class Bf16Network:
                 columns = torch.from_numpy(self.exact).view(-1, span).zero_()
                 columns[:, : len(weight)] = weight.detach().t()
             else:
-                _pack(weight.detach(), span, span_in, words[forward:backward])
-                _pack(weight.detach().t(), span_in, span, words[backward : 2 * backward - forward])
+                _pack(_array(weight).view(np.uint32), span, span_in, self.packed.array, forward, backward)
             added[at : at + span] = 0
             if bias is not None:
                 added[at : at + len(bias)] = bias.detach()
@@ -320,18 +341,21 @@ class Bf16Network:
 
     def gradients(self, x: Tensor, g: Tensor, *, has_x: bool) -> tuple[Tensor | None, list[Tensor]]:
         """From the cotangents g [N, C]: by x if it is wanted, and by the weight and the bias of each layer."""
-        _, by_x, found = self._gradients(COTANGENTS, 2, x, g, None, has_x)
+        _, by_x, found = self._gradients(COTANGENTS, 2, x, g, None, has_x, 1.0)
         return by_x, found
 
     def errors(
         self, x: Tensor, y: Tensor, weight: Tensor | None, power: int, *, has_x: bool
     ) -> tuple[float, Tensor | None, list[Tensor]]:
-        """The sum over points and channels of weight |value - y|^power, and its gradients as in `gradients`."""
-        return self._gradients(ERRORS, power, x, y, weight, has_x)
+        """The mean over points and channels of weight |value - y|^power, and its gradients as in `gradients`."""
+        factor = 1 / max(1, y.numel())
+        total, by_x, found = self._gradients(ERRORS, power, x, y, weight, has_x, factor)
+        return factor * total, None if by_x is None else by_x.mul_(factor), found
 
     def _gradients(
-        self, purpose: int, power: int, x: Tensor, y: Tensor, weight: Tensor | None, has_x: bool
+        self, purpose: int, power: int, x: Tensor, y: Tensor, weight: Tensor | None, has_x: bool, factor: float
     ) -> tuple[float, Tensor | None, list[Tensor]]:
+        """factor: of the gradients by the parameters."""
         n_blocks = -(-len(x) // BLOCK)
         n_slices = max(1, min(MAX_SLICES, n_blocks // LEAST_BLOCKS))
         size = _up(self.n_gradients)
@@ -347,12 +371,15 @@ class Bf16Network:
                 total = totals.array[s * size : (s + 1) * size]
                 losses[s] = self._run(purpose, power, points, targets, factors, start, stop, by_x.numpy(), total)
 
+        sums = torch.empty(size, dtype=x.dtype)
+        target, scale = sums.numpy(), np.float32(factor)
+
         def add_part(part: int, parts: int) -> None:
-            _add_slices(totals.array, size, n_slices, *(_up(size * k // parts) for k in (part, part + 1)))
+            start, stop = (_up(size * k // parts) for k in (part, part + 1))
+            _add_slices(totals.array, size, n_slices, scale, start, stop, target)
 
         in_parts(work, n_slices)
         in_parts(add_part, size, 2**16)
-        sums = torch.from_numpy(totals.array)
         found = []
         for i, (d_in, width) in enumerate(pairwise(self.widths), 1):
             at, bias_at = self.plan[i, GRAD:].tolist()
@@ -361,8 +388,7 @@ class Bf16Network:
                 by_weight = sums[at : at + d_in * span].view(d_in, span).t()
             else:
                 by_weight = sums[at:bias_at].view(span, span_in)
-            part = by_weight[:width, :d_in].clone(memory_format=torch.contiguous_format)
-            found += [part, sums[bias_at : bias_at + width].clone()]
+            found += [by_weight[:width, :d_in].contiguous(), sums[bias_at : bias_at + width]]
         return sum(losses), by_x if has_x else None, found
 
     def _run(
@@ -401,14 +427,6 @@ class Bf16Network:
 
 
 _SHAPES = tile_shapes()
-
-
-def _pack(matrix: Tensor, columns: int, depth: int, words: Tensor) -> None:
-    """[n, m] as B = matrix^T: panels of SIDE of its rows, [columns / SIDE, depth / 2, SIDE], with zeros around it."""
-    rounded = torch.zeros(columns, depth, dtype=torch.bfloat16)
-    rounded[: matrix.shape[0], : matrix.shape[1]] = matrix
-    pairs = rounded.view(torch.int32).view(columns // SIDE, SIDE, depth // 2)
-    words.view(columns // SIDE, depth // 2, SIDE).copy_(pairs.transpose(1, 2))
 
 
 def _array(tensor: Tensor) -> Array:

@@ -27,11 +27,10 @@ class _Loss(torch.autograd.Function):
         layers: Any = parameters
         has_x = ctx.needs_input_grad[2]
         network = Bf16Network(layers[::2], layers[1::2], activations)
-        total, by_x, found = network.errors(x, y, weight, power, has_x=has_x)
+        loss, by_x, found = network.errors(x, y, weight, power, has_x=has_x)
         if any(ctx.needs_input_grad):
-            gradients = [by_x, None, None, *found]
-            ctx.found = [None if by is None else by.div_(max(1, y.numel())) for by in gradients]
-        return x.new_full((), total / max(1, y.numel()))
+            ctx.found = [by_x, None, None, *found]
+        return x.new_full((), loss)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 
 from inr.core.config import param
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor, with_ones
+from inr.kernels.constant_product import constant_product
 from inr.layers.activations.sine import Sine
 from inr.layers.linear._base import LINEARS, Linear, LinearConfig, Role
 from inr.layers.linear.dense import Dense
@@ -89,7 +90,7 @@ class FourierReparamLinear(Linear, HasGradientFactors):
         self.bias = nn.Parameter(torch.zeros(d_out)) if has_bias else None
 
     def effective(self) -> tuple[Tensor, Tensor | None]:
-        return self.coefficients @ self.basis, self.bias
+        return constant_product(self.coefficients, self.basis), self.bias
 
     def assign(self, weight: Tensor) -> None:
         """Rescale the drawn coefficients so that the mean square of W equals that of `weight`."""
