@@ -15,6 +15,7 @@ from inr.encodings import EncodingConfig, GridConfig
 from inr.encodings.grid_detail import mean_square_left
 from inr.encodings.hash_grid import HashGridEncodingConfig
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._instant_ngp import papers
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.signal import FromSignal
@@ -152,13 +153,7 @@ class HashGrid(Mlp):
 
         For distances the rate is 1e-4 for 20,000 steps, a third every 5,000 from 10,000 on, of averaged parameters.
         """
-        adam = {"type": "adam", "beta2": 0.99, "eps": 1e-15, "l2": 1e-6}
-        common: dict[str, Any] = {"optimizer": adam, "batch": 2**18}
-        if spec.has_distances:
-            falls = {"type": "step", "at": [0.5, 0.75], "decay": 0.33}
-            return {**common, "lr": 1e-4, "steps": 20_000, "schedule": falls, "ema": 0.95}
-        falls = {"type": "step", "at": [20 / 35, 30 / 35], "decay": 0.33}
-        return {**common, "lr": 1e-2, "steps": 35_000, "schedule": falls}
+        return papers(spec)
 
 
 def _is_dense_by_default(grid: HashGridEncodingConfig, spec: Spec) -> bool:

@@ -12,7 +12,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.kernels import Kernels
-from inr.fields._field import FIELDS, Field
+from inr.fields._field import FIELDS, Deviation, Field
 from inr.fields.kernel_sum import KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
@@ -29,6 +29,15 @@ class RbfSum(Mlp):
     """
 
     paper: ClassVar[str] = "Broomhead and Lowe 1988, Complex Systems 2, 321-355"
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.init.ridge",
+            "0: the least-squares solution",
+            "1e-10 of the mean square of a feature",
+            "the weights of overlapping Gaussians would otherwise be too large for float32",
+        ),
+    )
 
     encoding: EncodingConfig = param(Kernels(), "kernels, their centres and widths")
     depth: int = param(0, "layers between kernels and the last linear map", ge=0, le=1024)

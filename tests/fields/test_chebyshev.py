@@ -14,8 +14,78 @@ from inr.kernels.polynomials import Basis, polynomials
 from inr.signals.array import Array
 from inr.workflows.fit import fit
 from tests.assertions import assert_near
+from tests.published import AnyValues, Parameters, Published, PublishedFamily, PublishedFormula, check
+from tests.published import Array as Numbers
 
 BOTH: tuple[Basis, ...] = ("chebyshev", "legendre")
+VALUES = np.random.default_rng(4).random((30, 20, 2)).astype(np.float32)
+
+
+def _forward(p: Parameters, x: Numbers) -> Numbers:
+    """sum_jk c_jk T_j(u) T_k(v)."""
+    u, v = (2 * x - 1).T
+    return np.asarray(np.polynomial.chebyshev.chebval2d(u, v, p["coefficients"]).T)
+
+
+def _nodes(n: int) -> Numbers:
+    return (2 * np.arange(n) + 1) / n - 1
+
+
+def _fitted(values: Numbers, degree: tuple[int, ...], basis: Basis = "chebyshev") -> Numbers:
+    """Coefficients; the rank is full, so that a small `rcond` drops nothing, as numpy's default."""
+    spec = Spec("array", values.ndim - 1, values.shape[-1], values.shape[:-1])
+    axes = torch.meshgrid(*((torch.arange(n) + 0.5) / n for n in values.shape[:-1]), indexing="ij")
+    x, y = torch.stack(axes, -1).flatten(0, -2), torch.from_numpy(values).flatten(0, -2)
+    samples = Samples(spec, len(x), lambda index: (x[index], y[index]), tuple(range(spec.d_in)))
+    config = Chebyshev(basis=basis, degree=degree, rcond=1e-6).resolve(spec)
+    field = config.build(spec, torch.Generator()).double()
+    field.initialise(samples, torch.Generator())
+    return np.asarray(field.state_dict()["coefficients"].numpy())
+
+
+def _two_axes() -> Numbers:
+    vander = np.polynomial.chebyshev.chebvander2d(*np.meshgrid(_nodes(30), _nodes(20), indexing="ij"), [6, 5])
+    design = vander.reshape(600, 42)
+    return np.asarray(np.linalg.lstsq(design, VALUES.reshape(600, 2).astype(float))[0].reshape(7, 6, 2))
+
+
+PUBLISHED = (
+    PublishedFamily(
+        config=Chebyshev(),
+        source="Mason and Handscomb 2003",
+        spec=Spec("image", 2, 3, (24, 16)),
+        forward=_forward,
+        initial={"*": AnyValues()},  # of the signal
+        settings={"field.basis": "chebyshev", "fit.steps": 0},
+        seeds=1,
+    ),
+    PublishedFormula(
+        name="chebyshev, coefficients",
+        source="numpy.polynomial.chebyshev.chebfit",
+        published=lambda: np.polynomial.chebyshev.chebfit(_nodes(30), VALUES[:, 0].astype(float), 9),
+        here=lambda: _fitted(VALUES[:, 0], (9,)),
+    ),
+    PublishedFormula(
+        name="chebyshev, two axes",
+        source="numpy.polynomial.chebyshev.chebvander2d",
+        published=_two_axes,
+        here=lambda: _fitted(VALUES, (6, 5)),
+    ),
+    PublishedFormula(
+        name="chebyshev, basis of Legendre",
+        source="numpy.polynomial.legendre.legfit",
+        published=lambda: (
+            np.polynomial.legendre.legfit(_nodes(30), VALUES[:, 0].astype(float), 9)
+            / np.sqrt(2 * np.arange(10) + 1)[:, None]  # these are orthonormal in the mean
+        ),
+        here=lambda: _fitted(VALUES[:, 0], (9,), "legendre"),
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name)
+def test_it_is_the_published_family(statement: Published) -> None:
+    check(statement)
 
 
 def test_chebyshev_is_the_cosine_of_multiples_of_the_angle() -> None:
