@@ -33,6 +33,10 @@ STARTED: Mapping[str, Any] = {
     "schedule": {"type": "cosine", "end": 0.05, "warmup": 0.2},
 }
 WAVEFORM: Mapping[str, Any] = {**LATTICE, "steps": 2000, "batch": 8192}
+MOST_OF_WAVEFORM = 2**28
+"""Samples of a sound over all steps, so that some minutes of sound take minutes and not an hour."""
+FEWEST_OF_WAVEFORM = 300
+"""Steps of the longest sounds."""
 DISTANCES: Mapping[str, Any] = {
     "steps": 500,
     "batch": 32768,
@@ -135,11 +139,9 @@ class HashGrid(Mlp):
             return {"optimizer": adam, **(DISTANCES if spec.has_distances else LATTICE)}
         n_samples = math.prod(spec.shape)
         if spec.traits.is_waveform:
-            return {
-                "optimizer": adam,
-                **WAVEFORM,
-                "batch": max(WAVEFORM["batch"], math.ceil(n_samples / WAVEFORM_EPOCH)),
-            }
+            batch = max(WAVEFORM["batch"], math.ceil(n_samples / WAVEFORM_EPOCH))
+            steps = max(FEWEST_OF_WAVEFORM, min(WAVEFORM["steps"], MOST_OF_WAVEFORM // batch))
+            return {"optimizer": adam, **WAVEFORM, "steps": steps, "batch": batch}
         batch = max(LATTICE["batch"], math.ceil(n_samples / LATTICE_EPOCH))
         if self.starts_from_signal(spec):
             assert isinstance(self.encoding, GridConfig)

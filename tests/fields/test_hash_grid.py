@@ -218,10 +218,13 @@ def test_signals_that_do_not_give_all_samples_of_their_lattice_start_at_random()
     assert settings.lr == 0.03
 
 
-def test_long_sounds_have_larger_batches() -> None:
-    def batch(n: int) -> int:
+def test_long_sounds_have_larger_batches_and_then_fewer_steps() -> None:
+    def size(n: int) -> tuple[int, int | None]:
         spec = Spec("audio", 1, 1, (n,))
-        return parse(FitConfig, HashGrid().resolve(spec).recipe(spec), "fit").batch
+        recipe = parse(FitConfig, HashGrid().resolve(spec).recipe(spec), "fit")
+        return recipe.batch, recipe.steps
 
-    assert batch(44_100) == 8192
-    assert batch(4_000_000) == 100_000
+    assert size(44_100) == (8192, 2000)
+    assert size(4_000_000) == (100_000, 2000)
+    assert size(26_460_000) == (661_500, 405)  # 10 minutes
+    assert size(158_760_000) == (3_969_000, 300)  # an hour
