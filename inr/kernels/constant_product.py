@@ -16,7 +16,8 @@ class _Bf16Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.b = b.bfloat16()
-        return (a.bfloat16() @ ctx.b).float()
+        product: Tensor = a.bfloat16() @ ctx.b
+        return product.float()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:

@@ -176,7 +176,8 @@ def test_a_setting_newer_than_a_file_has_the_value_that_keeps_the_files_meaning(
         assert parse(Page, completed(Page, file)) == Page(shape=Ring(gap=0.0))
         assert parse(Page, file) == Page(shape=Ring(gap=0.25))
     assert completed(Page, {"shape": {"type": "ring", "gap": 0.75}}) == {"shape": {"type": "ring", "gap": 0.75}}
-    for document in ({"shape": {"type": "cube"}}, {"shape": 3}, 3, {"shape": {}}):
+    others: list[Any] = [{"shape": {"type": "cube"}}, {"shape": 3}, 3, {"shape": {}}]
+    for document in others:
         assert completed(Page, document) == document
 
 

@@ -29,7 +29,7 @@ def _published_spectrum() -> Array:
     """Amplitudes of the DFT, summed over channels and over k1 + k2 = 1 ... 64, as shares of their sum."""
     amplitude = np.abs(np.fft.fft2(_picture(), axes=(0, 1))).sum(-1)
     sums = [sum(amplitude[i, s - i] for i in range(s + 1)) for s in range(1, 65)]
-    return np.array(sums) / sum(sums)
+    return np.asarray(np.array(sums) / sum(sums))
 
 
 def _published_distance() -> Array:
