@@ -144,15 +144,8 @@ def _dense_mlp(n: int) -> Iterator[Case]:
 
     for hidden in ((256, 256, 256), (64, 64)):
         sizes = (2, *hidden, 3)
-        generator = _generator()
-        weights = [
-            (torch.rand(o, i, generator=generator) * 2 - 1).mul_(1 / i if k == 0 else math.sqrt(6 / i) / 30)
-            for k, (i, o) in enumerate(pairwise(sizes))
-        ]
-        biases = [torch.zeros(o).requires_grad_() for o in sizes[1:]]
-        for weight in weights:
-            weight.requires_grad_()
-        x = torch.rand(n, 2, generator=generator) * 2 - 1
+        weights, biases = _sine_parameters(sizes)
+        x = torch.rand(n, 2, generator=_generator()) * 2 - 1
         products = sum(weight.numel() for weight in weights)
 
         def call(x: Tensor = x, w: list[Tensor] = weights, b: list[Tensor] = biases) -> Tensor:
@@ -166,6 +159,42 @@ def _dense_mlp(n: int) -> Iterator[Case]:
             n * (2 * products + TRANSCENDENTAL * sum(hidden)),
             2,
         )
+
+
+@cases("dense_mlp_loss")
+def _dense_mlp_loss(n: int) -> Iterator[Case]:
+    """In bfloat16 where the processor has units for it; else the reference is all there is."""
+    from inr.kernels import use_precision
+    from inr.kernels.dense_mlp_loss import dense_mlp_loss
+    from inr.kernels.pointwise import sines
+    from inr.kernels.precision import reason_against
+
+    sizes = (2, 256, 256, 256, 3)
+    weights, biases = _sine_parameters(sizes)
+    x, y = torch.rand(n, 2, generator=_generator()) * 2 - 1, torch.rand(n, 3, generator=_generator())
+    products = sum(weight.numel() for weight in weights)
+
+    def call() -> Tensor:
+        with use_precision("float32" if reason_against("bfloat16") else "bfloat16"):
+            return dense_mlp_loss(x, y, None, 2, weights, biases, sines(*[30.0] * (len(weights) - 1)))
+
+    yield from _both(
+        f"{n} points, 2-256-256-256-3, bfloat16",
+        call,
+        (*weights, *biases),
+        REAL * (x.numel() + y.numel() + products),
+        n * (2 * products + TRANSCENDENTAL * sum(sizes[1:-1])),
+        2,
+    )
+
+
+def _sine_parameters(sizes: tuple[int, ...]) -> tuple[list[Tensor], list[Tensor]]:
+    generator = _generator()
+    weights = [
+        (torch.rand(o, i, generator=generator) * 2 - 1).mul_(1 / i if k == 0 else math.sqrt(6 / i) / 30)
+        for k, (i, o) in enumerate(pairwise(sizes))
+    ]
+    return [weight.requires_grad_() for weight in weights], [torch.zeros(o).requires_grad_() for o in sizes[1:]]
 
 
 def _relu_parameters(sizes: tuple[int, ...]) -> tuple[list[Tensor], list[Tensor | None]]:

@@ -25,11 +25,11 @@ class _Loss(torch.autograd.Function):
         ctx.save_for_backward(x, y, *rest)
         ctx.power, ctx.activations, ctx.found = power, activations, None
         layers: Any = parameters
-        has_x = ctx.needs_input_grad[2]
         network = Bf16Network(layers[::2], layers[1::2], activations)
-        loss, by_x, found = network.errors(x, y, weight, power, has_x=has_x)
-        if any(ctx.needs_input_grad):
-            ctx.found = [by_x, None, None, *found]
+        if not any(ctx.needs_input_grad):
+            return reference.mean_error(network.values(x), y, weight, power)
+        loss, by_x, found = network.errors(x, y, weight, power, has_x=ctx.needs_input_grad[2])
+        ctx.found = [by_x, None, None, *found]
         return x.new_full((), loss)
 
     @staticmethod

@@ -20,6 +20,11 @@ def dense_mlp_loss(
     activations: Sequence[Pointwise],
 ) -> Tensor:  # scalar
     """See `inr.kernels.dense_mlp_loss.dense_mlp_loss`. Any device and dtype, any order of derivative, any transform."""
-    error = reference.dense_mlp(x, weights, biases, activations) - y
+    return mean_error(reference.dense_mlp(x, weights, biases, activations), y, weight, power)
+
+
+def mean_error(values: Tensor, y: Tensor, weight: Tensor | None, power: int) -> Tensor:
+    """The mean of weight |values - y|^power."""
+    error = values - y
     size = error.square() if power == 2 else error.abs()
     return (size if weight is None else size * weight).mean()
