@@ -16,6 +16,7 @@ from inr.core.errors import UsageError
 from inr.core.samples import Samples
 from inr.core.stopwatch import working_clock
 from inr.fields import Field, FieldConfig
+from inr.fitting.base_width import check_base_width, parameters_and_rates, scale_output
 from inr.fitting.batches import Batches
 from inr.fitting.distributed import ProcessGroup
 from inr.fitting.half import MOST_LOST_DB, lost_db, rounded
@@ -66,6 +67,8 @@ class Run:
         self.field: Field = field.build(signal.spec, self.generators["init"])
         check_smoothness(self.field, settings)
         check_update(self.field, settings)
+        check_base_width(self.field, settings)
+        scale_output(self.field, settings)  # before an initialisation from the signal, which may set it
         self.pool = signal.pool(self.generators["pool"])
         self.batches = Batches(signal, self.pool, settings, self.generators, self.device, group)
         self._check()
@@ -75,10 +78,7 @@ class Run:
         self.field.to(self.device)
         if group is not None:
             group.broadcast_module(self.field)
-        roles = self.field.param_groups()
-        lr_encoding = settings.lr if settings.lr_encoding is None else settings.lr_encoding
-        rates = {role: lr_encoding if role == "encoding" else settings.lr for role in roles}
-        self.optimizer = settings.optimizer.build(roles, rates)
+        self.optimizer = settings.optimizer.build(*parameters_and_rates(self.field, settings))
         check_precision(self.field, settings, self.device)
         self.train_step = TrainingStep(
             self.field, self.optimizer, settings, self.device, self.generators["loss"], group

@@ -24,6 +24,14 @@ class FitConfig(Config):
 
     With `rounds` a run that has not reached `target_psnr_db` goes on: the schedule starts again, and lasts twice as
     long as before. It ends where a round gains less than 0.1 dB. A target without steps and time has 6 rounds.
+
+    With `base_width` B, a rate `lr` that is good at width B is good at every width H (the maximal update
+    parametrisation, Yang et al. 2022, arXiv:2203.03466, for Adam): matrices of hidden and last layers have the rate
+    lr B / H, and the last one starts sqrt(B / H) times as large. Biases and the first layer, whose inputs do not grow
+    with H, have the rate `lr`. At H = B nothing changes. Other initial values stay: those of hidden matrices must have
+    a variance proportional to 1 / H, as torch's, He's and SIREN's do. SIREN's keep the pre-activations of sines at unit
+    variance for every H already, so for sines only the rates and the last layer are new. The paper: initial biases do
+    not depend on the width; here: those of the family, often U(+-1/sqrt(H)).
     """
 
     steps: int | None = param(2000, "optimisation steps (0: only the start); none: no limit", ge=0)
@@ -33,6 +41,9 @@ class FitConfig(Config):
     batch: int = param(16384, "samples per step, at most", ge=1)
     lr: float = param(1e-3, "learning rate", gt=0)
     lr_encoding: float | None = param(None, "learning rate of the encoding's parameters; none: lr", gt=0)
+    base_width: int | None = param(
+        None, "width for which lr was chosen, to use it at other widths; none: lr as it is", ge=1
+    )
     optimizer: OptimizerConfig = param(Adam(), "update rule")
     schedule: ScheduleConfig = param(Exponential(), "learning rate over the run")
     loss: LossConfig | None = param(None, "objective; none: the signal kind's own (mse, mape, eikonal)")

@@ -192,6 +192,8 @@ def _with_notes(report: Report, settings: FitConfig) -> Report:
     notes = []
     if not settings.optimizer.is_adam_like:
         notes.append(f"the forecast is for Adam, but the run's optimizer is {settings.optimizer.type_name!r}")
+    if settings.base_width is not None:
+        notes.append("the forecast is for one learning rate, but the run's rates depend on the width (base_width)")
     if settings.loss is not None and not settings.loss.is_mse:
         notes.append(f"the forecast is for the mean squared error, but the run's loss is {settings.loss.type_name!r}")
     return dataclasses.replace(report, warnings=(*report.warnings, *notes))
