@@ -454,6 +454,23 @@ def advice_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
+def transfer_table() -> str:
+    """The best learning rate by width, plain and with `base_width`."""
+    record = newest("transfer")
+    lines = [
+        "| family | `base_width` | width | best rate | PSNR there | at the base width's best | sharpness | of Adam |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        best = max(row["psnr_db"], key=lambda name: row["psnr_db"][name])
+        lines.append(
+            f"| {row['family']} | {row['base_width'] or ''} | {row['width']} | {best} "
+            f"| {row['psnr_db'][best]:.1f} dB | {row['kept_db']:+.1f} dB | {row['sharpness']:.0f} "
+            f"| {row['adam_sharpness']:.0f} |"
+        )
+    return "\n".join([conditions_line(record), "", *lines])
+
+
 def fidelity_table() -> str:
     """Comparisons with published forms, by family and method."""
     record = newest("fidelity")
@@ -590,6 +607,13 @@ def results() -> str:
         "### What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]
+    if newest("transfer")["rows"]:
+        parts += [
+            "## Learning rates over the width",
+            "`transfer.py` says how. Sharpness is that of a fit at the rate that is best at width 64. That of Adam is "
+            "of parameters as Adam moves them; it is stable below 38.",
+            transfer_table(),
+        ]
     if newest("fidelity")["rows"]:
         parts += [
             "## Families and methods against their published forms",

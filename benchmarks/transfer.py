@@ -1,7 +1,8 @@
 """Whether the best learning rate holds for other widths: `python benchmarks/transfer.py`.
 
 Fits of a picture of 64 x 64 at widths of 32 to 256 over a grid of rates, plain and with `fit.base_width=64`: Adam, a
-constant rate, 3 hidden layers, 250 steps of 512 pixels, one seed; PSNR at the end. A fit that diverged counts as 0 dB. Saved as the record `transfer`, two rows per family and width.
+constant rate, 3 hidden layers, 250 steps of 512 pixels, one seed; PSNR at the end. A fit that diverged counts as 0 dB.
+Saved as the record `transfer`, two rows per family and width.
 
 best_lr: of the grid. psnr_db: by rate. kept_db: PSNR at the rate that is best at the base width, less that at the best
 rate. sharpness: at the end of a fit at that rate, the largest eigenvalue of the Gauss-Newton matrix of the loss on 96

@@ -21,7 +21,7 @@ def parameters_and_rates(field: Field, settings: FitConfig) -> tuple[dict[str, l
     """Parameters by role, as `OptimizerConfig.build` takes them, and the rate of each role.
 
     `lr_encoding` for the encoding, `lr` for others. With `base_width` B and width H, lr B / H for the matrices of
-    hidden and last layers, whose biases then have a role of their own.
+    hidden and last layers, whose biases then have another role.
     """
     groups = field.param_groups()
     lr_encoding = settings.lr if settings.lr_encoding is None else settings.lr_encoding

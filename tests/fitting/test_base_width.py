@@ -103,7 +103,7 @@ def _change(width: int, base_width: int | None) -> float:
         before = run.field(x).detach()
         run.advance()
         squares.append(float((run.field(x).detach() - before).square().mean()))
-    return float(np.mean(squares)) ** 0.5
+    return float(np.sqrt(np.mean(squares)))
 
 
 def test_the_first_steps_move_a_wide_network_as_far_as_a_narrow_one() -> None:
