@@ -32,8 +32,8 @@ class FitConfig(Config):
     a variance proportional to 1 / H, as torch's, He's and SIREN's do. SIREN's keep the pre-activations of sines at unit
     variance for every H already, so for sines only the rates and the last layer are new. The paper: initial biases do
     not depend on the width; here: those of the family, often U(+-1/sqrt(H)).
-    In benchmarks/transfer.py (64 x 64 picture, 250 steps) a SIREN of width 256 lost 5.2 dB at the best rate of width 64,
-    and nothing with base_width = 64; ReLU networks of widths 32 to 256 lost up to 3.3 dB, and up to 1.5 dB with it.
+    In benchmarks/transfer.py (64 x 64 picture, 250 steps) a SIREN of width 256 lost 5.2 dB at the best rate of width
+    64, and nothing with base_width = 64; ReLU networks of widths 32 to 256 lost up to 3.3 dB, and up to 1.5 dB with it.
     """
 
     steps: int | None = param(2000, "optimisation steps (0: only the start); none: no limit", ge=0)
