@@ -151,7 +151,7 @@ def _roots(root: Tensor, d: int) -> Array:
     return array(torch.diag_embed(root) if root.ndim == 2 else root)
 
 
-def _radial(p: Value, centres: Tensor, roots: Tensor, kernel: str, reach: float | None = None) -> Value:
+def radial(p: Value, centres: Tensor, roots: Tensor, kernel: str, reach: float | None = None) -> Value:
     return p.builder.add(
         RadialOp(
             inputs=(p.place,),
@@ -166,7 +166,7 @@ def _radial(p: Value, centres: Tensor, roots: Tensor, kernel: str, reach: float 
 
 @lowers(KernelsEncoding)
 def _kernels(module: KernelsEncoding, x: Value) -> Value:
-    e = _radial(x * module.sides, module.centres, 1 / module.widths, module.kernel)
+    e = radial(x * module.sides, module.centres, 1 / module.widths, module.kernel)
     return e / e.sum() if module.config.is_normalised else e
 
 
@@ -176,7 +176,7 @@ def _gaussians(module: GaussiansEncoding, x: Value) -> Value:
     centres = size * (torch.tanh(module.position) + 1) / 2
     identity = torch.eye(len(size))
     roots = torch.linalg.solve_triangular(module.factors(), identity, upper=False)
-    phi = _radial(x * size, centres, roots, "gauss", module.reach)
+    phi = radial(x * size, centres, roots, "gauss", module.reach)
     return phi.dense(module.values.weight.T, torch.full((module.d_out,), module.background))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
+import torch
 
 from inr.assemblies import Body, Factorised
 from inr.assemblies.bare import Bare
@@ -12,14 +13,16 @@ from inr.assemblies.cp import Cp
 from inr.assemblies.single import Single
 from inr.assemblies.tt import Tt
 from inr.assemblies.tucker import Tucker
+from inr.exporters._encoding_rules import radial
 from inr.exporters._rules import apply, lowers, product
-from inr.exporters.builder import Value, array
+from inr.exporters.builder import Value, array, concat
 from inr.exporters.ops import PolynomialsOp
 from inr.fields.chebyshev import ChebyshevField
 from inr.fields.kernel_sum import KernelSumField
 from inr.fields.local_cosine import LocalCosineMlp
 from inr.fields.mlp import MlpField
 from inr.fields.polyharmonic import PolyharmonicField
+from inr.fields.polyharmonic_cascade import B, PolyharmonicCascadeField, SplinePackage
 
 # --- fields ---
 
@@ -32,6 +35,27 @@ def _mlp(field: MlpField, x: Value) -> Value:
 @lowers(PolyharmonicField)
 def _polyharmonic(field: PolyharmonicField, x: Value) -> Value:
     return _mlp(field, x.cast("float64")).cast("float32")
+
+
+@lowers(PolyharmonicCascadeField)
+def _cascade(field: PolyharmonicCascadeField, x: Value) -> Value:
+    start = x.cast("float64").affine(1.0, -0.5)
+    channels = []
+    for channel in range(field.d_out):
+        h = start
+        for package in field.packages:
+            assert isinstance(package, SplinePackage)
+            h = _package(package, channel, h)
+        channels.append(h)
+    return concat(channels).cast("float32")
+
+
+def _package(package: SplinePackage, channel: int, h: Value) -> Value:
+    """(r^2 ln r) A - b (1 + r^2) A + constant + b sum_i A_i."""
+    a, constant = (t[channel] for t in package.coefficients())
+    ones = torch.ones(len(package.nodes), dtype=torch.float64)
+    splines, squares = (radial(h, package.nodes, ones, kernel) for kernel in ("thin_plate", "quadric"))
+    return concat([splines, squares]).dense(torch.cat([a, -B * a]).T, (constant + B * a.sum(0, keepdim=True))[0])
 
 
 @lowers(ChebyshevField)

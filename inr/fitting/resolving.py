@@ -12,6 +12,7 @@ from inr.assemblies import Body
 from inr.core.config import parse
 from inr.core.errors import UsageError
 from inr.fields import Field, FieldConfig, RecipeName
+from inr.fitting.least_squares import LARGEST_SYSTEM
 from inr.fitting.losses import LOSSES
 from inr.fitting.samplers import SamplerConfig
 from inr.fitting.samplers.standard import Shuffled
@@ -120,12 +121,34 @@ def check_update(field: Field, settings: FitConfig) -> None:
     if not field.has_own_update:
         return
     layers = "a field whose linear layers change their bases in every step (dlrt)"
-    if settings.optimizer.is_closed:
+    if settings.optimizer.is_closed or settings.optimizer.is_least_squares:
         raise UsageError(
             f"optimizer {settings.optimizer.type_name!r} cannot train {layers}", "use `fit.optimizer=adam`"
         )
     if settings.ema is not None:
         raise UsageError(f"ema cannot average the parameters of {layers}", "use `fit.ema=none`")
+
+
+def check_least_squares(field: Field, settings: FitConfig, n_samples: int) -> None:
+    """Refuse a run for which an optimizer that solves for its steps has no residuals or no room."""
+    optimizer, loss = settings.optimizer, settings.loss
+    assert loss is not None
+    if not optimizer.is_least_squares:
+        return
+    others = {
+        "loss 'mse' alone": not (loss.type_name == "mse" and field.penalty() is None),
+        "the residual as it is": settings.residual_transform is not None,
+        "steps without a limit (`fit.clip=none`)": settings.clip is not None,
+    }
+    for need, is_missing in others.items():
+        if is_missing:
+            raise UsageError(f"optimizer {optimizer.type_name!r} needs {need}", "use `fit.optimizer=adam`")
+    n_rows = min(field.n_params, min(settings.batch, n_samples) * field.d_out)
+    if n_rows > LARGEST_SYSTEM:
+        raise UsageError(
+            f"optimizer {optimizer.type_name!r} would solve for {n_rows} unknowns, of at most {LARGEST_SYSTEM}",
+            f"use `fit.batch={LARGEST_SYSTEM // field.d_out}`, or a smaller field",
+        )
 
 
 def check_shareable(settings: FitConfig) -> None:
@@ -138,6 +161,7 @@ def check_shareable(settings: FitConfig) -> None:
         if settings.residual_transform is None
         else settings.residual_transform.type_name,
         "fit.track_ntk": settings.track_ntk,
+        "fit.optimizer": settings.optimizer.type_name if settings.optimizer.is_least_squares else None,
     }
     for name, value in parts.items():
         if value is not None:

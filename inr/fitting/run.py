@@ -23,7 +23,14 @@ from inr.fitting.half import MOST_LOST_DB, lost_db, rounded
 from inr.fitting.model_file import unreadable_if_invalid
 from inr.fitting.observer import Observer, Observers
 from inr.fitting.progress import Progress, TrainingLoss
-from inr.fitting.resolving import check_parts, check_precision, check_shareable, check_smoothness, check_update
+from inr.fitting.resolving import (
+    check_least_squares,
+    check_parts,
+    check_precision,
+    check_shareable,
+    check_smoothness,
+    check_update,
+)
 from inr.fitting.result import Fit, Outcome
 from inr.fitting.rounds import Rounds
 from inr.fitting.settings import FitConfig
@@ -97,6 +104,7 @@ class Run:
 
     def _check(self) -> None:
         check_parts(self.settings, self.pool.size)
+        check_least_squares(self.field, self.settings, self.pool.size)
         if self.group is not None:
             check_shareable(self.settings)
         if self.settings.track_ntk is not None and not self.observers:

@@ -13,6 +13,7 @@ from inr.fields import Field
 from inr.fitting.batches import TrainingBatch
 from inr.fitting.cuda_graph import Capture, CapturedStep, capture_on_device
 from inr.fitting.distributed import ProcessGroup
+from inr.fitting.least_squares import BatchResiduals
 from inr.fitting.settings import FitConfig
 from inr.kernels import Precision, use_precision
 from inr.signals import Batch
@@ -67,6 +68,8 @@ class TrainingStep:
         self._number, self._fraction = step, drawn.fraction
         self._precision = self._precision_at(progress, mean_loss)
         self._set_rates(self._settings.schedule.factor(progress))
+        if self._settings.optimizer.is_least_squares:
+            return self._solve(drawn.batch)
         if self._captured is not None and drawn.batch.axes is None:
             return float(self._captured(drawn.batch))
         self._optimizer.zero_grad(set_to_none=True)
@@ -80,6 +83,15 @@ class TrainingStep:
         else:
             with self._field.updating():
                 self._optimizer.step()
+        return value
+
+    def _solve(self, batch: Batch) -> float:
+        """One update from the residuals of a batch; returns their mean square before it."""
+        with self._field.at_step(self._number):
+            residuals = BatchResiduals(self._field, batch)
+            value = float(residuals.value().square().mean())
+            if math.isfinite(value):
+                self._optimizer.step(residuals)  # type: ignore[call-overload]  # torch's closure returns a loss
         return value
 
     def _can_be_captured(self) -> bool:

@@ -96,6 +96,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {},
         {"encoding": {"first": {"kernel": "cubic", "n_centres": 50}}},
     ],
+    "polyharmonic_cascade": [
+        {"nodes": 4, "widths": [3, 5]},
+        {"nodes": 0, "widths": [2, 6, 6]},
+    ],
     "rbf": [
         {},
         {"encoding": {"kernel": "inverse_multiquadric", "n_centres": 50, "overlap": 2.0}},

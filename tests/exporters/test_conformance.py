@@ -23,6 +23,7 @@ from tests.exporters.fits import assert_agrees, encoded, fit_of, points
 NO_SHADER = {
     "chebyshev": "float64, which shaders do not support",
     "polyharmonic": "float64, which shaders do not support",
+    "polyharmonic_cascade": "float64, which shaders do not support",
     "neurbf": "searches the nearest kernels of each point",
 }
 

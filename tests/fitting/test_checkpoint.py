@@ -27,6 +27,7 @@ PARTS: list[dict[str, Any]] = [
     {"optimizer": {"type": "muon"}},
     {"optimizer": {"type": "soap", "every": 3}},
     {"optimizer": {"type": "lbfgs", "iterations": 3, "history": 4}, "batch": 144},
+    {"optimizer": {"type": "gauss_newton"}},
     {"jitter": {"type": "stochastic_preconditioning", "start": 0.2, "end": 0.9}},
     {"residual_transform": {"type": "iga", "k": 3, "groups": 8, "every": 4}},
     {"residual_transform": {"type": "iga", "k": 3}, "sampler": {"type": "patches", "side": 4}},

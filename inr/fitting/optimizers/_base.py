@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inr.core.config import Config
 from inr.core.registry import Registry
@@ -15,15 +16,27 @@ from inr.core.registry import Registry
 OPTIMIZERS: Registry[type[OptimizerConfig]] = Registry("optimizer", "inr.fitting.optimizers")
 
 
+class Residuals(Protocol):
+    """What a step of least squares takes: weighted residuals r of a batch as a function of the parameters."""
+
+    def value(self) -> Tensor:
+        """r [N, C] for the present parameters."""
+
+    def linearised(self, params: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """r [N, C] and -dr/dw [N, C, P], with the columns in the order of `params`."""
+
+
 class OptimizerConfig(Config):
     """Settings of an optimizer.
 
-    is_closed: a step evaluates the loss several times, on all samples (L-BFGS). is_adam_like: a step is Adam's, so that
-    forecasts of Adam apply to it. is_capturable: a CUDA graph can capture its step.
+    is_closed: a step evaluates the loss several times, on all samples (L-BFGS). is_least_squares: a step takes the
+    `Residuals` of the batch in place of a gradient. is_adam_like: a step is Adam's, so that forecasts of Adam apply to
+    it. is_capturable: a CUDA graph can capture its step.
     """
 
     slot: ClassVar[Registry[type[OptimizerConfig]]] = OPTIMIZERS
     is_closed: ClassVar[bool] = False
+    is_least_squares: ClassVar[bool] = False
     is_adam_like: ClassVar[bool] = False
 
     @property
