@@ -1,14 +1,16 @@
 """All families on real signals with one budget: `python benchmarks/quality.py FILE... [--record quality]`.
 
-Pictures are reduced to 256 pixels along their longer side, sounds to their first two seconds; shapes are unchanged.
-Each family is fitted twice: at equal time with the size of its paper, and at equal time and equal parameters, with the
-largest width (or table) within them. Steps take 2048 samples, so that slow families make enough of them; those that
-work by axes keep the whole lattice. The seconds are those of the steps on one thread; closed forms have no time limit.
+Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to their first two seconds; shapes are
+unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best,paper), and with
+--params also at equal parameters, with the largest width (or table) within them. The seconds are those of the steps;
+closed forms have no time limit.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,24 +19,23 @@ import torch
 from _record import save
 
 from inr.core.config import parse
+from inr.core.errors import UsageError
 from inr.fields import FIELDS, FieldConfig
 from inr.signals import Signal, load_signal
 from inr.workflows.compare import FitBudget, compare
 
-LONGEST = 256
 CLIP_S = 2
-BATCH = 2048
 
 
-def reduced(path: Path, folder: Path) -> Signal:
-    """The signal of a file, made small enough for a laptop."""
+def reduced(path: Path, folder: Path, side: int) -> Signal:
+    """The signal of a file, made small enough for a laptop. side: of the part of a picture."""
     signal = load_signal(path)
     if signal.spec.kind == "image":
         from PIL import Image
 
         picture = Image.open(path)
-        picture.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX)
-        picture.save(folder / f"{path.stem}.png")
+        left, top = ((length - side) // 2 for length in picture.size)
+        picture.crop((left, top, left + side, top + side)).save(folder / f"{path.stem}.png")
         return load_signal(folder / f"{path.stem}.png")
     if signal.spec.kind == "audio":
         import soundfile
@@ -45,11 +46,10 @@ def reduced(path: Path, folder: Path) -> Signal:
     return signal
 
 
-def measure(signal: Signal, name: str, budget: FitBudget) -> dict[str, Any]:
+def measure(signal: Signal, name: str, budget: FitBudget, settings: dict[str, Any], recipe: str) -> dict[str, Any]:
     """One family: its row, or the reason why it has none."""
     config = parse(FieldConfig, name, "field")
-    by_axes = config.recipe(signal.spec).get("sampler") == "grid"
-    result = compare(signal, [config], budget, {"seed": 0} if by_axes else {"seed": 0, "batch": BATCH}, measurements=1)
+    result = compare(signal, [config], budget, settings, measurements=1, recipe=recipe)
     row: dict[str, Any] = {"file": signal.name, "field": name, "metric": result.headline}
     if not result.entries:
         return row | {"refused": next(iter(result.refused.values()))}
@@ -68,23 +68,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="per fit")
-    parser.add_argument("--params", type=int, default=60_000, help="of the equal-parameter fits")
+    parser.add_argument("--params", type=int, help="of the equal-parameter fits; default: none of these")
+    parser.add_argument("--recipes", default="best", help="best, paper, or both with a comma")
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16; families without it are refused")
+    parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fields", help="families, separated by commas; default: all")
     parser.add_argument("--record", help="keep the rows under this name")
     words = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(words.threads)
     families = words.fields.split(",") if words.fields else list(FIELDS)
-    budgets = {
-        "own size": FitBudget(time_s=words.seconds),
-        "equal parameters": FitBudget(params=words.params, time_s=words.seconds),
-    }
+    budgets = {"own size": FitBudget(time_s=words.seconds)}
+    if words.params is not None:
+        budgets["equal parameters"] = FitBudget(params=words.params, time_s=words.seconds)
+    settings = {"seed": 0, "precision": words.precision}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for path in words.files:
-            signal = reduced(path, Path(folder))
-            for label, budget in budgets.items():
-                for name in families:
-                    rows.append({"budget": label, **measure(signal, name, budget)})
+            signal = reduced(path, Path(folder), words.crop)
+            for (label, budget), recipe, name in itertools.product(budgets.items(), words.recipes.split(","), families):
+                with contextlib.suppress(UsageError):  # families without the precision
+                    row = measure(signal, name, budget, settings, recipe)
+                    rows.append({"budget": label, "recipe": recipe, "precision": words.precision, **row})
                     print(rows[-1], flush=True)
                     if words.record:
                         save(words.record, rows)

@@ -333,6 +333,23 @@ def quality_table(budget: str) -> str:
     return "\n".join([*conditions, "", *lines, "", *notes])
 
 
+def families_table() -> str:
+    """Families by file, recipe and precision, best in the first column first."""
+    every, conditions = together("families")
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in every:
+        column = f"{row['file']}, {row['recipe']}, {row['precision']}"
+        found.setdefault(row["field"], {})[column] = row
+    columns = list(dict.fromkeys(column for rows in found.values() for column in rows))
+    order = sorted(found, key=lambda name: -found[name].get(columns[0], {}).get("quality", float("-inf")))
+    lines = [f"| family | parameters | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]
+    for name in order:
+        n_params = next((row["n_params"] for row in found[name].values() if "n_params" in row), 0)
+        cells = [_quality(found[name].get(column, {})) for column in columns]
+        lines.append(f"| {name} | {n_params:,} | {' | '.join(cells)} |")
+    return "\n".join([*conditions, "", *lines])
+
+
 def _quality(row: dict[str, Any]) -> str:
     if "quality" not in row:
         return "refused" if row else ""
@@ -595,8 +612,10 @@ def results() -> str:
             parts += [f"## {title}", how, table()]
     parts += [
         "## Families and claims",
-        "`quality.py` and `claims.py` say how. Quality is PSNR in dB (sound: SNR), or IoU; parameters and steps are "
-        "those on the first file.",
+        "`quality.py` and `claims.py` say how. Quality is PSNR in dB (sound: SNR), or IoU.",
+        *(["### Families by their recipes, in equal time", families_table()] if newest("families")["rows"] else []),
+        "The next two tables are older than the published forms and recipes of the families: 2048 samples per step, one "
+        "thread. Parameters and steps are those on the first file.",
         "### Every family at equal time, with its own size",
         quality_table("own size"),
         "### Every family at equal time and equal parameters",
