@@ -614,7 +614,7 @@ def results() -> str:
         "## Families and claims",
         "`quality.py` and `claims.py` say how. Quality is PSNR in dB (sound: SNR), or IoU.",
         *(["### Families by their recipes, in equal time", families_table()] if newest("families")["rows"] else []),
-        "The next two tables are older than the published forms and recipes of the families: 2048 samples per step, one "
+        "The next two tables are older than the published forms and the recipes: 2048 samples per step, one "
         "thread. Parameters and steps are those on the first file.",
         "### Every family at equal time, with its own size",
         quality_table("own size"),
