@@ -176,3 +176,13 @@ def test_targets_that_do_not_fit_are_refused(generator: torch.Generator) -> None
         dense_mlp_loss(problem.x, problem.y, problem.weight[:5], 2, *layers)
     with pytest.raises(UsageError, match="expected 1 or 2"):
         dense_mlp_loss(problem.x, problem.y, None, 3, *layers)  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.usefixtures("_units")
+def test_the_value_without_gradients_is_the_same(generator: torch.Generator) -> None:
+    problem = Problem(sines(4.0)[0], (3, 40, 2), 90, generator)
+    layers = problem.weights, problem.biases, problem.activations
+    with use_precision("bfloat16"):
+        with torch.no_grad():
+            plain = dense_mlp_loss(problem.x, problem.y, problem.weight, 2, *layers)
+        assert_near(plain, problem.losses()[0], 1e-5)
