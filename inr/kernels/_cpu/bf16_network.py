@@ -24,6 +24,7 @@ from torch import Tensor
 from inr.kernels import precision
 from inr.kernels._cpu import activations as activation
 from inr.kernels._cpu.bf16_tiles import (
+    HAS_AMX,
     SIDE,
     TILE,
     begin,
@@ -412,7 +413,7 @@ class Bf16Network:
         room: Any = tuple(parts)
         result: float = network(
             purpose, power, x, y, weight, self.plan, self.scales, self.exact, self.packed.array, self.biases.array,
-            precision.has_amx(), _SHAPES, start, stop, room, out, total,
+            HAS_AMX and precision.has_amx(), _SHAPES, start, stop, room, out, total,
         )  # fmt: skip
         return result
 

@@ -258,7 +258,7 @@ def multiply(
     left: where A begins, and the words from row to row. right: where B begins, and the words from one panel of SIDE
     columns to the next and from row to row. result: where C begins, and the numbers from row to row.
     Rows and columns are rounded up to TILE, pairs to SIDE: words past the end of the pairs must be 0, and the numbers
-    written past the end of C have no meaning. has_amx: `inr.kernels.precision.has_amx`, after `begin`.
+    written past the end of C have no meaning. has_amx: HAS_AMX and `inr.kernels.precision.has_amx`, after `begin`.
     """
     rows, pairs, columns = size
     steps = (pairs + SIDE - 1) // SIDE
