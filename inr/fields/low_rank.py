@@ -6,14 +6,16 @@ Horvath, Laskaridis, Rajput and Wang 2024, Maestro (ICML), arXiv:2308.14929.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Generator
 
 from inr.core.config import param
+from inr.core.domain import Spec
 from inr.core.errors import UsageError
-from inr.fields._field import FIELDS, Field
+from inr.fields._field import FIELDS, Deviation, Field
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp, MlpField
 from inr.layers import LinearConfig
@@ -27,8 +29,10 @@ from inr.layers.linear.low_rank import LowRank
 class LowRankMlp(Mlp):
     """ReLU network on octave frequencies, hidden matrices U V^T of rank 64 with columns in order of importance.
 
-    Maestro starts at full rank; at 64 a hidden layer of 256 has half the dense layer's parameters. `truncate`
-    reduces the rank of a fitted field. Any other family can use the same layers (`field.linear=low_rank`), and this one
+    At rank 64 a hidden layer of 256 has half the dense layer's parameters. As in the authors' example command, each
+    step trains a network with one layer cut short, without the whole network beside it (`linear.has_full_pass`), and
+    columns of an importance below 1e-5 are not used. `truncate` reduces the rank of a fitted field. Any other family
+    can use the same layers (`field.linear=low_rank`), and this one
     others: `field.linear=dlrt` (dynamical low-rank training) chooses the rank of each layer in training (`ranks`).
     """
 
@@ -37,7 +41,30 @@ class LowRankMlp(Mlp):
         lattice=cosine("soap", 3e-3, 4096, 1800), rest={"lr": 3e-3}, record="recipes", searched="relu_pe"
     )
 
-    linear: LinearConfig = param(LowRank(rank=64), "parameterisation of the matrices")
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.linear.rank",
+            "the full rank at the start, in every layer",
+            "rank 64, in the hidden layers",
+            "a network of full rank has more parameters than a dense one",
+        ),
+        Deviation(
+            "field.linear.lasso",
+            "1e-6 in the example command, 5e-3 as the program's default",
+            "0",
+            "it pulls all columns towards 0, and a fit keeps the rank that was chosen",
+        ),
+        Deviation(
+            "fit.optimizer", "SGD with momentum 0.9 and weight decay 1e-4", "Adam", "there is no optimizer SGD here"
+        ),
+        Deviation("fit.lr", "1e-2, for SGD", "1e-3", "it is Adam's usual rate"),
+    )
+
+    linear: LinearConfig = param(LowRank(rank=64, cut_below=1e-5), "parameterisation of the matrices")
+
+    def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
+        """The batch and steps of the authors' example command, for MNIST; the paper has no field."""
+        return {"optimizer": "adam", "lr": 1e-3, "schedule": "constant", "batch": 256, "steps": 470}
 
 
 def truncate(field: Field, rank: int) -> Field:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from inr.core.domain import Spec
@@ -17,9 +19,99 @@ from inr.layers.activations.sine import Sine
 from inr.signals.array import Array
 from inr.workflows.fit import fit
 from tests.assertions import assert_near, assert_same_bytes
+from tests.fields.formulas import dense_network
+from tests.published import AnyValues, Constant, Parameters, Published, PublishedFamily, PublishedFormula, check
+from tests.published import Array as Numbers
 
 PICTURE = Spec("image", 2, 3, (24, 24))
 BASE = Mlp(encoding=Identity(), activation=Sine(), width=16, depth=2)
+
+
+N, D = 200, 37
+
+
+def _forward(p: Parameters, x: Numbers) -> Numbers:
+    """The base at theta0 + P z, P normal with columns of unit length. theta0 and P follow from the saved seed."""
+    config = Subspace(base=BASE, dimensions=D).resolve(PICTURE)
+    field = config.build(PICTURE, torch.Generator())
+    assert isinstance(field, SubspaceField)
+    field.load_state_dict({name: torch.from_numpy(value) for name, value in p.items()})
+    columns = torch.stack([field.projection(e) for e in torch.eye(D)], dim=1).double().numpy()
+    moved = (columns / np.linalg.norm(columns, axis=0)) @ p["z"]
+    theta, place = {}, 0
+    for name, shape in field.shapes.items():
+        n = math.prod(shape)
+        theta[name] = field.base.get_buffer(name).double().numpy() + moved[place : place + n].reshape(shape)
+        place += n
+    return dense_network(theta, 2 * x - 1, lambda z: np.sin(30 * z), depth=2)
+
+
+def _leave_zero(module: torch.nn.Module) -> None:
+    """z starts at 0, where the projection makes no difference: other values, where outputs are compared."""
+    for parameter in module.parameters():
+        if parameter.dtype == torch.float64:
+            parameter.data.normal_(generator=torch.Generator().manual_seed(1))
+
+
+def _ours() -> Fastfood:
+    return Fastfood(N, D, torch.Generator().manual_seed(8))
+
+
+def _fastfood() -> Numbers:
+    """H G Pi H B / sqrt(n sum(G^2)), by the matrix H of scipy: the first n rows and D columns."""
+    ours = _ours()
+    size = len(ours.sign)
+    h = scipy.linalg.hadamard(size).astype(float)
+    g, b = ours.normal.double().numpy(), ours.sign.double().numpy()
+    p = (h * g) @ (h * b)[ours.order.numpy()] / math.sqrt(N * np.square(g).sum())
+    return np.asarray(p[:N, :D])
+
+
+def _fastfood_here() -> Numbers:
+    """Times sqrt(D / n): its rows, not its columns, have about unit length."""
+    columns = torch.stack([_ours()(e) for e in torch.eye(D)], dim=1)
+    return np.asarray(columns.numpy() * math.sqrt(D / N))
+
+
+PUBLISHED = (
+    PublishedFamily(
+        config=Subspace(base=BASE, dimensions=D),
+        source="uber-research/intrinsic-dimension, intrinsic_dim/train.py",
+        spec=PICTURE,
+        forward=_forward,
+        prepare=_leave_zero,
+        initial={"z": Constant(0), "seed": AnyValues()},
+        settings={
+            "fit.optimizer.beta1": 0.9,
+            "fit.optimizer.beta2": 0.99,
+            "fit.optimizer.l2": 1e-5,
+            "fit.lr": 1e-3,
+            "fit.schedule": "constant",
+            "fit.batch": 128,
+            "fit.steps": 100 * 391,
+        },
+    ),
+    PublishedFormula(
+        name="subspace, fastfood times sqrt(D / n)",
+        source="uber-research/intrinsic-dimension, keras_ext/rproj_layers_util.py",
+        published=_fastfood,
+        here=_fastfood_here,
+    ),
+)
+
+
+@pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.name or "subspace")
+def test_it_is_the_published_family(statement: Published) -> None:
+    check(statement)
+
+
+def test_the_length_of_columns_is_the_only_difference_to_the_published_form() -> None:
+    field = made(D).double()
+    field.z.data.normal_(generator=torch.Generator().manual_seed(1))
+    columns = torch.stack([field.projection(e) for e in torch.eye(D, dtype=torch.float64)], dim=1)
+    published = {"seed": field.seed.numpy(), "z": (field.z.detach() * columns.norm(dim=0)).numpy()}
+    x = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert_near(field(x).detach(), torch.from_numpy(_forward(published, x.numpy())), 1e-4)
 
 
 def made(dimensions: int = 50, seed: int = 0, **settings: object) -> SubspaceField:
