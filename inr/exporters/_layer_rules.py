@@ -198,10 +198,12 @@ def _poly_inr(block: PolyInr, h: Value, e: Value, x: Value) -> Value:
 
 def _windows(h: Value, centres: Tensor, sharpness: Tensor) -> Value:
     """`inr.layers.blocks._windows.windows`."""
-    scaled = sharpness.unsqueeze(-1)
-    weight = torch.cat([scaled * centres, -0.5 * scaled], dim=-1)
-    bias = -0.5 * sharpness * centres.square().sum(-1)
-    return concat([h, h.map("square").sum()]).dense(weight, bias).map("exp")
+    squares = h.map("square")
+    if sharpness.ndim == 1:
+        sharpness, squares = sharpness.unsqueeze(-1), squares.sum()
+    weight = torch.cat([sharpness * centres, -0.5 * sharpness], dim=-1)
+    bias = -0.5 * (sharpness * centres.square()).sum(-1)
+    return concat([h, squares]).dense(weight, bias).map("exp")
 
 
 @lowers(RadialBlock)

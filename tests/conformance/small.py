@@ -104,8 +104,9 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {},
         {"encoding": {"kernel": "inverse_multiquadric", "n_centres": 50, "overlap": 2.0}},
     ],
-    "rbfnet": [
-        {"encoding": {"type": "hash_grid", "levels": 4, "log2_table": 8, "finest": [24]}, "width": 32},
+    "rbfnet": [  # units near their maxima, as they start, have slopes that differences of float64 do not resolve
+        {"encoding": {"type": "hash_grid", "levels": 4, "log2_table": 8, "finest": [24], "init_range": 0.1},
+         "width": 32, "block": {"type": "radial", "reach": 0.1}},
         {"encoding": {"type": "frequency", "octaves": 3}, "width": 48},
     ],
     "relu_pe": [{"width": 64, "depth": 4}],

@@ -131,20 +131,22 @@ def test_a_sum_of_gaussians_learns_a_picture() -> None:
     assert done.metrics["psnr_db"] > 30
 
 
-def test_units_are_gaussians_of_the_distance_to_their_centres(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("is_isotropic", [True, False])
+def test_units_are_gaussians_of_the_distance_to_their_centres(is_isotropic: bool, generator: torch.Generator) -> None:
     spec = BlockSpec(5, 5, 2, 7, 1, "first", True, Dense(), Relu(), generator)
-    block = Radial(spread=2.0).build(spec)
+    block = Radial(spread=2.0, reach=None, is_isotropic=is_isotropic).build(spec)
     h = torch.randn(9, 5, generator=generator)
     with torch.no_grad():
         block.log_width.normal_(generator=generator)  # type: ignore[operator]
-    distance = (h[:, None] - block.centres).norm(dim=-1)  # type: ignore[operator]
-    expected = torch.exp(-0.5 * (distance / block.log_width.exp()) ** 2)  # type: ignore[operator]
-    assert_near(block(h, h, h[:, :2]), expected, 1e-4)
+    widths = block.log_width.exp().reshape(7, -1)  # type: ignore[operator]
+    distance = ((h[:, None] - block.centres) / widths).norm(dim=-1)  # type: ignore[operator]
+    assert_near(block(h, h, h[:, :2]), torch.exp(-0.5 * distance**2), 1e-4)
 
 
 def test_units_start_near_their_maximum(generator: torch.Generator) -> None:
     spec = BlockSpec(40, 40, 2, 500, 1, "first", True, Dense(), Relu(), generator)
-    awake = Radial(spread=0.3).build(spec)(torch.zeros(1, 40), torch.zeros(1, 40), torch.zeros(1, 2))
+    block = Radial(spread=0.3, reach=None, is_isotropic=True).build(spec)
+    awake = block(torch.zeros(1, 40), torch.zeros(1, 40), torch.zeros(1, 2))
     assert abs(float(awake.detach().mean()) - 0.61) < 0.02
 
 
@@ -152,5 +154,5 @@ def test_rbfnet_is_one_layer_of_units() -> None:
     spec = Spec("image", 2, 3, (32, 32))
     field = FIELDS["rbfnet"]().resolve(spec).build(spec, torch.Generator())
     groups = field.param_groups()
-    assert [tuple(p.shape) for p in groups["first"]] == [(128, 20), (128,)]
+    assert [tuple(p.shape) for p in groups["first"]] == [(128, 20), (128, 20)]
     assert [tuple(p.shape) for p in groups["last"]] == [(3, 128), (3,)]

@@ -16,14 +16,16 @@ from inr.layers.blocks._windows import windows
 @BLOCKS.register("radial")
 @dataclass(frozen=True, kw_only=True)
 class Radial(BlockConfig):
-    """h'_i = exp(-|h - c_i|^2 / (2 s_i^2)), with centres c_i among the features and widths s_i, all trained.
+    """h'_i = exp(-sum_d b_id (h_d - c_id)^2 / 2), with centres c_i among the features and b = 1 / s^2, all trained.
 
-    Centres start at N(0, spread^2 / d_h) per coordinate, `spread` away from 0 on average, and widths at `spread`, so
-    that every unit is about half active for features near 0. Linear map and activation are not used. We could not
-    verify the paper's details: form and initialisation are ours.
+    There is a width s_id per unit and feature, or one per unit if `is_isotropic`. Centres start at U(+-`reach`), or
+    without a reach at N(0, spread^2 / d_h) per coordinate, which is `spread` away from 0 on average; widths start at
+    `spread`. Linear map and activation are not used. As in the authors' code, without its levels.
     """
 
-    spread: float = param(1.0, "initial mean distance of centres from 0, and initial width", gt=0)
+    spread: float = param(1.0, "initial width; without `reach` also the mean distance of centres from 0", gt=0)
+    reach: float | None = param(1e-4, "initial centres are uniform in +- this; none: normal", gt=0, absent=None)
+    is_isotropic: bool = param(False, "a unit has the same width for all features", absent=True)
 
     def build(self, spec: BlockSpec) -> Block:
         return RadialBlock(self, spec)
@@ -35,9 +37,14 @@ class RadialBlock(Block):
     def __init__(self, config: Radial, spec: BlockSpec) -> None:
         super().__init__()
         self.role, self.d_out = spec.role, spec.width
-        sigma = config.spread / math.sqrt(spec.d_h)
-        self.centres = nn.Parameter(sigma * torch.randn(spec.width, spec.d_h, generator=spec.generator))
-        self.log_width = nn.Parameter(torch.full((spec.width,), math.log(config.spread)))
+        shape = (spec.width, spec.d_h)
+        if config.reach is None:
+            centres = config.spread / math.sqrt(spec.d_h) * torch.randn(shape, generator=spec.generator)
+        else:
+            centres = torch.empty(shape).uniform_(-config.reach, config.reach, generator=spec.generator)
+        self.centres = nn.Parameter(centres)
+        widths = shape[:1] if config.is_isotropic else shape
+        self.log_width = nn.Parameter(torch.full(widths, math.log(config.spread)))
 
     def forward(self, h: Tensor, e: Tensor, x: Tensor) -> Tensor:
         return windows(h, self.centres, torch.exp(-2 * self.log_width))
