@@ -127,6 +127,8 @@ class LinearTests(Suite):
 
     def test_gradients_of_parameters_are_differences(self, document: Document) -> None:
         linear = self.make(document).double()
+        if linear.is_rounded:
+            pytest.skip("its gradient is an estimate")
         h = numbers(9, self.d_in)
         parameters = list(linear.parameters())
         grads = torch.autograd.grad(linear(h).square().sum(), parameters)

@@ -23,9 +23,13 @@ Role = Literal["first", "hidden", "last", "filter", "branch"]
 
 
 class Linear(nn.Module):
-    """h [*B, d_in] -> h W^T + b [*B, d_out], for W, b = `effective()`."""
+    """h [*B, d_in] -> h W^T + b [*B, d_out], for W, b = `effective()`.
+
+    is_rounded: W is a step function of the parameters, whose gradient is an estimate.
+    """
 
     __call__: Callable[..., Tensor]
+    is_rounded: ClassVar[bool] = False
     d_in: int
     d_out: int
     role: Role
