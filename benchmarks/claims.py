@@ -150,6 +150,13 @@ CLAIMS = (
           (Arm("F-INR CP", {"type": "f_inr"}), Arm("one network", {"type": "siren"}, {"lr": 5e-4}))),
     Claim("low_rank", "a small rank suffices (Maestro, Horvath et al. 2024): curve over the rank", "patch", FULL,
           tuple(Arm(f"rank {r}", small("siren", linear={"type": "low_rank", "rank": r})) for r in (64, 32, 16, 8))),
+    Claim("dlrt", "a rank chosen in training (DLRT, Schotthöfer et al. 2022) above a fixed one (32)", "patch",
+          {**FULL, "lr": 1e-2},
+          (Arm("DLRT, tolerance 0.1", {**PE, "linear": "dlrt"}),
+           Arm("rank 32", {**PE, "linear": {"type": "low_rank", "rank": 32, "is_ordered": False}}),
+           Arm("dense", PE), Arm("dense, 3e-3", PE, {"lr": 3e-3}),
+           Arm("DLRT, tolerance 0.02", {**PE, "linear": {"type": "dlrt", "tolerance": 0.02}}),
+           Arm("DLRT, tolerance 0.3", {**PE, "linear": {"type": "dlrt", "tolerance": 0.3}}))),
     Claim("subspace", "few directions suffice (Li et al. 2018): curve over the dimension", "patch",
           {**FULL, "lr": 1e-2},
           tuple(Arm(f"{d} directions", {"type": "subspace", "dimensions": d, "base": small("siren")})

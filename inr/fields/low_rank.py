@@ -70,8 +70,9 @@ class LowRankMlp(Mlp):
 def truncate(field: Field, rank: int) -> Field:
     """The field with only the first `rank` columns of every factored layer.
 
-    field: any composed field with linear layers of type "low_rank" or "dlrt". At max(`ranks(field)`) the latter keeps
-    its values. Raises UsageError for other fields and for rank < 1.
+    field: any composed field with linear layers of type "low_rank", or "dlrt", whose matrices are then replaced by
+    their best approximations; at max(`ranks(field)`) they keep their values. Raises UsageError for other fields, and
+    for rank < 1.
     """
     if not isinstance(field, MlpField) or not isinstance(field.config.linear, LowRank | Dlrt):
         raise UsageError(
@@ -85,6 +86,9 @@ def truncate(field: Field, rank: int) -> Field:
     shapes = {name: tensor.shape for name, tensor in cut.state_dict().items()}
     state = field.state_dict()
     cut.load_state_dict({k: t[tuple(slice(n) for n in shapes[k])] for k, t in state.items()})
+    for layer, given in zip(linears_of(cut), linears_of(field), strict=True):
+        if isinstance(layer, DlrtLinear):
+            layer.assign(given.effective()[0])
     return cut
 
 

@@ -27,28 +27,28 @@ _NEAR = 1e-2  # largest entry of U^T U - I and V^T V - I; float16 rounds to 1e-3
 class Dlrt(LinearConfig):
     """W = U S V^T in hidden layers, of a rank r that each step chooses anew; first and last layers stay dense.
 
-    U [d_out, r] and V [d_in, r] have orthonormal columns, S [r, r] is diagonal. In place of U, S and V the optimizer
-    updates K = U S, L = V S^T and S, whose gradients are G V, G^T U and U^T G V for G = dloss/dW: small singular values
+    U [d_out, r] and V [d_in, r] have orthonormal columns, S is [r, r]. In place of U, S and V the optimizer updates
+    K = U S, L = V S^T and S, whose gradients are G V, G^T U and U^T G V for G = dloss/dW: small singular values
     do not shrink them. With the changes dK and dL, and the new S', the step is
 
         W' = U S' V^T + (I - U U^T) dK V^T + U dL^T (I - V V^T),
 
     written as Q_u S" Q_v^T with orthonormal bases Q_u of [U | dK] and Q_v of [V | dL] (QR; rank at most 2 r). The SVD
-    of S" gives the next U, S and V, with the smallest rank >= 1 whose dropped singular values have a 2-norm of at most
+    of S" gives the next factors, with the smallest rank >= 1 whose dropped singular values have a 2-norm of at most
     tolerance |S"|_F, and at most `rank`. Parameters have the shape of rank `rank`, with zeros in unused columns
     (`DlrtLinear.rank_in_use` counts the others). W starts as the best approximation of the initialiser's matrix.
 
     The paper: S takes its step after K and L, with a new gradient in the new bases; here: all three take one gradient
     (the parallel integrator), because that costs one evaluation. Under plain gradient descent on one batch both give
     the same S", but for the block of new rows and new columns, which is 0 here.
-    The paper: Adam or gradient descent per factor; here: the fit's optimizer. Its moments stay in place when the bases
-    turn. It needs larger rates than `low_rank`.
+    The paper: S is diagonal after the SVD; here: the new bases are turned (orthogonal Procrustes) to be as near as
+    possible to the old ones, because Adam has moments per column. Under gradient descent W does not depend on it.
 
     Optimizers with a line search (`lbfgs`) and `fit.ema` are refused. The tangent kernel is that of U, S and V.
     """
 
     rank: int | None = param(None, "largest rank, at most min(d_in, d_out), which none means", ge=1)
-    tolerance: float = param(0.1, "2-norm of the dropped singular values, relative to all", ge=1e-5, lt=1)
+    tolerance: float = param(0.1, "2-norm of the dropped singular values, relative to all", ge=1e-4, lt=1)
 
     def build(self, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator) -> Linear:
         dense = Dense().build(d_in, d_out, has_bias=has_bias, role=role, generator=generator)
@@ -82,7 +82,7 @@ class DlrtLinear(Linear, HasGradientFactors):
     @property
     def rank_in_use(self) -> int:
         """r >= 1: columns up to the last one that S uses."""
-        used = self.core.detach().diagonal().nonzero()
+        used = self.core.detach().nonzero()
         return int(used.max()) + 1 if len(used) else 1
 
     def effective(self) -> tuple[Tensor, Tensor | None]:
@@ -95,7 +95,9 @@ class DlrtLinear(Linear, HasGradientFactors):
     def assign(self, weight: Tensor) -> None:
         """Set W to the best approximation of `weight` of the largest rank."""
         u, s, vt = torch.linalg.svd(weight, full_matrices=False)
-        self._set(u, s[: len(self.core)], vt.T)
+        r = len(self.core)
+        is_used = s[:r] > max(weight.shape) * torch.finfo(s.dtype).eps * s[0]
+        self._set(u[:, :r] * is_used, (s[:r] * is_used).diag(), vt[:r].T * is_used)
 
     @contextlib.contextmanager
     def updating(self) -> Iterator[None]:
@@ -109,25 +111,26 @@ class DlrtLinear(Linear, HasGradientFactors):
                 self.assign(self.left @ self.core @ self.right.T)
                 self.left.grad = self.core.grad = self.right.grad = None
             r = self.rank_in_use
-            u, s, v = self.left[:, :r].clone(), self.core.diagonal()[:r].clone(), self.right[:, :r].clone()
-            for basis, own in ((self.left, u), (self.right, v)):
-                basis[:, :r] = own * s
+            u, s, v = self.left[:, :r].clone(), self.core[:r, :r].clone(), self.right[:, :r].clone()
+            k, ell, inverse = u @ s, v @ s.T, torch.linalg.pinv(s)
+            for basis, product, undo in ((self.left, k, inverse.T), (self.right, ell, inverse)):
+                basis[:, :r] = product
                 if basis.grad is not None:  # of U it is (G V) S^T, of V (G^T U) S
-                    basis.grad[:, :r] /= s.clamp_min(torch.finfo(s.dtype).tiny)
+                    basis.grad[:, :r] = basis.grad[:, :r] @ undo
         yield
         with torch.no_grad():
-            dk, dl = self.left[:, :r] - u * s, self.right[:, :r] - v * s
+            dk, dl = self.left[:, :r] - k, self.right[:, :r] - ell
             middle = self.core[:r, :r].clone()
             if all(
                 torch.isfinite(t).all() for t in (dk, dl, middle)
             ):  # else the run has diverged: the loss will say so
-                self._set(*_truncated(*augmented(u, middle, v, dk, dl), self.tolerance, len(self.core)))
+                new_u, values, new_v = _truncated(*augmented(u, middle, v, dk, dl), self.tolerance, len(self.core))
+                turn_u, turn_v = turn(new_u, u), turn(new_v, v)
+                self._set(new_u @ turn_u, turn_u.T @ values.diag() @ turn_v, new_v @ turn_v)
 
     def _has_own_form(self) -> bool:
-        """Whether S is diagonal, and the columns in use are orthonormal."""
+        """Whether the columns in use are orthonormal."""
         r = self.rank_in_use
-        if not torch.equal(self.core, self.core.diagonal().diag()) or bool((self.core.diagonal() < 0).any()):
-            return False
         grams = [basis[:, :r].T @ basis[:, :r] for basis in (self.left, self.right)]
         identity = torch.eye(r, dtype=self.core.dtype, device=self.core.device)
         return all(bool((gram - identity).abs().max() <= _NEAR) for gram in grams)
@@ -136,8 +139,7 @@ class DlrtLinear(Linear, HasGradientFactors):
         for parameter in (self.left, self.core, self.right):
             parameter.zero_()
         r = len(s)
-        self.left[:, :r], self.right[:, :r] = u[:, :r], v[:, :r]
-        self.core.diagonal()[:r] = s
+        self.left[:, :r], self.core[:r, :r], self.right[:, :r] = u, s, v
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """df/dU = delta (S V^T h)^T, df/dS = (U^T delta) (V^T h)^T, df/dV = h (S^T U^T delta)^T, df/db = delta."""
@@ -161,6 +163,15 @@ def augmented(u: Tensor, core: Tensor, v: Tensor, dk: Tensor, dl: Tensor) -> tup
     beyond_u = q_u.T @ dk - m @ (u.T @ dk)
     beyond_v = q_v.T @ dl - n @ (v.T @ dl)
     return q_u, m @ core @ n.T + beyond_u @ n.T + m @ beyond_v.T, q_v
+
+
+def turn(basis: Tensor, previous: Tensor) -> Tensor:
+    """The orthogonal R [r, r] for which the columns of `basis` R are nearest to the first of `previous`, in order.
+
+    basis [n, r], previous [n, p], with orthonormal columns. Where p < r the columns of R from p on only complete it.
+    """
+    x, _, yt = torch.linalg.svd(basis.T @ previous[:, : basis.shape[1]])
+    return torch.cat([x[:, : len(yt)] @ yt, x[:, len(yt) :]], dim=1)
 
 
 def _truncated(q_u: Tensor, core: Tensor, q_v: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ from inr.core.errors import UsageError
 from inr.fields import Field, FieldConfig
 from inr.fields.low_rank import ranks, truncate
 from inr.fitting import Run, resolve, resume, save_checkpoint
-from inr.layers.linear.dlrt import Dlrt, DlrtLinear, augmented
+from inr.layers.linear.dlrt import Dlrt, DlrtLinear, augmented, turn
 from inr.signals.array import Array
 from tests.assertions import assert_near
 from tests.published import Array as NumbersArray
@@ -86,9 +86,6 @@ def _layer(tolerance: float, rank: int = COLUMNS) -> DlrtLinear:
     )
     assert isinstance(layer, DlrtLinear)
     layer.double().assign(torch.from_numpy(_product(*_factors())))
-    with torch.no_grad():  # rounding leaves values of 1e-16 there
-        layer.core[RANK:, RANK:] = 0
-        layer.left[:, RANK:], layer.right[:, RANK:] = 0, 0
     return layer
 
 
@@ -102,7 +99,7 @@ def _stepped(tolerance: float, rank: int = COLUMNS) -> DlrtLinear:
 
 
 def _stepped_matrix() -> NumbersArray:
-    matrix: NumbersArray = _stepped(1e-5).effective()[0].detach().numpy()
+    matrix: NumbersArray = _stepped(1e-4).effective()[0].detach().numpy()
     return matrix
 
 
@@ -137,7 +134,7 @@ PUBLISHED: tuple[Published, ...] = (
         settings={},
         told={
             "order of the steps": "S takes its step after K and L, with a new gradient in the new bases",
-            "update rule": "Adam or gradient descent per factor",
+            "form of S": "S is diagonal after the SVD",
         },
     ),
 )
@@ -148,7 +145,7 @@ def test_the_step_is_the_published_one(statement: Published) -> None:
     check(statement)
 
 
-@pytest.mark.parametrize("tolerance", [1e-5, 0.05, 0.2, 0.6, 0.95])
+@pytest.mark.parametrize("tolerance", [1e-4, 0.05, 0.2, 0.6, 0.95])
 def test_the_rank_is_the_smallest_whose_rest_is_within_the_tolerance(tolerance: float) -> None:
     q_u, s, q_v = _published(is_parallel=True)
     values = np.linalg.svd(s, compute_uv=False)
@@ -161,18 +158,38 @@ def test_the_rank_is_the_smallest_whose_rest_is_within_the_tolerance(tolerance: 
 
 
 def test_the_rank_grows_to_its_limit_and_bases_stay_orthonormal() -> None:
-    assert _layer(1e-5).rank_in_use == RANK
-    assert _stepped(1e-5).rank_in_use == 2 * RANK
-    layer = _stepped(1e-5, rank=4)
+    assert _layer(1e-4).rank_in_use == RANK
+    assert _stepped(1e-4).rank_in_use == 2 * RANK
+    layer = _stepped(1e-4, rank=4)
     assert layer.rank_in_use == 4
     for basis in (layer.left, layer.right):
         assert_near(basis.T @ basis, torch.eye(4, dtype=torch.float64), 1e-12)
-    assert layer.core.equal(layer.core.diagonal().diag())
+
+
+@pytest.mark.parametrize("rank", [2, 4, 6])
+def test_bases_are_turned_to_the_previous_ones(rank: int) -> None:
+    """The orthogonal Procrustes problem: no other turn brings the columns nearer (trace of the overlap)."""
+    basis, previous = (np.linalg.qr(_numbers(ROWS, n, seed=n))[0] for n in (rank, 4))
+    turned = basis @ turn(torch.from_numpy(basis), torch.from_numpy(previous)).numpy()
+    assert np.abs(turned.T @ turned - np.eye(rank)).max() < 1e-12
+    assert np.abs(turned @ turned.T - basis @ basis.T).max() < 1e-12
+    shared = min(rank, 4)
+    overlap = np.trace(turned[:, :shared].T @ previous[:, :shared])
+    assert overlap == pytest.approx(np.linalg.svd(basis.T @ previous[:, :shared], compute_uv=False).sum())
+
+
+def test_a_small_step_moves_the_bases_little() -> None:
+    layer = _layer(1e-4, rank=RANK)
+    before = layer.left.detach().clone()
+    (torch.from_numpy(GRADIENT) * layer.effective()[0]).sum().backward()  # type: ignore[no-untyped-call]
+    with layer.updating():
+        torch.optim.SGD(layer.parameters(), lr=1e-6).step()
+    assert 0 < float((layer.left - before).detach().abs().max()) < 1e-4
 
 
 def test_small_singular_values_do_not_slow_the_step() -> None:
     """K moves by -rate G V whatever S is, where plain descent on U moves W by terms of order S^2."""
-    layer = _layer(1e-5)
+    layer = _layer(1e-4)
     with torch.no_grad():
         layer.core.mul_(1e-4)
         before = layer.effective()[0].clone()
@@ -185,7 +202,7 @@ def test_small_singular_values_do_not_slow_the_step() -> None:
 
 
 def test_parameters_of_another_form_are_brought_to_the_layers_own(generator: Generator) -> None:
-    layer = _layer(1e-5)
+    layer = _layer(1e-4)
     with torch.no_grad():
         for p in layer.parameters():
             p.add_(0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype))
@@ -198,7 +215,7 @@ def test_parameters_of_another_form_are_brought_to_the_layers_own(generator: Gen
 
 
 def test_numbers_that_are_not_finite_are_left_for_the_loss_to_report() -> None:
-    layer = _layer(1e-5)
+    layer = _layer(1e-4)
     with layer.updating():
         nn.init.constant_(layer.left, float("nan"))
     assert layer.effective()[0].isnan().any()
@@ -240,7 +257,7 @@ def test_a_truncated_field_of_the_ranks_in_use_keeps_its_values(generator: Gener
     cut = truncate(field, most)
     assert cut.n_params < field.n_params
     x = torch.rand(50, 2, generator=generator)
-    assert_near(cut(x), field(x), 1e-6)
+    assert_near(cut(x), field(x), 1e-5)
     assert ranks(cut) == ranks(field)
 
 
