@@ -97,6 +97,7 @@ class DlrtLinear(Linear, HasGradientFactors):
         u, s, vt = torch.linalg.svd(weight, full_matrices=False)
         r = len(self.core)
         is_used = s[:r] > max(weight.shape) * torch.finfo(s.dtype).eps * s[0]
+        is_used[:1] = True  # of a matrix that is 0
         self._set(u[:, :r] * is_used, (s[:r] * is_used).diag(), vt[:r].T * is_used)
 
     @contextlib.contextmanager

@@ -214,6 +214,15 @@ def test_parameters_of_another_form_are_brought_to_the_layers_own(generator: Gen
     assert_near(layer.left.T @ layer.left, torch.eye(COLUMNS, dtype=torch.float64), 1e-12)
 
 
+def test_a_matrix_of_zeros_can_be_trained() -> None:
+    layer = _layer(1e-4)
+    layer.assign(torch.zeros(ROWS, COLUMNS))
+    (torch.from_numpy(GRADIENT) * layer.effective()[0]).sum().backward()  # type: ignore[no-untyped-call]
+    with layer.updating():
+        torch.optim.SGD(layer.parameters(), lr=RATE).step()
+    assert float(layer.effective()[0].abs().max()) > 0
+
+
 def test_numbers_that_are_not_finite_are_left_for_the_loss_to_report() -> None:
     layer = _layer(1e-4)
     with layer.updating():
