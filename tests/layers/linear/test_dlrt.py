@@ -220,7 +220,7 @@ def test_a_matrix_of_zeros_can_be_trained() -> None:
     (torch.from_numpy(GRADIENT) * layer.effective()[0]).sum().backward()  # type: ignore[no-untyped-call]
     with layer.updating():
         torch.optim.SGD(layer.parameters(), lr=RATE).step()
-    assert float(layer.effective()[0].abs().max()) > 0
+    assert float(layer.effective()[0].detach().abs().max()) > 0
 
 
 def test_numbers_that_are_not_finite_are_left_for_the_loss_to_report() -> None:
