@@ -1,8 +1,8 @@
 """Search of the families' `best` recipes: `python benchmarks/recipes.py FOLDER ROWS [--fields siren] [--kinds image]`.
 
 FOLDER has the shared signals (`images/`, `shapes/`, `audio/`). The signals of the search are in no other benchmark:
-256 x 256 pixels of kodim07, kodim08 and kodim15 at their own resolution, the distances of fandisk, two seconds of bach
-from the fourth on, and a volume of 40 x 40 x 40; `whole` is kodim15.
+256 x 256 pixels of kodim07, kodim08 and kodim15 at their own resolution, the distances of fandisk and a torus, two
+seconds of bach from the fourth on, and a volume of 40 x 40 x 40; `whole` is kodim15.
 
 All fits of a family on a signal have one budget of training time, turned into a number of steps by the processor time
 of a step in units of a matrix product's, so that other work on the machine changes little. Rates of 1e-3 and 3e-3 (and
@@ -11,7 +11,8 @@ another schedule and Muon after that. The best two are compared by fits that are
 The family's recipe of the checkout, in the same time, is there for comparison.
 
 ROWS, a file of JSON lines, gets every fit as it ends; fits that it has already are not repeated. `--confirm RECIPES`
-makes only long fits, with given recipes: those of another family of the class. `--record NAME` writes ROWS as a record.
+makes only long fits, with given recipes: those of another family of the class. `--steps N` gives fits of given recipes
+that many steps, whatever a step costs. `--record NAME` writes ROWS as a record, below the rows of the newest one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _record import save
+from _record import newest_rows, save
 
 from inr.core.config import parse
 from inr.core.errors import InrError
@@ -70,7 +71,7 @@ def signals_of(kind: str, data: Path, work: Path) -> list[Signal]:
         return [load_signal(data / "images" / "kodim15.png")]
     if kind == "volume":
         return [Array.of_array(_waves())]
-    return [load_signal(data / "shapes" / "fandisk.obj")]
+    return [load_signal(data / "shapes" / "fandisk.obj"), load_signal("analytic:torus")]
 
 
 def _waves() -> np.ndarray:
@@ -102,12 +103,11 @@ class Search:
         self.grid_ratio = 1.0 if of_grid is None else of_grid / self.present["lr"]
 
     def quality(self, settings: Settings, seconds: float, signal: Signal, stage: str) -> float:
-        """The quality of a fit of about `seconds`."""
+        """The quality of a fit of about `seconds`, or, where the stage is `steps`, of as many steps as `settings`."""
+        is_counted = stage == "steps"
         for row in self.rows:
-            is_same = (row["field"], row["kind"], row["file"], row["seconds"]) == (
-                self.field, self.kind, signal.name, seconds,
-            )  # fmt: skip
-            if is_same and row["settings"] == settings:
+            is_same = (row["field"], row["kind"], row["file"]) == (self.field, self.kind, signal.name)
+            if is_same and row["settings"] == settings and (is_counted or row["seconds"] == seconds):
                 return float(row["quality"])
         given = {"steps": 10**6, **settings, "dtype": "float32"}
         if self.grid_ratio != 1.0 and "lr_encoding" not in given:
@@ -116,7 +116,8 @@ class Search:
         row |= {"settings": settings, "metric": signal.headline}
         try:
             step_s = _step_s(signal, self.field, given)
-            steps = max(10, round(seconds / step_s))
+            steps = settings["steps"] if is_counted else max(10, round(seconds / step_s))
+            row["seconds"] = steps * step_s if is_counted else seconds
             run = Run(signal, *resolve(signal, self.field, {**given, "steps": steps}))
             start = time.perf_counter()
             outcome = run.advance()
@@ -188,6 +189,8 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=2, help="of the long fits")
     parser.add_argument("--thorough", action="store_true", help="also batches, schedules and Muon")
     parser.add_argument("--confirm", help="JSON: a list of settings, of which only long fits are made")
+    parser.add_argument("--steps", type=int, help="of these fits, instead of a time")
+    parser.add_argument("--skip", type=int, default=0, help="signals to leave out of these fits, from the first on")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--record", help="write the rows under this name, after the search")
     words = parser.parse_args()
@@ -201,11 +204,13 @@ def main() -> None:
                 if words.confirm is None:
                     search.run(words.short, words.long, words.signals, is_thorough=words.thorough)
                 else:
+                    counted, stage = ({}, "confirmed") if words.steps is None else ({"steps": words.steps}, "steps")
                     for settings in json.loads(words.confirm):
-                        for signal in signals[:1]:
-                            search.quality(settings, words.long, signal, "confirmed")
+                        for signal in signals[words.skip :][:1]:
+                            search.quality(settings | counted, words.long, signal, stage)
     if words.record:
-        print(save(words.record, rows))
+        before = [row for row in newest_rows(words.record) if row not in rows]
+        print(save(words.record, before + rows))
 
 
 if __name__ == "__main__":

@@ -364,13 +364,23 @@ def recipes_table() -> str:
         groups.setdefault((row["field"], row["kind"], row["file"]), []).append(row)
     lines = ["| family | signal | seconds | best | quality | next | quality |", "|---|---|---|---|---|---|---|"]
     for (field, _, file), rows in sorted(groups.items()):
-        longest = max(row["seconds"] for row in rows)
-        found = sorted((row for row in rows if row["seconds"] == longest), key=lambda row: -row["quality"])
-        if len(found) < 2:
+        budgets: dict[tuple[str, float], list[dict[str, Any]]] = {}
+        for row in rows:
+            budgets.setdefault(_budget(row), []).append(row)
+        several = [equal for equal in budgets.values() if len(equal) > 1]
+        if not several:
             continue
+        found = sorted(max(several, key=lambda equal: equal[0]["seconds"]), key=lambda row: -row["quality"])
+        longest = max(row["seconds"] for row in found[:2])
         cells = [cell for row in found[:2] for cell in (_recipe_text(row), _with_unit(row["quality"], row["metric"]))]
-        lines.append(f"| {field} | {file} | {longest:g} | {' | '.join(cells)} |")
+        lines.append(f"| {field} | {file} | {longest:.2g} | {' | '.join(cells)} |")
     return "\n".join([conditions_line(record), "", *lines])
+
+
+def _budget(row: dict[str, Any]) -> tuple[str, float]:
+    """What fits that are compared have in common: a number of steps, or a time."""
+    is_counted = row["stage"] == "steps"
+    return ("steps", row["steps"]) if is_counted else ("seconds", row["seconds"])
 
 
 def _recipe_text(row: dict[str, Any]) -> str:
@@ -381,7 +391,8 @@ def _recipe_text(row: dict[str, Any]) -> str:
     )
     of_grids = settings.get("lr_encoding")
     rate = f"{settings['lr']:g}" + (f" (grids {of_grids:g})" if of_grids else "")
-    return f"{optimizer} {rate}, {schedule}, {row['steps']} steps of {settings['batch']}"
+    loss = f", {settings['loss']}" if "loss" in settings else ""
+    return f"{optimizer} {rate}, {schedule}{loss}, {row['steps']} steps of {settings['batch']}"
 
 
 def claims_table() -> str:

@@ -29,6 +29,7 @@ class Triplane(Mlp):
     paper: ClassVar[str] = "Cardace et al. 2024, arXiv:2310.01140; Chan et al. 2022, arXiv:2112.07945"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={**cosine("adam", 1e-3, 2048, 8000), "lr_encoding": 1e-2},
+        shape={**cosine("soap", 1e-3, 4096, 1500), "lr_encoding": 1e-2, "loss": "l1"},
         rest={"lr": 2e-3, "lr_encoding": 1e-2, "steps": 800, "batch": 8192, "schedule": "cosine"},
         record="recipes",
     )
@@ -36,7 +37,7 @@ class Triplane(Mlp):
         Deviation(
             "fit.loss",
             "binary cross entropy, with the output as the logit of (d + 0.1) / 0.2 for a distance d",
-            "the loss of the signal's kind, with the output as the distance",
+            "mean absolute error, with the output as the distance",
             "a field's values are its signal's, so that meshes, sections and bounds need no other map",
         ),
     )
