@@ -14,12 +14,17 @@ from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.initialisers.small_sine import SmallSine
 
 MOST_SAMPLES = 2**20
+"""In a step: the whole lattice, if it has no more."""
+
+OFF_LATTICE = cosine("adam", 1e-3, 4096, 1000)
+"""For distances and points, which gain nothing from the factorisation."""
 
 
 @FIELDS.register("f_inr")
@@ -34,6 +39,13 @@ class FInr(Mlp):
     """
 
     paper: ClassVar[str] = "Vemuri et al. 2026, arXiv:2503.21507"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={**cosine("soap", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
+        volume={**cosine("adam", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
+        sound={**cosine("adam", 1e-3, 16384, 1000), "sampler": "grid"},
+        rest=OFF_LATTICE,
+        record="recipes",
+    )
 
     encoding: EncodingConfig = param(Identity(), "coordinate of an axis to features")
     activation: ActivationConfig = param(Sine(omega_first=100.0), "elementwise function of the hidden layers")
@@ -41,14 +53,9 @@ class FInr(Mlp):
     init: InitialiserConfig = param(SmallSine(), "initialiser of the linear maps")
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate, on the whole lattice up to 2^20 samples, else on product grids; fewer steps than its 15000.
-
-        Signed distances have no lattice; scattered points gain nothing from the factorisation.
-        """
-        if spec.shape is None:
-            return {"lr": 1e-3, "batch": 4096, "steps": 1000, "schedule": "cosine"}
-        batch = 16384 if spec.d_in == 1 else MOST_SAMPLES
-        return {"lr": 1e-3, "batch": batch, "steps": 1000, "sampler": "grid", "schedule": "cosine"}
+        """SOAP's rate is that of sines: another activation has Adam instead, and also whole lattices."""
+        own = OFF_LATTICE if spec.shape is None else self.best.settings(spec)
+        return own if super().recipe(spec) == own else {**own, "optimizer": "adam"}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """15,000 steps on the whole lattice."""
