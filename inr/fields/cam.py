@@ -12,6 +12,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
 from inr.fields._field import FIELDS
 from inr.fields._full_batch import n_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import BlockConfig, HeadConfig
 from inr.layers.blocks.modulated import Modulated
@@ -28,6 +29,11 @@ class Cam(Mlp):
     """
 
     paper: ClassVar[str] = "Lee et al. 2024, arXiv:2311.14993"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={**cosine("soap", 3e-3, 4096, 800), "lr_encoding": 1e-2},
+        rest={**cosine("adam", 1e-3, 8192, 500), "lr_encoding": 1e-2},
+        record="recipes",
+    )
 
     encoding: EncodingConfig = param(RandomFourier(), "coordinates to features")
     block: BlockConfig = param(Modulated(), "structure of a layer", was="cell")
@@ -37,7 +43,3 @@ class Cam(Mlp):
         """2000 steps of all samples, at a tenth of the rates after 1000 and again after 1500."""
         rates = {"lr": 1e-3, "lr_encoding": 1e-2, "schedule": {"type": "step", "at": [0.5, 0.75], "decay": 0.1}}
         return {**rates, "steps": 2000, "batch": n_samples(spec)}
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rates (grids: 10 times the network's) on a cosine; fewer and smaller steps than its 2000."""
-        return {"lr": 1e-3, "lr_encoding": 1e-2, "steps": 500, "batch": 8192, "schedule": "cosine"}
