@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Sines, all_samples, lattice_or_points
+from inr.fields._periodic import Sines, all_samples
+from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.spder import Spder as SpderActivationConfig
 
@@ -20,6 +21,13 @@ class Spder(Sines):
     """Network of damped sines: h' = sin(u) sqrt|u|, u = omega (W h + b), first layer + 5 hidden of 256."""
 
     paper: ClassVar[str] = "Shah and Sitawarin 2024, arXiv:2306.15242"
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice=cosine("soap", 3e-4, 4096, 800),
+        sound={"lr": 5e-5, "schedule": "constant", "batch": 16384, "steps": 500},
+        shape={"lr": 1e-4, "schedule": "constant", "batch": 16384, "steps": 500},
+        surface=EIKONAL,
+        record="recipes",
+    )
 
     depth: int = param(6, "layers before the last linear map: the first and 5 hidden", ge=1, le=1024)
     activation: ActivationConfig = param(SpderActivationConfig(), "omega = 30; sound: arctan instead of the root")
@@ -27,10 +35,6 @@ class Spder(Sines):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Steps of all samples without a schedule: 500 at 1e-4, for sound 5001 at 5e-5."""
         return all_samples(spec, 5001 if spec.traits.is_waveform else 500, self._rate(spec))
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rates without a schedule; 500 steps of at most 16384 samples, for sound a tenth of its 5001."""
-        return lattice_or_points(spec, {**self._rate(spec), "steps": 500})
 
     @staticmethod
     def _rate(spec: Spec) -> Mapping[str, Any]:
