@@ -22,7 +22,7 @@ class Spder(Sines):
 
     paper: ClassVar[str] = "Shah and Sitawarin 2024, arXiv:2306.15242"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice=cosine("soap", 3e-4, 4096, 800),
+        lattice=cosine("adam", 1e-4, 4096, 1000),
         sound={"lr": 5e-5, "schedule": "constant", "batch": 16384, "steps": 500},
         shape={"lr": 1e-4, "schedule": "constant", "batch": 16384, "steps": 500},
         surface=EIKONAL,
