@@ -15,7 +15,8 @@ from inr.signals.array import Array
 
 FOLDER = Path(__file__).parent / "golden_checkpoints"
 HALF, STEPS = 5, 10
-SETTINGS = {"steps": STEPS, "batch": 16, "ema": 0.9, "clip": 1.0, "seed": 3}
+RECIPE = {"optimizer": "adam", "lr": 1e-4, "schedule": "constant"}  # what siren had when the first one was made
+SETTINGS = {"steps": STEPS, "batch": 16, "ema": 0.9, "clip": 1.0, "seed": 3, **RECIPE}
 
 
 def signal() -> Array:

@@ -68,4 +68,6 @@ def test_numbers_that_16_bits_cannot_hold() -> None:
         next(iter(fit.field.parameters())).fill_(1e6)
     assert rounded(fit.field) is None
     with pytest.raises(UsageError, match="float16"):
-        inr.fit(signal, field, {"steps": 1, "lr": 1e9, "dtype": "float16", "batch": 64}, device="cpu")
+        inr.fit(
+            signal, field, {"steps": 1, "lr": 1e9, "optimizer": "adam", "dtype": "float16", "batch": 64}, device="cpu"
+        )

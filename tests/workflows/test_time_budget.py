@@ -38,10 +38,10 @@ def _speed(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
 
 @pytest.mark.usefixtures("_speed")
 @pytest.mark.parametrize(
-    ("_speed", "share"), [(10_000, 1.0), (1500, 1.0), (750, 0.7071), (500, 0.5774), (100, 0.5)], indirect=["_speed"]
+    ("_speed", "share"), [(10_000, 1.0), (800, 1.0), (400, 0.7071), (267, 0.5774), (50, 0.5)], indirect=["_speed"]
 )
 def test_the_width_follows_the_steps_that_the_limit_allows(share: float) -> None:
-    """H sqrt(allowed / wanted), at least H / 2, in multiples of 8; siren's recipe has 1500 steps."""
+    """H sqrt(allowed / wanted), at least H / 2, in multiples of 8; siren's recipe has 800 steps."""
     plan = plan_of("siren", time_s=1.0, steps=None)
     width = within_time(plan).field.width  # type: ignore[attr-defined]  # of siren
     assert abs(width - 256 * share) <= 4

@@ -63,7 +63,7 @@ def test_tiles_have_no_seams_and_repeat_to_the_byte() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("aim", [{"target_psnr_db": 30.0}, {"bpp": 1.2}])
+@pytest.mark.parametrize("aim", [{"target_psnr_db": 29.0}, {"bpp": 1.2}])
 def test_targets_are_reached(aim: dict[str, float]) -> None:
     done = compressed(**aim)
     assert done.outcome == "done"
