@@ -21,7 +21,7 @@ from inr.fitting.samplers import BatchIndices
 from inr.signals import load_signal
 
 ROOT = Path(__file__).parents[2]
-ADAM = {"optimizer": "adam", "lr": 1e-4}  # a step of SOAP magnifies the rounding of its first gradient
+ADAM: dict[str, Any] = {"optimizer": "adam", "lr": 1e-4}  # a step of SOAP magnifies the rounding of its first gradient
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "siren": ({"type": "siren", "width": 16, "depth": 2}, {"batch": 51, **ADAM}),
     "hash_grid": ({"type": "hash_grid"}, {"batch": 64, "clip": 1.0, "ema": 0.9}),
