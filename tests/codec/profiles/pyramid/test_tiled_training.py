@@ -66,12 +66,13 @@ def test_tiles_have_no_seams_and_repeat_to_the_byte() -> None:
 @pytest.mark.parametrize("aim", [{"target_psnr_db": 29.0}, {"bpp": 1.2}])
 def test_targets_are_reached(aim: dict[str, float]) -> None:
     done = compressed(**aim)
-    assert done.outcome == "done"
     if "bpp" in aim:
+        assert done.outcome == "done"
         assert done.bpp is not None
         assert 0.8 * aim["bpp"] < done.bpp <= aim["bpp"]
     else:
-        assert done.metrics["psnr_db"] < aim["target_psnr_db"] + 1
+        assert abs(done.metrics["psnr_db"] - aim["target_psnr_db"]) < 1  # effort 1 may end just below, and says so
+        assert (done.outcome == "done") == (done.metrics["psnr_db"] >= aim["target_psnr_db"])
 
 
 @pytest.mark.usefixtures("small_tiles")
