@@ -58,7 +58,7 @@ class Lbdn(Mlp):
             "fit.schedule",
             "a rate that rises linearly over 40 % of the run, then falls to 1/20 over 40 % and to 0 over 20 %",
             "a cosine that falls to 0, with a linear rise over 40 % of the run",
-            "there is no schedule of linear pieces",
+            "this package has no piecewise linear schedule",
         ),
     )
 
