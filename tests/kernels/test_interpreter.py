@@ -21,6 +21,7 @@ from inr.kernels import is_interpreted, use_precision
 from tests.kernels.compilation import CAPABILITIES, LEAST_SHARED_BYTES, launches
 from tests.kernels.test_context_rate import Problem as RateProblem
 from tests.kernels.test_pyramid_error import Problem as ErrorProblem
+from tests.kernels.test_sine_jet import Problem as JetProblem
 
 pytestmark = [
     pytest.mark.skipif(is_interpreted(), reason="this is the interpreter's process"),
@@ -152,6 +153,19 @@ def _rounding() -> Call:
     return lambda: [cuda.noisy_round(torch.zeros(99), 0.3, 0.2, seed, 2, 2**32 - 99) for seed in range(2)]
 
 
+def _jets(dtype: torch.dtype) -> Call:
+    from inr.kernels.sine_jet import JetPlan, cuda
+
+    problem = JetProblem((3, 20, 2), 99, JetPlan.laplacian(3), torch.Generator(), dtype=dtype)
+    jets, w1, w2, b1 = problem.inputs
+
+    def call() -> None:
+        y = cuda.sine_jet(jets, [w1, w2], [b1, None], problem.activations, problem.plan)
+        torch.autograd.grad(y, problem.inputs, torch.zeros_like(y))
+
+    return call
+
+
 CALLS: dict[str, Callable[[], Call]] = {
     "hash grid": _grid,
     "rectified units, float32": lambda: _network("float32", False),
@@ -159,6 +173,8 @@ CALLS: dict[str, Callable[[], Call]] = {
     "sines, tf32": lambda: _network("tf32", True),
     "sums of kernels": _kernels,
     "sines": _sine,
+    "jets, float32": lambda: _jets(torch.float32),
+    "jets, float64": lambda: _jets(torch.float64),
     "the codec's rate": _rate,
     "the codec's error": _error,
     "the codec's rounding": _rounding,

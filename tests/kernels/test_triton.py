@@ -24,10 +24,12 @@ from inr.kernels.pointwise import sines
 from inr.kernels.radial import SQUARE_KERNELS, Kernel
 from inr.kernels.relu_mlp import relu_mlp
 from inr.kernels.sine import sine
+from inr.kernels.sine_jet import JetPlan
 from tests.assertions import assert_near, assert_same_bytes
 from tests.kernels.test_context_rate import Problem as RateProblem
 from tests.kernels.test_pyramid_error import SIZES
 from tests.kernels.test_pyramid_error import Problem as ErrorProblem
+from tests.kernels.test_sine_jet import Problem as JetProblem
 
 DEVICE = "cpu" if is_interpreted() else "cuda"
 pytestmark = [] if is_interpreted() else [pytest.mark.gpu]
@@ -149,6 +151,20 @@ def test_sines_of_large_numbers_and_of_none() -> None:
         found = sine(z, 1.0)
     assert_near(found[:6], torch.sin(z[:6].double()).float(), 2e-6)
     assert found[6:].isnan().all()
+
+
+# -- jets
+
+JET_PLANS = [JetPlan(2), JetPlan.laplacian(3), JetPlan(2, (((0, 0, 2.0), (0, 1, -0.5)), ((1, 1, 3.0),)))]
+
+
+@pytest.mark.parametrize("plan", JET_PLANS)
+@pytest.mark.parametrize("is_tanh", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n", [0, 1, 300])
+def test_jets(plan: JetPlan, is_tanh: bool, dtype: torch.dtype, n: int, generator: torch.Generator) -> None:
+    problem = JetProblem((3, 20, 30, 2), n, plan, generator, dtype=dtype, is_tanh=is_tanh)
+    assert_agree(ops()["sine_jet"], problem.call, leaves(*problem.inputs))
 
 
 # -- sums of kernels
