@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from ._machine import machine
 from ._output import Output, human_bytes
 
 if TYPE_CHECKING:
+    from inr.exporters import Exporter
     from inr.fitting import Fit
 
 
@@ -34,8 +36,8 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="onnx, pt2, numpy, glsl, wgsl, tcnn, safetensors, ply, obj, glb, stl, html. Default: by the suffix "
-            "of -o, else onnx.",
+            help="onnx, pt2, numpy, glsl, wgsl, tcnn, safetensors, ply, obj, glb, stl, html, nvdb, npy, vti, usda, "
+            "mjcf. Default: by the suffix of -o, else onnx.",
             show_default=False,
             autocompletion=options.complete_format,
             rich_help_panel=options.OUTPUT,
@@ -50,6 +52,27 @@ def export(
             rich_help_panel=options.VIEW,
         ),
     ] = None,
+    voxel: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H",
+            help="Grids of distances, usda, mjcf: size of a voxel, in mesh units.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
+    band: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="Grids of distances: keep those within N voxels of the surface. Default: 3 for nvdb, else all.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Grids of distances: 16 bits per value.", rich_help_panel=options.OUTPUT)
+    ] = False,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
@@ -63,6 +86,7 @@ def export(
     inr export photo.safetensors -o photo.py         a script that needs only NumPy
     inr export bunny.safetensors -o bunny.glsl       a function for shaders; also .wgsl
     inr export bunny.safetensors -o bunny.glb        its surface
+    inr export bunny.safetensors -o bunny.nvdb --voxel 0.5   its distances, for engines
     inr export photo.safetensors -o photo.json       tiny-cuda-nn; and back:
     inr export photo.json -o photo.safetensors
     inr export photo.safetensors --format glsl --set limit=0 -o -
@@ -75,9 +99,7 @@ def export(
         named = form or (Path(output).suffix or str(output) if output not in (None, PIPE) else "onnx")
         kind, suffix = exporter_for(named)
         exporter = kind()
-        if colors is not None and not hasattr(exporter, "colors"):
-            raise UsageError(f"--colors does not apply to {exporter.type_name}", "it is for .ply, .obj and .glb")
-        given = [*(settings or []), *([] if colors is None else [f"colors={colors}"])]
+        given = [*(settings or []), *_own(exporter, colors=colors, voxel=voxel, band=band, half=half or None)]
         if given:
             exporter = override(exporter, given, exporter.type_name)
         if output not in (None, PIPE) and Path(str(output)).suffix.lower() in kind.suffixes:
@@ -102,6 +124,27 @@ def export(
     text = "  ".join(f"{printable(path)}  {human_bytes(size)}" for path, size in zip(paths, sizes, strict=True))
     document = {"output": paths[0], "format": exporter.type_name, "settings": exporter.to_json(), "files": files}
     out.result("export", document, text, paths[0])
+
+
+_FORMATS_OF = {
+    "colors": ".ply, .obj and .glb",
+    "voxel": ".nvdb, .npy, .vti, .usda and .xml",
+    "band": ".nvdb, .npy and .vti",
+    "half": ".nvdb and .npy",
+}
+"""What the options of single formats are for."""
+
+
+def _own(exporter: Exporter, **given: Any) -> list[str]:
+    """Options of single formats as settings. Raises UsageError for one that the exporter does not have."""
+    found = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not hasattr(exporter, name):
+            raise UsageError(f"--{name} does not apply to {exporter.type_name}", f"it is for {_FORMATS_OF[name]}")
+        found.append(f"{name}={json.dumps(value) if isinstance(value, bool) else value}")
+    return found
 
 
 def _load(name: str) -> Fit:

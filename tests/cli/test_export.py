@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import document, invoke, program
@@ -32,6 +34,23 @@ def test_a_shape_becomes_a_mesh(shape_model: Path) -> None:
     assert b"property uchar red" in Path("torus.ply").read_bytes()
 
 
+def test_a_shape_becomes_grids_and_bodies_for_engines(shape_model: Path) -> None:
+    for name in ("torus.nvdb", "torus.vti", "torus.usda", "torus.xml"):
+        done = invoke("export", shape_model, "-o", name, "--voxel", "0.2", "--json")
+        assert done.exit_code == 0, done.output
+        assert [file["path"] for file in document(done)["files"]] == [name]
+    done = invoke("export", shape_model, "-o", "torus.npy", "--voxel", "0.1", "--band", "2", "--half", "--json")
+    assert done.exit_code == 0, done.output
+    assert [file["path"] for file in document(done)["files"]] == ["torus.npy", "torus.json"]
+    values = np.load("torus.npy")
+    assert values.dtype == np.float16
+    assert np.abs(values).max() == np.float16(0.2)
+    fine = invoke("export", shape_model, "-o", "fine.nvdb", "--voxel", "1e-5")
+    assert fine.exit_code == 2
+    assert re.search(r"error: --voxel 1e-05 gives \S+ lattice points along the surface; \S+ fits in 1 GB", fine.output)
+    assert not Path("fine.nvdb").exists()
+
+
 def test_a_format_by_name_goes_to_a_pipe(model: Path) -> None:
     done = program("export", model, "--format", "glsl", "-o", "-")
     assert done.returncode == 0, done.stderr
@@ -49,6 +68,9 @@ def test_a_format_by_name_goes_to_a_pipe(model: Path) -> None:
         (["-o", "a.onnx", "--set", "limt=3"], 2, "unknown setting"),
         (["-o", "a.glsl", "--set", "limt=3"], 2, "did you mean 'limit'?"),
         (["-o", "a.onnx", "--colors", "b.safetensors"], 2, "--colors does not apply to onnx"),
+        (["-o", "a.onnx", "--voxel", "1"], 2, "--voxel does not apply to onnx"),
+        (["-o", "a.usda", "--half"], 2, "--half does not apply to usda"),
+        (["-o", "a.nvdb"], 2, "a grid of distances needs a fitted shape or point cloud, this model is of kind 'image'"),
         (["-o", "a.ply", "--set", "resolution=3"], 2, "is 3, expected >= 4, <= 4096"),
         (["-o", "a.ply"], 2, "a mesh needs a field from 3 coordinates to 1 value"),
         (["-o", "a.json"], 2, "tiny-cuda-nn's counterpart of encoding 'identity' differs"),

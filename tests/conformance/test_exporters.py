@@ -8,12 +8,13 @@ from inr.signals.analytic import demo
 from inr.testing import ExporterTests
 from inr.workflows.fit import fit
 
-OTHERS = ("html", "mesh", "tcnn")
+ENGINES = ("nvdb", "npy", "vti", "usda", "mjcf")
+OTHERS = (*ENGINES, "html", "mesh", "tcnn")
 TestEveryExporter = ExporterTests.of(*(name for name in EXPORTERS if name not in OTHERS))
 
 
 class TestMesh(ExporterTests):
-    documents = ({"type": "mesh", "resolution": 16},)
+    documents = ({"type": "mesh", "resolution": 16}, *({"type": name, "voxel": 0.15} for name in ENGINES))
 
     def fit(self) -> Fit:
         return fit(demo("sphere"), {"type": "siren", "width": 16, "depth": 2}, {"steps": 60})
