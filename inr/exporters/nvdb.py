@@ -169,7 +169,7 @@ def _range(leaves: Array, values: Array) -> Array:
 def _box_of(is_active: Array) -> tuple[Array, Array]:
     """First and last active index along each axis, [K, 3] each, of leaves [K, 512]; 0 where none is active."""
     cube = is_active.reshape(-1, BLOCK, BLOCK, BLOCK)
-    along: list[Array] = [cube.any(axis=tuple({1, 2, 3} - {axis})) for axis in (1, 2, 3)]
+    along: list[Array] = [np.asarray(cube.any(axis=others)) for others in ((2, 3), (1, 3), (1, 2))]
     first = np.stack([a.argmax(axis=1) for a in along], axis=1)
     last = np.stack([np.where(a.any(axis=1), BLOCK - 1 - a[:, ::-1].argmax(axis=1), 0) for a in along], axis=1)
     return first, last
