@@ -65,6 +65,7 @@ TOPICS = {
     "mesh/": {"fitted_solids"},
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
+    "web/": {"decoder"},
 }
 """Tests of several modules together, by the folder that they are in."""
 LIBRARY = {name: path for name, path in modules().items() if name.split(".")[0] == "inr"}

@@ -1,0 +1,99 @@
+/** Decoding of untrusted bytes: every size is checked before memory is allocated (FORMAT.md, section 7). */
+import { readContainer } from "./container.js";
+import { FormatError, UnsupportedError } from "./errors.js";
+import { readHeader } from "./header.js";
+import { EXPANSION, Limits } from "./limits.js";
+import { planPyramid } from "./pyramid/profile.js";
+
+/** @type {Record<number, string>} */
+const PROFILES = { 1: "weights", 2: "grids", 3: "pyramid" };
+/** Milliseconds after which a page gets a turn. */
+const TURN = 12;
+
+/** What a file holds, from its header only. FormatError if it is malformed so far.
+ * @type {typeof import("./types.js").inspect} */
+export const inspect = (bytes, options) => {
+  const { container, header, profile } = understand(bytes, new Limits(options?.limits));
+  const { kind, shape, channels } = header;
+  return { kind, shape, channels, profile, icc: container.icc, meta: metaOf(container) };
+};
+
+/** @param {Uint8Array} bytes @param {Limits} limits */
+function understand(bytes, limits) {
+  const container = readContainer(bytes, limits);
+  const header = readHeader(container.header, limits);
+  const size = 4 * header.samples;
+  limits.check("expansion_bytes", size > EXPANSION * bytes.length ? size : 0);
+  const profile = PROFILES[container.profile];
+  if (!profile) throw new FormatError(`the file uses profile ${container.profile}, which this decoder does not know`);
+  return { container, header, profile };
+}
+
+/** Decodes step by step; errors other than FormatError and UnsupportedError show a fault of the decoder.
+ * @param {Uint8Array} bytes @param {Limits} limits
+ * @returns {Generator<void, import("./types.js").Decoded, void>} */
+export function* decodeSteps(bytes, limits) {
+  const { container, header, profile } = understand(bytes, limits);
+  if (profile !== "pyramid") throw new UnsupportedError(`this decoder does not know the profile ${profile}`);
+  const picture = yield* planPyramid(header, container, limits)();
+  return { ...picture, profile, icc: container.icc?.slice() ?? null, meta: metaOf(container) };
+}
+
+/** @param {import("./internal.js").Container} container */
+function metaOf({ meta }) {
+  try {
+    const found = meta && JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(meta));
+    return found && typeof found === "object" ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @type {typeof import("./types.js").decode} */
+export const decode = async (bytes, options = {}) => {
+  const { signal } = options;
+  const steps = decodeSteps(asBytes(bytes), new Limits(options.limits));
+  signal?.throwIfAborted();
+  for (let since = now(); ; ) {
+    const { done, value } = nextOf(steps);
+    if (done) return value;
+    if (now() - since < TURN) continue;
+    await turn();
+    signal?.throwIfAborted();
+    since = now();
+  }
+};
+
+/** The next step; whatever goes wrong in it is the one error of damaged files.
+ * @param {Generator<void, import("./types.js").Decoded, void>} steps */
+function nextOf(steps) {
+  try {
+    return steps.next();
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof UnsupportedError) throw error;
+    throw new FormatError(`the file cannot be decoded: ${error}`, { cause: error });
+  }
+}
+
+/** @param {ArrayBuffer | Uint8Array} bytes */
+export function asBytes(bytes) {
+  if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new TypeError("expected the bytes of a file, an ArrayBuffer or a Uint8Array");
+}
+
+function now() {
+  return performance.now();
+}
+
+/** Resolves after the events that wait; timers that follow each other would wait for 4 ms each. */
+function turn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(null);
+  });
+}

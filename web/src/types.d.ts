@@ -1,0 +1,72 @@
+/** The public types of the package. */
+
+/** The largest counts that a file may state; see FORMAT.md, section 7. */
+export interface LimitValues {
+  /** Bytes of the file. */
+  file_bytes: number;
+  /** Output values: pixels times channels. */
+  samples: number;
+  parameters: number;
+  symbols: number;
+  layers: number;
+  width: number;
+  levels: number;
+  table: number;
+  tensors: number;
+  meta_bytes: number;
+  icc_bytes: number;
+  /** Bytes of the output as float32, where it is more than 2^16 times the file. */
+  expansion_bytes: number;
+  /** Multiplications to decode and show the signal. */
+  work: number;
+}
+
+export interface DecodeOptions {
+  limits?: Partial<LimitValues>;
+  /** Stops the decoding; the promise is then rejected with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+export interface DecodedPicture {
+  kind: "image";
+  width: number;
+  height: number;
+  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
+  channels: number;
+  /** Bits per value; those of 32 bits are floats in the picture's own units. */
+  depth: 8 | 16 | 32;
+  /** Rows, columns, channels. */
+  data: Uint8ClampedArray | Uint16Array | Float32Array;
+  /** SHA-256 of the decoded symbols, in hexadecimal digits. */
+  symbolsSha256: string;
+}
+
+export interface FileParts {
+  profile: string;
+  /** The colour profile. */
+  icc: Uint8Array | null;
+  /** The JSON of the file, if it is an object. */
+  meta: Record<string, unknown> | null;
+}
+
+export type Decoded = DecodedPicture & FileParts;
+
+export interface Inspected extends FileParts {
+  kind: string;
+  /** Samples per coordinate: a picture's width and height; empty for shapes and points. */
+  shape: number[];
+  channels: number;
+}
+
+/** The file is malformed or exceeds a limit: the one error of every damaged file. */
+export class FormatError extends Error {}
+
+/** The file may be good, but only the Python decoder reads it. */
+export class UnsupportedError extends Error {}
+
+/** What a file holds, from its header. Throws FormatError. */
+export function inspect(bytes: Uint8Array, options?: Pick<DecodeOptions, "limits">): Inspected;
+
+/** Decodes a file on this thread, with a turn for the page every 12 ms. Rejects with FormatError, UnsupportedError,
+ * or the signal's reason. */
+export function decode(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Decoded>;

@@ -1,0 +1,25 @@
+/** Files that several tests read: golden files of every version, and harmful ones. */
+import { readdirSync, readFileSync } from "node:fs";
+
+const codec = new URL("../../tests/codec/", import.meta.url);
+
+/** What each golden file decodes to. */
+export const manifest = JSON.parse(readFileSync(new URL("golden/manifest.json", codec), "utf8"));
+/** Golden files of the profiles that this decoder knows, and the others. */
+export const names = Object.keys(manifest).filter((name) => manifest[name].profile === "pyramid");
+export const others = Object.keys(manifest).filter((name) => !names.includes(name));
+
+/** @param {string} name */
+export function golden(name) {
+  return bytesOf(new URL(`golden/${name}`, codec));
+}
+
+export const corpus = readdirSync(new URL("corpus/", codec)).map((name) => ({
+  name,
+  bytes: bytesOf(new URL(`corpus/${name}`, codec)),
+}));
+
+/** @param {URL | string} path */
+export function bytesOf(path) {
+  return new Uint8Array(readFileSync(path));
+}

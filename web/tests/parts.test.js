@@ -1,0 +1,73 @@
+/** The parts of the decoder: checksums, tables, numbers and the order of neighbours. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import test from "node:test";
+import { crc32c, hex, Sha256 } from "../src/checksums.js";
+import { FormatError } from "../src/errors.js";
+import { roundHalfToEven } from "../src/pyramid/architecture.js";
+import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
+import { Reader } from "../src/reader.js";
+
+test("CRC-32C is Castagnoli's", () => {
+  const digits = new TextEncoder().encode("123456789");
+  assert.equal(crc32c(digits), 0xe3069283);
+  assert.equal(crc32c(digits.subarray(0, 4), digits.subarray(4)), 0xe3069283);
+});
+
+test("SHA-256 is that of Node, for all lengths near the block size and in pieces", () => {
+  for (let n = 0; n < 200; n++) {
+    const bytes = new Uint8Array(randomBytes(n));
+    const hash = new Sha256();
+    hash.update(bytes.subarray(0, n >> 2)).update(bytes.subarray(n >> 2));
+    assert.equal(hex(hash.digest()), createHash("sha256").update(bytes).digest("hex"));
+  }
+});
+
+test("the tables of the Laplace distribution have the digest of FORMAT.md", () => {
+  const words = new BigInt64Array([...EXPONENTIALS, ...INVERSES].map(BigInt));
+  const digest = createHash("sha256").update(new Uint8Array(words.buffer)).digest("hex");
+  assert.equal(digest, "8d1e448224e7b57712a17508bb1f650081ca369dc6312360aed45ec072903c11");
+});
+
+test("shares are those of 64-bit integers at the ends of their ranges", () => {
+  const exponentials = Array.from(EXPONENTIALS, BigInt);
+  const inverses = Array.from(INVERSES, BigInt);
+  for (const mu of [-32768, -32767, -129, -128, 0, 127, 128, 32767, 32768]) {
+    for (let s = 0; s < 256; s++) {
+      for (const q of [-63, -62, -1, 0, 1, 2, 63, 64]) {
+        const d = 256 * q - 128 - mu;
+        const at = BigInt(Math.abs(d)) * inverses[s];
+        const i = Number(at >> 20n);
+        const f = at & 0xfffffn;
+        const t = i < 1536 ? exponentials[i] - (((exponentials[i] - exponentials[i + 1]) * f) >> 20n) : 0n;
+        const h = (65407n * t) >> 31n;
+        assert.equal(BigInt(cumulative(mu, s, q)), (d < 0 ? h : 65407n - h) + BigInt(q + 64));
+      }
+    }
+  }
+});
+
+test("numbers are held to their forms and ranges", () => {
+  /** @param {number[]} bytes */
+  const reader = (bytes) => new Reader(new Uint8Array(bytes), "x");
+  assert.equal(reader([0xff, 0xff, 0xff, 0xff, 0x0f]).varint(), 2 ** 32 - 1);
+  assert.deepEqual([0, 1, 2, 3].map((n) => reader([n]).signed()), [0, -1, 1, -2]);
+  for (const wrong of [[0x80, 0], [0xff, 0xff, 0xff, 0xff, 0x1f], [0xff, 0xff, 0xff, 0xff, 0xff, 1], [0x80], []]) {
+    assert.throws(() => reader(wrong).varint(), FormatError);
+  }
+  assert.throws(() => reader([0, 0, 0xc0, 0x7f]).f32(-9, 9), FormatError);
+  assert.throws(() => reader([7]).u8(1, 5), FormatError);
+  assert.throws(() => reader([7]).end(), FormatError);
+});
+
+test("halves are rounded to even", () => {
+  assert.deepEqual([-1.5, -0.5, 0.5, 1.5, 2.5, 2.4, 2.6].map(roundHalfToEven), [-2, 0, 0, 2, 2, 2, 3].map((x) => x + 0));
+});
+
+test("a stream that is longer or shorter than its events is damaged", () => {
+  const stream = new RangeDecoder(new Uint8Array(20));
+  assert.throws(() => stream.end(), FormatError);
+  assert.throws(() => {
+    for (let i = 0; i < 300; i++) stream.bits(16);
+  }, FormatError);
+});
