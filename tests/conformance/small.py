@@ -30,7 +30,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "f_inr": [
         {"width": 32, "assembly": {"type": "cp", "rank": 8}},
         {"width": 32, "assembly": {"type": "tt", "rank": 4}},
-        {"width": 32, "assembly": {"type": "tucker", "rank": 4}},
+        {"width": 32, "assembly": {"type": "tucker", "rank": 8}},
         {"width": 96, "assembly": {"type": "cp", "rank": 8}, "encoding": {"type": "hash_grid", "levels": 3},
          "activation": "relu"},
     ],

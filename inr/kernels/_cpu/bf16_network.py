@@ -327,8 +327,8 @@ class Bf16Network:
         """Whether the first layer is in float32; a network of one layer has tiles."""
         return self.widths[0] <= MOST_EXACT and len(self.widths) > 2
 
-    def values(self, x: Tensor) -> Tensor:
-        """[N, K] -> [N, C]."""
+    def values(self, x: Tensor, *, is_kept: bool = False) -> Tensor:
+        """[N, K] -> [N, C]. is_kept changes nothing: `gradients` makes each block again."""
         out = torch.empty((len(x), self.widths[-1]), dtype=x.dtype)
         nothing = np.zeros((0, 1), np.float32)
         n_blocks = -(-len(x) // BLOCK)
@@ -340,15 +340,18 @@ class Bf16Network:
         in_parts(work, n_blocks)
         return out
 
-    def gradients(self, x: Tensor, g: Tensor, *, has_x: bool) -> tuple[Tensor | None, list[Tensor]]:
-        """From the cotangents g [N, C]: by x if it is wanted, and by the weight and the bias of each layer."""
-        _, by_x, found = self._gradients(COTANGENTS, 2, x, g, None, has_x, 1.0)
-        return by_x, found
+    def gradients(self, x: Tensor, g: Tensor, is_wanted: Sequence[bool]) -> list[Tensor | None]:
+        """From the cotangents g [N, C]: by x, then by the weight and the bias of each layer; None where not wanted."""
+        _, by_x, found = self._gradients(COTANGENTS, 2, x, g, None, is_wanted[0], 1.0)
+        return [by if wanted else None for by, wanted in zip((by_x, *found), is_wanted, strict=True)]
 
     def errors(
         self, x: Tensor, y: Tensor, weight: Tensor | None, power: int, *, has_x: bool
     ) -> tuple[float, Tensor | None, list[Tensor]]:
-        """The mean over points and channels of weight |value - y|^power, and its gradients as in `gradients`."""
+        """The mean over points and channels of weight |value - y|^power, and its gradients.
+
+        These are by x if it is wanted, and by the weight and the bias of each layer.
+        """
         factor = 1 / max(1, y.numel())
         total, by_x, found = self._gradients(ERRORS, power, x, y, weight, has_x, factor)
         return factor * total, None if by_x is None else by_x.mul_(factor), found

@@ -23,12 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, reference_gradients
 from inr.kernels._cpu import activations as activation
 from inr.kernels._cpu.tiled_matmul import REST_ROWS, TILE_ROWS, multiply
 from inr.kernels._cpu.workspace import Lease
-from inr.kernels._dispatch import is_functional
-from inr.kernels.dense_mlp import reference
+from inr.kernels.dense_mlp._autograd import network_value
 from inr.kernels.pointwise import NAMES, Pointwise
 from inr.kernels.simd import VECTOR_BYTES, load, plus, store
 from inr.kernels.threads import compiled, in_parts
@@ -236,8 +234,6 @@ class _Network:
         weights: Sequence[Tensor],
         biases: Sequence[Tensor | None],
         activations: Sequence[Pointwise],
-        *,
-        is_trained: bool,
     ) -> None:
         self.widths = (weights[0].shape[1], *(weight.shape[0] for weight in weights))
         kinds = tuple(NAMES.index(p.name) for p in activations)
@@ -245,12 +241,13 @@ class _Network:
         self.scales = np.zeros((len(self.widths), 2), np.float32)
         self.scales[1:-1] = [(p.a, p.b) for p in activations] or np.zeros((0, 2))
         self.packed = Lease(n_packed + SLACK, np.float32)
+        self.hidden: Lease | None = None
+        self.ways_back: list[tuple[Tensor, Tensor]] = []
         whole = torch.from_numpy(self.packed.array)
         for i, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
             forward, backward, at = (int(self.plan[i, column]) for column in (FORWARD, BACKWARD, BIAS))
             _pack(weight.detach().t(), whole[forward:backward])
-            if is_trained:
-                _pack(weight.detach(), whole[backward:at])
+            self.ways_back.append((weight.detach(), whole[backward:at]))
             room = whole[at : at + _up(len(weight), PANEL)].zero_()
             if bias is not None:
                 room[: len(weight)] = bias.detach()
@@ -260,9 +257,11 @@ class _Network:
         """Numbers of the largest activation of a block."""
         return BLOCK * int(self.plan[:, ROW].max()) + SLACK
 
-    def values(self, x: Tensor, *, is_kept: bool) -> tuple[Tensor, Lease]:
-        """The result, and what `gradients` needs, if it is kept."""
+    def values(self, x: Tensor, *, is_kept: bool) -> Tensor:
+        """[N, K] -> [N, C]. is_kept: `gradients` of the same points follows, which needs Z of all hidden layers."""
         out = torch.empty((len(x), self.widths[-1]), dtype=x.dtype)
+        for weight, flat in self.ways_back if is_kept else ():
+            _pack(weight, flat)
         n_blocks, capacity = -(-len(x) // BLOCK), _up(len(x), BLOCK) if is_kept else 0
         hidden = Lease(capacity * int(self.plan[1:-1, ROW].sum()) + SLACK, np.float32)
         points, result, kernel = _array(x), out.numpy(), _kernel(values)
@@ -277,10 +276,14 @@ class _Network:
             )  # fmt: skip
 
         in_parts(work, n_blocks)
-        return out, hidden
+        self.hidden = hidden if is_kept else None
+        return out
 
-    def gradients(self, x: Tensor, g: Tensor, hidden: Lease, is_wanted: Sequence[bool]) -> list[Tensor | None]:
+    def gradients(self, x: Tensor, g: Tensor, is_wanted: Sequence[bool]) -> list[Tensor | None]:
         """By x, then by the weight and the bias of each layer; None where not wanted."""
+        hidden = self.hidden
+        if hidden is None:
+            raise RuntimeError("`values` of these points, with is_kept, comes before their gradients")
         n_blocks = -(-len(x) // BLOCK)
         n_slices = max(1, min(MAX_SLICES, n_blocks // LEAST_BLOCKS))
         x_grad = torch.empty(x.shape if is_wanted[0] else (0, x.shape[1]), dtype=x.dtype)
@@ -335,43 +338,8 @@ def _kernel(function: Any) -> Any:
     return function
 
 
-class _Value(torch.autograd.Function):
-    """Of x, then the weight and the bias of each layer; an absent bias is None."""
-
-    @staticmethod
-    def forward(ctx: Any, activations: Sequence[Pointwise], x: Tensor, *parameters: Tensor | None) -> Tensor:
-        is_kept = any(ctx.needs_input_grad)
-        ctx.save_for_backward(x, *parameters)
-        ctx.activations = activations
-        ctx.network = _Network(*_split(parameters), activations, is_trained=is_kept)
-        value: Tensor
-        value, ctx.hidden = ctx.network.values(x, is_kept=is_kept)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,) = grads
-        inputs = ctx.saved_tensors
-        found = iter(asked(ctx, len(inputs)))  # inputs that are not tensors have no node
-        is_wanted = [tensor is not None and next(found) for tensor in inputs]
-        if torch.is_grad_enabled() or is_functional(g):
-            return None, *reference_gradients(
-                lambda sources: reference.dense_mlp(sources[0], *_split(sources[1:]), ctx.activations),
-                g,
-                inputs,
-                is_wanted,
-            )
-        return None, *ctx.network.gradients(inputs[0], g, ctx.hidden, is_wanted)
-
-
-def _split(parameters: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    return parameters[::2], parameters[1::2]
-
-
 def dense_mlp(
     x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[Pointwise]
 ) -> Tensor:
     """See `inr.kernels.dense_mlp.dense_mlp`."""
-    layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
-    views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *layers)]
-    return applied(_Value, tuple(activations), *views)
+    return network_value(_Network, x, weights, biases, activations)
