@@ -18,7 +18,7 @@ from inr.core.errors import InrError, UnavailableError, UnreadableError, UsageEr
 
 from . import _interrupts
 from ._interrupts import Interrupted
-from ._options import GROUPS, INPUT, LARGEST, MOST, OTHER
+from ._options import GROUPS, INPUT, LARGEST, MOST, OPTIONAL_VALUES, OTHER
 from ._output import report, say, say_json
 from ._streams import flush, leave_stdout
 
@@ -30,6 +30,7 @@ class Command(TyperCommand):
     """A command whose help starts with its usage and examples, and lists options by group, for 80 columns."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = self._with_values(ctx, args)
         typed, _, _ = self.make_parser(ctx).parse_args(list(args))
         if not ctx.resilient_parsing and "help" not in typed:
             _check_texts(self.get_params(ctx), typed)
@@ -37,6 +38,12 @@ class Command(TyperCommand):
         for param in self.get_params(ctx):
             _check_number(_name(param), ctx.params.get(param.name))
         return rest
+
+    def _with_values(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, with the values of options that have one but may leave it out."""
+        own = {name for param in self.get_params(ctx) for name in getattr(param, "opts", ())} & OPTIONAL_VALUES.keys()
+        end = args.index("--") if "--" in args else len(args)
+        return [f"{arg}={OPTIONAL_VALUES[arg]}" if arg in own else arg for arg in args[:end]] + args[end:]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Arguments first: the order in which people type."""

@@ -71,15 +71,17 @@ class Checkpoints:
             )
         return cls(folder, out, is_used=folder == resume)
 
-    def save(self, run: Run) -> None:
-        """Write a checkpoint during the run. On a full disk, note it once and continue the run."""
+    def save(self, run: Run) -> bool:
+        """Write a checkpoint during the run; whether that worked. On a full disk, note it once and continue the run."""
         try:
             _write(run, self.folder)
             self._is_used = True
+            return True
         except InrError as error:
             if not self._has_failed:
                 self._out.notes([f"no checkpoint at step {run.step}, the run continues: {error.message}"])
             self._has_failed = True
+            return False
 
     def save_last(self, run: Run) -> None:
         """Write the checkpoint of an interrupted run, into another folder if its own disk is full.

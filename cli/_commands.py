@@ -28,6 +28,7 @@ from . import (
     render,
     report,
     suggest,
+    watch,
 )
 from ._app import Command, Commands
 from ._output import say
@@ -75,6 +76,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert.convert,
     "export": export.export,
     "report": report.report,
+    "watch": watch.watch,
     "learn": learn.learn,
     "compress": compress.compress,
     "decompress": decompress.decompress,

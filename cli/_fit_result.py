@@ -52,12 +52,15 @@ def tracking_line(track: Mapping[str, Any]) -> str:
 
 
 def advice(result: Fit) -> str:
-    """What to do about a fit that diverged or missed its target."""
+    """What to know about a fit that diverged, missed its target or was stopped."""
     if result.outcome == "diverged":
         return (
             f"diverged: the loss is not finite after step {result.steps}; the last good state was written\n"
             f"hint: use a smaller --lr (it was {result.settings.lr:g}), or --set fit.clip=1"
         )
+    if result.outcome == "interrupted":
+        planned = "" if result.settings.steps is None else f" of {result.settings.steps}"
+        return f"stopped from the page after {result.steps}{planned} steps; the file was written"
     target = result.settings.target_psnr_db
     reached = result.metrics["psnr_db"]
     return f"target not reached: {reached:.2f} dB of {target:g} dB after {result.steps} steps; the file was written"

@@ -84,6 +84,29 @@ def family(help: str) -> Any:
     )
 
 
+ANY_PORT = "any"
+OPTIONAL_VALUES = {"--watch": ANY_PORT}
+"""Options whose value may be left out, and the value that they then have."""
+
+Watch = Annotated[
+    str | None,
+    typer.Option(
+        "--watch",
+        metavar="[=PORT]",
+        help="Serve a page on this machine that shows the run. Without PORT: any that is free.",
+        rich_help_panel=VIEW,
+    ),
+]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open that page in a browser.", rich_help_panel=VIEW)]
+Linger = Annotated[
+    str | None,
+    typer.Option(
+        "--linger",
+        metavar="T",
+        help="Serve it for a time after the end: 30s, 10m. Default: until Ctrl-C.",
+        rich_help_panel=VIEW,
+    ),
+]
 SignalInput = Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")]
 Settings = Annotated[list[str] | None, assignments("Any setting: field.*, fit.* or signal.*")]

@@ -85,6 +85,10 @@ class Output:
         logging.basicConfig(format="%(message)s", level=logging.CRITICAL + 1)  # libraries log for their authors
         logging.getLogger("inr").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
 
+    def always(self, text: str) -> None:
+        """A line on stderr that --quiet and --json do not leave out."""
+        say(text, err=True)
+
     def result(self, schema: str, document: Mapping[str, Any], text: str, essential: str) -> None:
         """The outcome as JSON, as the essential value, or as text."""
         if self.as_json:

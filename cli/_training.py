@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from inr.fitting import Fit, Progress, Run
     from inr.fitting.distributed import ProcessGroup
+    from inr.watch import FitWatch
     from inr.workflows.fit import FitPlan
 
 
@@ -49,8 +50,18 @@ class WrittenFit:
     startup_s: float | None
 
 
-def train(plan: FitPlan, outputs: Outputs, out: Output, *, is_shown: bool, save_every: int | None) -> WrittenFit | None:
+def train(
+    plan: FitPlan,
+    outputs: Outputs,
+    out: Output,
+    *,
+    is_shown: bool,
+    save_every: int | None,
+    watch: FitWatch | None = None,
+) -> WrittenFit | None:
     """Run the plan and write its files. None in a process that only shares the work.
+
+    watch: one of the plan's observers, whose page may end the run; its fit is then written as it is.
 
     Raises typer.Exit after an interruption, when the checkpoint is written.
     """
@@ -67,19 +78,32 @@ def train(plan: FitPlan, outputs: Outputs, out: Output, *, is_shown: bool, save_
 
         def on_progress(progress: Progress) -> None:
             shown(progress)
+            if watch is not None:
+                watch.on_progress(progress)
             if not calibration.is_done():
                 calibration(progress)
                 if calibration.forecast is not None and is_first and not out.is_quiet:
                     shown.say(forecast_line(calibration.forecast, plan))
 
+        def save() -> str:
+            is_saved = checkpoints.save(run)
+            where = printable(str(checkpoints.folder))
+            return f"Step {run.step} is saved in {where}." if is_saved else f"{where} cannot be written."
+
+        def on_checkpoint() -> None:
+            if is_first:
+                checkpoints.save(run)
+
         with shown, held() as interruption:
+            if watch is not None:
+                watch.save, watch.is_interrupted = save, interruption.is_set
             outcome = run.advance(
                 on_progress,
-                should_stop=interruption.is_set,
-                on_checkpoint=lambda: checkpoints.save(run) if is_first else None,
+                should_stop=lambda: interruption.is_set() or (watch is not None and watch.is_stopping),
+                on_checkpoint=on_checkpoint,
                 checkpoint_every=save_every,
             )
-        if outcome == "interrupted" or interruption.is_set():
+        if interruption.is_set() or (outcome == "interrupted" and (watch is None or not watch.is_stopping)):
             raise interruption.error()
         if not is_first:
             return None

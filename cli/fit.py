@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from ._io import PIPE, OutputTarget, read_settings, source
 from ._machine import machine
 from ._output import Output
 from ._training import Outputs, process_group, train
+from ._watch import AskedPage, ending, watching
 
 
 def fit(
@@ -75,6 +77,9 @@ def fit(
         typer.Option(metavar="FILE", help="Also write a rendering of the field.", rich_help_panel=options.OUTPUT),
     ] = None,
     dtype: options.Dtype = None,
+    watch: options.Watch = None,
+    is_opened: options.OpenPage = False,
+    linger: options.Linger = None,
     print_config: Annotated[
         bool,
         typer.Option(
@@ -110,6 +115,7 @@ def fit(
     inr fit photo.png --field siren --time 30s
     inr fit photo.png --field siren --recipe paper
     inr fit photo.png --params 50000
+    inr fit photo.png --watch --open
     inr fit photo.png --size 100k
     inr fit cello.wav --target-psnr 45
     inr fit photo.png --field siren --fresh auto
@@ -129,7 +135,14 @@ def fit(
         dtype = "float16"
     flags = options.fit_flags(steps, time, target_psnr, lr, batch, seed, track_ntk=track_ntk, dtype=dtype)
     force_all = force or print_config or dry_run
-    with machine(device, threads, backend) as picked, process_group(picked, input) as group:
+    asked = AskedPage.of(watch, is_opened, linger)
+    with (
+        machine(device, threads, backend) as picked,
+        process_group(picked, input) as group,
+        contextlib.ExitStack() as stack,
+    ):
+        if asked is not None and group is not None:
+            raise UsageError("--watch shows a fit of one process, but torchrun has started several")
         from inr.ntk import observers_of
         from inr.signals import default_field_of, load_signal
         from inr.workflows.fit import FitPlan, check_resume
@@ -164,8 +177,10 @@ def fit(
             checkpoint, resume, target, given.stem, out, force=force_all, is_regular=save_every is not None
         )
         out.notes(signal.notes)
+        page = stack.enter_context(watching(None if print_config or dry_run else asked, signal, out))
+        observers = observers_of if page is None else page.beside(observers_of)
         if resume is not None:
-            plan = FitPlan.resume(resume, signal, device=chosen, group=group, observers=observers_of)
+            plan = FitPlan.resume(resume, signal, device=chosen, group=group, observers=observers)
         else:
             plan = FitPlan.of(
                 signal,
@@ -175,7 +190,7 @@ def fit(
                 start=start,
                 device=chosen,
                 group=group,
-                observers=observers_of,
+                observers=observers,
             )
             if params is None and size is None and group is None and not request.has_width:
                 whole, plan = plan, within_time(plan)
@@ -205,30 +220,32 @@ def fit(
             return [*words, "--force"] if force else words
 
         outputs = Outputs(target, picture, checkpoints, resume_command)
-        trained = train(plan, outputs, out, is_shown=not (no_progress or is_quiet), save_every=save_every)
-    _interrupts.end()
-    if trained is None:
-        return
-    result = trained.result
-    document = plan_document(plan, target.name) | {
-        "bytes": trained.n_bytes,
-        "render": None if picture is None else picture.name,
-        "outcome": result.outcome,
-        "metrics": result.metrics,
-        "steps": result.steps,
-        "seconds": result.seconds,
-        "startup_seconds": trained.startup_s,
-        "compile_seconds": compilation.seconds,
-        "track_seconds": None if result.ntk_track is None else result.ntk_track["seconds"],
-    }
-    if result.ntk_track is not None:
-        out.note(tracking_line(result.ntk_track))
-    out.result("fit", document, fit_summary(result, signal.headline, target.name, trained.n_bytes), target.name)
-    if most_bytes is not None and trained.n_bytes > most_bytes:
-        out.note(
-            f"{target.name} has {trained.n_bytes} bytes, --size is {most_bytes}: its description is unusually long"
-        )
-        raise typer.Exit(1)
-    if result.outcome != "done":
-        out.note(advice(result))
-        raise typer.Exit(1)
+        trained = train(plan, outputs, out, is_shown=not (no_progress or is_quiet), save_every=save_every, watch=page)
+        if trained is None:
+            _interrupts.end()
+            return
+        result = trained.result
+        document = plan_document(plan, target.name) | {
+            "bytes": trained.n_bytes,
+            "render": None if picture is None else picture.name,
+            "outcome": result.outcome,
+            "metrics": result.metrics,
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "startup_seconds": trained.startup_s,
+            "compile_seconds": compilation.seconds,
+            "track_seconds": None if result.ntk_track is None else result.ntk_track["seconds"],
+        }
+        stack.enter_context(ending(page, asked, result, out))
+        if result.ntk_track is not None:
+            out.note(tracking_line(result.ntk_track))
+        out.result("fit", document, fit_summary(result, signal.headline, target.name, trained.n_bytes), target.name)
+        if most_bytes is not None and trained.n_bytes > most_bytes:
+            out.note(
+                f"{target.name} has {trained.n_bytes} bytes, --size is {most_bytes}: its description is unusually long"
+            )
+            raise typer.Exit(1)
+        if result.outcome != "done":
+            out.note(advice(result))
+        if result.outcome not in ("done", "interrupted"):
+            raise typer.Exit(1)

@@ -30,13 +30,14 @@ FLOORS = {
     "codec": 8,
     "batch": 9,
     "report": 10,
+    "watch": 10.5,
     "exporters": 11,
     "inspection": 11,
     "_api": 12,
     "testing": 13,
 }
 MAY_SEE_SIGNALS = (
-    *("signals", "fitting", "ntk", "workflows", "codec", "mesh", "batch", "report", "exporters", "_api"),
+    *("signals", "fitting", "ntk", "workflows", "codec", "mesh", "batch", "report", "watch", "exporters", "_api"),
     "inspection",
     "testing",
 )
@@ -66,6 +67,7 @@ TOPICS = {
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
     "web/": {"decoder"},
+    "watch/": {"page"},
 }
 """Tests of several modules together, by the folder that they are in."""
 LIBRARY = {name: path for name, path in modules().items() if name.split(".")[0] == "inr"}

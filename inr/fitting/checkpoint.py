@@ -50,7 +50,7 @@ def save_checkpoint(run: Run, folder: Path, outcome: Outcome = "interrupted") ->
     tensors |= {f"sampler.{k}": v for k, v in run.batches.sampler.state().items()}
     if run.train_step.residual_transform is not None:
         tensors |= {f"transform.{k}": v for k, v in run.train_step.residual_transform.state().items()}
-    for observer in run.observers:
+    for observer in (watching for watching in run.observers if watching.key):
         tensors |= {f"{observer.prefix}.{k}": v for k, v in observer.state().items()}
     tensors |= {f"generator.{k}": g.get_state() for k, g in run.generators.items()}
     tensors |= {f"last_good.{k}": v for k, v in run.last_good.items()}
@@ -157,7 +157,7 @@ def _restore(run: Run, document: Mapping[str, Any], groups: Mapping[str, Mapping
     run.batches.sampler.restore(groups.get("sampler", {}))
     if run.train_step.residual_transform is not None:
         run.train_step.residual_transform.restore(groups.get("transform", {}))
-    for observer in run.observers:
+    for observer in (watching for watching in run.observers if watching.key):
         observer.restore(document[observer.key], groups.get(observer.prefix, {}))
     for stream, generator in run.generators.items():
         generator.set_state(groups["generator"][stream])

@@ -16,7 +16,8 @@ from inr.fitting.settings import FitConfig
 class Observer(ABC):
     """Watches one run. It reads the field and changes nothing, so a run that is watched gives the same bytes.
 
-    key: name of its document in a `Fit` and in the model file. prefix: of its tensors in a checkpoint.
+    key: name of its document in a `Fit` and in the model file; "": it leaves nothing in files. prefix: of its tensors
+    in a checkpoint.
     seconds: the time that it has taken so far, which the run's own clock leaves out.
     """
 

@@ -140,12 +140,12 @@ class Run:
         clock, settings = self._clock(), self.settings
         while True:
             self.seconds = clock()
-            is_stopped = should_stop is not None and should_stop()
+            for observer in self.observers:
+                observer.on_step(self.step, self.seconds)
+            is_stopped = should_stop is not None and should_stop()  # after observers, which may wait for the user
             if self.group is not None:  # clocks and signals differ: the first process decides
                 self.seconds, decision = self.group.broadcast(self.seconds, is_stopped)
                 is_stopped = bool(decision)
-            for observer in self.observers:
-                observer.on_step(self.step, self.seconds)
             if self.rounds is not None and self.step >= self.rounds.total:
                 break
             if settings.time_s is not None and self.seconds >= settings.time_s:
@@ -277,7 +277,7 @@ class Run:
             notes=self.signal.notes,
             provenance=self.provenance,
             curve=self.loss.curve_at(self.step, is_jittered=self._is_jittered()),
-            **{observer.key: observer.document() for observer in self.observers},
+            **{observer.key: observer.document() for observer in self.observers if observer.key},
         )
         return dataclasses.replace(fit, metrics=self.signal.metrics(fit)) if with_metrics else fit
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from inr.core.text import printable
-from inr.report.style import matplotlib
 from inr.signals.files.picture_writing import encode
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -78,18 +77,6 @@ def image(pixels: Bytes, alt: str) -> str:
     kind = "webp" if pixels.shape[2] >= 3 else "png"
     squares = " class=squares" if max(rows, columns) < SMALL else ""
     return f'<img{squares} width="{columns}" height="{rows}" alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'
-
-
-def heat(error: Floats, top: float) -> Bytes:
-    """Errors [rows, columns] >= 0 as colours [rows, columns, 3]: black is 0, light yellow is `top` or more."""
-    scale = matplotlib().colormaps["magma"]
-    colours: Bytes = (scale(np.clip(error / (top or 1.0), 0, 1))[..., :3] * 255).round().astype(np.uint8)
-    return colours
-
-
-def top_of(errors: Sequence[Floats]) -> float:
-    """The end of the colour scale for errors: their 99.9th percentile."""
-    return max((float(np.percentile(error, 99.9)) for error in errors), default=0.0)
 
 
 def number(value: float) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from inr.report._panel import Bytes, Floats, Panel, PanelRow, heat, image, number, rows_of, top_of
+from inr.report._panel import Bytes, Floats, Panel, PanelRow, image, number, rows_of
+from inr.report.style import heat, top_of
 
 SIDE, SIDE_OF_MANY, MANY = 640, 420, 3
 """Pictures with a longer side than this are shrunk, further if there are `MANY`."""

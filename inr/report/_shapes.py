@@ -11,7 +11,8 @@ import torch
 
 from inr.fitting import Fit
 from inr.mesh import Mesh, MeshResult, extract_mesh, mesh_of_fit, picture
-from inr.report._panel import Bytes, Floats, Panel, PanelRow, heat, image, number, rows_of, top_of
+from inr.report._panel import Bytes, Floats, Panel, PanelRow, image, number, rows_of
+from inr.report.style import heat, top_of
 from inr.signals import Signal, View, paint_distances
 from inr.signals import metrics as measures
 from inr.signals.shape import Shape

@@ -14,7 +14,7 @@ from inr.core.domain import Grid
 from inr.core.errors import InrError, UsageError
 from inr.core.text import printable
 from inr.fitting import Fit
-from inr.report._entry import Entry
+from inr.report._entry import Entry, entries_of
 from inr.report._panel import Floats
 from inr.signals import Lattice, Signal, Source, View, load_signal
 
@@ -57,6 +57,16 @@ def targets_of(entries: Sequence[Entry], signal: Signal | Source | str | Path | 
         key = repr((entry.fit.source, entry.fit.spec, entry.fit.frame))
         groups.setdefault(key, []).append(entry)
     return [_found(group) for group in groups.values()]
+
+
+def signal_of(model: Source | str | Path, signal: Source | None = None) -> tuple[Signal | None, str]:
+    """The signal that a model file, or the run in a folder of checkpoints, was fitted to; and why there is none.
+
+    signal: the one to take; None: the file that the model names, searched beside it and in the working folder.
+    Raises UnreadableError if the model or `signal` cannot be read, UsageError if `signal` is another one.
+    """
+    found = targets_of(entries_of(model)[:1], signal)[0]
+    return found.signal, found.why
 
 
 def _load(source: Source | str | Path, fit: Fit) -> Signal:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import io
 import os
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from inr.core.errors import UsageError
 from inr.core.text import printable
@@ -16,6 +19,9 @@ GREY = "#a3a7ad"
 INK = "#2b2f36"
 SOFT = "#666b73"
 FAINT = "#e3e5e8"
+
+_Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+_Floats = np.ndarray[Any, np.dtype[Any]]
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -51,6 +57,18 @@ def matplotlib() -> Any:
         if not name:
             raise
         raise UsageError(f"MPLBACKEND is {name!r}, expected a matplotlib backend", "unset MPLBACKEND") from error
+
+
+def heat(error: _Floats, top: float) -> _Bytes:
+    """Errors [rows, columns] >= 0 as colours [rows, columns, 3]: black is 0, light yellow is `top` or more."""
+    scale = matplotlib().colormaps["magma"]
+    colours: _Bytes = (scale(np.clip(error / (top or 1.0), 0, 1))[..., :3] * 255).round().astype(np.uint8)
+    return colours
+
+
+def top_of(errors: Sequence[_Floats]) -> float:
+    """The end of the colour scale for errors: their 99.9th percentile."""
+    return max((float(np.percentile(error, 99.9)) for error in errors), default=0.0)
 
 
 def literal(text: str) -> str:
