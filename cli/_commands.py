@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import inr
 
-from . import (
-    batch,
-    compare,
-    compress,
-    convert,
-    decompress,
-    demo,
-    doctor,
-    eval,  # noqa: A004  commands are named for users
-    export,
-    fields,
-    fit,
-    inspect,
-    learn,
-    mesh,
-    ntk,
-    render,
-    report,
-    suggest,
-    watch,
-)
 from ._app import Command, Commands
 from ._output import say
 
@@ -57,38 +37,55 @@ Exit codes:
 Results go to stdout, the rest to stderr; - is stdin or stdout.
 """
 
-app = typer.Typer(
-    cls=Commands,
-    help=_HELP,
-    epilog=_EXIT_CODES,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "fit": fit.fit,
-    "batch": batch.batch,
-    "render": render.render,
-    "mesh": mesh.mesh,
-    "eval": eval.evaluate,
-    "compare": compare.compare,
-    "convert": convert.convert,
-    "export": export.export,
-    "report": report.report,
-    "watch": watch.watch,
-    "learn": learn.learn,
-    "compress": compress.compress,
-    "decompress": decompress.decompress,
-    "ntk": ntk.ntk,
-    "suggest": suggest.suggest,
-    "inspect": inspect.inspect,
-    "fields": fields.fields,
-    "doctor": doctor.doctor,
-    "demo": demo.demo,
+COMMANDS: dict[str, str] = {
+    "fit": "fit",
+    "batch": "batch",
+    "render": "render",
+    "mesh": "mesh",
+    "eval": "evaluate",
+    "compare": "compare",
+    "convert": "convert",
+    "export": "export",
+    "report": "report",
+    "watch": "watch",
+    "learn": "learn",
+    "compress": "compress",
+    "decompress": "decompress",
+    "ntk": "ntk",
+    "suggest": "suggest",
+    "inspect": "inspect",
+    "fields": "fields",
+    "doctor": "doctor",
+    "demo": "demo",
 }
-for _name, _function in _COMMANDS.items():
-    app.command(_name, cls=Command)(_function)
+"""The function of each command, in the file of the command's name; in the order of the help."""
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The program with the command that the arguments begin with; with all of them if they begin with none.
+
+    Only the commands that it has are imported.
+    """
+    app = typer.Typer(
+        cls=Commands,
+        help=_HELP,
+        epilog=_EXIT_CODES,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS:
+        function: Callable[..., None] = getattr(import_module(f".{name}", __package__), COMMANDS[name])
+        app.command(name, cls=Command)(function)
+    app.callback(invoke_without_command=True)(_main)
+    return app
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`: the program with all commands."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return app_for(())
 
 
 def _print_version(is_asked: bool) -> None:
@@ -97,7 +94,6 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _main(
     context: typer.Context,
     version: Annotated[

@@ -26,6 +26,7 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
     """The chosen device; within the block every kernel runs on `backend` if one is named."""
     import logging
 
+    check_threads(threads)
     with _without_collecting(), nothing_to_lose():
         import torch
 
@@ -33,9 +34,6 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
         from inr.core import device as _device
 
     if threads is not None:
-        most = max(MOST_THREADS, os.cpu_count() or 1)
-        if not 1 <= threads <= most:
-            raise UsageError(f"--threads is {threads}, expected a whole number from 1 to {most}")
         torch.set_num_threads(threads)
     chosen, reason = _device.pick(device)
     logging.getLogger("inr").info("device %s", reason)
@@ -49,6 +47,13 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
         return
     with kernels.use_backend(backend):
         yield chosen
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise UsageError for a number of threads that no machine can use."""
+    most = max(MOST_THREADS, os.cpu_count() or 1)
+    if threads is not None and not 1 <= threads <= most:
+        raise UsageError(f"--threads is {threads}, expected a whole number from 1 to {most}")
 
 
 @contextlib.contextmanager

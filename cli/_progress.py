@@ -93,7 +93,7 @@ class FitProgress:
         if self._is_compiling or not self._is_shown:
             return
         self._is_compiling = True
-        from inr.core.jit import cache_folder  # imported before, by what compiles
+        from inr.core.cache_folder import cache_folder  # imported before, by what compiles
 
         text = COMPILING if cache_folder() is not None else COMPILING_AGAIN
         if self._bar is None:

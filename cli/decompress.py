@@ -18,7 +18,7 @@ from inr.core.text import printable
 from . import _options as options
 from ._batch import Document, check_jobs, folder_for, run_all
 from ._io import PIPE, OutputTarget
-from ._machine import codec_backend, machine
+from ._machine import check_threads, codec_backend, machine
 from ._output import Output, human_bytes, human_seconds
 
 if TYPE_CHECKING:
@@ -216,10 +216,15 @@ def _limits(is_large: bool) -> Limits:
 @contextlib.contextmanager
 def _machine(threads: int | None, backend: str | None, *, needs_torch: bool) -> Iterator[None]:
     """Set threads and backend; import torch only if the result needs it."""
-    if not needs_torch and threads is None and backend in (None, "reference"):
+    if not needs_torch and backend in (None, "reference"):
         from inr.core.jit import skip_scipy_blas_import
 
         skip_scipy_blas_import()
+        check_threads(threads)
+        if threads is not None:
+            from inr.kernels.threads import use_threads
+
+            use_threads(threads)
         with codec_backend(backend):
             yield
         return

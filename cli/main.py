@@ -33,9 +33,9 @@ def run() -> None:
     import warnings
 
     warnings.simplefilter("ignore")  # libraries warn their authors; what a user should know comes as notes
-    from ._commands import app
+    from ._commands import app_for
 
-    app()
+    app_for(sys.argv[1:])()
 
 
 def _forget_current_folder() -> None:

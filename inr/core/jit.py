@@ -1,31 +1,120 @@
-"""Compilation of functions by numba, and the cache of machine code; does not import torch."""
+"""Functions as machine code: compiled by numba and cached on disk; imports neither torch nor numba.
+
+numba is imported when the first function is compiled or loaded from its cache, which takes longer than to decode a
+picture. A process that has imported neither numba nor torch therefore takes functions from the file of `machine_code`.
+Those that are not in it come from numba, and are added to the file when the process ends.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import atexit
+import functools
 import importlib
-import itertools
-import os
+import logging
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
-from pickle import UnpicklingError
+import threading
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
-
-import numba
-from numba.core import bytecode, caching, event
-
-from inr.core.errors import UnavailableError
-from inr.core.stopwatch import Stopwatch, compilation, preparation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The symbols of a function contain its number in the process that compiled it. Cached functions come from several
-# processes, and with equal symbols numba would mix a function with the copy of it that a caller contains.
-bytecode.FunctionIdentity._unique_ids = itertools.count(time.time_ns())
+_lock = threading.RLock()
+_from_numba: list[Compiled] = []
+"""Functions that were called and were not in the file."""
+_is_blas_skipped = False
+
+
+class Deferred:
+    """A module that is imported when one of its names is used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._name), name)
+
+
+_numba_functions = Deferred("inr.core.numba_functions")
+
+
+class Compiled:
+    """A function as machine code, for calls from Python and from other compiled functions."""
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        functools.update_wrapper(self, function)
+        self._function, self._options = function, options
+        self._dispatcher: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            native = self._from_file(args)
+            if native is not None:
+                return native(*args)
+            dispatcher = self.dispatcher
+        return dispatcher(*args)
+
+    @property
+    def dispatcher(self) -> Any:
+        """numba's form of the function. Raises UnavailableError where numba must not compile."""
+        if self._dispatcher is None:
+            with _lock:
+                if self._dispatcher is None:
+                    if _is_blas_skipped:
+                        _numba_functions.skip_scipy_blas_import()
+                    self._dispatcher = _numba_functions.dispatcher_of(self._function, **self._options)
+        return self._dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.dispatcher, name)
+
+    def _from_file(self, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+        if "torch" in sys.modules or ("numba" in sys.modules and not _from_numba):
+            return None
+        module, name = self._function.__module__, self._function.__qualname__
+        if not module.startswith("inr.") or "<" in name:  # another function may have this name
+            return None
+        if not _from_numba:
+            from inr.core import machine_code
+
+            found = machine_code.find(f"{module}:{name}", args)
+            if found is not None:
+                return found
+            atexit.register(_add_to_file)
+        _from_numba.append(self)
+        return None
+
+
+def _add_to_file() -> None:
+    from inr.core import object_code
+
+    try:
+        object_code.add([function.dispatcher for function in _from_numba])
+    except Exception:  # noqa: BLE001  numba's cache is its own affair; without the file, numba is imported
+        logging.getLogger("inr").debug("the file of machine code is not extended", exc_info=True)
+
+
+class Intrinsic:
+    """A function that compiled functions call, given as a function that writes its code: see `numba.extending`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @functools.cached_property
+    def _numba_type_(self) -> Any:
+        with _lock:
+            return _numba_functions.type_of_intrinsic(self._function)
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """As numba's decorator of this name, without importing numba."""
+    return Intrinsic(function)
 
 
 def compiled(function: F) -> F:
@@ -34,62 +123,17 @@ def compiled(function: F) -> F:
     Multiply-add may be contracted (rounded once). No other rule of arithmetic is relaxed, so the result depends only on
     the values, and NaN and infinity propagate.
     """
-    return _compile(function, {"contract"})
+    return cast(F, Compiled(function, fastmath={"contract"}))
 
 
 def compiled_exactly(function: F) -> F:
     """As `compiled`, with every operation rounded separately, as in torch: for values that determine an index."""
-    return _compile(function, False)
+    return cast(F, Compiled(function, fastmath=False))
 
 
 def compiled_inline(function: F) -> F:
     """As `compiled`, and inlined into its callers: for a few operations in an innermost loop."""
-    return _compile(function, {"contract"}, forceinline=True)
-
-
-def _compile(function: F, fastmath: set[str] | bool, *, forceinline: bool = False) -> F:
-    if numba.config.DISABLE_JIT:
-        raise UnavailableError(
-            "NUMBA_DISABLE_JIT is set, and kernels have no other form than the compiled one", "unset NUMBA_DISABLE_JIT"
-        )
-    with _cache_folder() as is_kept:
-        jit = numba.njit(cache=is_kept, nogil=True, error_model="numpy", fastmath=fastmath, forceinline=forceinline)
-        dispatcher = jit(function)
-        if is_kept:
-            _replace_cache_file(dispatcher._cache)
-        return cast(F, dispatcher)
-
-
-class _CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
-    """Machine code on disk. Unreadable files count as absent and are compiled again.
-
-    numba reads its index before it compares dates. An index written by an older inr may name modules that have moved,
-    and a file may be truncated by a full disk.
-    """
-
-    def save(self, key: Any, data: Any) -> None:
-        """Nothing is kept where the disk is full or a file may not be as large."""
-        with contextlib.suppress(OSError):
-            super().save(key, data)
-
-    def _load_index(self) -> Any:
-        try:
-            return super()._load_index()
-        except _UNREADABLE:
-            return {}
-
-    def _load_data(self, name: str) -> Any:
-        try:
-            return super()._load_data(name)
-        except _UNREADABLE as error:
-            raise OSError(f"{name} cannot be read") from error  # the caller treats it as absent
-
-
-_UNREADABLE = (ImportError, AttributeError, EOFError, IndexError, KeyError, TypeError, ValueError, UnpicklingError)
-
-
-def _replace_cache_file(cache: Any) -> None:
-    cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, cache._impl.locator.get_source_stamp())
+    return cast(F, Compiled(function, fastmath={"contract"}, forceinline=True))
 
 
 def skip_scipy_blas_import() -> None:
@@ -98,71 +142,5 @@ def skip_scipy_blas_import() -> None:
     Compiled functions cannot use np.dot afterwards. No function of inr does; do not call this in a process that may run
     other compiled code.
     """
-    blas = "scipy.linalg.cython_blas"
-    if blas in sys.modules:
-        return
-    sys.modules[blas] = None  # type: ignore[assignment]  # makes the import fail
-    try:
-        importlib.import_module("numba.np.arraymath")  # tries the import once
-    finally:
-        del sys.modules[blas]
-
-
-class _Timed(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Run a stopwatch during an event of numba."""
-
-    def __init__(self, stopwatch: Stopwatch) -> None:
-        self._stopwatch = stopwatch
-
-    def on_start(self, event: Any) -> None:
-        self._stopwatch.__enter__()
-
-    def on_end(self, event: Any) -> None:
-        self._stopwatch.__exit__()
-
-
-event.register("numba:compile", _Timed(compilation))
-# Held while a function is compiled or loaded for new argument types.
-event.register("numba:compiler_lock", _Timed(preparation))
-
-
-@contextlib.contextmanager
-def _cache_folder() -> Iterator[bool]:
-    """Set numba's cache to the user's cache during a definition; yields False if no folder is writable."""
-    folder = cache_folder()
-    if folder is None:
-        yield False
-        return
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
-    try:
-        yield True
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-@cache
-def cache_folder() -> Path | None:
-    """The folder of machine code: NUMBA_CACHE_DIR, or inr's folder in the user's cache; None if neither is
-    writable."""
-    return next(filter(_is_writable, _candidates()), None)
-
-
-def _candidates() -> Iterator[Path]:
-    if numba.config.CACHE_DIR:
-        yield Path(numba.config.CACHE_DIR)
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if base.is_absolute():  # XDG: relative paths must be ignored
-        yield base / "inr"
-        return
-    with contextlib.suppress(RuntimeError):  # no HOME, and an unknown user
-        yield Path.home() / ".cache" / "inr"
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+    global _is_blas_skipped
+    _is_blas_skipped = True

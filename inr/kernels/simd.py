@@ -10,29 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.datamodel import models, register_default
-from numba.core.types import containers
-from numba.extending import intrinsic
+from inr.core.jit import Deferred, intrinsic
+from inr.core.processor import has_avx512
 
-VECTOR_BYTES = 64 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 32
+ir: Any = Deferred("llvmlite.ir")
+types: Any = Deferred("numba.core.types")
+cgutils: Any = Deferred("numba.core.cgutils")
+vector_type: Any = Deferred("inr.kernels._cpu.vector_type")
 
-
-class Vector(types.Type):
-    """A vector of VECTOR_BYTES bytes of one type."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-        super().__init__(name=f"Vector({dtype})")
-
-
-@register_default(Vector)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # numba has no types
-    def __init__(self, manager: Any, kind: Vector) -> None:
-        element = manager.lookup(kind.dtype).get_value_type()
-        super().__init__(manager, kind, ir.VectorType(element, VECTOR_BYTES * 8 // kind.dtype.bitwidth))
+VECTOR_BYTES = 64 if has_avx512() else 32
 
 
 def element_pointer(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
@@ -57,7 +43,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
         vector = builder.bitcast(pointer, context.get_value_type(signature.return_type).as_pointer())
         return builder.load(vector, align=array.dtype.bitwidth // 8)
 
-    return Vector(array.dtype)(array, types.intp), build
+    return vector_type.Vector(array.dtype)(array, types.intp), build
 
 
 @intrinsic
@@ -68,7 +54,7 @@ def load_each(typing: Any, array: Any, at: Any) -> Any:
         scalar = builder.load(element_pointer(context, builder, array, *args))
         return splat(builder, scalar, context.get_value_type(signature.return_type))
 
-    return Vector(array.dtype)(array, types.intp), build
+    return vector_type.Vector(array.dtype)(array, types.intp), build
 
 
 @intrinsic
@@ -132,7 +118,7 @@ def zeros(typing: Any, array: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return ir.Constant(context.get_value_type(signature.return_type), None)
 
-    return Vector(array.dtype)(array), build
+    return vector_type.Vector(array.dtype)(array), build
 
 
 @intrinsic
@@ -177,7 +163,7 @@ def _shuffle(picks: Any) -> Any:
                 builder, signature.return_type, [builder.shuffle_vector(*args, mask) for mask in masks]
             )
 
-        return containers.UniTuple(a, 2)(a, b), build
+        return types.UniTuple(a, 2)(a, b), build
 
     return intrinsic(shuffle)
 

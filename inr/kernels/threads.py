@@ -10,7 +10,7 @@ from functools import cache
 
 from inr.core.jit import compiled, compiled_exactly
 
-__all__ = ["compiled", "compiled_exactly", "in_parts"]
+__all__ = ["compiled", "compiled_exactly", "in_parts", "in_turn", "use_threads"]
 
 
 @cache
@@ -49,10 +49,22 @@ def in_turn(count: int, work: Callable[[int], None]) -> None:
     in_parts(take, count)
 
 
+_chosen: int | None = None
+
+
+def use_threads(count: int) -> None:
+    """Set the number of threads of a process, with or without torch."""
+    global _chosen
+    _chosen = count
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+
+
 def _threads() -> int:
     """The number that torch uses, or would use if it is not imported."""
     torch = sys.modules.get("torch")
     if torch is not None:
         count: int = torch.get_num_threads()
         return count
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    return _chosen or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)

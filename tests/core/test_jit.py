@@ -1,4 +1,4 @@
-"""Where machine code is kept: in the first cache folder that can be written, or nowhere."""
+"""Functions as machine code: numba's cache, and when numba is imported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import numba
 import pytest
 
 from inr.core.errors import UnavailableError
-from inr.core.jit import cache_folder, compiled
+from inr.core.cache_folder import cache_folder
+from inr.core.jit import compiled
 
 
 @pytest.fixture(autouse=True)
@@ -27,43 +27,10 @@ def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cache_folder.cache_clear()
 
 
-def test_the_users_cache_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "inr"
-
-
-def test_numbas_own_folder_comes_first_and_another_takes_its_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "numba"))
-    assert cache_folder() == tmp_path / "numba"
-    cache_folder.cache_clear()
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "/proc/nope")
-    assert cache_folder() == tmp_path / "xdg" / "inr"
-
-
-def test_a_relative_folder_of_the_environment_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative/cache")
-    assert cache_folder() == tmp_path / "home" / ".cache" / "inr"
-    assert not (tmp_path / "relative").exists()
-
-
-def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def home() -> NoReturn:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", home)
-    assert cache_folder() is None
-    assert compiled(lambda x: x + 1)(1) == 2
-
-
 def test_a_disabled_compiler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with pytest.raises(UnavailableError, match="NUMBA_DISABLE_JIT is set"):
-        compiled(lambda x: x)
+        compiled(lambda x: x)(1)
 
 
 @pytest.mark.parametrize(

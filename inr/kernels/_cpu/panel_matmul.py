@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from inr.core.jit import Deferred, intrinsic
 from inr.kernels.simd import VECTOR_BYTES, alternate, element_pointer, fma, load, part, plus, splat, store
 from inr.kernels.threads import compiled
 
 Array = NDArray[Any]
+
+ir: Any = Deferred("llvmlite.ir")
+types: Any = Deferred("numba.core.types")
 
 STEP = 4
 MOST = 14 if VECTOR_BYTES == 64 else 6  # rows of a tile of a product, so that its sums fit into the registers

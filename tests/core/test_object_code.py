@@ -1,0 +1,167 @@
+"""What numba compiled runs without it: the same results, errors and memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+
+from inr.codec.entropy import range_coder
+from inr.core import machine_code, object_code
+from inr.core.cache_folder import cache_folder
+from inr.core.jit import compiled
+from inr.core.machine_code import MEMORY, Description, Loaded
+
+pytestmark = pytest.mark.skipif(machine_code.key() is None, reason="there are such files for x86-64 Linux only")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    cache_folder.cache_clear()
+    yield tmp_path
+    cache_folder.cache_clear()
+
+
+def _loaded(function: Any) -> Loaded:
+    """The functions of a dispatcher, linked."""
+    code = bytearray()
+    units: dict[str, Any] = {}
+    for name, arguments, result, symbol, _, data in object_code._compiled([function.dispatcher]):
+        linked = object_code.link(data)
+        key = machine_code.key_of(name, arguments)
+        units[key] = object_code._placed(code, linked, linked.starts[symbol], arguments, result)
+    memory = object_code.link(object_code._memory_object())
+    for name in MEMORY:
+        units[name] = object_code._placed(code, memory, memory.starts[name], [], "")
+    description: Description = {"key": "", "sources": {}, "units": units}
+    return Loaded(description, memoryview(bytes(code)))
+
+
+def _native(function: Any, *args: Any) -> Callable[..., Any]:
+    """The linked form of a function for such arguments, which numba has compiled for them."""
+    name = f"{function._function.__module__}:{function._function.__qualname__}"
+    found = _loaded(function).function(machine_code.key_of(name, [str(machine_code.kind_of(a)) for a in args]))
+    assert found is not None
+    return found
+
+
+def _mixed(a: Any, b: Any, flag: Any, n: int, x: float) -> float:
+    total = np.zeros(n, np.float64)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total[(i + j) % n] += a[i, j] * x
+    total[0] += b.sum() if flag else -b.sum()
+    return float(total.sum() + n)
+
+
+def _scaled(a: Any, factor: int) -> Any:
+    if factor < 0:
+        raise ValueError("the factor is negative")
+    return a[::2] * factor
+
+
+def _sliced(a: Any, b: Any, n: int) -> None:
+    a[:n] = b
+
+
+def test_arguments_of_every_kind_arrive(folder: Path) -> None:
+    function: Any = compiled(_mixed)
+    a = np.arange(12, dtype=np.float32).reshape(3, 4)
+    b = np.arange(5)
+    b.flags.writeable = False
+    for first in (a, a.T, a[:, ::2]):
+        for flag in (True, False, np.bool_(True)):
+            given = (first, b, flag, 3, 0.5)
+            assert function(*given) == _native(function, *given)(*given) == _mixed(*given)
+
+
+def test_arrays_are_returned(folder: Path) -> None:
+    function: Any = compiled(_scaled)
+    a = np.arange(7)
+    expected = function(a, 3)
+    native = _native(function, a, 3)
+    for _ in range(1000):
+        found = native(a, 3)
+    np.testing.assert_array_equal(found, expected)
+    assert native(a[:0], 3).shape == (0,)
+    with pytest.raises(ValueError, match="the factor is negative"):
+        native(a, -3)
+
+
+def test_errors_with_calculated_arguments_are_raised(folder: Path) -> None:
+    function: Any = compiled(_sliced)
+    a, b = np.zeros(4), np.ones(3)
+    function(a, b, 3)
+    native = _native(function, a, b, 3)
+    with pytest.raises(ValueError, match="^$"):
+        native(a, b, 2)
+    native(a, b, 3)
+    assert a.tolist() == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF\2\1\1" + bytes(60)])
+def test_other_objects_are_refused(data: bytes) -> None:
+    with pytest.raises(object_code.UnsupportedCode, match="not an object file"):
+        object_code.link(data)
+
+
+def test_functions_that_need_python_are_left_out(folder: Path) -> None:
+    function: Any = compiled(lambda x: print(x))
+    function(1)
+    [(*_, data)] = object_code._compiled([function.dispatcher])
+    with pytest.raises(object_code.UnsupportedCode, match="it refers to"):
+        object_code.link(data)
+
+
+def test_functions_are_added_to_those_of_the_file(folder: Path) -> None:
+    first: Any = compiled(range_coder.new_decoder._function)  # type: ignore[attr-defined]  # a `Compiled`
+    second: Any = compiled(range_coder.is_finished._function)  # type: ignore[attr-defined]
+    data = np.zeros(8, np.uint8)
+    state = first(data)
+    object_code.add([first.dispatcher])
+    before = machine_code.read()
+    assert before is not None
+    second(state, data)
+    object_code.add([first.dispatcher, second.dispatcher])
+    after = machine_code.read()
+    assert after is not None
+    assert set(before[0]["units"]) < set(after[0]["units"])
+    assert len(after[0]["units"]) == len(before[0]["units"]) + 1
+    loaded = Loaded(*after)
+    for name in before[0]["units"].keys() - MEMORY:
+        function = loaded.function(name)
+        assert function is not None
+        np.testing.assert_array_equal(function(data), state)
+
+
+_DECODE = """
+import sys
+from inr.codec import decompress
+from inr.kernels.threads import use_threads
+use_threads(int(sys.argv[2]))
+decoded = decompress(sys.argv[1])
+import hashlib
+print(decoded.symbols_sha256.hex(), hashlib.sha256(decoded.values().tobytes()).hexdigest(), "numba" in sys.modules)
+"""
+
+
+def test_a_second_process_decodes_without_numba(tmp_path: Path) -> None:
+    """The same symbols and pixels from the file of machine code and from numba, for one and for two threads."""
+    golden = sorted((Path(__file__).parent.parent / "codec" / "golden").glob("*pyramid*.inrz"))[0]
+
+    def run(threads: int, before: str = "") -> list[str]:
+        command = [sys.executable, "-c", before + _DECODE, str(golden), str(threads)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    run(1)  # writes the file, unless another process has
+    one, two, by_numba = run(1), run(2), run(1, "import numba\n")
+    assert one[2] == two[2] == "False"
+    assert by_numba[2] == "True"
+    assert one[:2] == two[:2] == by_numba[:2]
