@@ -96,7 +96,7 @@ def _add_to_file() -> None:
 
     try:
         object_code.add([function.dispatcher for function in _from_numba])
-    except Exception:  # noqa: BLE001  numba's cache is its own affair; without the file, numba is imported
+    except Exception:
         logging.getLogger("inr").debug("the file of machine code is not extended", exc_info=True)
 
 

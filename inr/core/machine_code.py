@@ -20,7 +20,6 @@ import importlib.machinery
 import json
 import mmap
 import os
-import pickle
 import stat
 import sys
 from collections.abc import Callable, Sequence
@@ -119,11 +118,11 @@ def _loaded() -> Loaded | None:
 
 @functools.cache
 def key() -> str | None:
-    """What the code of a file depends on besides its sources; None where there are no such files."""
+    """What the code of a file depends on besides its sources; None on other systems."""
     lines = processor()
     if lines is None or sys.byteorder != "little":
         return None
-    versions = [_version_of(package) for package in ("numba", "llvmlite")]
+    versions = [version_of(package) for package in ("numba", "llvmlite")]
     if None in versions:
         return None
     settings = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
@@ -132,7 +131,7 @@ def key() -> str | None:
     return json.dumps([lines, versions, sorted(settings.items()), str(Path(__file__).parent)])
 
 
-def _version_of(package: str) -> str | None:
+def version_of(package: str) -> str | None:
     """Where a package is and which version, without importing it."""
     try:
         spec = importlib.machinery.PathFinder.find_spec(package)
@@ -149,7 +148,7 @@ def digest(data: bytes) -> str:
 
 
 def path() -> Path | None:
-    """The file's name for this processor and these versions; None where there are no such files."""
+    """The file's name for this processor and these versions; None on other systems."""
     folder, own = cache_folder(), key()
     if folder is None or own is None:
         return None
@@ -258,7 +257,7 @@ class Loaded:
                 else:
                     flat.append(value.item() if isinstance(value, np.generic) else value)
             if native(*flat) not in _SUCCESS:
-                raise _error(error)
+                raise _error(name.partition("(")[0], error)
             if not unit["result"]:
                 return None
             if result_axes is None:
@@ -287,17 +286,15 @@ def _axes(kind: str) -> int | None:
     return None if kind in _SCALARS else int(kind[3:-2])
 
 
-def _error(place: ctypes.c_void_p) -> Exception:
-    """The exception that a function raised: the address and the length of (class, arguments, place), pickled, two more
-    words, and how many of the arguments were calculated, which are left out."""
+def _error(name: str, place: ctypes.c_void_p) -> Exception:
+    """The exception that a function raised: the address and the length of (class, arguments, place), pickled. It is
+    not unpickled: nothing of a file runs but its functions."""
     address = place.value
     if address is None:
-        return MemoryError()
+        return MemoryError(name)
     data, length = ctypes.c_void_p.from_address(address).value, ctypes.c_int32.from_address(address + 8).value
-    kind, arguments, _ = pickle.loads(ctypes.string_at(data or 0, length))
-    is_calculated = ctypes.c_int32.from_address(address + 32).value > 0
-    made: Exception = kind(*(() if is_calculated else arguments or ()))
-    return made
+    is_memory = b"MemoryError" in ctypes.string_at(data or 0, length)
+    return MemoryError(name) if is_memory else RuntimeError(f"{name} raised an error")
 
 
 def _address(function: Any) -> int:

@@ -76,7 +76,7 @@ define void @NRT_MemInfo_call_dtor(i8* %memory) {
 the data, the size, and a word that is not used; then the data."""
 
 
-class UnsupportedCode(Exception):
+class UnsupportedCodeError(Exception):
     """An object or a function that cannot be in the file."""
 
 
@@ -99,27 +99,27 @@ def add(dispatchers: Iterable[Any]) -> None:
     description: Description = before[0] if before is not None else {"key": own, "sources": {}, "units": {}}
     code = bytearray() if before is None else bytearray(before[1])
     n_before = len(description["units"])
-    for name, arguments, result, symbol, source, data in _compiled(dispatchers):
+    for name, arguments, result, symbol, source, data in cached_objects(dispatchers):
         unit_key = key_of(name, arguments)
         if unit_key in description["units"]:
             continue
         try:
             linked = link(data)
             sources = _sources_of(source)
-        except (UnsupportedCode, OSError, UnicodeDecodeError):
+        except (UnsupportedCodeError, OSError, UnicodeDecodeError):
             continue
-        description["units"][unit_key] = _placed(code, linked, linked.starts[symbol], arguments, result)
+        description["units"][unit_key] = placed(code, linked, linked.starts[symbol], arguments, result)
         description["sources"] |= sources
     if len(description["units"]) == n_before:
         return
     if MEMORY[0] not in description["units"]:
-        memory = link(_memory_object())
+        memory = link(memory_object())
         for name in MEMORY:
-            description["units"][name] = _placed(code, memory, memory.starts[name], [], "")
+            description["units"][name] = placed(code, memory, memory.starts[name], [], "")
     machine_code.write(description, bytes(code))
 
 
-def _placed(code: bytearray, linked: Linked, start: int, arguments: list[str], result: str) -> Unit:
+def placed(code: bytearray, linked: Linked, start: int, arguments: list[str], result: str) -> Unit:
     """Append an object to the code of all."""
     code += bytes(-len(code) % _ALIGNMENT)
     at = len(code)
@@ -153,12 +153,12 @@ def _is_standard() -> bool:
     )
 
 
-def _compiled(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str], str, str, str, bytes]]:
+def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str], str, str, str, bytes]]:
     """(name, kinds of arguments and result, symbol, module, object) of functions that are in numba's cache."""
     for dispatcher in dispatchers:
         function = dispatcher.py_func
         for signature, compiled in list(dispatcher.overloads.items()):
-            kinds = [_kind_of_type(each) for each in (*signature, compiled.signature.return_type)]
+            kinds = [kind_of_type(each) for each in (*signature, compiled.signature.return_type)]
             cache = dispatcher._cache
             file = getattr(cache, "_cache_file", None)  # absent where there is no folder for a cache
             if None in kinds or "" in kinds[:-1] or file is None:
@@ -171,7 +171,7 @@ def _compiled(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str], str,
             yield name, arguments, result, compiled.fndesc.llvm_func_name, function.__module__, held[0][2][0]
 
 
-def _kind_of_type(kind: Any) -> str | None:
+def kind_of_type(kind: Any) -> str | None:
     """`machine_code.kind_of` for a type of numba's; "" for none, None for types that have no kind."""
     from numba.core import types
     from numba.np.numpy_support import as_dtype
@@ -179,7 +179,7 @@ def _kind_of_type(kind: Any) -> str | None:
     if kind == types.none:
         return ""
     if isinstance(kind, types.Array) and kind.aligned:
-        dtype = _kind_of_type(kind.dtype)
+        dtype = kind_of_type(kind.dtype)
         return None if dtype is None else f"{dtype}{kind.ndim}{kind.layout}{'w' if kind.mutable else 'r'}"
     if isinstance(kind, types.Boolean | types.Integer | types.Float) and not isinstance(kind, types.Literal):
         found: str = as_dtype(kind).str
@@ -206,7 +206,7 @@ def _sources_of(module: str) -> dict[str, str]:
     return found
 
 
-def _memory_object() -> bytes:
+def memory_object() -> bytes:
     from llvmlite import binding
 
     target = binding.Target.from_default_triple()
@@ -239,7 +239,7 @@ class _Symbol:
 
 
 def link(data: bytes) -> Linked:
-    """Put the sections of an object one after the other. Raises UnsupportedCode."""
+    """Put the sections of an object one after the other. Raises UnsupportedCodeError."""
     sections = _sections(data)
     symbols = next((list(_symbols(data, sections, each)) for each in sections if each.kind == _SYMBOLS), [])
     places: dict[int, int] = {}
@@ -248,7 +248,7 @@ def link(data: bytes) -> Linked:
         if not section.flags & _ALLOCATED or section.kind not in (_PROGRAM, _ZEROS):
             continue
         if section.flags & _WRITABLE:
-            raise UnsupportedCode("it has data that change")
+            raise UnsupportedCodeError("it has data that change")
         code += bytes(-len(code) % max(1, section.alignment))
         places[index] = len(code)
         code += data[section.offset : section.offset + section.size] if section.kind == _PROGRAM else b""
@@ -263,7 +263,7 @@ def link(data: bytes) -> Linked:
                 continue
             symbol = symbols[number]
             if kind != _RELATIVE_64:
-                raise UnsupportedCode(f"it has a relocation of type {kind}")
+                raise UnsupportedCodeError(f"it has a relocation of type {kind}")
             at = places[section.info] + offset
             if symbol.section in places:
                 relative.append(at)
@@ -271,7 +271,7 @@ def link(data: bytes) -> Linked:
             elif symbol.section == _UNDEFINED and symbol.name in (*LIBRARY, *MEMORY):
                 foreign.setdefault(symbol.name, []).append(at)
             else:
-                raise UnsupportedCode(f"it refers to {symbol.name}")
+                raise UnsupportedCodeError(f"it refers to {symbol.name}")
             code[at : at + 8] = struct.pack("<q", addend)
     starts = {s.name: places[s.section] + s.value for s in symbols if s.kind == _FUNCTION and s.section in places}
     return Linked(bytes(code), starts, relative, foreign)
@@ -279,7 +279,7 @@ def link(data: bytes) -> Linked:
 
 def _sections(data: bytes) -> list[_Section]:
     if data[:7] != b"\x7fELF\2\1\1" or struct.unpack_from("<HH", data, 16) != (1, 62):
-        raise UnsupportedCode("it is not an object file for x86-64")
+        raise UnsupportedCodeError("it is not an object file for x86-64")
     (start,) = struct.unpack_from("<Q", data, 40)
     size, count = struct.unpack_from("<HH", data, 58)
     found = []

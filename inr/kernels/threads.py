@@ -53,12 +53,9 @@ _chosen: int | None = None
 
 
 def use_threads(count: int) -> None:
-    """Set the number of threads of a process, with or without torch."""
+    """Set the number of threads of a process that does not import torch; with torch, its own number counts."""
     global _chosen
     _chosen = count
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
 
 
 def _threads() -> int:

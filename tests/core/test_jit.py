@@ -13,8 +13,8 @@ from pathlib import Path
 import numba
 import pytest
 
-from inr.core.errors import UnavailableError
 from inr.core.cache_folder import cache_folder
+from inr.core.errors import UnavailableError
 from inr.core.jit import compiled
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from inr.core import machine_code
 from inr.core.cache_folder import cache_folder
-from inr.core.object_code import _kind_of_type
+from inr.core.object_code import kind_of_type
 
 pytestmark = pytest.mark.skipif(machine_code.key() is None, reason="there are such files for x86-64 Linux only")
 
@@ -52,7 +52,7 @@ def _read_only(array: Any) -> Any:
     ],
 )  # fmt: skip
 def test_kinds_are_those_of_numba(value: Any) -> None:
-    assert machine_code.kind_of(value) == _kind_of_type(numba.typeof(value))
+    assert machine_code.kind_of(value) == kind_of_type(numba.typeof(value))
 
 
 @pytest.mark.parametrize("value", [2**63, "text", None, (1, 2), [1], np.ma.masked_array([1])])
@@ -117,7 +117,7 @@ def test_settings_of_numba_have_their_own_file(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_the_packages_there_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_code, "_version_of", lambda package: None)
+    monkeypatch.setattr(machine_code, "version_of", lambda package: None)
     machine_code.key.cache_clear()
     assert machine_code.key() is None
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from numba.core.datamodel import models, register_default
 from inr.kernels.simd import VECTOR_BYTES
 
 
-class Vector(types.Type):  # type: ignore[misc]  # numba has no types
+class Vector(types.Type):
     """A vector of VECTOR_BYTES bytes of one type."""
 
     def __init__(self, dtype: Any) -> None:
