@@ -18,8 +18,9 @@ from ._machine import machine
 from ._output import Output, human_bytes
 
 if TYPE_CHECKING:
-    from inr.exporters import Exporter
+    from inr.exporters import Exported, Exporter
     from inr.fitting import Fit
+    from inr.signals import Source
 
 
 def export(
@@ -89,6 +90,7 @@ def export(
     inr export bunny.safetensors -o bunny.nvdb --voxel 0.5   its distances, for engines
     inr export photo.safetensors -o photo.json       tiny-cuda-nn; and back:
     inr export photo.json -o photo.safetensors
+    inr export photo.inrz -o photo.html              the compressed picture with its decoder
     inr export photo.safetensors --format glsl --set limit=0 -o -
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
@@ -106,8 +108,7 @@ def export(
             suffix = Path(str(output)).suffix.lower()
         stem = Path(model).stem if model != PIPE else "stdin"
         target = OutputTarget.of(output, stem + suffix, force=force)
-        fit = _load(model)
-        made = exporter.encode(fit, suffix)
+        made = _encoded(exporter, source(model), suffix)
         if target.path is None:
             if len(made.files) > 1:
                 raise UsageError(
@@ -147,11 +148,22 @@ def _own(exporter: Exporter, **given: Any) -> list[str]:
     return found
 
 
-def _load(name: str) -> Fit:
+def _encoded(exporter: Exporter, given: Source, suffix: str) -> Exported:
+    """The files of a model, or of a compressed file, which some formats hold as it is."""
+    if given.suffix == ".inrz":
+        from inr.codec.decode import read
+
+        data = read(given.path) if given.data is None and given.path is not None else given.data
+        made = exporter.encode_file(data or b"", given.name, suffix)
+        if made is not None:
+            return made
+    return exporter.encode(_load(given), suffix)
+
+
+def _load(given: Source) -> Fit:
     """A model file, or one of the other formats that a fit can be read from."""
     import inr
 
-    given = source(name)
     if given.suffix == ".json":
         from inr.exporters.tcnn import load_fit
 
@@ -159,7 +171,7 @@ def _load(name: str) -> Fit:
     if given.suffix == ".inrz":
         decompress: Callable[[Path | bytes], Any] | None = getattr(inr, "decompress", None)
         if decompress is None:
-            raise UsageError(f"{name!r} is a compressed file, which this version cannot read", "update inr")
+            raise UsageError(f"{given.name!r} is a compressed file, which this version cannot read", "update inr")
         fitted: Fit = decompress(given.path or given.data or b"").fit()
         return fitted
     return inr.load(given)

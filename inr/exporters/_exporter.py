@@ -75,6 +75,13 @@ class Exporter(Config):
     def encode(self, fit: Fit, suffix: str) -> Exported:
         """The files. Raises UsageError if the format cannot represent this field."""
 
+    def encode_file(self, data: bytes, name: str, suffix: str) -> Exported | None:
+        """The files for an .inrz file whose signal the format holds as it is; None if its field is to be exported.
+
+        Raises FormatError for a damaged file.
+        """
+        return None
+
 
 def exporter_for(name: str) -> tuple[type[Exporter], str]:
     """The exporter for a format's name or suffix ("onnx", ".glb"), and the suffix of its main file.

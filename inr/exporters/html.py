@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from inr.core.config import param
 from inr.core.errors import UsageError
 from inr.core.text import printable
 from inr.exporters._exporter import EXPORTERS, Exported, Exporter, provenance
 from inr.exporters._lowering import lower
+from inr.exporters.file_page import has_page, page_of_file
 from inr.exporters.glsl import GlslDialect, texture
 from inr.exporters.shader import number, shader
 from inr.fitting import Fit
@@ -38,11 +40,22 @@ class Page(Exporter):
     Pictures (and arrays of two axes) with zoom and a slider against bicubic upscaling, shapes by sphere tracing, sounds
     with waveform and play button; beside it size, quality and provenance. With `#bare` appended to its address the page
     is only the canvas; a picture then fills the window, pixel for pixel as `inr render` renders it at that size.
+
+    The page of a compressed picture (.inrz, profile pyramid) holds the file and a decoder.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".html",)
 
+    original: str | None = param(None, "picture to measure a compressed one against, for the PSNR on its page")
+
+    def encode_file(self, data: bytes, name: str, suffix: str) -> Exported | None:
+        if not has_page(data):
+            return None
+        return Exported({suffix: page_of_file(data, name, self.original)})
+
     def encode(self, fit: Fit, suffix: str) -> Exported:
+        if self.original is not None:
+            raise UsageError("setting original applies to compressed pictures of profile pyramid only")
         view = _view(fit)
         n_bytes = len(fit.to_bytes())
         made = shader(lower(fit), GlslDialect(), "field", LIMIT, provenance(fit))

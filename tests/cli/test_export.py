@@ -113,3 +113,20 @@ def test_a_compressed_pyramid_is_refused_as_it_has_no_field(here: Path) -> None:
     assert done.exit_code == 2
     assert "error: profile 'pyramid' does not code a field of coordinates, so the file holds no model" in done.output
     assert not Path("a.onnx").exists()
+
+
+def test_a_compressed_picture_becomes_a_page_with_its_decoder(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[1] / "codec" / "golden"
+    data = (golden / "pyramid-image.inrz").read_bytes()
+    Path("photo.inrz").write_bytes(data)
+    done = invoke("export", "photo.inrz", "-o", "photo.html")
+    assert done.exit_code == 0, done.output
+    assert Path("photo.html").stat().st_size < len(data) + 20_000
+    Path("damaged.inrz").write_bytes(data[:-1] + b"x")
+    done = invoke("export", "damaged.inrz", "-o", "damaged.html")
+    assert done.exit_code == 3
+    assert "checksum is wrong" in done.output
+    assert not Path("damaged.html").exists()
+    fitted = invoke("export", golden / "weights-image.inrz", "-o", "field.html")
+    assert fitted.exit_code == 0, fitted.output
+    assert "field" in Path("field.html").read_text("utf-8")

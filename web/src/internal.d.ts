@@ -48,3 +48,12 @@ export interface Networks {
   bits: number[];
   integers: Map<string, Int32Array>;
 }
+
+/** What a page tells of its file. */
+export interface PageData {
+  name: string;
+  /** Of the names of saved files. */
+  stem: string;
+  facts: [string, string][];
+  about: string;
+}

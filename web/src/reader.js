@@ -87,7 +87,7 @@ export class Reader {
    * @param {number} value @param {number} low @param {number} high */
   checked(value, low, high) {
     if (!(value >= low && value <= high)) {
-      throw new FormatError(`${this.what} has the value ${value}, expected ${low} to ${high}`);
+      throw new FormatError(`a value of ${this.what} is ${value}, expected ${low} to ${high}`);
     }
     return value;
   }

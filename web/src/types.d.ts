@@ -70,3 +70,38 @@ export function inspect(bytes: Uint8Array, options?: Pick<DecodeOptions, "limits
 /** Decodes a file on this thread, with a turn for the page every 12 ms. Rejects with FormatError, UnsupportedError,
  * or the signal's reason. */
 export function decode(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Decoded>;
+
+/** Decodes a file in a worker of its own, which an abort ends at once; where the page allows no worker, as `decode`. */
+export function decodeInWorker(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Decoded>;
+
+export interface Painted {
+  width: number;
+  height: number;
+  /** RGBA, not premultiplied, for `new ImageData(data, width, height, { colorSpace })`. */
+  data: Uint8ClampedArray<ArrayBuffer>;
+  colorSpace: "srgb" | "display-p3";
+  /** What is not as in the file, in one sentence. */
+  note: string | null;
+}
+
+/** A decoded picture as a canvas shows it, in the colours of its profile. */
+export function paint(decoded: Decoded): Painted;
+
+/** `decode` and `paint` in a worker. */
+export function paintInWorker(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Painted>;
+
+/** Makes the element <inr-image src alt loading> known to the page. */
+export function defineElement(): void;
+
+/** The element: `load` and `error` events, `complete`, `naturalWidth`, `naturalHeight`, and the reason in `error`. */
+export class InrImage extends HTMLElement {
+  src: string;
+  alt: string;
+  readonly complete: boolean;
+  readonly naturalWidth: number;
+  readonly naturalHeight: number;
+  readonly error: unknown;
+}
+
+/** Shows the files in `img` elements of a document, now and when they are added; call the result to end this. */
+export function watchImages(root: Document): () => void;

@@ -1,0 +1,159 @@
+"""The page of a compressed picture: its size, its bytes, its colours, and what a browser shows of it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inr
+from inr.core.errors import FormatError, UsageError
+from inr.exporters import EXPORTERS
+from inr.exporters.file_page import embedded, has_page, page_of_file
+from inr.exporters.html import Page
+from tests.codec.test_golden import FOLDER as GOLDEN
+from tests.exporters.fits import fit_of
+from tests.web.browser import browser
+from tests.web.server import serving
+
+DATA = (GOLDEN / "pyramid-image.inrz").read_bytes()
+VIEWER = Path(inr.__file__).parent / "exporters" / "_viewer.js"
+MOST_MORE = 20_000
+"""Bytes of a page beyond its file, for files of up to 64 kB."""
+
+
+def document_of(page: bytes) -> dict[str, object]:
+    found: dict[str, object] = json.loads(re.search(rb'id="data">(.*?)</script>', page)[1])  # type: ignore[index]
+    return found
+
+
+def test_the_page_is_little_larger_than_the_file() -> None:
+    page = page_of_file(DATA, "photo.inrz")
+    random = np.random.default_rng(0).bytes(64_000)
+    assert len(page) - len(DATA) + len(embedded(random)) - len(random) < MOST_MORE
+    assert len(gzip.compress(VIEWER.read_bytes(), 9)) < 15_000
+
+
+def test_every_byte_comes_back_from_the_text() -> None:
+    data = bytes(range(256)) * 3
+    text = embedded(data)
+    assert not re.search(rb"[\x00\r<]", text)
+    assert re.sub(rb"=(.)", lambda found: bytes([found[1][0] - 64]), text, flags=re.DOTALL) == data
+
+
+def test_the_page_loads_nothing_and_tells_of_its_file(tmp_path: Path) -> None:
+    name = "<b>DATA BYTES TITLE<b> é.inrz"
+    pixels = np.rint(inr.decompress(DATA).values() * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "same.png")
+    page = page_of_file(DATA, f"folder/{name}", str(tmp_path / "same.png"))
+    start = page[: page.index(b'id="bytes">')]
+    assert start.isascii()
+    assert not re.search(rb"(src|href)=|https?:|@import|url\(", start)
+    assert b"<title>&lt;b&gt;DATA BYTES TITLE&lt;b&gt; &#233;.inrz</title>" in start
+    found = document_of(page)
+    assert found["name"] == name
+    assert ["size", "41 x 33"] in found["facts"]  # type: ignore[operator]
+    assert ["file", f"{len(DATA)} bytes"] in found["facts"]  # type: ignore[operator]
+    assert ["PSNR", "no error"] in found["facts"]  # type: ignore[operator]
+    assert page == page_of_file(DATA, name, str(tmp_path / "same.png"))
+
+
+def test_colours_have_the_contrast_that_text_needs() -> None:
+    text = (VIEWER.parent / "_file_page.html").read_text("ascii")
+
+    def luminance(colour: str) -> float:
+        light = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in
+                 (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))]  # fmt: skip
+        return 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
+
+    schemes = [dict(re.findall(r"--(\w+): (#\w{6})", block)) for block in re.findall(r":root \{[^}]*\}", text)]
+    assert len(schemes) == 2
+    for scheme in schemes:
+        paper = luminance(scheme["paper"])
+        for name, least in (("ink", 4.5), ("dim", 4.5), ("mark", 4.5), ("line", 3.0)):
+            low, high = sorted((luminance(scheme[name]), paper))
+            assert (high + 0.05) / (low + 0.05) >= least, name
+
+
+def test_files_without_a_page_are_refused_or_exported_as_fields() -> None:
+    damaged = bytearray(DATA)
+    damaged[-3] ^= 1
+    for wrong in (bytes(damaged), b"", DATA[:100]):
+        with pytest.raises(FormatError):
+            EXPORTERS["html"]().encode_file(wrong, "a.inrz", ".html")
+    other = (GOLDEN / "weights-image.inrz").read_bytes()
+    assert not has_page(other)
+    assert EXPORTERS["html"]().encode_file(other, "a.inrz", ".html") is None
+    assert EXPORTERS["onnx"]().encode_file(DATA, "a.inrz", ".onnx") is None
+    with pytest.raises(UsageError, match="original"):
+        Page(original="a.png").encode(fit_of({"type": "siren", "width": 16, "depth": 2}), ".html")
+
+
+@pytest.mark.slow
+def test_the_browser_shows_the_pixels_that_python_decodes(tmp_path: Path) -> None:
+    path = tmp_path / "photo.html"
+    path.write_bytes(page_of_file(DATA, "photo.inrz"))
+    expected = np.rint(inr.decompress(DATA).values() * 255)
+    height, width, _ = expected.shape
+    with browser() as page, serving({"photo.html": path.read_bytes()}) as address:
+        page.resize(400, 300)
+        # From a file the page has its own encoding; from this server it is sent as UTF-8.
+        for place, encoding in ((path.as_uri(), "windows-1252"), (f"{address}photo.html", "UTF-8")):
+            page.open(f"{place}#bare")
+            assert page.wait_for("document.body.dataset.state") == "done"
+            assert page.run("document.characterSet") == encoding
+            with Image.open(io.BytesIO(page.screenshot())) as shot:
+                found = np.asarray(shot.convert("RGB")).astype(int)[:height, :width]
+            assert np.abs(found - expected).max() <= 1
+        assert page.console == []
+
+
+@pytest.mark.slow
+def test_the_picture_moves_by_keys_wheel_and_pointer_and_can_be_saved(tmp_path: Path) -> None:
+    path = tmp_path / "photo.html"
+    path.write_bytes(page_of_file(DATA, "photo.inrz"))
+    with browser() as page:
+        page.resize(900, 600)
+        page.open(path.as_uri())
+        page.wait_for("document.body.dataset.state === 'done'")
+        place = "document.querySelector('canvas').style.transform"
+        scale = f"+/scale\\((.*)\\)/.exec({place})[1]"
+        whole = page.run(place)
+        page.run("document.querySelector('main').focus()")
+        before = page.run(scale)
+        page.press("+", "+")
+        assert page.run(scale) == pytest.approx(1.25 * before, rel=1e-4)
+        page.press("ArrowLeft")
+        moved = page.run(place)
+        assert moved != whole
+        page.wheel(200, 200, -100)
+        page.wait_for(f"{place} !== {moved!r}")
+        page.drag((200, 200), (250, 240))
+        page.press("0", "0")
+        assert page.run(place) == whole
+        page.run("window.made = URL.createObjectURL; URL.createObjectURL = b => made.call(URL, window.saved = b); 0")
+        page.run("document.querySelector('[data-do=file]').click()")
+        saved = page.run("saved.arrayBuffer().then(b => Array.from(new Uint8Array(b)))")
+        assert bytes(saved) == DATA
+        page.run("document.querySelector('[data-do=exact]').click()")
+        assert page.run(scale) == pytest.approx(1.0, rel=1e-4)
+        page.run("document.querySelector('[data-do=png]').click()")
+        page.wait_for("saved.type === 'image/png'")
+
+
+@pytest.mark.slow
+def test_a_page_that_was_changed_says_what_is_wrong(tmp_path: Path) -> None:
+    page = page_of_file(DATA, "photo.inrz")
+    at = page.rindex(b"</script>", 0, page.index(b'"use strict"')) - 20
+    path = tmp_path / "photo.html"
+    path.write_bytes(page[:at] + bytes([page[at] ^ 2]) + page[at + 1 :])
+    with browser() as shown:
+        shown.open(path.as_uri())
+        assert shown.wait_for("document.body.dataset.state") == "failed"
+        assert "cannot be shown" in shown.run("document.querySelector('#state').textContent")

@@ -1,0 +1,39 @@
+"""The decoder as one file: it is made from the sources of today, and small."""
+
+from __future__ import annotations
+
+import gzip
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.runner import WEB, node
+
+SCRIPT: dict[str, Any] = runpy.run_path(str(WEB.parent / "assets" / "make_web.py"))
+MOST_BYTES = 15_000
+
+
+def program() -> str:
+    found: str | None = SCRIPT["esbuild"]()
+    if found is None:
+        pytest.skip(f"needs esbuild {SCRIPT['VERSION']}, on the PATH or named by INR_ESBUILD")
+    return found
+
+
+def test_the_file_in_the_package_is_made_from_the_sources() -> None:
+    assert SCRIPT["TARGET"].read_text("utf-8") == SCRIPT["bundle"](program(), "page.js")
+
+
+def test_the_scripts_for_servers_are_small_and_decode(tmp_path: Path) -> None:
+    SCRIPT["write_scripts"](tmp_path, SCRIPT["bundle"](program(), "bundle.js"))
+    for name in ("inr-web.js", "auto.js"):
+        assert len(gzip.compress((tmp_path / name).read_bytes(), 9)) < MOST_BYTES
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    golden = WEB.parent / "tests" / "codec" / "golden" / "pyramid-image.inrz"
+    code = f"""import {{ readFileSync }} from "node:fs";
+    import {{ decode }} from {(tmp_path / "inr-web.js").as_uri()!r};
+    console.log((await decode(new Uint8Array(readFileSync({str(golden)!r})))).width);"""
+    done = node("--input-type=module", "-e", code)
+    assert done.stdout.strip() == "41", done.stderr
