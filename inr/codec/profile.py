@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PROFILES: Registry[type[Profile]] = Registry("profile", "inr.codec.profiles")
 
-NUMBERS = {1: "weights", 2: "grids", 3: "pyramid"}
+NUMBERS = {1: "weights", 2: "grids", 3: "pyramid", 4: "pyramid"}
 """The profiles of this version of the format; a number is never reused."""
 
 OnProgress = Callable[[float, str], None]
@@ -57,8 +57,14 @@ class Profile(ABC):
     """One way to code a signal. number: of the profile in files. Instances take no arguments; see `with_settings`."""
 
     number: ClassVar[int]
+    """The number that files get. A profile may read older numbers too, see `reading`."""
     device: str = "cpu"
     """Where `encode` may train: a CUDA device or the CPU. A profile that ignores it trains on the CPU."""
+
+    @classmethod
+    def reading(cls, number: int) -> Self:
+        """The profile that decodes files with this number, one of those that NUMBERS has for it."""
+        return cls()
 
     def reason_against(self, signal: Signal) -> str | None:
         """Why the profile cannot code this signal, in one sentence; None if it can."""
@@ -119,4 +125,4 @@ def profile_of(number: int) -> tuple[str, Profile]:
     name = NUMBERS.get(number) or next((n for n, p in PROFILES.registered() if p.number == number), None)
     if name is None or name not in PROFILES:
         raise FormatError(f"the file uses profile {number}, which this version does not know", "update inr")
-    return name, PROFILES[name]()
+    return name, PROFILES[name].reading(number)

@@ -225,7 +225,7 @@ class Histogram(Model):
             return
         edges = _edges(weights).tolist()
         for i in range(len(symbols)):
-            event = next((e for e in range(self.n) if decoder.place < edges[e + 1]), None)
+            event = next((e for e in range(self.n) if decoder.place() < edges[e + 1]), None)
             if event is None or decoder.failed:
                 decoder.failed = True
                 return

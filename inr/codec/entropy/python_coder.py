@@ -18,8 +18,8 @@ class Encoder:
     def __init__(self) -> None:
         self._low, self._range, self._n = 0, 1 << 48, 0
 
-    def interval(self, start: int, count: int) -> None:
-        part = self._range >> 16
+    def interval(self, start: int, count: int, bits: int = 16) -> None:
+        part = self._range >> bits
         self._low += part * start
         self._range = part * count
         while self._range < 1 << 40:
@@ -55,6 +55,10 @@ class Encoder:
             self.bits(int(q < 0), 1)
             self.golomb(-65 - q if q < 0 else q - 64, 4)
 
+    def bounded(self, mu: int, s: int, q: int, most: int) -> None:
+        start = bounded_cumulative(mu, s, q, most)
+        self.interval(start, bounded_cumulative(mu, s, q + 1, most) - start, 24)
+
 
 class Decoder:
     """Reads what `Encoder` wrote. `failed` is set permanently if the stream is invalid."""
@@ -67,17 +71,16 @@ class Decoder:
     def is_finished(self) -> bool:
         return not self.failed and 4 <= self._taken - len(self._data) <= 6
 
-    @property
-    def place(self) -> int:
-        """The position of the next event in 0..2^16."""
-        return self._code // (self._range >> 16)
+    def place(self, bits: int = 16) -> int:
+        """The position of the next event in 0..2^bits."""
+        return self._code // (self._range >> bits)
 
     @property
     def bits_taken(self) -> float:
         return 8.0 * (self._taken - 6) + 48 - math.log2(self._range)
 
-    def take(self, start: int, count: int) -> None:
-        part = self._range >> 16
+    def take(self, start: int, count: int, bits: int = 16) -> None:
+        part = self._range >> bits
         self._code, self._range = self._code - part * start, part * count
         if not 0 <= self._code < self._range:
             self.failed, self._code, self._range = True, 0, 1 << 48
@@ -88,7 +91,7 @@ class Decoder:
             self.failed = True
 
     def bits(self, n: int) -> int:
-        value = self.place >> (16 - n)
+        value = self.place() >> (16 - n)
         if self.failed or value >= 1 << n:
             self.failed = True
             return 0
@@ -98,7 +101,7 @@ class Decoder:
     def flag(self, share: int) -> bool:
         if self.failed:
             return False
-        is_set = self.place < share
+        is_set = self.place() < share
         self.take(*((0, share) if is_set else (share, 65536 - share)))
         return is_set
 
@@ -117,13 +120,25 @@ class Decoder:
     def symbol(self, mu: int, s: int) -> int:
         if self.failed:
             return 0
-        place = self.place
+        place = self.place()
         q = next((q for q in range(-64, 65) if place < cumulative(mu, s, q + 1)), 64)
         self.take(cumulative(mu, s, q), cumulative(mu, s, q + 1) - cumulative(mu, s, q))
         if q < 64:
             return q
         is_negative, excess = self.bits(1), self.golomb(4)  # if the stream fails here, its symbols are discarded
         return -65 - excess if is_negative else 64 + excess
+
+    def bounded(self, mu: int, s: int, most: int) -> int:
+        if self.failed:
+            return 0
+        place = self.place(24)
+        low, high = -most, most + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if place < bounded_cumulative(mu, s, middle, most) else (middle, high)
+        start = bounded_cumulative(mu, s, low, most)
+        self.take(start, bounded_cumulative(mu, s, high, most) - start, 24)
+        return low
 
 
 def cumulative(mu: int, s: int, q: int) -> int:
@@ -133,7 +148,24 @@ def cumulative(mu: int, s: int, q: int) -> int:
     if q > 64:
         return 65536
     distance = 256 * q - 128 - mu
-    step, fraction = divmod(abs(distance) * _R[s], 1 << 20)
-    tail = _E[step] - ((_E[step] - _E[step + 1]) * fraction >> 20) if step < 1536 else 0
-    share = 65407 * tail >> 31
+    share = 65407 * _tail(abs(distance) * _R[s]) >> 31
     return (share if distance < 0 else 65407 - share) + q + 64
+
+
+def bounded_cumulative(mu: int, s: int, q: int, most: int) -> int:
+    """`bounded_laplace.cumulative`."""
+    if q <= -most:
+        return 0
+    if q > most:
+        return 1 << 24
+    distance = 256 * q - 128 - mu
+    least = 256 if most < 32 else 16
+    free = (1 << 24) - least * (2 * most + 1)
+    share = free * (_tail(abs(distance) * _R[s]) >> 2) >> 29
+    return (share if distance < 0 else free - share) + least * (q + most)
+
+
+def _tail(at: int) -> int:
+    """2^30 exp(-at / 2^26)."""
+    step, fraction = divmod(at, 1 << 20)
+    return _E[step] - ((_E[step] - _E[step + 1]) * fraction >> 20) if step < 1536 else 0

@@ -1,4 +1,4 @@
-"""The range coder: intervals out of 2^16, in integers, equal on every machine (FORMAT.md, "Range coder").
+"""The range coder: intervals out of 2^16 or 2^24, in integers, equal on every machine (FORMAT.md, "Range coder").
 
 The functions are compiled and meant to be called inside other compiled loops. The state of a stream is an array of
 four int64:
@@ -20,7 +20,7 @@ import numpy as np
 from inr.core.jit import compiled, compiled_inline
 
 TOTAL_BITS = 16
-"""Frequencies are out of 2^16."""
+"""Frequencies are out of 2^16, or of 2^24 in `bounded_laplace`."""
 
 WINDOW_BITS = 48
 TAIL = 6
@@ -59,9 +59,9 @@ def _carry(out: Buffer, position: int) -> None:
 
 
 @compiled_inline
-def encode_interval(state: State, out: Buffer, start: int, count: int) -> None:
-    """Write the event whose share of 2^16 is [start, start + count), count >= 1."""
-    part = state[RANGE] >> TOTAL_BITS
+def encode_interval(state: State, out: Buffer, start: int, count: int, bits: int = TOTAL_BITS) -> None:
+    """Write the event whose share of 2^bits is [start, start + count), count >= 1. bits: 16 or 24."""
+    part = state[RANGE] >> bits
     low = state[LOW] + part * start
     width = part * count
     position = state[POSITION]
@@ -115,9 +115,9 @@ def new_decoder(data: Buffer) -> State:
 
 
 @compiled_inline
-def take_interval(state: State, data: Buffer, start: int, count: int) -> None:
-    """Move past the event [start, start + count), which contains the decoder's position."""
-    part = state[RANGE] >> TOTAL_BITS
+def take_interval(state: State, data: Buffer, start: int, count: int, bits: int = TOTAL_BITS) -> None:
+    """Move past the event [start, start + count) of 2^bits, which contains the decoder's position."""
+    part = state[RANGE] >> bits
     code = state[CODE] - part * start
     width = part * count
     position = state[POSITION]

@@ -23,6 +23,8 @@ OFFSETS = tuple(
     )
 )
 """Neighbours (dy, dx) that are decoded before a latent, the nearest first."""
+FIRST_FORM, SECOND_FORM = 1, 2
+"""The two forms of the streams: those of profile number 3, which are read only, and of number 4."""
 N_GRIDS = 7
 """Grids that the encoder uses."""
 BOUNDS = {
@@ -36,8 +38,8 @@ BOUNDS = {
 """The bytes of ARCH in their order, with their ranges."""
 QUICK = (12, 4, 1, 16, 0)
 """Counts of effort 1: without convolutions, so that steps are short."""
-TINY, SMALL = 2500, 15000
-"""Sizes in bytes below which a file gets networks of 0.3 kB or 0.8 kB; larger files get 1.5 to 2 kB."""
+TINY, SMALL, MIDDLE, LARGE = 2500, 5000, 8000, 15000
+"""Sizes in bytes below which a file gets networks of about 0.3, 0.7, 1.4 and 1.7 kB."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Architecture:
     """height, width, channels: of the picture. n_grids: resolutions, each half of the one before.
 
     n_neighbours, n_mixtures: inputs of the context model from the same grid and from coarser ones. n_hidden: its hidden
-    layers. n_features: of the synthesis. n_convolutions: 3x3 layers after it.
+    layers. n_features: of the synthesis. n_convolutions: 3x3 layers after it. form: of the streams.
     """
 
     height: int
@@ -57,6 +59,7 @@ class Architecture:
     n_hidden: int
     n_features: int
     n_convolutions: int
+    form: int = SECOND_FORM
 
     @property
     def grids(self) -> tuple[tuple[int, int], ...]:
@@ -110,21 +113,23 @@ class Architecture:
 def architecture_of(
     channels: int, height: int, width: int, effort: int, expected_bytes: float = math.inf
 ) -> Architecture:
-    """Networks that suit a file of about this many bytes: the largest from effort 7, only small ones up to effort 2."""
+    """Networks that suit a file of about this many bytes: the widest from effort 7, only small ones up to effort 2."""
     if expected_bytes < TINY:
         counts = (6, 2, 1, 8, 1)
     elif effort == 1:
         counts = QUICK
     elif expected_bytes < SMALL or effort < 3:
         counts = (12, 4, 1, 16, 2)
-    elif effort < 7:
+    elif expected_bytes < MIDDLE:
         counts = (16, 4, 2, 48, 2)
+    elif expected_bytes < LARGE or effort < 7:
+        counts = (24, 4, 2, 48, 2)
     else:
-        counts = (20, 4, 2, 64, 2)
+        counts = (24, 4, 2, 64, 2)
     return Architecture(height, width, channels, N_GRIDS, *counts)
 
 
-def read_arch(header: Header, arch: memoryview, limits: Limits) -> Architecture:
+def read_arch(header: Header, arch: memoryview, limits: Limits, form: int) -> Architecture:
     """The architecture of a file, checked against the limits. Raises FormatError."""
     if "pyramid" not in header.codec_kind.profiles or not 1 <= header.channels <= 4:
         raise FormatError(
@@ -137,7 +142,7 @@ def read_arch(header: Header, arch: memoryview, limits: Limits) -> Architecture:
         raise FormatError(f"ARCH has {reader.left} bytes too many")
     width, height = header.shape
     limits.check("samples", width * height * header.channels)
-    return Architecture(height, width, header.channels, **counts)
+    return Architecture(height, width, header.channels, **counts, form=form)
 
 
 def write_arch(architecture: Architecture) -> bytes:

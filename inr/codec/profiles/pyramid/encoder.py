@@ -20,7 +20,7 @@ from inr.codec.profiles.pyramid.training import Training, WholeTraining
 from inr.codec.rate_target import RateTarget
 from inr.signals import Lattice, Signal
 
-STEPS = {1: 300, 2: 500, 3: 700, 4: 900, 5: 1200, 6: 2500, 7: 5000, 8: 10000, 9: 20000}
+STEPS = {1: 300, 2: 600, 3: 1200, 4: 1800, 5: 2500, 6: 5000, 7: 10000, 8: 20000, 9: 40000}
 """Steps of gradient descent by effort."""
 QUICK_STEPS, SAMPLE_STEPS = 60, 200
 """Steps of effort 1 from a starting point: for the whole picture, and for a sample of a large one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from inr.codec.kind import CODEC_KINDS, Values
 from inr.codec.limits import Limits
 from inr.codec.profile import PROFILES, OnProgress, Payload, Profile, check_symbols
 from inr.codec.profiles.pyramid import stream
-from inr.codec.profiles.pyramid.architecture import Architecture, Array, read_arch, synthesis_of
+from inr.codec.profiles.pyramid.architecture import (
+    FIRST_FORM,
+    SECOND_FORM,
+    Architecture,
+    Array,
+    read_arch,
+    synthesis_of,
+)
 from inr.codec.profiles.pyramid.groups import dequantised, digest, shapes_of
 from inr.codec.rate_target import RateTarget
 from inr.core.errors import UsageError
@@ -24,6 +31,9 @@ from inr.signals.files.bands import Bands
 
 if TYPE_CHECKING:
     from inr.signals import Signal
+
+FORMS = {3: FIRST_FORM, 4: SECOND_FORM}
+"""The form of the streams by the profile's number; only number 4 is written."""
 
 
 @PROFILES.register("pyramid")
@@ -34,7 +44,15 @@ class PyramidProfile(Profile):
     2312.02753). A quality q means a rate weight of 10^(-3 - 3 (q - 50) / 100).
     """
 
-    number: ClassVar[int] = 3
+    number: ClassVar[int] = 4
+
+    @classmethod
+    def reading(cls, number: int) -> Self:
+        profile = super().reading(number)
+        profile._form = FORMS[number]
+        return profile
+
+    _form: int = SECOND_FORM
 
     def reason_against(self, signal: Signal) -> str | None:
         if "pyramid" not in CODEC_KINDS[signal.spec.kind].profiles:
@@ -53,7 +71,7 @@ class PyramidProfile(Profile):
         return encoder.encode(signal, target, effort, seed, self.device, on_progress)
 
     def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
-        architecture = read_arch(header, arch, limits)
+        architecture = read_arch(header, arch, limits, self._form)
         n = sum(math.prod(shape) for shape in shapes_of(architecture).values())
         limits.check("parameters", n)
         return (
@@ -62,17 +80,17 @@ class PyramidProfile(Profile):
         )
 
     def work(self, header: Header, arch: memoryview) -> int:
-        return read_arch(header, arch, Limits()).work
+        return read_arch(header, arch, Limits(), self._form).work
 
     def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
         arch = memoryview(payload.arch)
-        architecture = read_arch(header, arch, limits)
+        architecture = read_arch(header, arch, limits, self._form)
         networks, latents = tensors.decode(self.outline(header, arch, limits), payload.table, payload.data, limits)
         assert isinstance(networks, bytes)
         assert isinstance(latents, bytes)
         groups, integers, grids = stream.decode(architecture, networks, latents)
         found = check_symbols(digest(integers, grids), payload)
-        return DecodedPyramid(header, architecture, dequantised(groups, integers), grids, found)
+        return DecodedPyramid(header, architecture, dequantised(architecture, groups, integers), grids, found)
 
 
 class DecodedPyramid(Decoded):

@@ -17,7 +17,11 @@ from inr.kernels.noisy_round import noisy_round
 
 GAIN = 16.0
 """Latents are trained divided by 16, which makes the steps of Adam 16 times larger."""
-LATENT_RATE, NETWORK_RATE = 1e-2, 2e-2
+LATENT_RATE, NETWORK_RATE = 1e-2, 3e-2
+LATENT_BETAS = 0.8, 0.97
+"""Decay of both moments of the latents' Adam. Runs of a few thousand steps are too short for the usual 0.999."""
+RISE, GUARDED = 1.5, 20
+"""A rise of the loss by this factor takes the networks back to where they were up to so many steps before."""
 LAST = 1e-3
 """The learning rates fall to this part of their first values."""
 WARM_UP = 40, 1 / 6
@@ -88,7 +92,7 @@ class Trainer:
             networks = Networks(architecture, target.cpu(), rate_controller.weight, generator)
         self.networks = networks.to(target.device)
         self.latents = [torch.zeros(shape, device=target.device, requires_grad=True) for shape in architecture.grids]
-        self._latent_optimizer = FusedAdam(self.latents, fused=True)
+        self._latent_optimizer = FusedAdam(self.latents, betas=LATENT_BETAS, fused=True)
         self._network_optimizer = SoapOptimizer(self.networks.parameters())
         self._n_pixels = architecture.height * architecture.width
 
@@ -115,6 +119,7 @@ class Trainer:
         Cool-chic 5.0 (Orange, 2026), except for its last temperature and the warm-up.
         """
         warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
+        guard = Guard(self)
         for step in range(steps):
             progress = step / steps
             at = 1 - first + first * progress
@@ -123,9 +128,12 @@ class Trainer:
             grids = self.noisy_grids(temperature, deviation)
             self._latent_optimizer.zero_grad()
             bpp, mse = self._descend(grids)
-            self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
-            self._latent_optimizer.step()
-            self._step_networks(NETWORK_RATE * factor * min(1.0, self._step / warm_up))
+            if guard.is_worse(bpp, mse):
+                self._network_optimizer = SoapOptimizer(self.networks.parameters())
+            else:
+                self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
+                self._latent_optimizer.step()
+                self._step_networks(NETWORK_RATE * guard.part * factor * min(1.0, self._step / warm_up))
             if progress > SETTLING:
                 self.rate_controller.update(bpp, mse, first / steps)
             if on_step is not None:
@@ -160,3 +168,27 @@ class Trainer:
         mse = error(self.architecture, self.values, grids, self.target)
         torch.autograd.backward(mse + self.rate_controller.weight * bpp)
         return float(bpp.detach()), float(mse.detach())
+
+
+class Guard:
+    """Takes the networks back when their steps have made the loss much worse. part: of their learning rate."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self.part, self._age = trainer, 1.0, 0
+        self._kept: dict[str, Tensor] = {}
+        self._found = math.inf, math.inf
+
+    def is_worse(self, bpp: float, mse: float) -> bool:
+        """Whether the loss is RISE times that of the last kept state; then that state is back, and `part` halved."""
+        weight, (kept_bpp, kept_mse) = self._trainer.rate_controller.weight, self._found
+        is_sound = mse + weight * bpp <= RISE * (kept_mse + weight * kept_bpp)
+        if self._kept and not is_sound:
+            self._trainer.networks.start_from(self._kept)
+            self.part /= 2
+            self._found, self._age = (math.inf, math.inf), 0  # the latents have moved on: the next loss is the measure
+            return True
+        if self._age % GUARDED == 0:
+            self._kept = {name: value.detach().clone() for name, value in self._trainer.values.items()}
+            self._found = bpp, mse
+        self._age += 1
+        return False

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inr.codec.entropy.laplace import SCALES, cumulative
 from inr.codec.profiles.pyramid.architecture import Architecture, Array
-from inr.codec.profiles.pyramid.groups import GROUPS, LARGEST_WEIGHT, Group, base_of, group_of, shapes_of
+from inr.codec.profiles.pyramid.groups import (
+    LARGEST_CONTEXT_WEIGHT,
+    LARGEST_WEIGHT,
+    SCALE_BITS,
+    Group,
+    base_of,
+    group_of,
+    groups_of,
+    is_of_context,
+    shapes_of,
+)
 from inr.codec.profiles.pyramid.network import error, rate
 
-BITS = (range(2, 11), range(2, 13), range(4, 12), range(4, 13), range(4, 15))
-"""Candidate bits for each of GROUPS."""
+FINEST, COARSEST = 13, 2
+"""Bits that the search begins with and ends at."""
 
 
 def quantise(
@@ -23,7 +34,7 @@ def quantise(
     grids: Sequence[Tensor],
     target: Tensor,
     rate_weight: float,
-) -> tuple[list[Group], dict[str, Array]]:
+) -> tuple[dict[str, Group], dict[str, Array]]:
     """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest, one group after the other.
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
@@ -31,28 +42,34 @@ def quantise(
     """
     n_pixels = architecture.height * architecture.width
     held = {name: value.detach() for name, value in values.items()}
-    bits = [max(tried) for tried in BITS]
+    members: dict[str, list[str]] = {group: [] for group in groups_of(architecture)}
+    for name in shapes_of(architecture):
+        members[group_of(architecture, name)].append(name)
+    weights = [held[name].abs().max() for group, names in members.items() if is_of_context(group) for name in names
+               if not name.endswith("bias") and held[name].numel()]  # fmt: skip
+    largest = max(map(float, weights), default=0.0)
+    most_bits = min(FINEST, int(math.log2(LARGEST_CONTEXT_WEIGHT / max(largest, 1e-9)) - 1e-6))
+    bits: dict[str, int] = {}
 
-    def rounded(group: int, b: int) -> dict[str, Tensor]:
-        return {name: _rounded(value, b) if group_of(name) == group else value for name, value in held.items()}
+    def cost(names: Sequence[str], is_context: bool, b: int) -> float:
+        trial = held | {name: _rounded(held[name], b) for name in names}
+        own = rate_weight * _code(architecture, _symbols(trial, names, b), b)[0] / n_pixels
+        with torch.no_grad():
+            if is_context:
+                return own + rate_weight * float(rate(architecture, trial, grids)) / n_pixels
+            return own + float(error(architecture, trial, grids, target))
 
-    for group in range(len(GROUPS)):
-        is_context = group < 2
-
-        def cost(b: int, group: int = group, is_context: bool = is_context) -> float:
-            trial = rounded(group, b)
-            symbols = _symbols(architecture, trial, group, b)
-            own = rate_weight * _bits(symbols)[0] / n_pixels
-            with torch.no_grad():
-                if is_context:
-                    return own + rate_weight * float(rate(architecture, trial, grids)) / n_pixels
-                return own + float(error(architecture, trial, grids, target))
-
-        bits[group] = _least(cost, BITS[group])
-        held = rounded(group, bits[group])
-    groups = [Group(b, _bits(_symbols(architecture, held, group, b))[1]) for group, b in enumerate(bits)]
+    for group, names in members.items():
+        is_context = is_of_context(group)
+        finest = max(most_bits, COARSEST) if is_context and group != "context.bias" else FINEST
+        bits[group] = _least(partial(cost, names, is_context), range(COARSEST, finest + 1))
+        held.update({name: _rounded(held[name], bits[group]) for name in names})
+    groups = {
+        group: _code(architecture, _symbols(held, names, bits[group]), bits[group])[1]
+        for group, names in members.items()
+    }
     integers = {
-        name: np.rint(np.ldexp(held[name].double().cpu().numpy(), bits[group_of(name)])).astype(np.int64)
+        name: np.rint(np.ldexp(held[name].double().cpu().numpy(), bits[group_of(architecture, name)])).astype(np.int64)
         for name in shapes_of(architecture)
     }
     return groups, integers
@@ -77,29 +94,18 @@ def _rounded(value: Tensor, bits: int) -> Tensor:
     return torch.ldexp(torch.round(torch.ldexp(value, torch.tensor(bits))).clamp(-most, most), torch.tensor(-bits))
 
 
-def _symbols(architecture: Architecture, values: Mapping[str, Tensor], group: int, bits: int) -> Array:
+def _symbols(values: Mapping[str, Tensor], names: Sequence[str], bits: int) -> Array:
     parts = [
         np.rint(np.ldexp(values[name].double().cpu().numpy(), bits)).astype(np.int64).reshape(-1) - base_of(name, bits)
-        for name in shapes_of(architecture)
-        if group_of(name) == group
+        for name in names
     ]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
-def _bits(symbols: Array) -> tuple[float, int]:
-    """Bits of symbols at their best scale index, and that index."""
-    magnitude, count = np.unique(np.abs(symbols), return_counts=True)
-    costs = [float((count * _length(magnitude, s)).sum()) for s in range(0, SCALES, 2)]
+def _code(architecture: Architecture, symbols: Array, bits: int) -> tuple[float, Group]:
+    """Bits of symbols at their best scale, and that group."""
+    values, counts = np.unique(symbols, return_counts=True)
+    groups = [Group.of_code(bits, v) for v in range(1 << SCALE_BITS)]
+    costs = [group.model(architecture).bits(values, counts) for group in groups]
     best = int(np.argmin(costs))
-    return costs[best], 2 * best
-
-
-def _length(magnitude: Array, scale: int) -> Array:
-    out = np.empty(len(magnitude))
-    escape = cumulative(0, scale, 65) - cumulative(0, scale, 64)
-    for i, q in enumerate(magnitude):
-        if q <= 63:
-            out[i] = 16 - np.log2(cumulative(0, scale, q + 1) - cumulative(0, scale, q))
-        else:
-            out[i] = 16 - np.log2(escape) + 2 * np.log2(q) - 4
-    return out
+    return costs[best], groups[best]

@@ -7,13 +7,13 @@ inputs, so a sum stays below 2^54.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from inr.codec.entropy.laplace import MU_LIMIT
 from inr.codec.profiles.pyramid.architecture import Architecture, Array
+from inr.codec.profiles.pyramid.groups import ContextIntegers
 from inr.core.jit import compiled
 from inr.kernels.simd import INTEGER_LANES as VECTOR
 from inr.kernels.simd import add_product, load, store, store_rectified
@@ -49,13 +49,14 @@ LANES = 8
 """K is rounded up to a multiple of this, so that rows are whole vectors on every machine."""
 
 
-def context_of(architecture: Architecture, symbols: Mapping[str, Array], weight_bits: int, bias_bits: int) -> Context:
-    """The model for decoded integers, by tensor name."""
+def context_of(architecture: Architecture, integers: ContextIntegers) -> Context:
+    """The model laid out for `predict`."""
+    symbols, weight_bits = integers.tensors, integers.weight_bits
     k = architecture.n_neighbours + architecture.n_mixtures
     room = -(-k // LANES) * LANES
     n = architecture.n_hidden
     weights, biases = np.zeros((n, room, room), np.int32), np.zeros((n, room), np.int64)
-    up = FRACTION + weight_bits - bias_bits
+    up = FRACTION + weight_bits - integers.bias_bits
     for i in range(n):
         weights[i, :k, :k] = symbols[f"context{i}.weight"].T.astype(np.int64) + (
             np.eye(k, dtype=np.int64) << weight_bits

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from inr.codec.container.byte_fields import Reader
-from inr.codec.entropy.laplace import decode_symbol, encode_symbol
+from inr.codec.container.byte_fields import Reader, Writer
+from inr.codec.entropy.bounded_laplace import decode_bounded, encode_bounded
+from inr.codec.entropy.laplace import Integers, decode_symbol, encode_symbol
 from inr.codec.entropy.range_coder import (
     FAILED,
     Buffer,
     State,
     capacity,
+    decode_bits,
+    encode_bits,
     finish_encoder,
     is_finished,
     new_decoder,
@@ -21,59 +24,84 @@ from inr.codec.entropy.range_coder import (
 )
 from inr.codec.entropy.tensors import is_reference
 from inr.codec.profiles.pyramid import python_stream
-from inr.codec.profiles.pyramid.architecture import Architecture, Array
-from inr.codec.profiles.pyramid.groups import GROUPS, LARGEST_LATENT, Group, base_of, checked, group_of, shapes_of
+from inr.codec.profiles.pyramid.architecture import FIRST_FORM, Architecture, Array
+from inr.codec.profiles.pyramid.groups import (
+    GROUPS,
+    LARGEST_LATENT,
+    SCALE_BITS,
+    STEP_BITS,
+    Group,
+    Groups,
+    base_of,
+    checked,
+    context_integers,
+    group_of,
+    groups_of,
+    shapes_of,
+)
 from inr.codec.profiles.pyramid.predictor import REACH, Context, context_of, mixtures, predict
 from inr.core.errors import FormatError
 from inr.core.jit import compiled
 
 MOST_BITS = 16
+UNBOUNDED = -1
+"""Instead of the largest magnitude of a grid, in the first form."""
 HEAD_BYTES = 2 * len(GROUPS)
+"""Of the networks' stream in the first form: bits and scales."""
 
 
 def encode(
-    architecture: Architecture, groups: Sequence[Group], networks: Mapping[str, Array], grids: Sequence[Array]
+    architecture: Architecture, groups: Groups, networks: Mapping[str, Array], grids: Sequence[Array]
 ) -> tuple[bytes, bytes]:
     """Encode the networks' integers, by name, and the grids, finest first: one stream each."""
     if is_reference():
         return python_stream.encode(architecture, groups, networks, grids)
-    state, out = new_encoder(), np.empty(capacity(sum(a.size for a in networks.values())), np.uint8)
+    head = groups_head(architecture, groups)
+    state, out = new_encoder(), np.empty(capacity(sum(a.size for a in networks.values()) + len(groups)), np.uint8)
+    if architecture.form != FIRST_FORM:
+        for group in groups.values():
+            encode_bits(state, out, group.bits, STEP_BITS)
+            encode_bits(state, out, group.scale_code, SCALE_BITS)
     for name in shapes_of(architecture):
-        group = groups[group_of(name)]
-        _write_all(state, out, networks[name].astype(np.int64).reshape(-1) - base_of(name, group.bits), group.scale)
-    head = bytes(number for group in groups for number in (group.bits, group.scale))
+        group = groups[group_of(architecture, name)]
+        group.model(architecture).encode(symbols_of(name, networks[name], group), state, out)
     first = head + out[: finish_encoder(state, out)].tobytes()
-    context = context_of(architecture, networks, groups[0].bits, groups[1].bits)
+    context = context_of(architecture, context_integers(architecture, groups, networks))
     held = [grid.astype(np.int64) for grid in grids]
+    bounds = bounds_of(architecture, grids)
     state, out = new_encoder(), np.empty(capacity(architecture.n_latents), np.uint8)
     for level in reversed(range(architecture.n_grids)):
-        _code_grid(architecture, context, held, level, state, out, is_decoding=False)
-    return first, out[: finish_encoder(state, out)].tobytes()
+        _code_grid(architecture, context, held, level, bounds[level], state, out, is_decoding=False)
+    return first, bounds_head(bounds) + out[: finish_encoder(state, out)].tobytes()
 
 
 def decode(
     architecture: Architecture, networks: bytes, latents: bytes
-) -> tuple[list[Group], dict[str, Array], list[Array]]:
+) -> tuple[dict[str, Group], dict[str, Array], list[Array]]:
     """Decode the groups and the integers of two streams. Raises FormatError if they are damaged or too long."""
-    groups = read_groups(networks)
     if is_reference():
-        return groups, *python_stream.decode(architecture, groups, networks[HEAD_BYTES:], latents)
-    buffer = np.frombuffer(networks, np.uint8, offset=HEAD_BYTES).copy()
+        return python_stream.decode(architecture, networks, latents)
+    groups, start = read_head(architecture, networks)
+    buffer = np.frombuffer(networks, np.uint8, offset=start).copy()
     state = new_decoder(buffer)
+    for name in groups_of(architecture)[len(groups) :]:
+        bits = decode_bits(state, buffer, STEP_BITS)
+        groups[name] = Group.of_code(bits, decode_bits(state, buffer, SCALE_BITS))
     integers: dict[str, Array] = {}
     for name, shape in shapes_of(architecture).items():
-        group = groups[group_of(name)]
-        symbols = np.zeros(math.prod(shape), np.int64)
-        _read_all(state, buffer, symbols, group.scale)
-        integers[name] = checked(symbols + base_of(name, group.bits)).reshape(shape)
+        group = groups[group_of(architecture, name)]
+        symbols = np.zeros(math.prod(shape), np.int32)
+        group.model(architecture).decode(symbols, state, buffer)
+        integers[name] = checked(symbols.astype(np.int64) + base_of(name, group.bits)).reshape(shape)
     if not is_finished(state, buffer):
         raise FormatError("the stream of the networks is damaged")
-    context = context_of(architecture, integers, groups[0].bits, groups[1].bits)
+    context = context_of(architecture, context_integers(architecture, groups, integers))
     grids = [np.zeros(shape, np.int64) for shape in architecture.grids]
-    buffer = np.frombuffer(latents, np.uint8).copy()
+    bounds, start = read_bounds(architecture, latents)
+    buffer = np.frombuffer(latents, np.uint8, offset=start).copy()
     state = new_decoder(buffer)
     for level in reversed(range(architecture.n_grids)):
-        _code_grid(architecture, context, grids, level, state, buffer, is_decoding=True)
+        _code_grid(architecture, context, grids, level, bounds[level], state, buffer, is_decoding=True)
         if state[FAILED]:
             break
     if not is_finished(state, buffer):
@@ -81,10 +109,49 @@ def decode(
     return groups, integers, grids
 
 
-def read_groups(networks: bytes) -> list[Group]:
-    """Read the head of the networks' stream."""
+def groups_head(architecture: Architecture, groups: Groups) -> bytes:
+    """The bytes before the stream of the networks."""
+    if architecture.form != FIRST_FORM:
+        return b""
+    return bytes(number for group in groups.values() for number in (group.bits, group.scale))
+
+
+def read_head(architecture: Architecture, networks: bytes) -> tuple[dict[str, Group], int]:
+    """The groups before the stream of the networks, and where it begins; none in the second form."""
+    if architecture.form != FIRST_FORM:
+        return {}, 0
     reader = Reader(networks, "the networks")
-    return [Group(reader.u8("bits", 0, MOST_BITS), reader.u8("scale")) for _ in GROUPS]
+    return {name: Group(reader.u8("bits", 0, MOST_BITS), reader.u8("scale")) for name in GROUPS}, HEAD_BYTES
+
+
+def bounds_of(architecture: Architecture, grids: Sequence[Array]) -> list[int]:
+    """The largest magnitude of each grid; UNBOUNDED for each in the first form."""
+    if architecture.form == FIRST_FORM:
+        return [UNBOUNDED] * len(grids)
+    return [int(np.abs(grid).max()) for grid in grids]
+
+
+def bounds_head(bounds: Sequence[int]) -> bytes:
+    """The bytes before the stream of the latents."""
+    writer = Writer()
+    for most in bounds:
+        if most != UNBOUNDED:
+            writer.varint(most)
+    return writer.bytes()
+
+
+def read_bounds(architecture: Architecture, latents: bytes) -> tuple[list[int], int]:
+    """What `bounds_head` wrote, and where the stream begins. Raises FormatError."""
+    if architecture.form == FIRST_FORM:
+        return [UNBOUNDED] * architecture.n_grids, 0
+    reader = Reader(latents, "the latents")
+    bounds = [reader.varint("a largest magnitude", 0, LARGEST_LATENT) for _ in range(architecture.n_grids)]
+    return bounds, len(latents) - reader.left
+
+
+def symbols_of(name: str, integers: Array, group: Group) -> Integers:
+    """What is coded of a tensor."""
+    return (integers.astype(np.int64).reshape(-1) - base_of(name, group.bits)).astype(np.int32)
 
 
 def _code_grid(
@@ -92,12 +159,16 @@ def _code_grid(
     context: Context,
     grids: list[Array],
     level: int,
+    most: int,
     state: State,
     buffer: Buffer,
     *,
     is_decoding: bool,
 ) -> None:
+    """most: the grid's largest magnitude. A grid of zeros takes no bits."""
     grid = grids[level]
+    if most == 0:
+        return
     height, width = grid.shape
     near = np.zeros((height + REACH, width + 2 * REACH), np.int64)
     inside = near[REACH:, REACH:-REACH]
@@ -118,6 +189,7 @@ def _code_grid(
         context.offset,
         context.weight_bits,
         places,
+        most,
         state,
         buffer,
         is_decoding,
@@ -128,7 +200,8 @@ def _code_grid(
 @compiled
 def _code(
     near: Array, height: int, width: int, mixed: Array, mixed_width: int, weights: Array, biases: Array, last: Array,
-    skip: Array, offset: Array, weight_bits: int, places: Array, state: State, buffer: Buffer, is_decoding: bool,
+    skip: Array, offset: Array, weight_bits: int, places: Array, most: int, state: State, buffer: Buffer,
+    is_decoding: bool,
 ) -> None:  # fmt: skip
     room = len(last)
     inputs, hidden, outputs = np.zeros(room, np.int32), np.zeros(2 * room, np.int32), np.zeros_like(offset)
@@ -153,22 +226,15 @@ def _code(
                 hidden,
                 outputs,
             )
-            if is_decoding:
+            if most >= 0:
+                if is_decoding:
+                    near[at] = decode_bounded(state, buffer, mean, scale, most)
+                else:
+                    encode_bounded(state, buffer, mean, scale, near[at], most)
+            elif is_decoding:
                 q = decode_symbol(state, buffer, mean, scale)
                 near[at] = min(max(q, -LARGEST_LATENT), LARGEST_LATENT)
             else:
                 encode_symbol(state, buffer, mean, scale, near[at])
         if state[FAILED] != 0:
             return
-
-
-@compiled
-def _write_all(state: State, out: Buffer, symbols: Array, scale: int) -> None:
-    for q in symbols:
-        encode_symbol(state, out, 0, scale, q)
-
-
-@compiled
-def _read_all(state: State, data: Buffer, symbols: Array, scale: int) -> None:
-    for i in range(len(symbols)):
-        symbols[i] = decode_symbol(state, data, 0, scale)

@@ -85,7 +85,8 @@ class TiledTraining(Training):
         grids = [grid.round() for grid in self._grids]
         payload = packed(self._architecture, groups, integers, grids)
         shown = Pyramid(
-            [grid.numpy() for grid in grids], *synthesis_of(self._architecture, dequantised(groups, integers))
+            [grid.numpy() for grid in grids],
+            *synthesis_of(self._architecture, dequantised(self._architecture, groups, integers)),
         )
         total = 0.0
         for first, rows in shown.strips():

@@ -13,7 +13,7 @@ from inr.codec.entropy import tensors
 from inr.codec.profile import Payload
 from inr.codec.profiles.pyramid import stream
 from inr.codec.profiles.pyramid.architecture import Architecture, Array, write_arch
-from inr.codec.profiles.pyramid.groups import Group, dequantised, digest
+from inr.codec.profiles.pyramid.groups import Groups, dequantised, digest
 from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
 from inr.codec.profiles.pyramid.network import error
 from inr.codec.profiles.pyramid.network_quantiser import quantise
@@ -59,13 +59,16 @@ class WholeTraining(Training):
         groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.rate_controller.weight)
         payload = packed(architecture, groups, integers, grids)
         device = trainer.target.device
-        values = {name: torch.from_numpy(value).to(device) for name, value in dequantised(groups, integers).items()}
+        values = {
+            name: torch.from_numpy(value).to(device)
+            for name, value in dequantised(architecture, groups, integers).items()
+        }
         with torch.no_grad():
             return payload, float(error(architecture, values, grids, trainer.target))
 
 
 def packed(
-    architecture: Architecture, groups: Sequence[Group], integers: Mapping[str, Array], grids: Sequence[Tensor]
+    architecture: Architecture, groups: Groups, integers: Mapping[str, Array], grids: Sequence[Tensor]
 ) -> Payload:
     """The payload of quantised networks and rounded grids."""
     latents = [grid.cpu().numpy().astype(np.int32) for grid in grids]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Generator
 
+from inr.codec.profiles.pyramid import latent_trainer
 from inr.codec.profiles.pyramid.architecture import architecture_of
 from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
 from inr.codec.profiles.pyramid.network import error, rate
@@ -16,6 +18,24 @@ def test_training_finds_a_better_picture_than_a_flat_one(trained: Trainer) -> No
         mse = float(error(trained.architecture, trained.values, trained.grids(), trained.target))
     flat = float(trained.target.var(dim=(1, 2), unbiased=False).mean())
     assert mse < 0.05 * flat
+
+
+def test_networks_that_make_the_loss_much_worse_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a learning rate a thousand times too large."""
+    monkeypatch.setattr(latent_trainer, "NETWORK_RATE", 30.0)
+    architecture = architecture_of(3, 40, 56, effort=1, expected_bytes=500)
+    target = tensor(picture())
+
+    def error_after(steps: int) -> float:
+        trainer = Trainer(architecture, target, RateController(1e-3), Generator().manual_seed(0))
+        trainer.soft(steps)
+        with torch.no_grad():
+            return float(error(architecture, trainer.values, trainer.grids(), target))
+
+    flat = float(target.var(dim=(1, 2), unbiased=False).mean())
+    assert error_after(150) < 0.5 * flat
+    monkeypatch.setattr(latent_trainer, "RISE", 1e30)
+    assert not error_after(150) < 5 * flat
 
 
 def test_all_trained_tensors_are_on_the_device_of_the_target() -> None:

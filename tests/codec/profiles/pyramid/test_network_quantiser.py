@@ -19,7 +19,7 @@ def test_the_model_of_the_rate_is_what_the_stream_takes(trained: Trainer) -> Non
     groups, integers = quantise(architecture, trained.values, grids, trained.target, 1e-3)
     latents = [grid.numpy().astype(np.int64) for grid in grids]
     _, body = stream.encode(architecture, groups, integers, latents)
-    values = {name: torch.from_numpy(value) for name, value in dequantised(groups, integers).items()}
+    values = {name: torch.from_numpy(value) for name, value in dequantised(architecture, groups, integers).items()}
     with torch.no_grad():
         bits = float(rate(architecture, values, grids))
     assert 8 * len(body) == pytest.approx(bits, rel=0.03, abs=64)
@@ -28,7 +28,7 @@ def test_the_model_of_the_rate_is_what_the_stream_takes(trained: Trainer) -> Non
 def test_quantised_networks_are_nearly_as_good(trained: Trainer) -> None:
     architecture, grids = trained.architecture, trained.grids()
     groups, integers = quantise(architecture, trained.values, grids, trained.target, 1e-3)
-    values = {name: torch.from_numpy(value) for name, value in dequantised(groups, integers).items()}
+    values = {name: torch.from_numpy(value) for name, value in dequantised(architecture, groups, integers).items()}
 
     def loss(of: dict[str, Tensor]) -> float:
         with torch.no_grad():
