@@ -112,7 +112,7 @@ def compress(
         quality: 0 to 100, on a scale that each profile defines.
         lambda_: the weight of the rate against the error, see `RateTarget`. At most one of these five is given;
             without one the quality is 50.
-        effort: 1 (fast) to 9 (small).
+        effort: 1 (preview) to 9 (smallest file, slowest).
         profile: "pyramid", "grids" or "weights"; by default the one that suits the kind of signal.
         field: family, for the profiles that code a field ("siren"), or a document of its settings, as for `inr.fit`
             ({"type": "siren", "width": 64}); without `type`, settings of the profile's own family.

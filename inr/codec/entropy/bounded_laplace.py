@@ -8,7 +8,7 @@ may hold its integers in float64.
 
 from __future__ import annotations
 
-from inr.codec.entropy.laplace import EXPONENTIALS, INVERSES
+from inr.codec.entropy.laplace import tail_beyond
 from inr.codec.entropy.range_coder import CODE, FAILED, RANGE, Buffer, State, encode_interval, take_interval
 from inr.core.jit import compiled_inline
 
@@ -19,9 +19,6 @@ MANY = 32
 """The M from which there are many."""
 MOST = 1 << 14
 """Largest M."""
-
-_N_STEPS = len(EXPONENTIALS) - 1
-_FRACTION_BITS = 20
 
 
 @compiled_inline
@@ -37,14 +34,7 @@ def cumulative(mu: int, s: int, q: int, most: int) -> int:
     least = LEAST_BITS if most < MANY else MANY_LEAST_BITS
     free = (1 << SHARE_BITS) - ((2 * most + 1) << least)
     distance = 256 * q - 128 - mu
-    at = abs(distance) * INVERSES[s]
-    step = at >> _FRACTION_BITS
-    tail = 0
-    if step < _N_STEPS:
-        left = EXPONENTIALS[step]
-        fraction = at & ((1 << _FRACTION_BITS) - 1)
-        tail = left - (((left - EXPONENTIALS[step + 1]) * fraction) >> _FRACTION_BITS)
-    share = (free * (tail >> 2)) >> 29
+    share = (free * (tail_beyond(abs(distance), s) >> 2)) >> 29
     return (share if distance < 0 else free - share) + ((q + most) << least)
 
 

@@ -87,6 +87,18 @@ INVERSES = _inverses()
 
 
 @compiled_inline
+def tail_beyond(distance: int, s: int) -> int:
+    """2^30 exp(-distance / b), distance >= 0 in units of 1/256."""
+    at = distance * INVERSES[s]
+    step = at >> _FRACTION_BITS
+    if step >= _N_STEPS:
+        return 0
+    left, right = EXPONENTIALS[step], EXPONENTIALS[step + 1]
+    tail: int = left - (((left - right) * (at & ((1 << _FRACTION_BITS) - 1))) >> _FRACTION_BITS)
+    return tail
+
+
+@compiled_inline
 def cumulative(mu: int, s: int, q: int) -> int:
     """The start of the share of symbol q, for q in -64..63; q = 64 is the escape, q = 65 the end (2^16).
 
@@ -97,14 +109,7 @@ def cumulative(mu: int, s: int, q: int) -> int:
     if q > HIGHEST + 1:
         return 1 << TOTAL_BITS
     distance = 256 * q - 128 - mu
-    at = abs(distance) * INVERSES[s]
-    step = at >> _FRACTION_BITS
-    tail = 0
-    if step < _N_STEPS:
-        left = EXPONENTIALS[step]
-        fraction = at & ((1 << _FRACTION_BITS) - 1)
-        tail = left - (((left - EXPONENTIALS[step + 1]) * fraction) >> _FRACTION_BITS)
-    share = (_FREE * tail) >> (_E_BITS + 1)
+    share = (_FREE * tail_beyond(abs(distance), s)) >> (_E_BITS + 1)
     return (share if distance < 0 else _FREE - share) + q - LOWEST
 
 

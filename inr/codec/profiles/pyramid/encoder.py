@@ -29,7 +29,7 @@ SURPLUS = 0.01
 """How far beyond the target a run aims: this share of the bytes, or of 6 dB."""
 CORRECTIONS = 5
 """At most this many corrections follow a run."""
-WEIGHT_BYTES = 0.6
+WEIGHT_BYTES = 0.7
 """Approximate bytes of a network weight."""
 TOLERANCE = 0.06
 """How much better than its target a run may end without a correction."""

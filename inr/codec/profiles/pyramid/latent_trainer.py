@@ -20,6 +20,8 @@ GAIN = 16.0
 LATENT_RATE, NETWORK_RATE = 1e-2, 3e-2
 LATENT_BETAS = 0.8, 0.97
 """Decay of both moments of the latents' Adam. Runs of a few thousand steps are too short for the usual 0.999."""
+LONG, LAST_BETA = 4000, 0.999
+"""In runs of so many steps or more the second decay rises to this one."""
 RISE, GUARDED = 1.5, 20
 """A rise of the loss by this factor takes the networks back to where they were up to so many steps before."""
 LAST = 1e-3
@@ -132,6 +134,7 @@ class Trainer:
                 self._network_optimizer = SoapOptimizer(self.networks.parameters())
             else:
                 self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
+                self._latent_optimizer.param_groups[0]["betas"] = latent_betas(progress, steps)
                 self._latent_optimizer.step()
                 self._step_networks(NETWORK_RATE * guard.part * factor * min(1.0, self._step / warm_up))
             if progress > SETTLING:
@@ -168,6 +171,14 @@ class Trainer:
         mse = error(self.architecture, self.values, grids, self.target)
         torch.autograd.backward(mse + self.rate_controller.weight * bpp)
         return float(bpp.detach()), float(mse.detach())
+
+
+def latent_betas(progress: float, steps: int) -> tuple[float, float]:
+    """The decays of the latents' Adam at a part of a run: 1 - beta2 falls as a power of progress in long runs."""
+    beta1, beta2 = LATENT_BETAS
+    if steps < LONG:
+        return beta1, beta2
+    return beta1, 1 - (1 - beta2) * ((1 - LAST_BETA) / (1 - beta2)) ** progress
 
 
 class Guard:

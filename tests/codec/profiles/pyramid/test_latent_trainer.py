@@ -8,7 +8,7 @@ from torch import Generator
 
 from inr.codec.profiles.pyramid import latent_trainer
 from inr.codec.profiles.pyramid.architecture import architecture_of
-from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
+from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer, latent_betas
 from inr.codec.profiles.pyramid.network import error, rate
 from tests.codec.profiles.pyramid.pictures import picture, tensor
 
@@ -36,6 +36,11 @@ def test_networks_that_make_the_loss_much_worse_are_taken_back(monkeypatch: pyte
     assert error_after(150) < 0.5 * flat
     monkeypatch.setattr(latent_trainer, "RISE", 1e30)
     assert not error_after(150) < 5 * flat
+
+
+def test_long_runs_end_with_a_longer_memory() -> None:
+    assert latent_betas(0.0, 1000) == latent_betas(1.0, 1000) == latent_betas(0.0, 10000) == (0.8, pytest.approx(0.97))
+    assert latent_betas(1.0, 10000) == (0.8, pytest.approx(0.999))
 
 
 def test_all_trained_tensors_are_on_the_device_of_the_target() -> None:
