@@ -1,4 +1,4 @@
-"""Pictures whose networks and latents are at the limits of the format: `python -m tests.web.extreme_pictures FOLDER`.
+"""Pictures of profile 3 at the limits of the format: `python -m tests.web.extreme_pictures FOLDER`.
 
 They show nothing. Their symbols decode to the stated digest only if every sum in the context model is exact.
 """
@@ -16,8 +16,16 @@ from inr.codec.container.byte_fields import Writer
 from inr.codec.container.file import Container
 from inr.codec.entropy import tensors
 from inr.codec.profiles.pyramid import stream
-from inr.codec.profiles.pyramid.architecture import BOUNDS, Architecture, write_arch
-from inr.codec.profiles.pyramid.groups import LARGEST_LATENT, LARGEST_WEIGHT, Group, digest, shapes_of
+from inr.codec.profiles.pyramid.architecture import BOUNDS, FIRST_FORM, Architecture, write_arch
+from inr.codec.profiles.pyramid.groups import (
+    GROUPS,
+    LARGEST_LATENT,
+    LARGEST_WEIGHT,
+    Group,
+    Groups,
+    digest,
+    shapes_of,
+)
 
 Array = np.ndarray[Any, np.dtype[np.int64]]
 WIDE = Group(16, 255)
@@ -35,13 +43,12 @@ def extreme_pictures(seed: int, n: int) -> Iterator[tuple[bytes, int]]:
             counts = (*random.integers(1, 17, 2).tolist(), counts[2])
         height, width = random.integers(1, 24, 2).tolist()
         architecture = Architecture(
-            height, width, 1, int(random.integers(2, 5)), *counts, n_features=1, n_convolutions=0
+            height, width, 1, int(random.integers(2, 5)), *counts, n_features=1, n_convolutions=0, form=FIRST_FORM
         )
         bits = int(random.integers(0, 5 if is_cancelling else 17))
         # Biases of cancelling networks are in the unit of the sums, so that all bits of a sum count.
-        groups = [Group(bits, 255), Group(12 + bits if is_cancelling else int(random.integers(0, 17)), 255)] + [
-            WIDE
-        ] * 3
+        of_context = Group(bits, 255), Group(12 + bits if is_cancelling else int(random.integers(0, 17)), 255)
+        groups = dict(zip(GROUPS, (*of_context, WIDE, WIDE, WIDE), strict=True))
         shapes = shapes_of(architecture).items()
         networks = {
             name: _cancelling(random, name, shape, 1 << bits) if is_cancelling else _saturated(random, shape)
@@ -87,7 +94,7 @@ def _latents(random: np.random.Generator, shape: tuple[int, int], size: int) -> 
     return np.asarray(np.where(random.random(shape) < 0.5, np.sign(found) * size, found), np.int64)
 
 
-def _file(architecture: Architecture, groups: list[Group], networks: dict[str, Array], grids: list[Array]) -> bytes:
+def _file(architecture: Architecture, groups: Groups, networks: dict[str, Array], grids: list[Array]) -> bytes:
     first, second = stream.encode(architecture, groups, networks, grids)
     table, data = tensors.encode([first, second])
     header = Writer().u8(0).varint(architecture.width).varint(architecture.height).u8(1).bytes()

@@ -6,7 +6,7 @@ import { EXPANSION, Limits } from "./limits.js";
 import { planPyramid } from "./pyramid/profile.js";
 
 /** @type {Record<number, string>} */
-const PROFILES = { 1: "weights", 2: "grids", 3: "pyramid" };
+const PROFILES = { 1: "weights", 2: "grids", 3: "pyramid", 4: "pyramid" };
 /** Milliseconds after which a page gets a turn. */
 const TURN = 12;
 

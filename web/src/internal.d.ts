@@ -41,12 +41,21 @@ export interface Tensor {
 export interface NetworkTensor {
   name: string;
   size: number;
-  group: number;
+  group: string;
+}
+
+export interface ContextIntegers {
+  tensors: Map<string, Int32Array>;
+  /** Weights are in units of 2^-weightBits, biases in units of 2^-biasBits. */
+  weightBits: number;
+  biasBits: number;
 }
 
 export interface Networks {
-  bits: number[];
+  /** Of the steps of tensors, by name. */
+  bits: Map<string, number>;
   integers: Map<string, Int32Array>;
+  context: ContextIntegers;
 }
 
 /** What a page tells of its file. */

@@ -10,6 +10,7 @@ const LOWEST = -64;
 const HIGHEST = 63;
 const FREE = 65407;
 const STEPS = 1536;
+const ONE_24 = 2 ** 24;
 
 /** E[k] = round(2^30 exp(-k / 64)), by the series of exp(-1/64) and products, with 192 more bits. */
 export const EXPONENTIALS = exponentials();
@@ -49,16 +50,29 @@ export function cumulative(mu, s, q) {
   if (q <= LOWEST) return 0;
   if (q > HIGHEST + 1) return 65536;
   const distance = 256 * q - 128 - mu;
-  const at = Math.abs(distance) * INVERSES[s];
-  const step = Math.floor(at / 1048576);
-  let share = 0;
-  if (step < STEPS) {
-    const left = EXPONENTIALS[step];
-    const fraction = at - step * 1048576;
-    share = left - Math.floor(((left - EXPONENTIALS[step + 1]) * fraction) / 1048576);
-    share = Math.floor((FREE * share) / 2147483648);
-  }
+  const share = Math.floor((FREE * tail(Math.abs(distance) * INVERSES[s])) / 2147483648);
   return (distance < 0 ? share : FREE - share) + q - LOWEST;
+}
+
+/** The start of the share of symbol q, out of 2^24, of -most ... most; q = most + 1 is the end.
+ * @param {number} mu Mean, in 1/256. @param {number} s Scale index. @param {number} q @param {number} most */
+export function boundedCumulative(mu, s, q, most) {
+  if (q <= -most) return 0;
+  if (q > most) return ONE_24;
+  const least = most < 32 ? 256 : 16;
+  const free = ONE_24 - least * (2 * most + 1);
+  const distance = 256 * q - 128 - mu;
+  const share = Math.floor((free * Math.floor(tail(Math.abs(distance) * INVERSES[s]) / 4)) / 536870912);
+  return (distance < 0 ? share : free - share) + least * (q + most);
+}
+
+/** 2^30 exp(-at / 2^26).
+ * @param {number} at */
+function tail(at) {
+  const step = Math.floor(at / 1048576);
+  if (step >= STEPS) return 0;
+  const left = EXPONENTIALS[step];
+  return left - Math.floor(((left - EXPONENTIALS[step + 1]) * (at - step * 1048576)) / 1048576);
 }
 
 export class RangeDecoder {
@@ -71,11 +85,11 @@ export class RangeDecoder {
     for (let i = 0; i < 6; i++) this.state[0] = this.state[0] * 256 + (i < data.length ? data[i] : 0);
   }
 
-  /** Move past the event [start, start + count), which holds.
-   * @param {number} start @param {number} count */
-  take(start, count) {
+  /** Move past the event [start, start + count) out of `total`, which holds.
+   * @param {number} start @param {number} count @param {number} total */
+  take(start, count, total = 65536) {
     const { state, data } = this;
-    const part = Math.floor(state[1] / 65536);
+    const part = Math.floor(state[1] / total);
     let code = state[0] - part * start;
     let range = part * count;
     if (!(code >= 0 && code < range)) throw damaged();
@@ -167,6 +181,43 @@ export class RangeDecoder {
     this.take(start, end - start);
     if (low <= HIGHEST) return low;
     return this.bits(1) ? LOWEST - 1 - this.golomb(4) : HIGHEST + 1 + this.golomb(4);
+  }
+
+  /** A symbol of -most ... most.
+   * @param {number} mu @param {number} s @param {number} most */
+  bounded(mu, s, most) {
+    const part = Math.floor(this.state[1] / ONE_24);
+    const code = this.state[0];
+    let low = Math.min(Math.max((mu + 128) >> 8, -most), most);
+    let high = low + 1;
+    let start = boundedCumulative(mu, s, low, most);
+    let end = boundedCumulative(mu, s, high, most);
+    for (let step = 1; code < part * start; step *= 2) {
+      high = low;
+      end = start;
+      low = Math.max(low - step, -most);
+      start = boundedCumulative(mu, s, low, most);
+    }
+    for (let step = 1; code >= part * end; step *= 2) {
+      if (high > most) throw damaged();
+      low = high;
+      start = end;
+      high = Math.min(high + step, most + 1);
+      end = boundedCumulative(mu, s, high, most);
+    }
+    while (high - low > 1) {
+      const between = (low + high) >> 1;
+      const edge = boundedCumulative(mu, s, between, most);
+      if (code < part * edge) {
+        high = between;
+        end = edge;
+      } else {
+        low = between;
+        start = edge;
+      }
+    }
+    this.take(start, end - start, ONE_24);
+    return low;
   }
 
   /** Refuse a stream that is longer or shorter than its events. */

@@ -24,8 +24,8 @@ function neighbours() {
 
 export class Architecture {
   /** @param {import("../internal.js").Header} header @param {Uint8Array} arch
-   * @param {import("../limits.js").Limits} limits */
-  constructor(header, arch, limits) {
+   * @param {import("../limits.js").Limits} limits @param {boolean} isFirstForm Of profile 3; else of profile 4. */
+  constructor(header, arch, limits, isFirstForm) {
     if (header.kind !== "image") throw new FormatError("profile pyramid codes pictures only");
     const reader = new Reader(arch, "the architecture");
     this.width = header.shape[0];
@@ -38,6 +38,7 @@ export class Architecture {
     this.nFeatures = reader.u8(1, 128);
     this.nConvolutions = reader.u8(0, 4);
     reader.end();
+    this.isFirstForm = isFirstForm;
     this.nInputs = this.nNeighbours + this.nMixtures;
     this.offsets = OFFSETS.slice(0, this.nNeighbours);
     /** Height and width of each grid, the finest first. */
@@ -55,22 +56,22 @@ export class Architecture {
     const { nInputs: k, channels: c, nGrids, nHidden, nFeatures, nConvolutions } = this;
     /** @type {import("../internal.js").NetworkTensor[]} */
     const found = [];
-    /** @param {string} name @param {number} size @param {number} group */
-    const add = (name, size, group) => found.push({ name, size, group });
-    for (let l = 0; l < nGrids; l++) add(`mix${l}`, this.nMixtures * (nGrids - l), 0);
+    /** @param {string} name @param {number} size */
+    const add = (name, size) => found.push({ name, size, group: groupOf(name, this.isFirstForm) });
+    for (let l = 0; l < nGrids; l++) add(`mix${l}`, this.nMixtures * (nGrids - l));
     for (let i = 0; i <= nHidden; i++) {
       const rows = i < nHidden ? k : 2;
-      add(`context${i}.weight`, rows * k, 0);
-      add(`context${i}.bias`, rows, 1);
+      add(`context${i}.weight`, rows * k);
+      add(`context${i}.bias`, rows);
     }
-    add("context.skip", 2 * k, 0);
-    for (let l = 0; l < nGrids - 1; l++) add(`kernel${l}`, 4, 2);
+    add("context.skip", 2 * k);
+    for (let l = 0; l < nGrids - 1; l++) add(`kernel${l}`, 4);
     for (let i = 0; i < nConvolutions + 2; i++) {
       const rows = i ? c : nFeatures;
-      add(`synthesis${i}.weight`, rows * (i > 1 ? 9 * c : i ? nFeatures : nGrids), 3);
-      add(`synthesis${i}.bias`, rows, 4);
+      add(`synthesis${i}.weight`, rows * (i > 1 ? 9 * c : i ? nFeatures : nGrids));
+      add(`synthesis${i}.bias`, rows);
     }
-    add("synthesis.skip", c * nGrids, 3);
+    add("synthesis.skip", c * nGrids);
     return found;
   }
 
@@ -81,6 +82,17 @@ export class Architecture {
     const perLatent = sum(/^context/) + this.nGrids * this.nMixtures;
     return this.nLatents * perLatent + this.height * this.width * (sum(/^synthesis/) + 11 * this.nGrids);
   }
+}
+
+/** The group of a tensor, whose members share a step and a scale.
+ * @param {string} name @param {boolean} isFirstForm */
+function groupOf(name, isFirstForm) {
+  if (name.startsWith("kernel")) return "kernel";
+  const network = name.startsWith("synthesis") ? "synthesis" : "context";
+  if (name.endsWith("bias")) return `${network}.bias`;
+  if (isFirstForm) return `${network}.weight`;
+  if (name.startsWith("mix")) return "mix";
+  return /^synthesis[2-9]/.test(name) ? "convolution" : name;
 }
 
 /** What is added to the symbols of a tensor.

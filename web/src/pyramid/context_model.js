@@ -11,13 +11,13 @@ const TOGETHER = 4;
 
 export class ContextModel {
   /** @param {import("./architecture.js").Architecture} architecture @param {import("../internal.js").Networks} networks */
-  constructor(architecture, { bits, integers }) {
+  constructor(architecture, { context: { tensors, weightBits, biasBits } }) {
     const k = architecture.nInputs;
     this.nInputs = k;
-    this.unit = 2 ** bits[0];
-    const up = 2 ** (12 + bits[0] - bits[1]);
+    this.unit = 2 ** weightBits;
+    const up = 2 ** (12 + weightBits - biasBits);
     /** @param {string} name */
-    const of = (name) => /** @type {Int32Array} */ (integers.get(name));
+    const of = (name) => /** @type {Int32Array} */ (tensors.get(name));
     /** @param {string} name @param {number} rows */
     const bias = (name, rows) => {
       const values = new Float64Array(rows);

@@ -1,5 +1,6 @@
 /** The grids of a pyramid, decoded from the coarsest to the finest, each number after those above and left of it. */
 import { RangeDecoder } from "../range_decoder.js";
+import { Reader } from "../reader.js";
 import { clipped, ContextModel } from "./context_model.js";
 
 const LARGEST_LATENT = 2 ** 14;
@@ -13,19 +14,26 @@ const REACH = 4;
  * @param {Uint8Array} data
  * @returns {Generator<void, Int16Array[], void>} */
 export function* readLatents(architecture, networks, data) {
-  const stream = new RangeDecoder(data);
+  const reader = new Reader(data, "the latents");
+  /** The largest magnitude of each grid; none in the first form. */
+  const bounds = architecture.grids.map(() => (architecture.isFirstForm ? null : reader.varint(0, LARGEST_LATENT)));
+  const stream = new RangeDecoder(reader.rest());
   const model = new ContextModel(architecture, networks);
   /** @type {Int16Array[]} */
   const grids = architecture.grids.map(() => new Int16Array(0));
   for (let level = architecture.nGrids - 1; level >= 0; level--) {
     const [height, width] = architecture.grids[level];
+    if (bounds[level] === 0) {
+      grids[level] = new Int16Array(height * width);
+      continue;
+    }
     const mixtures = new Mixtures(architecture, networks, grids, level);
     const stride = width + 2 * REACH;
     const near = new Int16Array((height + REACH) * stride);
     const places = Int32Array.from(architecture.offsets, ([dy, dx]) => dy * stride + dx);
     for (let y = 0; y < height; y++) {
       if (!(y & 1)) mixtures.compute(y >> 1);
-      readRow(stream, model, near, (y + REACH) * stride + REACH, width, places, mixtures.row);
+      readRow(stream, model, near, (y + REACH) * stride + REACH, width, places, mixtures.row, bounds[level]);
       yield;
     }
     const grid = new Int16Array(height * width);
@@ -40,8 +48,8 @@ export function* readLatents(architecture, networks, data) {
 }
 
 /** @param {RangeDecoder} stream @param {ContextModel} model @param {Int16Array} near @param {number} start
- * @param {number} width @param {Int32Array} places @param {Float64Array} mixed */
-function readRow(stream, model, near, start, width, places, mixed) {
+ * @param {number} width @param {Int32Array} places @param {Float64Array} mixed @param {number | null} most */
+function readRow(stream, model, near, start, width, places, mixed, most) {
   const { inputs, nInputs } = model;
   const nNear = places.length;
   const nMixed = nInputs - nNear;
@@ -65,7 +73,10 @@ function readRow(stream, model, near, start, width, places, mixed) {
     }
     if (isNew) model.predict();
     isNew = false;
-    near[at] = clipped(stream.symbol(model.mean, model.scale), LARGEST_LATENT);
+    near[at] =
+      most === null
+        ? clipped(stream.symbol(model.mean, model.scale), LARGEST_LATENT)
+        : stream.bounded(model.mean, model.scale, most);
   }
 }
 
@@ -73,10 +84,10 @@ function readRow(stream, model, near, start, width, places, mixed) {
 class Mixtures {
   /** @param {import("./architecture.js").Architecture} architecture @param {import("../internal.js").Networks} networks
    * @param {Int16Array[]} grids @param {number} level */
-  constructor(architecture, { bits, integers }, grids, level) {
-    this.mix = /** @type {Int32Array} */ (integers.get(`mix${level}`));
+  constructor(architecture, { context }, grids, level) {
+    this.mix = /** @type {Int32Array} */ (context.tensors.get(`mix${level}`));
     this.n = architecture.nMixtures;
-    this.scale = ONE / 2 ** bits[0];
+    this.scale = ONE / 2 ** context.weightBits;
     this.coarser = grids.slice(level + 1);
     this.widths = architecture.grids.slice(level + 1).map(([, width]) => width);
     this.width = Math.ceil(architecture.grids[level][1] / 2);

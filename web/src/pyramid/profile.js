@@ -1,4 +1,4 @@
-/** Profile 3: a picture as grids of integers that predict each other, and a small network that shows them. */
+/** Profiles 3 and 4: a picture as grids of integers that predict each other, and a small network that shows them. */
 import { hex, Sha256 } from "../checksums.js";
 import { FormatError } from "../errors.js";
 import { readTensors } from "../tensors.js";
@@ -7,6 +7,8 @@ import { readLatents } from "./latents.js";
 import { readNetworks } from "./networks.js";
 import { showPicture } from "./synthesis.js";
 
+/** The profile's number in files of the first form. */
+const FIRST_FORM = 3;
 /** Numbers whose bytes are hashed at once. */
 const PART = 2 ** 16;
 
@@ -15,7 +17,7 @@ const PART = 2 ** 16;
  * @param {import("../limits.js").Limits} limits
  * @returns {() => Generator<void, import("../types.js").DecodedPicture, void>} */
 export function planPyramid(header, container, limits) {
-  const architecture = new Architecture(header, container.arch, limits);
+  const architecture = new Architecture(header, container.arch, limits, container.profile === FIRST_FORM);
   const size = architecture.tensors.reduce((sum, tensor) => sum + tensor.size, 0);
   const specs = [
     { size, isOwn: true },

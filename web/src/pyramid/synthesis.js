@@ -49,8 +49,9 @@ export function* showPicture(architecture, networks, grids, show) {
 function valuesOf(architecture, { bits, integers }) {
   /** @type {Map<string, Float64Array>} */
   const values = new Map();
-  for (const { name, group } of architecture.tensors) {
-    values.set(name, Float64Array.from(integers.get(name) ?? [], (n) => Math.fround(n / 2 ** bits[group])));
+  for (const { name } of architecture.tensors) {
+    const unit = 2 ** (bits.get(name) ?? 0);
+    values.set(name, Float64Array.from(integers.get(name) ?? [], (n) => Math.fround(n / unit)));
   }
   /** @param {string} name */
   const get = (name) => /** @type {Float64Array} */ (values.get(name));
