@@ -1,29 +1,30 @@
-"""Oriented point clouds: points on a surface with outward normals, to be fitted as a signed distance function.
+"""Point clouds: points on a surface, to be fitted as a signed distance function.
 
 A closed cloud is fitted as the solid that it bounds, by distances, as meshes are. An open one has no inside: it is
-fitted by the Eikonal loss, which needs no distances.
+fitted by the Eikonal loss, which needs no distances. Outward normals that are missing are estimated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from inr.core.domain import Frame, Spec
-from inr.core.errors import InrError, UnreadableError, UsageError
+from inr.core.errors import EmptyError, InrError, UnreadableError, UsageError
 from inr.signals._distance import DistanceSignal, PointPool, check_span, cube_frame, evaluate_points
 from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
 from inr.signals.files import ply as _ply
-from inr.signals.files.point_table import read_table
+from inr.signals.files.point_table import Table, read_table
 from inr.signals.files.reading import check_options, decoding, read_bytes
 from inr.signals.files.sniffing import POINT_SUFFIXES
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
-from inr.signals.solids.clouds import Cloud, cloud_of
+from inr.signals.solids.clouds import Cloud, cloud_of, has_normals, points_of
 from inr.signals.solids.faces import Floats
+from inr.signals.solids.scans import Outliers, estimated, is_planar
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _TEST_POINTS = 2**15
@@ -34,7 +35,7 @@ _GAP = 0.045  # between the points and the walls of their cube, in its lengths
 
 @SIGNALS.register("points")
 class Points(DistanceSignal):
-    """Points with normals: PLY without faces, text lines "x y z nx ny nz" of any dialect, or .npy of shape [N, 6].
+    """Points: PLY without faces, text lines "x y z nx ny nz" or "x y z" of any dialect, or .npy of shape [N, 6 or 3].
 
     Columns are recognised by their names if the file has them, else normals by their length. The domain is a cube
     around the points, as for shapes. A .npy is an array unless the kind is given.
@@ -44,6 +45,12 @@ class Points(DistanceSignal):
     closed cloud too (default `auto`). `orient=keep` leaves normals that point inwards as they are, so that the inside
     is around the points, and trains by the Eikonal loss (default `auto`: those of a closed cloud are turned over, with
     a note). `points`: training samples of a closed cloud, default 2^20.
+
+    Points without normals must be those of a closed surface; see `estimated` for how normals are found, and a note
+    says how sure they are. `normals`: given (those of the file, an error if it has none), estimate (even if it has
+    some); default `auto`: as given, else estimated. Options of the estimate: `outliers=auto|keep|remove`, `noise`, the
+    standard deviation of the points in mesh units or with % of the bounding box's diagonal, and `viewpoint=x,y,z`,
+    where the scanner stood.
     """
 
     kind: ClassVar[str] = "points"
@@ -89,8 +96,11 @@ class Points(DistanceSignal):
 
     @classmethod
     def default_field_for(cls, source: Source, options: Mapping[str, str]) -> str:
+        if options.get("method") == "eikonal":
+            return cls.default_field
         try:
-            is_solid = options.get("method") != "eikonal" and _read(source, options).is_solid
+            table = _table(source)
+            is_solid = _is_estimated(table, source, options) or _given(table, source, options).is_solid
         except InrError:  # raised again when the signal is loaded
             return cls.default_field
         return ClosedCloud.default_field if is_solid else cls.default_field
@@ -188,12 +198,110 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
     return CloudSolid(*merged(_in_box(frame, points), normals))
 
 
+_SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
+_ESTIMATE = ("outliers", "noise", "viewpoint")
+_OPTIONS = {
+    "method": ("auto", "eikonal"),
+    "orient": ("auto", "keep"),
+    "normals": ("auto", "given", "estimate"),
+    "outliers": ("auto", "keep", "remove"),
+    "noise": None,
+    "viewpoint": None,
+    "points": None,
+}
+
+
 def _read(source: Source, options: Mapping[str, str]) -> Cloud:
-    known = {"method": ("auto", "eikonal"), "orient": ("auto", "keep"), "points": None}
-    check_options("points", options, known)
-    data = read_bytes(source)
-    with decoding(source, "a point cloud"):
-        table = read_table(data, source)
-    cloud = cloud_of(table, source.name, may_turn=options.get("orient") != "keep")
+    """The cloud of a file, with normals of it or with estimated ones."""
+    check_options("points", options, _OPTIONS)
+    table = _table(source)
+    if _is_estimated(table, source, options):
+        cloud = _estimated(table, source, options)
+    else:
+        surplus = [name for name in _ESTIMATE if name in options]
+        if surplus:
+            raise UsageError(
+                f"option {surplus[0]} does not apply: point cloud {source.name!r} has normals",
+                "signal.normals=estimate estimates them nevertheless",
+            )
+        cloud = _given(table, source, options)
     check_span(cloud.points, f"point cloud {source.name!r}")
     return cloud
+
+
+def _table(source: Source) -> Table:
+    data = read_bytes(source)
+    with decoding(source, "a point cloud"):
+        return read_table(data, source)
+
+
+def _is_estimated(table: Table, source: Source, options: Mapping[str, str]) -> bool:
+    wish = options.get("normals", "auto")
+    return wish == "estimate" or (wish == "auto" and not has_normals(table, source.name))
+
+
+def _given(table: Table, source: Source, options: Mapping[str, str]) -> Cloud:
+    return cloud_of(table, source.name, may_turn=options.get("orient") != "keep")
+
+
+def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Cloud:
+    """Raises UnreadableError for too few or coplanar points, EmptyError if no closed surface is found."""
+    name = source.name
+    points, notes = points_of(table, name)
+    if len(points) < _LEAST_POINTS:
+        raise UnreadableError(f"{name}: {len(points)} points, at least {_LEAST_POINTS} are needed to tell a surface")
+    check_span(points, f"point cloud {name!r}")
+    if is_planar(points):
+        raise UnreadableError(f"{name}: all points lie in a plane, so they surround no volume")
+    scan = estimated(
+        points,
+        outliers=cast(Outliers, options.get("outliers", "auto")),
+        noise=_noise_of(options, points),
+        viewpoint=_viewpoint_of(options),
+    )
+    sure = f"{name}: normals were estimated; clear for {100 * scan.share:.3g} % of the points"
+    if scan.share < _UNSURE:
+        raise EmptyError(
+            f"{name}: inside and outside are clear for only {100 * scan.share:.3g} % of the points, expected a closed "
+            f"surface with points all over it",
+            "give normals; or a viewpoint, if all points were seen from one",
+        )
+    notes += (f"{sure} (spacing {scan.spacing:.3g}, noise {scan.noise:.2g})",)
+    if scan.n_outliers:
+        notes += (f"{name}: {scan.n_outliers} outliers were left out; signal.outliers=keep keeps them",)
+    if scan.share < _SURE:
+        unsure = 100 * (1 - scan.share)
+        notes += (
+            f"{name}: the orientation is uncertain for {unsure:.2g} % of the points (open, thin or sparse there); "
+            "give normals",
+        )
+    return Cloud(scan.points, scan.normals, notes, is_solid=True)
+
+
+def _noise_of(options: Mapping[str, str], points: Floats) -> float | None:
+    """In mesh units; None: to be estimated."""
+    text = options.get("noise", "auto")
+    if text == "auto":
+        return None
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < np.inf:
+        raise UsageError(
+            f"option noise is {text!r}, expected auto, a length in mesh units, or a share of the diagonal such as 0.5%"
+        )
+    return value * float(np.linalg.norm(np.ptp(points, axis=0))) / 100 if text.endswith("%") else value
+
+
+def _viewpoint_of(options: Mapping[str, str]) -> Floats | None:
+    text = options.get("viewpoint")
+    if text is None:
+        return None
+    try:
+        place = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        place = np.empty(0)
+    if place.shape != (3,) or not np.isfinite(place).all():
+        raise UsageError(f"option viewpoint is {text!r}, expected three numbers such as 0,0,2")
+    return place

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from inr.core.errors import UnreadableError
-from inr.signals import Source, kind_of, load_signal
+from inr.core.errors import EmptyError, UnreadableError, UsageError
+from inr.signals import Source, default_field_of, kind_of, load_signal
 from inr.signals.analytic import sphere
-from inr.signals.points import Points
+from inr.signals.points import ClosedCloud, Points
 from inr.signals.solids.clouds import orientation
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -124,8 +124,9 @@ def bad_clouds() -> dict[str, tuple[str, bytes, str]]:
     spoilt[:, 4] = math.nan
     return {
         "empty": ("a.xyz", b"", "is empty"),
-        "no normals": ("a.ply", ply(table(), "ascii", columns=3), "normals are needed"),
-        "three columns": ("a.xyz", text(table()[:, :3]), "normals are needed"),
+        "two columns": ("a.xyz", text(table()[:, :2]), "expected one row x y z nx ny nz"),
+        "few points without normals": ("a.ply", ply(table(64), "ascii", columns=3), "a.ply: 64 points, at least 100"),
+        "plane without normals": ("a.xyz", text(table()[:, :3] * [1, 1, 0]), "all points lie in a plane"),
         "ragged": ("a.xyz", b"1 2 3 4 5 6\n1 2 3\n", "line 2 has 3 numbers"),
         "words": ("a.txt", b"hello world and so on\n", "cannot read"),
         "nan": ("a.npy", npy(spoilt), "all 200 rows are NaN"),
@@ -267,7 +268,7 @@ def test_arrays_of_every_layout_give_the_same_cloud(array: Any) -> None:
 def test_colours_are_not_taken_for_normals(colours: Floats, delimiter: str) -> None:
     data = lines(np.concatenate([ROWS[:, :3], colours], axis=1), delimiter)
     with pytest.raises(UnreadableError, match="normals are needed") as caught:
-        Points.load(Source("a.xyz", data=data), {})
+        Points.load(Source("a.xyz", data=data), {"normals": "given"})
     assert caught.value.hint is not None
     assert "x y z nx ny nz" in caught.value.hint
 
@@ -275,13 +276,13 @@ def test_colours_are_not_taken_for_normals(colours: Floats, delimiter: str) -> N
 @pytest.mark.parametrize("header", ["x y z r g b", "//X Y Z R G B", "# x y z red green blue"])
 def test_six_columns_that_are_named_as_colours_have_no_normals(header: str) -> None:
     with pytest.raises(UnreadableError, match="normals are needed"):
-        Points.load(Source("a.xyz", data=lines(ROWS, " ", header)), {})
+        Points.load(Source("a.xyz", data=lines(ROWS, " ", header)), {"normals": "given"})
 
 
 def test_columns_named_as_normals_are_normals_even_if_they_look_like_colours() -> None:
     rows = np.array([[x, y, 0.1 * x * y, 0, 0, 2] for x in range(9) for y in range(9)], float)
     with pytest.raises(UnreadableError, match="as colours are"):
-        Points.load(Source("a.xyz", data=lines(rows)), {})
+        Points.load(Source("a.xyz", data=lines(rows)), {"normals": "given"})
     cloud = Points.load(Source("a.xyz", data=lines(rows, " ", "x y z nx ny nz")), {})
     assert cloud.meta["n_points"] == 81
 
@@ -407,6 +408,81 @@ def test_normals_of_random_sign_are_reported_as_unoriented() -> None:
     points, normals = ball(2000, rng)
     rows = np.concatenate([points, normals * rng.choice([-1, 1], (2000, 1))], axis=1)
     assert "point opposite ways" in Points.load(Source("a.npy", data=npy(rows)), {}).notes[0]
+
+
+# -- points without normals
+
+
+def scanned(points: Floats, **options: str) -> Any:
+    return load_signal(Source("scan.xyz", data=lines(points)), None, options)
+
+
+def test_points_without_normals_are_fitted_as_the_solid_that_they_surround() -> None:
+    points = 2 * ball(3000, np.random.default_rng(0))[0] + [5, 0, 0]
+    signal = scanned(points)
+    assert isinstance(signal, ClosedCloud)
+    assert default_field_of(Source("scan.xyz", data=lines(points))) == ClosedCloud.default_field
+    assert "normals were estimated; clear for 100 % of the points" in signal.notes[0]
+    x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
+    at = x.numpy() * signal.frame.scale[0] + np.array(signal.frame.domain.low)
+    np.testing.assert_allclose(signal.distance(x)[:, 0].numpy(), np.linalg.norm(at - [5, 0, 0], axis=1) - 2, atol=0.06)
+
+
+def test_colours_beside_points_are_named_when_normals_are_estimated() -> None:
+    points = ball(500, np.random.default_rng(0))[0]
+    colours = np.random.default_rng(1).integers(0, 256, (500, 3))
+    signal = scanned(np.concatenate([points, colours], axis=1))
+    assert "as colours are, so they are not taken for normals" in signal.notes[0]
+
+
+def test_normals_of_the_file_are_left_out_on_request() -> None:
+    points, normals = ball(500, np.random.default_rng(0))
+    random = normals * np.random.default_rng(1).choice([-1.0, 1.0], (500, 1))
+    rows = np.concatenate([points, random], axis=1)
+    assert isinstance(scanned(rows), Points)
+    assert isinstance(scanned(rows, normals="estimate"), ClosedCloud)
+
+
+def test_outliers_are_noted() -> None:
+    points = np.concatenate([ball(2000, np.random.default_rng(0))[0], [[3, 3, 3], [-3, 3, 2.5]]])
+    assert any("2 outliers were left out" in note for note in scanned(points).notes)
+
+
+def test_a_sheet_without_normals_is_refused() -> None:
+    x, y = np.random.default_rng(0).random((2, 1000))
+    with pytest.raises(EmptyError, match="inside and outside are clear for only") as caught:
+        scanned(np.stack([x, y, 0.1 * np.sin(5 * x)], axis=1))
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"noise": "much"}, "option noise is 'much'"),
+        ({"noise": "-1%"}, "option noise is '-1%'"),
+        ({"viewpoint": "1,2"}, "option viewpoint is '1,2'"),
+        ({"normals": "no"}, "option normals is 'no'"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        scanned(ball(300, np.random.default_rng(0))[0], **options)
+
+
+def test_options_of_the_estimate_are_refused_where_normals_are_given() -> None:
+    with pytest.raises(UsageError, match="option noise does not apply"):
+        load_signal(Source("a.xyz", data=lines(ROWS)), None, {"noise": "1%"})
+
+
+def test_noise_is_a_share_of_the_diagonal_or_a_length() -> None:
+    points = ball(1000, np.random.default_rng(0))[0]
+    diagonal = float(np.linalg.norm(np.ptp(points, axis=0)))
+    for text in ("2%", f"{0.02 * diagonal}"):
+        note = scanned(points, noise=text).notes[0]
+        assert f"noise {0.02 * diagonal:.2g})" in note
+
+
+# -- damage
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,5 @@
-"""Which columns of a table are points and which are normals, and whether the normals point outwards."""
+"""Which columns of a table are points and which are normals, and whether the normals point outwards; where a table has
+none, they are estimated."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ _MOST = 0.95
 """Share of the rows that have to look like normals."""
 
 _NEEDED = "normals are needed"
-_HINT = "estimate normals in CloudCompare, MeshLab or Open3D first, or give a mesh"
+_HINT = "signal.normals=estimate finds them for a cloud all around a solid"
 _NAME_THEM = "if they are normals, name the columns in a first line: x y z nx ny nz"
 
 SAMPLE, PROBES, NEIGHBOURS = 2**15, 256, 8
@@ -55,10 +56,47 @@ class Cloud:
     is_solid: bool
 
 
+class NoNormalsError(UnreadableError):
+    """A table without normals. xyz: the columns of its points; why: what speaks against its other columns."""
+
+    def __init__(self, message: str, hint: str, xyz: list[int], why: str) -> None:
+        super().__init__(message, hint)
+        self.xyz, self.why = xyz, why
+
+
+def has_normals(table: Table, name: str) -> bool:
+    """Whether a table has normals. Raises UnreadableError for one without points."""
+    try:
+        _columns(table, name)
+    except NoNormalsError:
+        return False
+    return True
+
+
+def points_of(table: Table, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """The finite points [N, 3] of a table, whether it has normals or not, and notes."""
+    notes = table.notes
+    try:
+        xyz, _, _ = _columns(table, name)
+    except NoNormalsError as error:
+        xyz = error.xyz
+        notes += (f"{name}: {error.why}, so they are not taken for normals",) if error.why else ()
+    points = table.rows[:, xyz]
+    is_finite = np.isfinite(points).all(axis=1)
+    if not is_finite.any():
+        raise UnreadableError(f"point cloud {name!r} has no points: all {len(points)} rows are NaN or infinite")
+    if not is_finite.all():
+        n_missing = int((~is_finite).sum())
+        notes += (f"{name}: {n_missing} of {len(points)} points with NaN or infinite values were left out",)
+    points = points[is_finite]
+    _check_extent(points, name)
+    return points, notes
+
+
 def cloud_of(table: Table, name: str, *, may_turn: bool = True) -> Cloud:
     """The points and normals of a table, without rows that have none.
 
-    A closed cloud whose normals point inwards is turned over, unless `may_turn` is False. Raises UnreadableError for a
+    A closed cloud whose normals point inwards is turned over, unless `may_turn` is False. Raises NoNormalsError for a
     table without normals: colours, which are never negative and not of unit length, are not taken for them.
     """
     xyz, normal, told = _columns(table, name)
@@ -103,17 +141,16 @@ def _columns(table: Table, name: str) -> tuple[list[int], list[int], tuple[str, 
         xyz, normal = _by_name(names, _POINT_NAMES), _by_name(names, _NORMAL_NAMES)
         if xyz is not None and normal is not None:
             return xyz, normal, ()
-        if xyz is not None or normal is not None:
-            raise UnreadableError(
-                f"point cloud {name!r} has {as_names(table.names, n_columns)}, expected x y z nx ny nz: "
-                + (_NEEDED if normal is None else "positions are needed"),
-                _HINT,
-            )
+        expected = f"point cloud {name!r} has {as_names(table.names, n_columns)}, expected x y z nx ny nz: "
+        if xyz is not None:
+            raise NoNormalsError(expected + _NEEDED, _HINT, xyz, "")
+        if normal is not None:
+            raise UnreadableError(expected + "positions are needed", "give one row x y z nx ny nz per point")
     if n_columns < 6 or len(table.rows) == 0:
-        raise UnreadableError(
-            f"point cloud {name!r} has shape {table.rows.shape}, expected one row x y z nx ny nz per point: {_NEEDED}",
-            _HINT,
-        )
+        message = f"point cloud {name!r} has shape {table.rows.shape}, expected one row x y z nx ny nz per point"
+        if n_columns < 3 or len(table.rows) == 0:
+            raise UnreadableError(message)
+        raise NoNormalsError(f"{message}: {_NEEDED}", _HINT, [0, 1, 2], "")
     return _by_values(table.rows, name)
 
 
@@ -135,19 +172,18 @@ def _by_values(rows: Floats, name: str) -> tuple[list[int], list[int], tuple[str
         return [0, 1, 2], unit[0], ()
     shown = f"point cloud {name!r} has {n_columns} columns without names, "
     if n_columns > 6 or unit:
-        raise UnreadableError(
-            shown + f"and {'several' if unit else 'no'} three of them behind x y z have length 1: {_NEEDED}",
-            f"name the columns in a first line: x y z nx ny nz ...; or {_HINT}",
-        )
+        message = shown + f"and {'several' if unit else 'no'} three of them behind x y z have length 1: {_NEEDED}"
+        hint = "name the columns in a first line: x y z nx ny nz ..."
+        if unit:
+            raise UnreadableError(message, hint)
+        why = f"no three of its {n_columns} columns behind x y z have length 1"
+        raise NoNormalsError(message, f"{hint}; or {_HINT}", [0, 1, 2], why)
     last = rows[:, 3:][np.isfinite(rows[:, 3:]).all(axis=1)]
     if len(last) == 0 or not last.any():
         return [0, 1, 2], [3, 4, 5], ()
     if (last >= 0).all():
-        raise UnreadableError(
-            shown + f"and the last three are {last.min():g} to {last.max():g}, never negative and not of length 1, as "
-            f"colours are: {_NEEDED}",
-            f"{_NAME_THEM}; or {_HINT}",
-        )
+        what = f"{last.min():g} to {last.max():g}, never negative and not of length 1, as colours are"
+        raise _no_normals(shown, what)
     with np.errstate(over="ignore", under="ignore"):
         length = np.linalg.norm(last, axis=1)
     length = length[np.isfinite(length) & (length > 0)]
@@ -155,13 +191,15 @@ def _by_values(rows: Floats, name: str) -> tuple[list[int], list[int], tuple[str
         return [0, 1, 2], [3, 4, 5], ()
     is_whole = (last == np.rint(last)).all() and np.abs(last).max() > 1
     if is_whole and length.std() > 0.1 * length.mean():
-        raise UnreadableError(
-            shown + f"and the last three are whole numbers from {last.min():g} to {last.max():g}, not of one length, "
-            f"as counts or colours are: {_NEEDED}",
-            f"{_NAME_THEM}; or {_HINT}",
-        )
+        what = f"whole numbers from {last.min():g} to {last.max():g}, not of one length, as counts or colours are"
+        raise _no_normals(shown, what)
     note = f"{name}: columns 4 to 6 are taken for normals; their lengths, {length.min():.3g} to {length.max():.3g}, "
     return [0, 1, 2], [3, 4, 5], (note + "were made 1",)
+
+
+def _no_normals(shown: str, what: str) -> NoNormalsError:
+    message = f"{shown}and the last three are {what}: {_NEEDED}"
+    return NoNormalsError(message, f"{_NAME_THEM}; or {_HINT}", [0, 1, 2], f"columns 4 to 6 are {what}")
 
 
 def _is_unit(values: Floats) -> bool:

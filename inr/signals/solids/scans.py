@@ -1,0 +1,215 @@
+"""Points of a scan without normals: outliers, spacing and noise, and outward normals of a closed surface."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+
+from inr.core.jit import compiled
+from inr.signals.solids.faces import Bools, Floats, Ints
+from inr.signals.solids.local_quadrics import on_quadrics
+from inr.signals.solids.winding_normals import consistent_normals, winding_numbers, winding_slopes
+
+NEIGHBOURS = 12
+_FEW, _MANY = 16, 48
+"""Neighbours of a plane, of clean and of noisy points."""
+
+_NOISY = 0.25
+"""Noise in spacings, above which points are smoothed."""
+
+_RESIDUAL = 0.2
+"""Noise that smoothing is to leave, in spacings; and the neighbours of a quadric, at least and at most."""
+_LEAST, _MOST = 30, 128
+
+_ALONE, _FAR = 4.0, 10.0
+"""A point is an outlier if its neighbours are this many times farther than those of the points around it, or of the
+median point."""
+
+_MOST_OUTLIERS = 0.1
+_REPRESENTATIVES = 4096
+_NARROW, _WIDE = 1.0, 8.0
+"""Widths of winding numbers, in spacings of the representatives."""
+
+_PROBES = 4096
+_STEP, _SURE = 1.5, 0.2
+_FLAT = 1e-4
+_CHUNK = 2**13
+
+Outliers = Literal["auto", "keep", "remove"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """points, normals: [N, 3] in the units of the input, sorted; normals outward, of unit length.
+
+    spacing: side of the square that a point represents, at the median. noise: standard deviation of the points across
+    the surface. n_outliers: left out. share: of the points on whose two sides the winding number is clear, below 0.3
+    and above 0.7.
+    """
+
+    points: Floats
+    normals: Floats
+    spacing: float
+    noise: float
+    n_outliers: int
+    share: float
+
+
+def estimated(
+    points: Floats,
+    *,
+    outliers: Outliers = "auto",
+    noise: float | None = None,
+    viewpoint: Floats | None = None,
+) -> Scan:
+    """Outward normals of points [N, 3], at least `NEIGHBOURS` + 1 different ones, all over closed surfaces.
+
+    Axes are those of least variance of the neighbours. Which way they point is found for at most 4096 representatives,
+    by the consistency of winding numbers (`consistent_normals`); every point follows the slope of their winding number,
+    and then the vote of its neighbours. Noisy points are moved onto quadrics through their neighbours.
+
+    outliers: "auto" leaves out at most 10 % of the points. noise: its standard deviation, None to estimate it.
+    viewpoint: [3], where the scanner stood; normals are then turned towards it.
+
+    The result does not depend on the order of the points, nor on the number of threads.
+    """
+    given = np.unique(points, axis=0)
+    low, side = given.min(axis=0), float(np.ptp(given, axis=0).max())
+    x = (given - low) / side
+    if outliers != "keep":
+        kept = ~_is_outlier(x)
+        if outliers == "remove" or kept.mean() >= 1 - _MOST_OUTLIERS:
+            x = x[kept]
+    planes = _Planes(x, _FEW)
+    sigma = planes.noise if noise is None else noise / side
+    is_noisy = sigma > _NOISY * planes.spacing
+    if is_noisy:
+        planes = _Planes(x, _MANY)
+        sigma = planes.noise if noise is None else sigma
+    if viewpoint is None:
+        normals = _facing_out(x, planes, sigma)
+    else:
+        towards = np.einsum("nd,nd->n", planes.axes, (viewpoint - low) / side - x)
+        normals = np.where(towards[:, None] < 0, -planes.axes, planes.axes)
+    spacing, n_outliers = planes.spacing, len(given) - len(x)
+    if is_noisy:
+        k = int(np.clip(6 * (sigma / (_RESIDUAL * spacing)) ** 2, _LEAST, _MOST))
+        for _ in range(2):
+            x, normals = on_quadrics(x, normals, k)
+    share = _clear_share(x, normals, sigma)
+    return Scan(low + side * x, normals, side * spacing, side * sigma, n_outliers, share)
+
+
+def is_planar(points: Floats) -> bool:
+    """Whether points [N, 3] lie in one plane, within 1/10000 of their extent."""
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(spread[2] <= _FLAT * spread[0])
+
+
+def areas(distance: Floats) -> Floats:
+    """The area [N] that each point represents, by the distances [N, K] of its neighbours, itself first."""
+    k = min(NEIGHBOURS, distance.shape[1] - 1)
+    found: Floats = np.pi * distance[:, k] ** 2 / k
+    return found
+
+
+class _Planes:
+    """Planes through the neighbours of points x [N, 3].
+
+    near [N, K]: the neighbours, itself first. axes [N, 3]: normals of unknown sign. heights [N]: of the points over
+    their planes. spacing, noise: see `Scan`.
+    """
+
+    def __init__(self, x: Floats, k: int) -> None:
+        from scipy.spatial import cKDTree
+
+        tree: Any = cKDTree(x)
+        distance, self.near = tree.query(x, k=min(k + 1, len(x)))
+        self.area = areas(distance)
+        self.spacing = float(np.sqrt(np.median(self.area)))
+        self.axes, self.heights, rest = np.empty_like(x), np.empty(len(x)), np.empty(len(x))
+        for start in range(0, len(x), _CHUNK):
+            here = slice(start, start + _CHUNK)
+            self.axes[here], self.heights[here], rest[here] = _fitted(x[here], x[self.near[here]])
+        self.noise = float(np.median(rest))
+
+
+def _fitted(x: Floats, near: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of neighbours [N, K, 3]: the axis of least variance, the height of x over their plane, and the standard
+    deviation of what remains of their heights after the best quadric."""
+    middle = near.mean(axis=1)
+    apart = near - middle[:, None]
+    variances, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", apart, apart))
+    normal = axes[:, :, 0]
+    heights = np.einsum("nd,nd->n", x - middle, normal)
+    size = np.sqrt(np.maximum(variances[:, 2:], 1e-300) / near.shape[1])
+    h, u, v = (np.einsum("nkd,nd->nk", apart, axes[:, :, a]) / size for a in range(3))
+    rows = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v], axis=2)
+    square = np.einsum("nki,nkj->nij", rows, rows) + 1e-9 * np.eye(6)
+    fit = np.linalg.solve(square, np.einsum("nki,nk->ni", rows, h)[..., None])
+    rest = h - (rows @ fit)[..., 0]
+    free = max(1, near.shape[1] - 6)
+    return normal, heights, size[:, 0] * np.sqrt(np.einsum("nk,nk->n", rest, rest) / free)
+
+
+def _is_outlier(x: Floats) -> Bools:
+    from scipy.spatial import cKDTree
+
+    distance, near = cKDTree(x).query(x, k=min(NEIGHBOURS + 1, len(x)))
+    mean = distance[:, 1:].mean(axis=1)
+    around = np.median(mean[near[:, 1:]], axis=1)
+    return np.asarray((mean > _ALONE * around) | (mean > _FAR * np.median(mean)))
+
+
+def _facing_out(x: Floats, planes: _Planes, noise: float) -> Floats:
+    """The axes of the planes as outward normals [N, 3]."""
+    from scipy.spatial import cKDTree
+
+    chosen = _spread_out(x, min(_REPRESENTATIVES, len(x)))
+    at = x[chosen] - planes.heights[chosen, None] * planes.axes[chosen]
+    apart = float(np.median(cKDTree(at).query(at, k=2)[0][:, 1]))
+    width = max(_NARROW * apart, 2 * noise)
+    vectors = consistent_normals(at, width, _WIDE * width)
+    slope = winding_slopes(x, at, vectors, width)
+    turn = np.where(np.einsum("nd,nd->n", slope, planes.axes) < 0, -1.0, 1.0)
+    normals = turn[:, None] * planes.axes
+    vote = np.einsum("nkd,nd->n", normals[planes.near[:, 1:]], normals)
+    return np.where(vote[:, None] < 0, -normals, normals)
+
+
+def _clear_share(x: Floats, normals: Floats, noise: float) -> float:
+    """See `Scan.share`; of at most 4096 of the points."""
+    from scipy.spatial import cKDTree
+
+    distance, _ = cKDTree(x).query(x, k=min(NEIGHBOURS + 1, len(x)))
+    area = areas(distance)
+    probes = np.linspace(0, len(x) - 1, min(_PROBES, len(x))).astype(np.int64)
+    offset = _STEP * np.maximum(np.sqrt(area[probes]), 2 * noise)[:, None] * normals[probes]
+    vectors = area[:, None] * normals / (4 * np.pi)
+    width = 0.5 * float(np.sqrt(np.median(area)))
+    outside, inside = (winding_numbers(x[probes] + way * offset, x, vectors, width) for way in (1, -1))
+    return float(np.mean((outside < 0.5 - _SURE) & (inside > 0.5 + _SURE)))
+
+
+def _spread_out(x: Floats, n: int) -> Ints:
+    """Indices of n points, the first one and then always the one that is farthest from those before."""
+    chosen = np.zeros(n, np.int64)
+    _choose_farthest(x, chosen)
+    return chosen
+
+
+@compiled
+def _choose_farthest(x: Any, chosen: Any) -> None:
+    away = np.full(len(x), np.inf)
+    last = 0
+    for k in range(1, len(chosen)):
+        a, b, c = x[last, 0], x[last, 1], x[last, 2]
+        for i in range(len(x)):
+            u, v, w = x[i, 0] - a, x[i, 1] - b, x[i, 2] - c
+            away[i] = min(away[i], u * u + v * v + w * w)
+        for i in range(len(x)):
+            if away[i] > away[last]:
+                last = i
+        chosen[k] = last
