@@ -45,6 +45,7 @@ COMMANDS: dict[str, str] = {
     "eval": "evaluate",
     "compare": "compare",
     "convert": "convert",
+    "csg": "csg",
     "export": "export",
     "report": "report",
     "watch": "watch",

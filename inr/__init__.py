@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from inr._api import build_field as build_field
     from inr._api import compare as compare
     from inr._api import convert as convert
+    from inr._api import csg as csg
     from inr._api import extract_mesh as extract_mesh
     from inr._api import fit as fit
     from inr._api import load as load
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __getattr__, _, _names = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "_api": ["build_field", "compare", "convert", "extract_mesh", "fit", "load"],
+        "_api": ["build_field", "compare", "convert", "csg", "extract_mesh", "fit", "load"],
         "core.errors": [
             "ConfigError",
             "EmptyError",

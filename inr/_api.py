@@ -1,4 +1,4 @@
-"""Public functions: fit, load, build_field, extract_mesh, compare, convert."""
+"""Public functions: fit, load, build_field, extract_mesh, csg, compare, convert."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Generator
 from inr.core import device as _device
 from inr.core.config import parse
 from inr.core.domain import Spec
+from inr.core.errors import unknown_name
 from inr.fields import Field, FieldConfig, RecipeName
 from inr.fitting import Fit, FitConfig, Progress
 from inr.mesh import MeshResult, mesh_of_fit
@@ -19,6 +20,7 @@ from inr.signals import Signal, Source, load_signal
 from inr.workflows import compare as compare_workflow
 from inr.workflows import distillation
 from inr.workflows.compare import Comparison, FitBudget
+from inr.workflows.csg import combine
 from inr.workflows.fit import FitPlan, check_resume
 from inr.workflows.start import Start
 
@@ -192,6 +194,53 @@ def extract_mesh(
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
     return mesh_of_fit(fitted, resolution, level=level, dense=dense, on_progress=on_progress)
+
+
+def csg(
+    expression: str,
+    operands: Mapping[str, Fit | str | Path] | None = None,
+    *,
+    blend: float = 0.0,
+    offset: float = 0.0,
+    shell: float = 0.0,
+    margin: float = 0.0,
+) -> Fit:
+    """Combine fitted shapes by an expression: `a + b - c`, with offsets, shells, blends and moved copies.
+
+    Args:
+        expression: names, `+` union, `-` difference, `&` intersection, and functions, as for `inr csg`.
+        operands: fits or their files by name; None: names are files.
+        blend: width of a smooth blend of each operator, in mesh units.
+        offset: how far the surface of the result moves outwards.
+        shell: thickness of a shell instead of the solid; 0: the solid.
+        margin: free space around the result in its box, in addition.
+
+    Returns:
+        A `Fit` that holds its operands exactly; values are distances or lower bounds of them. `inr.extract_mesh`,
+        `export` and `save` take it as any other.
+
+    Raises:
+        UsageError: with the column, an expression that is not one, an operand that is not a shape, or an offset of
+            values that are not distances.
+        UnreadableError: an operand's file is missing or damaged.
+
+    Examples:
+        >>> import inr
+        >>> ring = inr.fit("analytic:torus", "siren", {"steps": 5, "batch": 512})
+        >>> cut = inr.csg("ring - sphere(1, 0, 0, 0.5)", {"ring": ring})
+        >>> cut.field.config.type_name
+        'csg'
+        >>> inr.extract_mesh(inr.csg("sphere(0, 0, 0, 1) & plane(0, 0, 1, 0)"), resolution=32).n_components
+        1
+    """
+
+    def operand(name: str) -> Fit:
+        if operands is not None and name not in operands:
+            raise unknown_name("operand", name, operands)
+        found = name if operands is None else operands[name]
+        return found if isinstance(found, Fit) else Fit.load(found)
+
+    return combine(expression, operand, blend=blend, offset=offset, shell=shell, margin=margin)
 
 
 def compare(

@@ -32,6 +32,7 @@ _NAME = text(2**12)
 _PROVENANCE = table(
     optional={
         "distilled_from": _origin,
+        "combined": items(_origin),
         "init": _origin,
         "learned": table({"method": _NAME, "n_signals": whole()}),
     }

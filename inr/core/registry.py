@@ -21,7 +21,7 @@ class Registry(Generic[T]):
     """Name -> variant. A variant registers itself in its own file with `@registry.register("name")`.
 
     Looking up a name imports only the module of that variant. Listing all names imports all modules of `packages`, in
-    sorted order.
+    sorted order. Variants that a command composes, and that nobody chooses by name, are not listed.
     """
 
     def __init__(self, what: str, *packages: str, was: str | None = None) -> None:
@@ -31,9 +31,10 @@ class Registry(Generic[T]):
         self._packages = packages
         self._entries: dict[str, T] = {}
         self._earlier: dict[str, str] = {}
+        self._unlisted: set[str] = set()
         self._is_loaded = False
 
-    def register(self, name: str, *, was: str | None = None) -> Callable[[C], C]:
+    def register(self, name: str, *, was: str | None = None, is_listed: bool = True) -> Callable[[C], C]:
         """was: the variant's earlier name, if it was renamed; files with it can still be read."""
 
         def add(entry: C) -> C:
@@ -42,6 +43,8 @@ class Registry(Generic[T]):
             self._entries[name] = entry  # type: ignore[assignment]
             if was is not None:
                 self._earlier[was] = name
+            if not is_listed:
+                self._unlisted.add(name)
             return entry
 
         return add
@@ -79,12 +82,12 @@ class Registry(Generic[T]):
         self._find(name)
         name = self._earlier.get(name, name)
         if name not in self._entries:
-            raise unknown_name(self.what, name, self._entries)
+            raise unknown_name(self.what, name, self._entries.keys() - self._unlisted)
         return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
         self._load()
-        return iter(sorted(self._entries))
+        return iter(sorted(self._entries.keys() - self._unlisted))
 
     def __contains__(self, name: object) -> bool:
         self._find(name)
@@ -99,7 +102,14 @@ def module_names(package: str) -> list[str]:
 
 def names_without_import(package_dir: Path) -> list[str]:
     """Names registered in a folder's files, read from their text: for completion, which must not import torch."""
-    return sorted(name for path in package_dir.glob("[!_]*.py") for name in _registered(path))
+    found = (
+        set(_registered(path)) - set(_UNLISTED.findall(path.read_text("utf-8")))
+        for path in package_dir.glob("[!_]*.py")
+    )
+    return sorted(name for names in found for name in names)
+
+
+_UNLISTED = re.compile(r'^@\w+\.register\("([^"]+)", is_listed=False', re.MULTILINE)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from inr.exporters import _encoding_rules, _field_rules, _layer_rules  # noqa: F401  importing them registers their rules
+from inr.exporters import _composed_rules, _encoding_rules, _field_rules, _layer_rules  # noqa: F401  importing them registers their rules
 from inr.exporters._rules import apply
 from inr.exporters.builder import Builder
 from inr.exporters.ops import Program

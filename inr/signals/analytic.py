@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from inr.core.domain import Domain, Frame
 from inr.core.errors import unknown_name
+from inr.core.solid_formulas import box, sphere, torus
 from inr.signals._signal import Signal, Values
 from inr.signals.audio import Audio
 from inr.signals.files.reading import check_options
@@ -23,25 +24,6 @@ from inr.signals.solids.faces import Floats
 
 Distance = Callable[[Tensor], Tensor]
 """Points [N, 3] to signed distances [N], negative inside, exact everywhere."""
-
-
-def sphere(p: Tensor, radius: float = 1.0) -> Tensor:
-    """|p| - radius."""
-    length: Tensor = torch.linalg.vector_norm(p, dim=-1)
-    return length - radius
-
-
-def box(p: Tensor, half: tuple[float, float, float] = (1.0, 0.7, 0.5)) -> Tensor:
-    """Box of half sizes h around 0: with q = |p| - h, |max(q, 0)| + min(max_i q_i, 0)."""
-    q = p.abs() - p.new_tensor(half)
-    outside: Tensor = torch.linalg.vector_norm(q.clamp(min=0), dim=-1)
-    return outside + q.amax(dim=-1).clamp(max=0)
-
-
-def torus(p: Tensor, major: float = 1.0, minor: float = 0.35) -> Tensor:
-    """Torus around the z axis: |(|(x, y)| - major, z)| - minor."""
-    ring = torch.linalg.vector_norm(p[..., :2], dim=-1) - major
-    return torch.hypot(ring, p[..., 2]) - minor
 
 
 def zone_plate(size: int = 256) -> Values:

@@ -34,9 +34,14 @@ class Solid(Protocol):
     low, high: corners [3] of its bounding box. slack: twice the distance of most points of `surface` from it.
     """
 
-    low: Floats
-    high: Floats
-    slack: float
+    @property
+    def low(self) -> Floats: ...
+
+    @property
+    def high(self) -> Floats: ...
+
+    @property
+    def slack(self) -> float: ...
 
     def distance(self, x: Floats) -> Floats:
         """Signed distances [N] at points [N, 3], negative inside, in unit-box lengths."""
