@@ -17,22 +17,29 @@ from ._io import OutputTarget, figure_target, source
 from ._machine import machine
 from ._ntk_tables import say_report, say_reports, say_track
 from ._output import Output, say
+from ._python_file import is_python_object, module_in_file
 
 if TYPE_CHECKING:
     from inr.ntk import Report
-    from inr.signals import Source
+    from inr.signals import Signal, Source
 
 MODES = ("quick", "full", "track")
 
 
 def ntk(
-    input: Annotated[str, typer.Argument(metavar="IN", help="A signal, or a model written by inr fit; - reads stdin.")],
+    input: Annotated[
+        str,
+        typer.Argument(
+            metavar="IN",
+            help="A signal, a model written by inr fit, or a torch module, as FILE.py:NAME; - reads stdin.",
+        ),
+    ],
     of: Annotated[
         str | None,
         typer.Option(
             "--signal",
             metavar="FILE",
-            help="For a model: the signal that it was fitted to.",
+            help="For a model: the signal that it was fitted to. For a torch module: what it is to learn.",
             rich_help_panel=options.INPUT,
         ),
     ] = None,
@@ -105,6 +112,9 @@ def ntk(
     inr ntk photo.safetensors --signal photo.png
     inr ntk photo.png --field siren --set field.activation.omega=60 --steps 2000 --json
     inr ntk photo.safetensors --mode track
+    inr ntk net.py:model --signal photo.png          any torch module; runs net.py
+
+    A torch module maps coordinates [N, D] in [-1, 1] to values [N, C]; for others --set field.low=0.
     """
     out = Output(as_json, is_quiet, verbosity)
     if mode not in MODES:
@@ -113,9 +123,9 @@ def ntk(
         if value is not None and value < least:
             raise UsageError(f"--{name} is {value}, expected a whole number >= {least}")
     with machine(device, threads, backend) as chosen:
-        given = source(input)
+        given = None if is_python_object(input) else source(input)
         target = figure_target(output, force=force)
-        if mode == "track":
+        if given is not None and mode == "track":
             _track(out, given, input, target)
             return
         progress = _Progress(is_shown=not (no_progress or is_quiet or as_json))
@@ -125,7 +135,13 @@ def ntk(
         }  # fmt: skip
         flags = {k: v for k, v in {"steps": steps, "seed": seed}.items() if v is not None}
         names = _names(compare, field)
-        if given.suffix == ".safetensors":
+        if given is None:
+            if of is None or compare is not None or field is not None or mode == "track":
+                raise UsageError(
+                    "a torch module needs --signal, and cannot be used with --field, --compare or --mode track"
+                )
+            reports = [_of_module(input, of, kind, settings or [], flags, out, wants)]
+        elif given.suffix == ".safetensors":
             if compare is not None:
                 raise UsageError("--compare cannot be used with a model", "give the signal instead")
             reports = [_of_model(given, of, kind, field, settings or [], flags, out, wants)]
@@ -190,6 +206,43 @@ def _of_signal(
     return ntk_report(signal, plan.field, plan.settings, signal=of, **wants)
 
 
+def _of_module(
+    name: str,
+    of: str,
+    kind: str | None,
+    settings: list[str],
+    flags: dict[str, Any],
+    out: Output,
+    wants: dict[str, Any],
+) -> Report:
+    from inr import ntk_report
+    from inr.core.config import override, parse
+    from inr.core.errors import ConfigError
+    from inr.fitting import FitConfig
+    from inr.ntk import TorchModule
+    from inr.ntk.torch_module import Coordinates
+    from inr.workflows.request import by_section
+
+    problems: list[str] = []
+    assigned = by_section(settings, problems)
+    if problems:
+        raise ConfigError(problems)
+    box = override(Coordinates(), assigned["field"], "field")
+    signal = _signal(of, kind, assigned["signal"], out)
+    module = TorchModule(module=module_in_file(name), low=box.low, high=box.high)
+    base = parse(FitConfig, module.recipe(signal.spec), "fit")
+    return ntk_report(signal, module, parse(FitConfig, flags, "fit", override(base, assigned["fit"], "fit")), **wants)
+
+
+def _signal(of: str, kind: str | None, settings: Sequence[str], out: Output) -> Signal:
+    from inr.signals import load_signal
+
+    signal = load_signal(source(of), kind, dict(text.split("=", 1) for text in settings))
+    signal.name = signal.name or of
+    out.notes(signal.notes)
+    return signal
+
+
 def _of_model(
     given: Source,
     of: str | None,
@@ -204,7 +257,6 @@ def _of_model(
     from inr.core.config import override, parse
     from inr.core.errors import ConfigError
     from inr.fitting import FitConfig
-    from inr.signals import load_signal
     from inr.workflows.request import by_section
 
     problems: list[str] = []
@@ -215,11 +267,7 @@ def _of_model(
         raise ConfigError(problems)
     fit = Fit.load(given)
     chosen = parse(FitConfig, flags, "fit", override(fit.settings, assigned["fit"], "fit"))
-    signal = None
-    if of is not None:
-        signal = load_signal(source(of), kind, dict(text.split("=", 1) for text in assigned["signal"]))
-        signal.name = signal.name or of
-        out.notes(signal.notes)
+    signal = None if of is None else _signal(of, kind, assigned["signal"], out)
     return ntk_report(fit, field, chosen, signal=signal, **wants)
 
 

@@ -61,6 +61,12 @@ def human_seconds(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def error_line(error: BaseException) -> str:
+    """`ValueError: its first line`, for errors of code that is not ours."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
 def finite_json(value: Any) -> Any:
     """A value as JSON can hold it: numbers that are not finite become None, keys become text."""
     if isinstance(value, float):

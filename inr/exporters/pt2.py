@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from inr.core.config import param
 from inr.core.errors import UsageError
+from inr.core.text import error_line
 from inr.exporters._exporter import EXPORTERS, Exported, Exporter, provenance
 from inr.exporters._lowering import Coordinates
 from inr.fitting import Fit
@@ -42,7 +43,7 @@ class Pt2(Exporter):
                 dynamic = ({0: torch.export.Dim.DYNAMIC},)
                 program = torch.export.export(module, (x,), dynamic_shapes=dynamic, strict=False)
         except Exception as error:  # torch.export raises many kinds
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = error_line(error)
             raise UsageError(
                 f"torch.export cannot trace field {fit.field.config.type_name!r} ({reason})", "export it as onnx"
             ) from error

@@ -29,8 +29,8 @@ class Finer(Sines):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 1e-3, 8192, 600),
         volume=cosine("soap", 5e-4, 4096, 1200),
-        sound=cosine("adam", 5e-4, 4096, 1500),
-        shape=cosine("soap", 3e-4, 4096, 1200),
+        sound=cosine("soap", 3e-4, 4096, 1500),
+        shape={**cosine("soap", 3e-4, 4096, 1200), "loss": "l1"},
         record="recipes",
         searched="siren",
     )

@@ -38,7 +38,11 @@ class Mlp(FieldConfig):
 
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739; Mildenhall et al. 2020, arXiv:2003.08934"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice=cosine("soap", 3e-3, 4096, 1500), rest={"lr": 1e-3}, record="recipes", searched="relu_pe"
+        lattice=cosine("soap", 3e-3, 4096, 1500),
+        shape={**cosine("soap", 1e-3, 4096, 1500), "loss": "l1"},
+        rest={"lr": 1e-3},
+        record="recipes",
+        searched="relu_pe",
     )
 
     encoding: EncodingConfig = param(Frequency(), "coordinates to features")

@@ -21,6 +21,7 @@ from inr.core.document import damaged
 from inr.core.domain import Frame, Spec
 from inr.core.errors import InrError, UnreadableError
 from inr.core.header import FORMAT_VERSION, parse_header
+from inr.core.text import error_line
 from inr.fields import Field, FieldConfig
 from inr.signals import SIGNALS, Source
 
@@ -126,7 +127,7 @@ def unreadable_if_invalid(name: str) -> Iterator[None]:
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, RuntimeError) and "memory" in str(error):  # torch's allocators
             raise
-        raise _invalid(name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        raise _invalid(name, error_line(error)) from error
     except InrError as error:
         raise _invalid(name, error.message) from error
 

@@ -20,6 +20,7 @@ from inr.ntk.forecast.dynamics import (
 )
 from inr.ntk.kernel.estimates import Estimate, LowRankKernel, hutch_pp, hutchinson, nystrom, squared_frobenius
 from inr.ntk.kernel.infinite_width import WideKernels, WideLayer, infinite_width, wide_kernels
+from inr.ntk.kernel.kernel_file import load_kernel, save_kernel
 from inr.ntk.kernel.lanczos import Density, Eigenpairs, density, lanczos
 from inr.ntk.kernel.matrix import Kernel, Method, cross_kernel, tangent_kernel
 from inr.ntk.kernel.operator import Channels, TangentOperator
@@ -59,6 +60,7 @@ from inr.ntk.spectra.fourier import (
 )
 from inr.ntk.spectra.sanity import violations
 from inr.ntk.spectra.spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
+from inr.ntk.torch_module import TorchModule
 from inr.ntk.tracker import NtkTracker, observers_of
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "Sketch",
     "Spectrum",
     "TangentOperator",
+    "TorchModule",
     "WideKernels",
     "WideLayer",
     "adam_weights",
@@ -105,6 +108,7 @@ __all__ = [
     "lanczos",
     "lattice",
     "leakage",
+    "load_kernel",
     "log_bands",
     "modes_for",
     "ntk_report",
@@ -121,6 +125,7 @@ __all__ = [
     "rayleigh",
     "report_of",
     "roll_off",
+    "save_kernel",
     "sharpness",
     "sketch",
     "spectral_centroid",

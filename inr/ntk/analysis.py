@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from inr.core import device as _device
 from inr.core.errors import UsageError
@@ -20,6 +20,7 @@ from inr.ntk.kernel.memory import GIB, allowed
 from inr.ntk.measure import measure
 from inr.ntk.rehearsal import Subject, plan_of, rehearsed, trained
 from inr.ntk.report import Report
+from inr.ntk.torch_module import TorchModule
 from inr.ntk.trials import run_trials
 from inr.ntk.verdict import NEGLIGIBLE, judge
 from inr.signals import Signal, Source, load_signal
@@ -34,8 +35,8 @@ SECONDS_PER_CUBE = 1e-9
 
 
 def ntk_report(
-    source: Signal | Fit | Source | str | Path,
-    field: str | Mapping[str, Any] | FieldConfig | None = None,
+    source: Signal | Fit | Source | str | Path | nn.Module,
+    field: str | Mapping[str, Any] | FieldConfig | nn.Module | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     signal: Signal | Source | str | Path | None = None,
@@ -54,11 +55,13 @@ def ntk_report(
     parameters.
 
     Args:
-        source: a signal (a file's path, `analytic:NAME`, or loaded), or a model (a .safetensors file, or a `Fit`).
-        field: for a signal: a family's name, a document of its settings, or a config; by default what suits the
-            signal's kind.
+        source: a signal (a file's path, `analytic:NAME`, or loaded), a model (a .safetensors file, or a `Fit`), or any
+            torch module, with the signal in `signal`.
+        field: for a signal: a family's name, a document of its settings, a config, or a torch module; by default what
+            suits the signal's kind. A module maps coordinates [N, D] in [-1, 1] to values [N, C]; other coordinates:
+            `inr.ntk.TorchModule(module=..., low=0, high=1)`. It is copied. Other settings of it are not tried.
         settings: of the run that is forecast, as for `inr.fit`. Defaults: the family's recipe, or the model's own.
-        signal: for a model: the signal that it was fitted to.
+        signal: for a model: the signal that it was fitted to; for a torch module: the one that it is to learn.
         mode: "quick" (seconds to a minute), or "full": also compares predicted runs with actual ones.
         points: of the kernel's matrix. Default: 256; full: 512 to 1024.
         rehearse: steps of the rehearsal; 0 reads the kernel of the untrained field. Default: a tenth of the run and at
@@ -74,8 +77,8 @@ def ntk_report(
     Raises:
         UnreadableError: a file is missing or damaged.
         ConfigError: settings are wrong; all of them are listed.
-        UsageError: the signal is constant or a point cloud, does not belong to the model, or the matrix does not fit
-            into memory.
+        UsageError: the signal is constant or a point cloud, does not belong to the model, the matrix does not fit
+            into memory, or a module does not map each point to the signal's channels.
 
     Examples:
         >>> import inr
@@ -90,6 +93,10 @@ def ntk_report(
     if points is not None and points < 4:
         raise UsageError(f"`points` is {points}, expected at least 4")
     tell = on_progress or (lambda part: None)
+    if isinstance(source, nn.Module):
+        source, field, signal = _of_module(source, field, signal)
+    if isinstance(field, nn.Module):
+        field = TorchModule(module=field)
     model = _model(source, field, signal)
     target = _loaded(source if model is None else signal)
     _check(target)
@@ -101,10 +108,23 @@ def ntk_report(
     else:
         subject = trained(target, model, settings, where)
     found = _with_notes(measure(subject, target, effort, tell), subject.settings)
-    can_try = subject.state == "start" and found.steps and found.bands and found.verdict.unlearned > NEGLIGIBLE
+    is_own = not isinstance(subject.now.config, TorchModule)
+    can_try = (
+        is_own and subject.state == "start" and found.steps and found.bands and found.verdict.unlearned > NEGLIGIBLE
+    )
     if try_settings and can_try:
         found = dataclasses.replace(found, trials=run_trials(target, subject, found, tell))
     return judge(found)
+
+
+def _of_module(
+    module: nn.Module, field: object, signal: Signal | Source | str | Path | None
+) -> tuple[Signal | Source | str | Path, nn.Module, None]:
+    """A module given first, and its signal in either of the places after it, in the order of other calls."""
+    given = [value for value in (field, signal) if value is not None]
+    if len(given) != 1 or not isinstance(given[0], Signal | Source | str | Path):
+        raise UsageError(f"a module needs one signal, given {len(given)}", "use `ntk_report(module, signal=...)`")
+    return given[0], module, None
 
 
 def _model(source: object, field: object, signal: object) -> Fit | None:

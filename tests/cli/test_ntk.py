@@ -143,3 +143,52 @@ def test_a_model_without_values_is_refused(tmp_path: Path) -> None:
     result = invoke("ntk", cloud, "--kind", "points", *ONE)
     assert result.exit_code == 2
     assert "has no values that the kernel could be compared with" in result.stderr
+
+
+NET = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 3))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 3)
+
+    def forward(self, x):
+        assert x.min() >= 0
+        return self.layer(x)
+
+
+number = 3
+"""
+
+
+def test_a_torch_module(picture: Path, here: Path) -> None:
+    (here / "net.py").write_text(NET)
+    wants = ("--signal", picture, "--steps", "20", "--points", "16", "--no-progress")
+    printed = document(invoke("ntk", "net.py:model", *wants, "--json"))
+    assert (printed["field"], printed["p"], printed["state"]) == ("Sequential", 99, "start")
+    assert invoke("ntk", "net.py:Net", *wants, "--set", "field.low=0").exit_code == 0
+
+
+def test_torch_modules_that_are_refused(picture: Path, here: Path) -> None:
+    (here / "net.py").write_text(NET)
+    (here / "bad.py").write_text("import missing_package")
+    of = ("--signal", str(picture))
+    for args, code, words in (
+        (("net.py:modle", *of), 2, "net.py has no name 'modle' (did you mean 'model'?)"),
+        (("net.py:number", *of), 2, "net.py:number is a int, expected a torch module"),
+        (("net.py:Net", *of), 2, "the module Net failed on 3 points of 2 coordinates: AssertionError"),
+        (("none.py:model", *of), 3, "none.py: no such file"),
+        (("bad.py:model", *of), 3, "bad.py failed: ModuleNotFoundError: No module named 'missing_package'"),
+        (("net.py:model",), 2, "a torch module needs --signal"),
+        (("net.py:model", *of, "--field", "siren"), 2, "a torch module needs --signal, and cannot be used with"),
+        (("net.py:model", *of, "--set", "field.lo=0"), 2, "unknown setting 'field.lo' (did you mean 'low'?)"),
+    ):
+        shown = invoke("ntk", *args)
+        assert shown.exit_code == code, shown.output
+        assert words in shown.stderr

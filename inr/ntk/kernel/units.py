@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inr.core.gradient_factors import Factor, HasGradientFactors, Part, factor
+from inr.core.gradient_factors import Factor, HasGradientFactors, Part, factor, with_ones
 from inr.fields import Field
 
 PROBES = (3, 5)
@@ -22,8 +22,9 @@ ROWS = 1024
 class Unit:
     """A module that maps every point separately, and the parameters whose gradients follow from its calls.
 
-    name: its path in the field. has_factors: whether the gradients of its own parameters have the structure that the
-    module states. others: the other parameters, by name in the module, which are differentiated point by point.
+    name: its path in the field. has_factors: whether the gradients of its own parameters have a structure: the one that
+    the module states, or that of torch's own `Linear`. others: the other parameters, by name in the module, which are
+    differentiated point by point.
     weights: of the others [p]; None: 1.
     """
 
@@ -61,12 +62,14 @@ def units_of(field: Field, x: Tensor) -> list[Unit]:
     """
     is_called = {id(field)}
     is_per_point: dict[int, bool] = {}
+    is_flat: dict[int, bool] = {}
 
     def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         is_called.add(id(module))
         tensors = [*args, *kwargs.values(), out]
         fits = not kwargs and all(isinstance(t, Tensor) and t.ndim >= 2 and len(t) == n for t in tensors)
         is_per_point[id(module)] = is_per_point.get(id(module), True) and fits
+        is_flat[id(module)] = is_flat.get(id(module), True) and fits and out.ndim == 2
 
     handles = [m.register_forward_hook(look, with_kwargs=True) for m in field.modules()]
     try:
@@ -87,7 +90,7 @@ def units_of(field: Field, x: Tensor) -> list[Unit]:
     claimed: dict[str, list[str]] = {}
     for names in places.values():
         claimed.setdefault(_smallest(field, names, paths, is_per_point), []).append(names[0])
-    return [_unit(field, path, names) for path, names in claimed.items()]
+    return [_unit(field, path, names, is_flat) for path, names in claimed.items()]
 
 
 def field_as_unit(field: Field, weights: Tensor | None = None) -> Unit:
@@ -108,11 +111,13 @@ def _smallest(field: Field, names: list[str], paths: dict[int, list[str]], is_pe
     return ""
 
 
-def _unit(field: Field, path: str, names: list[str]) -> Unit:
+def _unit(field: Field, path: str, names: list[str], is_flat: dict[int, bool]) -> Unit:
     module = field.get_submodule(path)
     own = {id(p) for p in module.parameters(recurse=False)}
     parameters = {id(p): p for p in (field.get_parameter(name) for name in names)}
-    has_factors = isinstance(module, HasGradientFactors) and bool(own) and own <= parameters.keys()
+    is_torchs = type(module) is nn.Linear and is_flat.get(id(module), False)
+    is_known = is_torchs or isinstance(module, HasGradientFactors)
+    has_factors = is_known and bool(own) and own <= parameters.keys()
     others = {}
     for name, p in module.named_parameters():
         if id(p) in parameters and not (has_factors and id(p) in own):
@@ -176,14 +181,21 @@ def factors_of(unit: Unit, uses: Sequence[Use]) -> list[Factor]:
     """The factors of a unit's parameters at the points of its uses; a module used twice has the sum of both."""
     found: list[Factor] = []
     if unit.has_factors:
-        assert isinstance(unit.module, HasGradientFactors)
         with torch.no_grad():
-            each = [unit.module.tangent(use.inputs, use.cotangent) for use in uses]
+            each = [_own_factors(unit.module, use) for use in uses]
         found += [_together(same) for same in zip(*each, strict=True)]
     if unit.others:
         rows = sum((jacobian(unit.module, unit.others, use) for use in uses), torch.zeros(()))
         found.append(factor(cotangent=rows.to(uses[0].cotangent), weight=unit.weights))
     return found
+
+
+def _own_factors(module: nn.Module, use: Use) -> list[Factor]:
+    """Of the module's own parameters, at one of its calls."""
+    if isinstance(module, HasGradientFactors):
+        return module.tangent(use.inputs, use.cotangent)
+    assert isinstance(module, nn.Linear)
+    return [factor(with_ones(use.inputs[0], module.bias is not None), cotangent=use.cotangent)]
 
 
 def _together(same: tuple[Factor, ...]) -> Factor:
