@@ -66,7 +66,7 @@ TOPICS = {
     "mesh/": {"fitted_solids"},
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
-    "web/": {"browser", "bundle", "decoder"},
+    "web/": {"browser", "bundle", "colours", "decoder"},
     "watch/": {"page"},
 }
 """Tests of several modules together, by the folder that they are in."""

@@ -15,7 +15,7 @@ const TRANSFERS = { 1: linearOfVideo, 6: linearOfVideo, 8: (v) => v, 13: linear,
 /** Entries of primaries and curves closer than these are the same. */
 const SAME_PRIMARIES = 2e-3;
 const SAME_CURVE = 6e-3;
-const UNKNOWN = "the colour profile is not one of a matrix and curves; its colours are shown as sRGB";
+const UNKNOWN = "the colours are described in a way that is not known here, and are shown as sRGB";
 
 /** @typedef {{matrix: number[], curves: ((v: number) => number)[]}} Space */
 
@@ -31,7 +31,7 @@ export function colourMap({ icc, meta, channels }) {
     space = null;
   }
   if (!space || channels < 3) {
-    const hasOther = icc && channels > 2;
+    const hasOther = (icc || meta?.colour_chunks) && channels > 2;
     return { colorSpace: "srgb", map: null, note: hasOther ? UNKNOWN : null };
   }
   if (space.curves.every(isLikeSrgb)) {

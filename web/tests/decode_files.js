@@ -1,13 +1,17 @@
-/** `node decode_files.js FILE ...`: one line of JSON for each file, its digest or its error, and the values in FILE.raw. */
+/** `node decode_files.js FILE ...`: for each file one line of JSON, what it is or its error; its values are written to
+ * FILE.raw, and what a canvas shows of them to FILE.rgba. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { decode } from "../src/index.js";
+import { decode, paint } from "../src/index.js";
 
 for (const path of process.argv.slice(2)) {
   let line;
   try {
-    const { data, ...rest } = await decode(new Uint8Array(readFileSync(path)));
+    const decoded = await decode(new Uint8Array(readFileSync(path)));
+    const { data: painted, colorSpace, note } = paint(decoded);
+    const { data, icc, ...rest } = decoded;
     writeFileSync(`${path}.raw`, new Uint8Array(data.buffer));
-    line = { ...rest, icc: rest.icc && Array.from(rest.icc) };
+    writeFileSync(`${path}.rgba`, painted);
+    line = { ...rest, icc: icc && Array.from(icc), colorSpace, note };
   } catch (error) {
     line = { error: error instanceof Error ? error.name : String(error) };
   }
