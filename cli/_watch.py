@@ -18,7 +18,7 @@ from ._output import Output
 if TYPE_CHECKING:
     from inr.fitting import Fit
     from inr.signals import Signal
-    from inr.watch import FitWatch, Session
+    from inr.watch import EncodingWatch, FitWatch, Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +94,28 @@ def ending(watch: FitWatch | None, asked: AskedPage | None, result: Fit, out: Ou
             out.note(_serving(asked.linger_s))
             watch.linger(asked.linger_s)
     _interrupts.end()
+
+
+@contextlib.contextmanager
+def watching_encoding(asked: AskedPage | None, name: str, out: Output) -> Iterator[EncodingWatch | None]:
+    """What shows an encoding on the page; None where no page is wanted. The page is served within the block and, if the
+    file was written, after it for as long as `asked` says."""
+    if asked is None:
+        yield None
+        return
+    from inr.watch import EncodingWatch, Session
+
+    with contextlib.closing(Session(name, controls=("pause",), port=asked.port)) as session:
+        asked.say(session, out)
+        watch = EncodingWatch(session, is_interrupted=lambda: _interrupts.number() is not None)
+        try:
+            yield watch
+        finally:
+            if watch.is_over and _interrupts.number() is None:
+                with held() as interruption:
+                    watch.is_interrupted = interruption.is_set
+                    out.note(_serving(asked.linger_s))
+                    watch.linger(asked.linger_s)
 
 
 def serve(session: Session, asked: AskedPage, out: Output, loop: Callable[[Callable[[], bool]], None]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inr.core.errors import ConfigError
+from inr.core.errors import ConfigError, UsageError
 from inr.core.text import printable
 
 from . import _options as options
@@ -19,9 +20,11 @@ from ._io import PIPE, OutputTarget, source
 from ._machine import codec_backend, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import PartProgress
+from ._watch import AskedPage, watching_encoding
 
 if TYPE_CHECKING:
     from inr.codec.compression_settings import CompressionSettings
+    from inr.watch import EncodingWatch
 
 SUFFIX = ".inrz"
 
@@ -63,6 +66,9 @@ def compress(
     seed: options.Seed = None,
     jobs: options.Jobs = 1,
     no_verify: options.NoVerify = False,
+    watch: options.Watch = None,
+    is_opened: options.OpenPage = False,
+    linger: options.Linger = None,
     force: options.Force = False,
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
@@ -82,10 +88,14 @@ def compress(
     inr compress photo.png --target-psnr 36 --effort 8
     inr compress *.png -o small/ -j 4
     inr compress cello.wav --size 60k
+    inr compress photo.png --watch --open
     inr compress photo.safetensors -o photo.inrz     a model from inr fit
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
     check_jobs(jobs, inputs)
+    asked = AskedPage.of(watch, is_opened, linger)
+    if asked is not None and len(inputs) > 1:
+        raise UsageError(f"--watch shows one encoding, but {len(inputs)} inputs are given")
     with nothing_to_lose():
         from inr.codec.compression_settings import DEFAULT_EFFORT, CompressionSettings
         from inr.codec.rate_target import RateTarget
@@ -105,7 +115,9 @@ def compress(
              is_shown and (is_single or jobs == 1))
         for name in inputs
     ]  # fmt: skip
-    run_all(out, "compress", tasks, run, lambda task: task.name, _line, jobs, is_single=is_single)
+    with watching_encoding(asked, printable(Path(inputs[0]).name), out) as page:
+        work = functools.partial(run, page=page)
+        run_all(out, "compress", tasks, work, lambda task: task.name, _line, jobs, is_single=is_single)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +135,8 @@ class CompressTask:
     is_shown: bool
 
 
-def run(task: CompressTask) -> Document:
-    """Compress one input and return the JSON document of the result."""
+def run(task: CompressTask, page: EncodingWatch | None = None) -> Document:
+    """Compress one input and return the JSON document of the result. page: shows it, of a single input."""
     with machine(task.settings.device, task.threads, task.backend) as device, codec_backend(task.backend):
         from inr.codec.compression_input import load_input
         from inr.codec.encode import compress_input
@@ -134,8 +146,12 @@ def run(task: CompressTask) -> Document:
         loaded = load_input(given, task.kind, task.signal_options)
         with PartProgress(is_shown=task.is_shown, name=printable(Path(given.name).name)) as progress:
             arguments = dataclasses.replace(task.settings, device=str(device))
-            made = compress_input(loaded, arguments, progress)
+            if page is not None:
+                page.begin(loaded.signal, progress)
+            made = compress_input(loaded, arguments, page or progress)
         target.write(made.data, keep=True)
+        if page is not None:
+            page.end(made)
     return {"input": task.name, "output": target.name, **made.summary()}
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
 
 from inr.codec.container.header import Header
 from inr.codec.decoded import Decoded
@@ -29,8 +31,21 @@ PROFILES: Registry[type[Profile]] = Registry("profile", "inr.codec.profiles")
 NUMBERS = {1: "weights", 2: "grids", 3: "pyramid", 4: "pyramid"}
 """The profiles of this version of the format; a number is never reused."""
 
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
 OnProgress = Callable[[float, str], None]
 """Called at intervals with the share of the encoding that is done, 0 to 1, and a text."""
+
+
+@runtime_checkable
+class OnState(Protocol):
+    """An `OnProgress` that also looks at the state of an encoding, after each step of its training."""
+
+    def __call__(self, share: float, text: str, /) -> None: ...
+
+    def on_state(self, bits_per_sample: float, psnr_db: float, shown: Callable[[], Floats | None]) -> None:
+        """The rate and the quality in this step. shown: what a decoder would show now, [C, rows, columns] in [0, 1];
+        None where the training holds no whole picture. It changes nothing."""
 
 
 @dataclasses.dataclass(frozen=True)

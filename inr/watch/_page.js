@@ -102,7 +102,8 @@ function chart(svg, lines, isLog, format) {
 
 function showCurve(curve) {
   const of = name => [{ points: curve.step.map((step, i) => [step, curve[name][i]]) }];
-  at("loss-figure").hidden = !chart(at("loss"), of("loss"), true, v => digits(v, 2));
+  at("loss-figure").hidden = !(curve.loss && chart(at("loss"), of("loss"), true, v => digits(v, 2)));
+  at("rate-figure").hidden = !(curve.rate && chart(at("rate"), of("rate"), true, v => digits(v, 3)));
   at("psnr-figure").hidden = !chart(at("psnr"), of("psnr_db"), false, v => v.toFixed(1));
 }
 

@@ -20,7 +20,7 @@ from inr.signals import Signal
 from inr.watch.painting import Painter, painter_of
 from inr.watch.session import LONGEST_PAUSE_ALONE_S, Patience, Session, State
 
-SHARE = 0.03
+SHARE = 0.02
 """Of the fit's seconds, for what is shown. The server's threads and the client take a little more."""
 
 LEAST_PERIOD_S = 0.25
@@ -187,6 +187,7 @@ class FitWatch(Observer):
     def _paint_within(self, seconds: float) -> None:
         if self._painter is None or self._painted == (self._step, self._session.view_number):
             return
+        self._spent = max(self._spent, SHARE * seconds - 2 * LONGEST_PICTURE_S)  # time alone is not saved up
         allowed = SHARE * seconds - self._spent
         if self._speed is None:
             if allowed > 0:

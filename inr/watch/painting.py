@@ -19,7 +19,7 @@ from inr.core.samples import Samples
 from inr.fitting import Fit
 from inr.mesh import mesh_of_fit
 from inr.report.style import heat, top_of
-from inr.signals import Signal
+from inr.signals import Lattice, Signal
 from inr.signals.files.picture_writing import fitting_profile
 from inr.signals.solids.solid_signal import SolidSignal
 from inr.watch.feed import Layer
@@ -82,27 +82,37 @@ class PicturePainter(Painter):
         values = _values(fit, fit(grid.points(index)).reshape(rows.count, columns.count, -1))
         icc = _profile(fit)
         about: dict[str, Any] = {"view": "picture", "of": [grid.shape[-1], grid.shape[-2]], "frames": _frames(grid)}
-        about["alpha"] = fit.spec.traits.is_picture and fit.spec.d_out in (2, 4)
-        boxes, layers = {}, {}
+        about["alpha"] = _has_alpha(fit)
+        layers = {}
         n = index.numel()
         if _is_magnified(rows, columns, view) and most_points >= 2 * n:
             total, fine = _fine(rows, columns, view, most_points - n)
             shown = _sub_grid(grid, rows, columns, fine, view.at)
             close = fit(shown.points(torch.arange(shown.size))).reshape(*fine, -1)
-            layers["fit"] = _png(_pixels(fit, _values(fit, close)), icc)
+            layers["fit"] = _png(_pixels(_values(fit, close)), icc)
             n += total
         else:
-            layers["fit"] = _png(_pixels(fit, values), icc)
-        boxes["fit"] = boxes["whole"] = _box(grid, rows, columns)
+            layers["fit"] = _png(_pixels(values), icc)
         if self.samples is not None:
             true = _values(fit, fit.frame.from_field(self.samples.at(index)[1]).reshape(rows.count, columns.count, -1))
-            error = np.abs(values - true).mean(-1)
-            top = top_of([error])
-            layers["target"] = _png(_pixels(fit, true), icc)
-            layers["error"] = _png(heat(error, top), None)
-            about |= {"error": {"mean": float(error.mean()), "top": top}}
-        about |= {"box": boxes["whole"], "layers": list(layers), "samples": [columns.count, rows.count]}
+            compared, found = _compared(fit, values, true)
+            layers |= compared
+            about |= found
+        about |= {"box": _box(grid, rows, columns), "layers": list(layers), "samples": [columns.count, rows.count]}
         return Painted(layers, about, n)
+
+
+def paint_picture(signal: Lattice, values: Tensor, view: View) -> Painted:
+    """The view of a picture that is decoded already. values: [rows, columns, C] in the signal's units."""
+    grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
+    rows, columns = _window(grid, view, math.inf)
+    at = rows.index[:, None], columns.index[None]
+    found, true = _values(signal, values[at]), _values(signal, signal.values[at])
+    layers = {"fit": _png(_pixels(found), _profile(signal))}
+    compared, about = _compared(signal, found, true)
+    about |= {"view": "picture", "of": [grid.shape[-1], grid.shape[-2]], "frames": 0, "alpha": _has_alpha(signal)}
+    about |= {"box": _box(grid, rows, columns), "samples": [columns.count, rows.count], "layers": ["fit", *compared]}
+    return Painted(layers | compared, about, found.size)
 
 
 class WavePainter(Painter):
@@ -266,7 +276,19 @@ def _box(grid: Grid, rows: _Steps, columns: _Steps) -> list[float]:
     return [left, top, right - left, bottom - top]
 
 
-def _values(fit: Fit, values: Tensor) -> Floats:
+def _compared(fit: Fit | Signal, values: Floats, true: Floats) -> tuple[dict[str, Layer], dict[str, Any]]:
+    """The layers of target and error, and what the page says of the error."""
+    error = np.abs(values - true).mean(-1)
+    top = top_of([error])
+    layers = {"target": _png(_pixels(true), _profile(fit)), "error": _png(heat(error, top), None)}
+    return layers, {"error": {"mean": float(error.mean()), "top": top}}
+
+
+def _has_alpha(fit: Fit | Signal) -> bool:
+    return fit.spec.traits.is_picture and fit.spec.d_out in (2, 4)
+
+
+def _values(fit: Fit | Signal, values: Tensor) -> Floats:
     """Values [..., C] of a picture as they are, of others [..., 1 or 3], each in [0, 1] but for overshoot."""
     found = values.numpy()
     if fit.spec.traits.is_picture and fit.meta.get("dtype") != "float32":
@@ -276,12 +298,12 @@ def _values(fit: Fit, values: Tensor) -> Floats:
     return found if fit.spec.traits.is_picture or found.shape[-1] == 3 else found[..., :1]
 
 
-def _pixels(fit: Fit, values: Floats) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _pixels(values: Floats) -> np.ndarray[Any, np.dtype[np.uint8]]:
     pixels: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(255 * np.clip(np.nan_to_num(values), 0, 1)).astype(np.uint8)
     return pixels
 
 
-def _profile(fit: Fit) -> bytes | None:
+def _profile(fit: Fit | Signal) -> bytes | None:
     """The colour profile of the picture; the browser converts from it to the screen's."""
     if not fit.meta.get("icc"):
         return None

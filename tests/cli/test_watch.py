@@ -140,3 +140,19 @@ def test_what_is_no_run(photo: Path) -> None:
         found = invoke("watch", name)
         assert found.exit_code == 3
         assert len(found.stderr.strip().splitlines()) <= 2
+
+
+def test_an_encoding_can_be_watched_and_ends_in_the_same_bytes(photo: Path) -> None:
+    words = ("compress", photo, "--effort", "1", "--no-verify", "--no-progress", "--threads", "1")
+    assert invoke(*words, "-o", "plain.inrz").exit_code == 0
+    found = invoke(*words, "-o", "watched.inrz", "--watch", "--linger", "0.1")
+    assert found.exit_code == 0
+    assert "page: http://127.0.0.1:" in found.stderr
+    assert found.stdout.startswith("watched.inrz")
+    assert Path("watched.inrz").read_bytes() == Path("plain.inrz").read_bytes()
+
+
+def test_one_encoding_at_a_time_is_watched(photo: Path) -> None:
+    found = invoke("compress", photo, photo, "--watch", "-o", ".")
+    assert found.exit_code == 2
+    assert "--watch shows one encoding, but 2 inputs are given" in found.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Generator, Tensor
 
-from inr.codec.profile import OnProgress, Payload
+from inr.codec.profile import OnProgress, OnState, Payload
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
 from inr.codec.profiles.pyramid.groups import shapes_of
 from inr.codec.profiles.pyramid.latent_trainer import OnStep, RateController, Trainer
@@ -148,6 +148,8 @@ def _reach(training: Training, target: PyramidTarget, on_progress: OnProgress | 
         def on_step(progress: float, bpp: float, mse: float) -> None:
             if on_progress is not None:
                 on_progress(start + part * progress, f"{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
+            if isinstance(on_progress, OnState):
+                on_progress.on_state(bpp, -10 * math.log10(mse), training.shown)
 
         return on_step
 

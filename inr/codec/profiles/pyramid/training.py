@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from inr.codec.entropy import tensors
-from inr.codec.profile import Payload
+from inr.codec.profile import Floats, Payload
 from inr.codec.profiles.pyramid import stream
-from inr.codec.profiles.pyramid.architecture import Architecture, Array, write_arch
+from inr.codec.profiles.pyramid.architecture import Architecture, Array, synthesis_of, write_arch
 from inr.codec.profiles.pyramid.groups import Groups, dequantised, digest
 from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
 from inr.codec.profiles.pyramid.network import error
 from inr.codec.profiles.pyramid.network_quantiser import quantise
+from inr.kernels.pyramid import Pyramid
 
 Reporter = Callable[[float, float], OnStep]
 """(where a part of the run starts, its share of the run) -> what the trainer calls after each step."""
@@ -32,6 +33,10 @@ class Training(ABC):
     @abstractmethod
     def correct(self, factor: float, report: Reporter) -> None:
         """Multiply the rate weight by a factor and train on."""
+
+    def shown(self) -> Floats | None:
+        """The picture of the present state, [C, rows, columns] in [0, 1]; None if only a part of it is in training."""
+        return None
 
     @abstractmethod
     def quantised(self) -> tuple[Payload, float]:
@@ -52,6 +57,13 @@ class WholeTraining(Training):
         self._trainer.rate_controller.fix(factor)
         self._trainer.soft(3 * self._n_hard, report(1, 0), first=0.5)
         self._trainer.hard(self._n_hard, report(1, 0))
+
+    def shown(self) -> Floats | None:
+        trainer = self._trainer
+        values = {name: value.detach().cpu().numpy() for name, value in trainer.values.items()}
+        grids = [grid.cpu().numpy() for grid in trainer.grids()]
+        rows = [strip for _, strip in Pyramid(grids, *synthesis_of(trainer.architecture, values)).strips()]
+        return np.concatenate(rows, axis=1)
 
     def quantised(self) -> tuple[Payload, float]:
         trainer, architecture = self._trainer, self._trainer.architecture
