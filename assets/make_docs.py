@@ -42,7 +42,7 @@ SPECS = {
 }
 PLAIN = {type(value) for key, value in vars(Mlp()).items() if key != "encoding"}
 """Parts that need no words on every page."""
-PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting", "workflows", "ntk")
+PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting", "workflows", "solving", "ntk")
 PACKAGES += ("codec", "mesh", "batch", "report", "watch", "exporters", "kernels", "core", "inspection", "testing")
 REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
 """Page below docs/reference/ -> the package whose public names it lists."""

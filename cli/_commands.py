@@ -50,6 +50,7 @@ COMMANDS: dict[str, str] = {
     "report": "report",
     "watch": "watch",
     "learn": "learn",
+    "solve": "solve",
     "compress": "compress",
     "decompress": "decompress",
     "ntk": "ntk",

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from inr.ntk import ntk_report as ntk_report
     from inr.signals import Signal as Signal
     from inr.signals import load_signal as load_signal
+    from inr.solving import Problem as Problem
+    from inr.solving import Solution as Solution
+    from inr.solving import solve as solve
 
 __getattr__, _, _names = lazy_loader.attach(
     __name__,
@@ -64,6 +67,7 @@ __getattr__, _, _names = lazy_loader.attach(
         "fitting": ["Fit"],
         "ntk": ["ntk_report"],
         "signals": ["Signal", "load_signal"],
+        "solving": ["Problem", "Solution", "solve"],
     },
 )
 __all__ = sorted([*_names, "__version__"])

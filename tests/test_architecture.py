@@ -25,6 +25,7 @@ FLOORS = {
     "fields": 3,
     "fitting": 4,
     "workflows": 5,
+    "solving": 5,
     "ntk": 6,
     "mesh": 7,
     "codec": 8,

@@ -28,6 +28,8 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "compress": ("a.safetensors", "-o", "c.inrz", "--effort", "1", "--no-verify", "--force", "--no-progress"),
     "decompress": ("a.inrz", "-o", "d.png", "--force"),
     "ntk": ("a.png", "--field", "siren", *SMALL, "--steps", "1", "--points", "4", "--rehearse", "0", "--no-trials"),
+    "solve": ("--equation", "u_xx = 1", "--axes", "x=0:1", "--condition", "boundary: u = 0", "--no-progress", "--force",
+              "--set", "solve.features=8", "--set", "solve.method=least_squares"),
     "suggest": ("a.png", "--fields", "siren"),
     "doctor": (),
     "demo": (),

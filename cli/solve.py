@@ -1,0 +1,244 @@
+"""`inr solve`: a boundary-value problem, from a file or one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inr.core.errors import UsageError
+from inr.core.text import printable
+
+from . import _options as options
+from ._io import OutputTarget
+from ._machine import machine
+from ._output import Output, human_bytes, human_seconds
+
+if TYPE_CHECKING:
+    from inr.solving import Problem, Solution
+
+_EXPORTS = (".npz", ".vti", ".png", ".svg", ".pdf")
+_PROBLEM = options.INPUT
+
+
+def solve(
+    problem: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROBLEM]", help="A problem file (.toml); see --examples.", show_default=False),
+    ] = None,
+    output: options.OutputPath = None,
+    equation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help='In place of a file: "lap(u) = -1"; repeatable.', rich_help_panel=_PROBLEM),
+    ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='Coordinates: "x=0:1,y=0:1"; t is time.', rich_help_panel=_PROBLEM),
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help='SIDE: EQUATION, such as "left: u = 0"; repeatable. Sides: left, right, bottom, top, back, front, '
+            "start, end, inner, outer, boundary. Pictures have y upwards: top is the largest y.",
+            rich_help_panel=_PROBLEM,
+        ),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A number or formula; repeatable.", rich_help_panel=_PROBLEM),
+    ] = None,
+    exact: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="A known solution, to compare with.", rich_help_panel=_PROBLEM)
+    ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf; repeatable.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fd=N", help="Compare with finite differences of N cells per axis.", rich_help_panel=_PROBLEM
+        ),
+    ] = None,
+    examples: Annotated[
+        bool,
+        typer.Option("--examples", help="Write example problems into the folder -o, by default this one."),
+    ] = False,
+    settings: Annotated[list[str] | None, options.assignments("Any setting of [solve]: solve.*")] = None,
+    time: options.Time = None,
+    seed: options.Seed = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    is_quiet: options.Quiet = False,
+    verbosity: options.Verbose = 0,
+    no_progress: options.NoProgress = False,
+    threads: options.Threads = None,
+) -> None:
+    """Solve a differential equation with its boundary conditions.
+
+    The solution is a field like any other: inr render and inr inspect read its file. The errors that are printed
+    are measured between the points of training. Exit code 1: the residual that was wanted is not reached.
+
+    \b
+    inr solve --examples
+    inr solve poisson.toml -o u.safetensors --export u.png
+    inr solve --equation "lap(u) = -1" --axes "x=0:1,y=0:1" --condition "boundary: u = 0"
+    """
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
+    if examples:
+        _write_examples(out, Path(output or "."), force)
+        return
+    if (problem is None) == (equation is None):
+        raise UsageError("expected a problem file or --equation", "inr solve --examples writes some files")
+    cells = None if check is None else _cells(check)
+    with machine("cpu", threads):
+        from inr.core.config import override
+        from inr.solving import Problem
+        from inr.solving import solve as solved
+
+        if problem is not None:
+            if axes or condition or parameter or exact:
+                raise UsageError("--axes, --condition, --parameter and --exact are for --equation, and a file is given")
+            given, stem = Problem.load(problem), Path(problem).stem
+        else:
+            given, stem = _of_options(equation or [], axes, condition or [], parameter or [], exact), "solution"
+        changed = [_own(text) for text in settings or []]
+        changed += [] if time is None else [f"time_s={options.seconds(time, '--time')}"]
+        changed += [] if seed is None else [f"seed={seed}"]
+        chosen = override(given.settings, changed, "solve")
+        target = OutputTarget.of(output, f"{stem}.safetensors", force=force, suffixes=(".safetensors",))
+        exports = [OutputTarget.of(name, "", force=force, suffixes=_EXPORTS) for name in export or []]
+        import dataclasses
+
+        given = dataclasses.replace(given, settings=chosen)
+        is_shown = not (no_progress or is_quiet or as_json)
+
+        def progress(what: str, score: float) -> None:
+            if is_shown:
+                out.note(f"{what}: best residual {score:.1e}")
+
+        solution = solved(given, on_progress=progress)
+        data = solution.fit.to_bytes()
+        target.write(data, keep=True)
+        for each in exports:
+            _export(solution, each)
+        checked = None if cells is None else _checked(given, solution, cells)
+    out.notes(solution.notes)
+    names = [target.name, *(each.name for each in exports)]
+    document = _document(solution, names, len(data), checked)
+    out.result("solve", document, _text(solution, target.name, len(data), checked), target.name)
+    if solution.outcome != "done":
+        reason = f"residual {solution.errors.score:.1e}, and {chosen.target:g} was wanted"
+        out.note(f"{solution.outcome.replace('_', ' ')} after {human_seconds(solution.seconds)}: {reason}")
+        raise typer.Exit(1)
+
+
+def _own(text: str) -> str:
+    if not text.startswith("solve."):
+        raise UsageError(f"--set is {text!r}, expected solve.KEY=VALUE")
+    return text.removeprefix("solve.")
+
+
+def _cells(text: str) -> int:
+    key, _, value = text.partition("=")
+    if key != "fd" or not value.isascii() or not value.isdigit() or len(value) > 6:
+        raise UsageError(f"--check is {text!r}, expected fd=N with a number of cells")
+    return int(value)
+
+
+def _of_options(
+    equations: list[str], axes: str | None, conditions: list[str], parameters: list[str], exact: str | None
+) -> Problem:
+    from inr.solving import Problem
+
+    spans: dict[str, tuple[float, float]] = {}
+    for part in (axes or "").split(",") if axes else []:
+        name, _, span = part.partition("=")
+        low, _, high = span.partition(":")
+        try:
+            spans[name.strip()] = (float(low), float(high))
+        except ValueError as error:
+            raise UsageError(f"--axes is {axes!r}, expected a form such as x=0:1,y=0:1") from error
+    tables: list[Mapping[str, Any]] = []
+    for text in conditions:
+        side, sign, rest = text.partition(":")
+        if not sign:
+            raise UsageError(f"--condition is {text!r}, expected SIDE: EQUATION", '--condition "boundary: u = 0"')
+        tables.append({"on": [name.strip() for name in side.split(",")], "equation": rest.strip()})
+    given: dict[str, Any] = {}
+    for text in parameters:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"--parameter is {text!r}, expected NAME=VALUE")
+        given[name.strip()] = value.strip()
+    more: dict[str, Any] = {"reference": {"exact": exact}} if exact is not None else {}
+    return Problem.of(equations if len(equations) > 1 else equations[0], spans, tables, parameters=given, **more)
+
+
+def _export(solution: Solution, target: OutputTarget) -> None:
+    from inr.report.solution_figure import solution_figure
+    from inr.solving.lattice import Sampled
+
+    sampled, suffix = Sampled.of(solution), target.suffix(".npz")
+    if suffix == ".npz":
+        data = sampled.to_npz()
+    elif suffix == ".vti":
+        data = sampled.to_vti()
+    else:
+        data = solution_figure(sampled, solution.problem.name, suffix)
+    target.write(data)
+
+
+def _checked(problem: Problem, solution: Solution, cells: int) -> Any:
+    from inr.solving.finite_difference import check
+
+    return check(problem, solution.field, cells)
+
+
+def _text(solution: Solution, name: str, size: int, checked: Any) -> str:
+    errors = solution.errors
+    parts = [f"residual {errors.residual:.1e}"]
+    worst = max(errors.boundary.values(), default=0.0)
+    parts.append(f"boundary {worst:.1e}" if worst else "boundary 0 (built in)")
+    parts += [f"{key} {value:.1e} rel L2 from the exact one" for key, value in errors.exact.items()]
+    parts += [f"error at most {errors.bound:.1e} (sampled bound)"] if errors.bound is not None else []
+    parts += [f"{key} = {value:.6g}" for key, value in solution.unknowns.items()]
+    parts += [f"{solution.fit.field.n_params:,} parameters", human_bytes(size), human_seconds(solution.seconds)]
+    line = f"{printable(name)}  {'  '.join(parts)}"
+    return line if checked is None else f"{line}\n{checked.sentence}"
+
+
+def _document(solution: Solution, names: list[str], size: int, checked: Any) -> dict[str, Any]:
+    return {
+        "output": names[0],
+        "exports": names[1:],
+        "bytes": size,
+        "outcome": solution.outcome,
+        "errors": solution.errors.to_json(),
+        "unknowns": dict(solution.unknowns),
+        "check": None if checked is None else {"fd": checked.n, "difference": checked.difference,
+                                               "own_error": checked.own_error},
+        "stages": [{"what": s.what, "seconds": s.seconds, "score": s.score} for s in solution.stages],
+        "notes": list(solution.notes),
+        "n_params": solution.fit.field.n_params,
+        "seconds": solution.seconds,
+    }  # fmt: skip
+
+
+def _write_examples(out: Output, folder: Path, force: bool) -> None:
+    from inr.core.files import check_folder
+    from inr.solving.examples import EXAMPLES
+
+    check_folder(folder)
+    targets = {name: OutputTarget.of(str(folder / name), "", force=force) for name in EXAMPLES}
+    for name, target in targets.items():
+        target.write(EXAMPLES[name].encode())
+    names = [target.name for target in targets.values()]
+    out.result("solve", {"examples": names}, "\n".join(map(printable, names)), "\n".join(names))

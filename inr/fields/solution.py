@@ -1,0 +1,175 @@
+"""Solutions of boundary-value problems: a network of sines in float64 with conditions built into its formula.
+
+Lagaris, Likas and Fotiadis 1998, doi:10.1109/72.712178: u = lift + factor * network, where the lift meets the
+conditions and the factor is 0 where they hold. `inr solve` makes these fields; they are in model files, not in the list
+of families.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from inr.core.config import param
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
+from inr.core.formula import Node, derivative, number, parse_formula
+from inr.core.tensor_formula import tensor_of
+from inr.fields._field import FIELDS, Field, FieldConfig
+from inr.kernels.jet_plan import JetPlan
+from inr.kernels.pointwise import Pointwise, sines
+from inr.kernels.sine_jet import sine_jet
+
+STORED: Any = {"most_characters": 200_000, "most_nodes": 50_000, "most_depth": 100}
+"""Limits of a formula in a model file, which is longer than what it was made from."""
+
+
+@FIELDS.register("solution", is_listed=False)
+@dataclass(frozen=True, kw_only=True)
+class Solution(FieldConfig):
+    """Solution of a boundary-value problem, made by inr solve: lift + factor * network, in float64."""
+
+    paper: ClassVar[str] = "Lagaris, Likas and Fotiadis 1998, doi:10.1109/72.712178"
+
+    axes: tuple[str, ...] = param(("x", "y"), "names of the coordinates")
+    low: tuple[float, ...] = param((0.0, 0.0), "lower corner of the box, in the problem's units")
+    high: tuple[float, ...] = param((1.0, 1.0), "upper corner of the box")
+    periodic: tuple[str, ...] = param((), "axes along which the solution repeats")
+    lift: tuple[str, ...] = param(("0",), "formula per channel that meets the conditions")
+    factor: tuple[str, ...] = param(("1",), "formula per channel by which the network is multiplied")
+    width: int = param(64, "units per hidden layer", ge=1, le=65536)
+    depth: int = param(2, "hidden layers", ge=1, le=64)
+    activation: Literal["sine", "tanh"] = param("sine", "function of the hidden layers")
+    omega: float = param(1.0, "factor in the sines", gt=0)
+
+    def build(self, spec: Spec, generator: Generator) -> SolutionField:
+        d, c = len(self.axes), len(self.lift)
+        if not (len(self.low) == len(self.high) == d == spec.d_in and len(self.factor) == c == spec.d_out):
+            raise UsageError(f"a solution of {d} axes and {c} channels does not fit {spec.d_in} and {spec.d_out}")
+        if any(a >= b for a, b in zip(self.low, self.high, strict=True)) or set(self.periodic) - set(self.axes):
+            raise UsageError("the box or the periodic axes of the solution are not valid")
+        return SolutionField(self, generator)
+
+
+class SolutionField(Field):
+    """weights, biases: of the network, float64. Its inputs are 2 (p - low) / (high - low) - 1 per axis, and cosine and
+    sine of the angle for a periodic one."""
+
+    def __init__(self, config: Solution, generator: Generator) -> None:
+        super().__init__()
+        self.config: Solution = config
+        self.d_in, self.d_out = len(config.axes), len(config.lift)
+        self.smoothness, self.boundary = math.inf, "extend"
+        n_inputs = self.d_in + len(config.periodic)
+        widths = (n_inputs, *[config.width] * config.depth, self.d_out)
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for before, after in itertools.pairwise(widths):
+            bound = (6 / (before + after)) ** 0.5
+            for parameters, shape in ((self.weights, (after, before)), (self.biases, (after,))):
+                numbers = 2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1
+                parameters.append(nn.Parameter(bound * numbers))
+        self._lifts, self._factors = (
+            [parse_formula(text, **STORED) for text in texts] for texts in (config.lift, config.factor)
+        )
+        known = {*config.axes}
+        for node in (*self._lifts, *self._factors):
+            if node.names() - known:
+                raise UsageError(f"a formula of the solution has unknown names {sorted(node.names() - known)}")
+
+    @property
+    def activations(self) -> list[Pointwise]:
+        if self.config.activation == "tanh":
+            return [Pointwise(torch.tanh, "tanh")] * self.config.depth
+        return sines(*[self.config.omega] * self.config.depth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        low, high = (torch.tensor(corner, dtype=torch.float64, device=x.device) for corner in self._box)
+        points = low + x.reshape(-1, self.d_in).double() * (high - low)
+        values = self.jets(points, JetPlan(0))[0]
+        return values.to(x.dtype).reshape(*x.shape[:-1], self.d_out)
+
+    @property
+    def _box(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return self.config.low, self.config.high
+
+    def jets(self, points: Tensor, plan: JetPlan) -> Tensor:
+        """Value and derivatives [S, N, C] at points [N, D] in the problem's units, in float64.
+
+        The first streams of the plan are the axes in order.
+        """
+        net = sine_jet(self.inputs(points, plan), [*self.weights], [*self.biases], self.activations, plan)
+        lift, factor = self.conditions(points, plan)
+        return combine(lift, factor, net, plan)
+
+    def inputs(self, points: Tensor, plan: JetPlan) -> Tensor:
+        """Jets [S, N, K] of the network's inputs."""
+        columns: list[Tensor] = []
+        for axis, (key, low, high) in enumerate(zip(self.config.axes, *self._box, strict=True)):
+            jets = points.new_zeros((plan.n_streams, points.shape[0]))
+            at = (points[:, axis] - low) / (high - low)
+            rate = (2 * math.pi if key in self.config.periodic else 2.0) / (high - low)
+            if key not in self.config.periodic:
+                jets[0] = 2 * at - 1
+                if axis < plan.n_first:
+                    jets[1 + axis] = rate
+                columns.append(jets)
+                continue
+            twin = jets.clone()
+            c, s = torch.cos(2 * math.pi * at), torch.sin(2 * math.pi * at)
+            jets[0], twin[0] = c, s
+            if axis < plan.n_first:
+                jets[1 + axis], twin[1 + axis] = -rate * s, rate * c
+            for q, terms in enumerate(plan.seconds, 1 + plan.n_first):
+                total = sum(factor for i, j, factor in terms if i == j == axis)
+                jets[q], twin[q] = -(rate**2) * total * c, -(rate**2) * total * s
+            columns += [jets, twin]
+        return torch.stack(columns, -1)
+
+    def conditions(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:
+        """Jets [S, N, C] of the lift and of the factor."""
+        lift, factor = (
+            torch.stack([self._jets_of(node, points, plan) for node in nodes], -1)
+            for nodes in (self._lifts, self._factors)
+        )
+        return lift, factor
+
+    def _jets_of(self, node: Node, points: Tensor, plan: JetPlan) -> Tensor:
+        values = {key: points[:, axis] for axis, key in enumerate(self.config.axes)}
+        firsts = [by_axis(node, self.config.axes[axis]) for axis in range(plan.n_first)]
+        streams = [tensor_of(each, values, points[:, 0]) for each in (node, *firsts)]
+        for terms in plan.seconds:
+            parts = [c * tensor_of(by_axis(firsts[i], self.config.axes[j]), values, points[:, 0]) for i, j, c in terms]
+            streams.append(torch.stack(parts).sum(0))
+        return torch.stack(streams)
+
+
+def by_axis(node: Node, axis: str) -> Node:
+    """The derivative of a formula of the coordinates by one of them."""
+    return derivative(node, lambda key: number(1 if key == axis else 0))
+
+
+def combine(lift: Tensor, factor: Tensor, net: Tensor, plan: JetPlan) -> Tensor:
+    """Jets of lift + factor * net, all [S, N, C], by the product rule."""
+    streams = [lift[0] + factor[0] * net[0]]
+    first = range(1, 1 + plan.n_first)
+    streams += [lift[i] + factor[i] * net[0] + factor[0] * net[i] for i in first]
+    for q, terms in enumerate(plan.seconds, 1 + plan.n_first):
+        mixed = [c * (factor[1 + i] * net[1 + j] + factor[1 + j] * net[1 + i]) for i, j, c in terms]
+        streams.append(lift[q] + factor[q] * net[0] + torch.stack(mixed).sum(0) + factor[0] * net[q])
+    return torch.stack(streams)
+
+
+def pulled_back(factor: Tensor, seeds: Tensor, plan: JetPlan) -> Tensor:
+    """The cotangents [S, N, C] of net in `combine`, from those of its result."""
+    found = factor[0] * seeds
+    found[0] = (factor * seeds).sum(0)
+    for q, terms in enumerate(plan.seconds, 1 + plan.n_first):
+        for i, j, c in terms:
+            found[1 + i] += c * factor[1 + j] * seeds[q]
+            found[1 + j] += c * factor[1 + i] * seeds[q]
+    return found

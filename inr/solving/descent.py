@@ -1,0 +1,37 @@
+"""Adam or SOAP on all parameters, with new points every step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from inr.core.config import parse
+from inr.fitting.optimizers import OptimizerConfig
+from inr.solving.newton import parameters_of
+from inr.solving.points import residual_of
+from inr.solving.rows import Group
+from inr.solving.state import State
+
+KEPT = 10
+"""Steps with the same points."""
+
+
+def descend(
+    state: State, groups: Callable[[int], Sequence[Group]], optimizer: str, lr: float, until: float, seconds: float
+) -> int:
+    """Steps until the clock `time.perf_counter` shows `until`; the rate falls to 0 over `seconds`. Their number."""
+    params = [p for p in parameters_of(state) if p is not state.raw]
+    chosen = parse(OptimizerConfig, optimizer, "optimizer").build({"other": params}, {"other": lr})
+    steps, start = 0, until - seconds
+    while (now := time.perf_counter()) < until:
+        rows = groups(steps // KEPT)
+        for group in chosen.param_groups:
+            group["lr"] = lr * min(1.0, max(0.0, 1 - (now - start) / seconds))
+        for _ in range(KEPT):
+            chosen.zero_grad()
+            parts = [group.weighted(residual_of(state, group)[:, None]).square().sum() for group in rows]
+            loss = sum(parts[1:], parts[0])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+            chosen.step()
+            steps += 1
+    return steps

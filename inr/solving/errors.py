@@ -1,0 +1,133 @@
+"""How far a solution is off: residuals between training points, errors on the boundary, bounds, a known solution."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from inr.core.tensor_formula import tensor_of
+from inr.kernels.jet_plan import JetPlan
+from inr.kernels.sine_jet import sine_jet
+from inr.solving.equation import TIME, by_name, is_linear, streams_of
+from inr.solving.hard import Hard
+from inr.solving.problem import Problem
+from inr.solving.rows import Group, groups_of
+from inr.solving.state import State
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Measured at points that training never saw.
+
+    residual: root mean square of the equations' residuals, as a part of their largest term (the worst equation).
+    residual_max: the largest residual, in the equation's units. ratio: residual here over that at the training points.
+    boundary: root mean square by side, for conditions that are not built in; 0 for the others. boundary_relative: the
+    worst of them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error
+    against the given solution. bound: on the largest error, for Poisson-like equations; maxima are sampled.
+    """
+
+    residual: float
+    residual_max: float
+    ratio: float
+    boundary: Mapping[str, float]
+    boundary_relative: float
+    exact: Mapping[str, float] = field(default_factory=dict)
+    exact_max: Mapping[str, float] = field(default_factory=dict)
+    bound: float | None = None
+    size: float = 1.0
+
+    @property
+    def score(self) -> float:
+        """What solutions are compared by: the worse of residual and boundary."""
+        return max(self.residual, self.boundary_relative)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@torch.no_grad()
+def measure(
+    problem: Problem, state: State, hard: Hard, generator: Generator, trained: Sequence[Group] = (), n: int = 4000
+) -> Errors:
+    """The errors of a state. trained: groups whose points it was trained on."""
+    groups = groups_of(problem, hard, n, 500, generator)
+    inside = problem.domain.inside(n, generator).x
+    values = state.field.jets(inside, JetPlan(0))[0]
+    field_size = float(values.square().mean().sqrt())
+    residual = largest = boundary_relative = 0.0
+    boundary = {side: 0.0 for condition in problem.conditions for side in condition.sides}
+    rms: dict[str, float] = {}
+    for group in groups:
+        r, size = _residuals(state, group)
+        root = float(r.square().mean().sqrt())
+        if group.kind == "equation":
+            residual, largest = max(residual, root / max(size, 1e-300)), max(largest, float(r.abs().max()))
+            rms[group.title] = root
+        elif group.kind == "condition":
+            boundary[group.title] = max(boundary[group.title], root)
+            scale = max(size, field_size * group.unit_size(problem.domain, state.numbers), 1e-300)
+            boundary_relative = max(boundary_relative, root / scale)
+    seen = [(g.title, float(_residuals(state, g)[0].square().mean().sqrt())) for g in trained if g.kind == "equation"]
+    ratio = max((rms[title] / max(root, 1e-300) for title, root in seen), default=1.0)
+    exact, exact_max = _against(problem, values, inside)
+    return Errors(
+        residual, largest, ratio, boundary, boundary_relative, exact, exact_max,
+        bound=_bound(problem, largest, max(boundary.values(), default=0.0)), size=float(values.abs().max()),
+    )  # fmt: skip
+
+
+def _residuals(state: State, group: Group) -> tuple[Tensor, float]:
+    group.prepare(state.field)
+    field = state.field
+    net = sine_jet(group.jets, [*field.weights], [*field.biases], field.activations, group.streams.plan)
+    r, _, _, size = group.linearised(net, state.numbers)
+    return r, size
+
+
+def _against(problem: Problem, values: Tensor, x: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+    names = {axis: x[:, a] for a, axis in enumerate(problem.scope.axes)}
+    relative, largest = {}, {}
+    for key, is_complex in problem.scope.fields.items():
+        channels = [f"{key}.re", f"{key}.im"] if is_complex else [key]
+        if any(channel not in problem.exact for channel in channels):
+            continue
+        wanted = torch.stack([tensor_of(problem.exact[channel], names, x[:, 0]) for channel in channels], -1)
+        found = values[:, [problem.scope.channels.index(channel) for channel in channels]]
+        if channels[0] in problem.floating:  # only determined up to a constant
+            found = found - found.mean(0) + wanted.mean(0)
+        off = found - wanted
+        relative[key] = float(off.norm() / wanted.norm().clamp_min(1e-300))
+        largest[key] = float(off.norm(dim=-1).max())
+    return relative, largest
+
+
+def _bound(problem: Problem, residual: float, boundary: float) -> float | None:
+    """max |e| <= max over the boundary + R^2 / (2 D k) max |r|, for k lap(u) - c u = f with k > 0 and c >= 0.
+
+    It needs values on the whole boundary; None for other problems.
+    """
+    if len(problem.residuals) != 1 or problem.domain.time is not None or problem.domain.periodic or problem.unknowns:
+        return None
+    (node,) = problem.residuals
+    (channel,) = problem.scope.channels if len(problem.scope.channels) == 1 else (None,)
+    conditions = [r for condition in problem.conditions for r in condition.residuals]
+    if channel is None or not is_linear(node) or any(streams_of(r) != {(channel, "")} for r in conditions):
+        return None
+    slopes = {letters: by_name(node, f"{channel}|{letters}") for _, letters in streams_of(node)}
+    if any(slope.op != "number" for slope in slopes.values()) or TIME in problem.scope.axes:
+        return None
+    seconds = {axis + axis: slopes.pop(axis + axis, None) for axis in problem.scope.axes}
+    sizes = {None if slope is None else slope.value for slope in seconds.values()}
+    rest = slopes.pop("", None)
+    if len(sizes) != 1 or None in sizes or slopes:
+        return None
+    (k,) = (size for size in sizes if size is not None)
+    if k == 0 or (rest is not None and rest.value / k > 0):
+        return None
+    radius, d = problem.domain.shape.radius, len(problem.scope.axes)
+    return boundary + radius**2 / (2 * d * abs(k)) * residual

@@ -1,0 +1,55 @@
+"""Points and weights of equations: new uniform points, points where the residual is large, and order in time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from inr.kernels.sine_jet import sine_jet
+from inr.solving.equation import TIME
+from inr.solving.problem import Problem
+from inr.solving.rows import Group
+from inr.solving.state import State
+
+CANDIDATES = 10
+"""Per point, of which `rad` chooses."""
+CHUNKS = 32
+"""Of time, for causal weights."""
+
+
+def residual_of(state: State, group: Group) -> Tensor:
+    """The residuals [N] of a prepared group, with gradient."""
+    field = state.field
+    net = sine_jet(group.jets, [*field.weights], [*field.biases], field.activations, group.streams.plan)
+    return group.residuals(net, state.numbers)
+
+
+@torch.no_grad()
+def adaptive_points(state: State, candidates: list[Group], n: int, generator: Generator) -> Tensor:
+    """n of the candidates' points, drawn with probability |r| / mean |r| + 1.
+
+    Wu, Zhu, Tan, Kartha and Lu 2023, arXiv:2207.10289 (RAD, with k = c = 1).
+    """
+    size = torch.zeros(len(candidates[0].x), dtype=torch.float64)
+    for group in candidates:
+        r = residual_of(state, group).abs()
+        size += r / r.mean().clamp_min(1e-300)
+    chosen = torch.multinomial(size + 1, n, replacement=False, generator=generator)
+    return candidates[0].x[chosen]
+
+
+@torch.no_grad()
+def causal_weights(problem: Problem, state: State, group: Group, epsilon: float) -> Tensor:
+    """Weights [N]: exp(-epsilon times the mean squared residuals of all earlier chunks of time).
+
+    Wang, Sankaranarayanan and Perdikaris 2022, arXiv:2203.07404.
+    """
+    assert problem.domain.time is not None
+    low, high = problem.domain.time
+    t = group.x[:, problem.scope.axes.index(TIME)]
+    chunk = ((t - low) / (high - low) * CHUNKS).long().clamp(0, CHUNKS - 1)
+    square = (residual_of(state, group) / group.scale).square()
+    counts = torch.bincount(chunk, minlength=CHUNKS).clamp_min(1)
+    means = torch.zeros(CHUNKS, dtype=square.dtype).index_add_(0, chunk, square) / counts
+    earlier = torch.cat([means.new_zeros(1), means.cumsum(0)[:-1]])
+    return torch.exp(-epsilon * earlier)[chunk]

@@ -1,0 +1,482 @@
+"""A boundary-value problem: equations, axes, domain, conditions and data, read from TOML or given in Python."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inr.core.config import parse, read_toml, to_toml
+from inr.core.errors import InrError, UnreadableError, UsageError, did_you_mean
+from inr.core.formula import CONSTANTS, FUNCTIONS, Node, number, parse_formula
+from inr.core.tensor_formula import tensor_of
+from inr.solving.equation import OPERATORS, SIDE_NORMALS, TIME, Scope, by_name, is_linear, streams_of
+from inr.solving.geometry import Box, Domain, Implicit, shape_of, sides_of
+from inr.solving.settings import SolveSettings
+
+TABLES = {
+    "problem": {"name", "equation", "equations", "periodic", "kind"},
+    "axes": None,
+    "fields": None,
+    "geometry": None,
+    "condition": {"on", "equation", "hard", "weight"},
+    "parameters": None,
+    "unknowns": None,
+    "observed": {"file", "noise"},
+    "reference": {"exact"},
+    "solve": None,
+}
+MOST_FILE = 2**20
+MOST_OBSERVED = 200_000
+AXIS_NAMES = "x, y, z, t and other single letters but e and i"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """sides: where; residuals: what is zero there. is_hard: None lets the solver choose."""
+
+    sides: tuple[str, ...]
+    residuals: tuple[Node, ...]
+    text: str
+    is_hard: bool | None = None
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Measured values of a channel: x [N, D], y [N]."""
+
+    channel: str
+    x: Tensor
+    y: Tensor
+    noise: float
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A number to be found."""
+
+    start: float
+    low: float
+    high: float
+
+    @property
+    def is_logarithmic(self) -> bool:
+        return self.low > 0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A boundary-value problem.
+
+    scope: what names mean. residuals: formulas that are zero inside, one per equation and part of a complex one.
+    exact: a known solution, formula by channel. text: TOML that gives an equal problem.
+    """
+
+    name: str
+    scope: Scope
+    domain: Domain
+    residuals: tuple[Node, ...]
+    conditions: tuple[Condition, ...]
+    unknowns: Mapping[str, Unknown] = field(default_factory=dict)
+    observed: tuple[Observed, ...] = ()
+    exact: Mapping[str, Node] = field(default_factory=dict)
+    settings: SolveSettings = field(default_factory=SolveSettings)
+    text: str = ""
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a problem file. Raises UnreadableError for a missing file, UsageError for what it states."""
+        path = Path(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UnreadableError(f"{path.name!r} cannot be read: {error.strerror}") from error
+        if len(data) > MOST_FILE:
+            raise UnreadableError(f"{path.name!r} has {len(data)} bytes, expected a problem of at most {MOST_FILE}")
+        return cls.of_document(read_toml(data, path.name), folder=path.parent)
+
+    @classmethod
+    def of(
+        cls,
+        equation: str | Sequence[str],
+        axes: Mapping[str, Sequence[float]],
+        conditions: Sequence[Mapping[str, Any]] = (),
+        **tables: Any,
+    ) -> Self:
+        """A problem from its parts.
+
+        Args:
+            equation: one, or a list.
+            axes: (low, high) by name.
+            conditions: tables with `on` and `equation`.
+            tables: the other tables of a problem file: `parameters`, `fields`, `geometry`, `reference`, `solve` ...
+
+        Examples:
+            >>> import inr
+            >>> walls = {"on": "boundary", "equation": "u = 0"}
+            >>> problem = inr.Problem.of("lap(u) = -1", {"x": (0, 1), "y": (0, 1)}, [walls])
+            >>> problem.is_linear
+            True
+        """
+        head = dict(tables.pop("problem", {}))
+        head["equations" if not isinstance(equation, str) else "equation"] = equation
+        spans = {key: [float(end) for end in span] for key, span in axes.items()}
+        document = {"problem": head, "axes": spans, "condition": [dict(each) for each in conditions], **tables}
+        return cls.of_document(document)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any], folder: Path | None = None) -> Self:
+        """The problem that the tables of a file describe. folder: where its data files are; None: it may have none."""
+        _check_tables(document)
+        head = document.get("problem", {})
+        if head.get("kind", "boundary") != "boundary":
+            raise UsageError(f"problems of kind {head['kind']!r} are not built", "leave out kind")
+        axes = _axes(document.get("axes", {}))
+        parameters = {key: _parameter(key, value) for key, value in document.get("parameters", {}).items()}
+        unknowns = {key: _unknown(key, value) for key, value in document.get("unknowns", {}).items()}
+        equations = _equations(head)
+        fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns})
+        _check_names([*axes], [*fields], [*parameters, *unknowns])
+        scope = Scope(tuple(axes), fields, parameters, tuple(unknowns))
+        domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope)
+        residuals = tuple(part for at, text in enumerate(equations, 1) for part in _read(scope, text, f"equation {at}"))
+        if len(residuals) != len(scope.channels):
+            raise UsageError(
+                f"{len(residuals)} equations for {len(scope.channels)} unknown fields ({', '.join(scope.channels)})",
+                "give every other name a value in [parameters], or one equation per field",
+            )
+        conditions = _conditions(document.get("condition", []), scope, domain)
+        problem = cls(
+            name=str(head.get("name", "")),
+            scope=scope,
+            domain=domain,
+            residuals=residuals,
+            conditions=conditions,
+            unknowns=unknowns,
+            observed=tuple(o for table in document.get("observed", []) for o in _observed(table, scope, folder)),
+            exact=_exact(document.get("reference", {}), scope),
+            settings=parse(SolveSettings, document.get("solve", {}), "solve"),
+            text=to_toml(document),
+        )
+        problem._check_coverage()
+        return problem
+
+    # -- properties
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all equations and conditions are linear in the fields, and there are no unknown numbers."""
+        every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
+        return not self.unknowns and all(is_linear(node) for node in every)
+
+    @property
+    def streams(self) -> set[tuple[str, str]]:
+        """(channel, letters) of every derivative that occurs."""
+        every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
+        return set().union(*(streams_of(node) for node in every))
+
+    @property
+    def floating(self) -> list[str]:
+        """Channels that are determined up to a constant only: they occur as derivatives alone."""
+        found = []
+        for channel in self.scope.channels:
+            values = {letters for key, letters in self.streams if key == channel}
+            if "" not in values and not any(o.channel == channel for o in self.observed):
+                found.append(channel)
+        return found
+
+    def order_of(self, axis: str) -> int:
+        """The highest derivative along an axis in the equations."""
+        streams = set().union(*(streams_of(node) for node in self.residuals))
+        return max((letters.count(axis) for _, letters in streams), default=0)
+
+    def residual_of(self, fields: Mapping[str, Node], points: Tensor) -> list[Tensor]:
+        """The residuals [N] of formulas for the channels, at points [N, D]: the check of a candidate solution."""
+        found = []
+        for node in self.residuals:
+            values = {axis: points[:, a] for a, axis in enumerate(self.scope.axes)}
+            for channel, letters in streams_of(node):
+                each = fields[channel]
+                for axis in letters:
+                    each = self.scope.by_axis(each, axis)
+                values[f"{channel}|{letters}"] = tensor_of(each, values, points[:, 0])
+            values |= {key: points.new_tensor(unknown.start) for key, unknown in self.unknowns.items()}
+            found.append(tensor_of(node, values, points[:, 0]))
+        return found
+
+    def _check_coverage(self) -> None:
+        """Refuse a side without a condition that the equation needs."""
+        given = {side for condition in self.conditions for side in condition.sides}
+        if isinstance(self.domain.shape, Box):
+            for axis in self.domain.space:
+                if axis in self.domain.periodic or not self.order_of(axis):
+                    continue
+                missing = [side for side in sides_of(axis) if side not in given]
+                if len(missing) > (1 if self.order_of(axis) == 1 else 0) and not self.observed:
+                    raise _uncovered(missing[0])
+        else:
+            missing = [side for side in self.domain.walls if side not in given]
+            if missing and max(self.order_of(axis) for axis in self.domain.space) > 1 and not self.observed:
+                raise _uncovered(missing[0])
+        needs_start = self.domain.time is not None and self.order_of(TIME) and TIME not in self.domain.periodic
+        if needs_start and not self.observed and not {"start", "end"} & given:
+            raise _uncovered("start")
+
+
+def _uncovered(side: str) -> UsageError:
+    return UsageError(
+        f'no condition on side "{side}": the solution is not unique. Add [[condition]] on = "{side}", or periodic.'
+    )
+
+
+# -- tables
+
+
+def _check_tables(document: Mapping[str, Any]) -> None:
+    for table, content in document.items():
+        if table == "data":
+            raise UsageError(
+                "coefficients from files ([data]) are not built", "write them as a formula in [parameters]"
+            )
+        if table not in TABLES:
+            raise UsageError(f"unknown table [{table}]{did_you_mean(table, TABLES)}", f"known: {', '.join(TABLES)}")
+        is_list = table in ("condition", "observed")
+        if not isinstance(content, list if is_list else Mapping):
+            shown = f"[[{table}]]" if is_list else f"[{table}]"
+            raise UsageError(f"{table} is not a table: write {shown}")
+        known = TABLES[table]
+        for each in content if is_list else [content]:
+            if not isinstance(each, Mapping):
+                raise UsageError(f"[[{table}]] is a list of tables")
+            for key in each:
+                if known is not None and key not in known:
+                    raise UsageError(
+                        f"[{table}] has an unknown entry {key!r}{did_you_mean(key, known)}",
+                        f"known: {', '.join(sorted(known))}",
+                    )
+
+
+def _axes(table: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    axes = {}
+    for key, span in table.items():
+        is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(_is_number(end) for end in span)
+        if not is_pair or not span[0] < span[1]:
+            raise UsageError(f"axis {key} is {span!r}, expected [low, high] with low < high")
+        if len(key) != 1 or not key.isascii() or not key.isalpha() or key in ("e", "i"):
+            raise UsageError(f"an axis is called {key!r}, expected {AXIS_NAMES}")
+        axes[key] = (float(span[0]), float(span[1]))
+    if not 1 <= len(axes) <= 4 or list(axes) == [TIME]:
+        raise UsageError(f"{len(axes)} axes, expected 1 to 4 with at least one of space", "[axes] x = [0, 1]")
+    return axes
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _parameter(key: str, value: Any) -> Node:
+    if _is_number(value):
+        return number(value)
+    if not isinstance(value, str):
+        raise UsageError(f"parameter {key} is {value!r}, expected a number or a formula")
+    with _Named(f"parameter {key}"):
+        return parse_formula(value)
+
+
+def _unknown(key: str, table: Any) -> Unknown:
+    if not isinstance(table, Mapping) or set(table) - {"start", "low", "high"} or "start" not in table:
+        raise UsageError(f"unknown {key} is {table!r}, expected {{ start = 1, low = 0.1, high = 10 }}")
+    start, low, high = (float(table.get(k, d)) for k, d in (("start", 0), ("low", -math.inf), ("high", math.inf)))
+    if not low <= start <= high:
+        raise UsageError(f"unknown {key} starts at {start:g}, expected {low:g} to {high:g}")
+    return Unknown(start, low, high)
+
+
+def _equations(head: Mapping[str, Any]) -> list[str]:
+    if ("equation" in head) == ("equations" in head):
+        raise UsageError("[problem] has no equation" if "equation" not in head else "both equation and equations",
+                         'equation = "lap(u) = -1"')  # fmt: skip
+    found = [head["equation"]] if "equation" in head else list(head["equations"])
+    if not found or not all(isinstance(text, str) for text in found):
+        raise UsageError(f"the equations are {found!r}, expected text")
+    return found
+
+
+def _fields(table: Mapping[str, Any] | None, equations: Sequence[str], known: set[str]) -> dict[str, bool]:
+    if table is not None:
+        for key, value in table.items():
+            if not isinstance(value, Mapping) or set(value) - {"complex"}:
+                raise UsageError(f"field {key} is {value!r}, expected {{}} or {{ complex = true }}")
+        return {key: bool(value.get("complex", False)) for key, value in table.items()}
+    names: set[str] = set()
+    for at, text in enumerate(equations, 1):
+        with _Named(f"equation {at}"):
+            for side in text.split("="):
+                tree = parse_formula(side, functions={**FUNCTIONS, **OPERATORS}) if side.strip() else number(0)
+                names |= {key.partition("_")[0] for key in tree.names() if key not in known | {*SIDE_NORMALS}}
+    return dict.fromkeys(sorted(names - known - set(CONSTANTS)), False)
+
+
+def _check_names(axes: list[str], fields: list[str], others: list[str]) -> None:
+    if not fields:
+        raise UsageError("the equations have no unknown field", 'equation = "lap(u) = -1" has u')
+    every = [*axes, *fields, *others]
+    twice = {key for key in every if every.count(key) > 1} | ({*every} & {*FUNCTIONS, *OPERATORS, "pi", "i"})
+    if twice:
+        raise UsageError(f"names with two meanings: {', '.join(sorted(twice))}")
+    for key in fields:
+        if not key.isascii() or not key.isalnum() or not key[0].isalpha():
+            raise UsageError(f"a field is called {key!r}, expected letters and digits without _")
+
+
+def _domain(axes: Mapping[str, tuple[float, float]], periodic: Any, table: Mapping[str, Any], scope: Scope) -> Domain:
+    space = scope.space
+    low, high = (tuple(axes[key][end] for key in space) for end in (0, 1))
+
+    def formula(text: Any) -> Node:
+        if not isinstance(text, str):
+            raise UsageError(f"sdf_expression is {text!r}, expected a formula")
+        with _Named("sdf_expression"):
+            return scope.formula(text).re
+
+    shape = shape_of(table, space, low, high, formula)
+    given = [periodic] if isinstance(periodic, str) else list(periodic)
+    if set(given) - set(axes) or (given and not isinstance(shape, Box)):
+        raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")
+    return Domain(tuple(axes), shape, axes.get(TIME), tuple(given))
+
+
+def _read(scope: Scope, text: str, where: str, *, has_fields: bool = True) -> list[Node]:
+    with _Named(where):
+        return scope.residuals(text, has_fields=has_fields)
+
+
+class _Named:
+    """Errors inside begin with the place that they are about."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, InrError):
+            raise type(error)(f"{self.where}, {error.message}", error.hint) from error
+
+
+def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domain) -> tuple[Condition, ...]:
+    found: list[Condition] = []
+    taken: dict[str, set[str]] = {}
+    for at, table in enumerate(tables, 1):
+        where = f"condition {at}"
+        for key in ("on", "equation"):
+            if key not in table:
+                raise UsageError(f"{where} has no entry {key!r}")
+        asked = [table["on"]] if isinstance(table["on"], str) else list(table["on"])
+        sides = _sides(asked, domain, taken, where)
+        residuals = tuple(_read(scope, str(table["equation"]), where))
+        if any(not streams_of(node) for node in residuals):
+            raise UsageError(f"{where}, {table['equation']!r} has no unknown field")
+        hard, weight = table.get("hard", "auto"), table.get("weight")
+        if hard not in ("auto", True, False) or not (weight is None or (_is_number(weight) and weight > 0)):
+            raise UsageError(
+                f'{where} has hard = {hard!r} and weight = {weight!r}, expected true, false or "auto", > 0'
+            )
+        is_hard = None if hard == "auto" else bool(hard)
+        found.append(Condition(sides, residuals, str(table["equation"]), is_hard, weight))
+        for side in sides:
+            taken.setdefault(side, set()).update(channel for node in residuals for channel, _ in streams_of(node))
+    return tuple(found)
+
+
+def _sides(asked: Sequence[Any], domain: Domain, taken: Mapping[str, set[str]], where: str) -> tuple[str, ...]:
+    sides: list[str] = []
+    for each in asked:
+        if each == "boundary":  # the walls that no earlier condition names
+            left = [side for side in domain.walls if side not in taken]
+            sides += left or list(domain.walls)
+        elif each in domain.sides:
+            sides.append(str(each))
+        else:
+            raise UsageError(
+                f"{where} is on {each!r}{did_you_mean(str(each), domain.sides)}",
+                f"sides are {', '.join([*domain.sides, 'boundary'])}",
+            )
+    return tuple(dict.fromkeys(sides))
+
+
+def _exact(table: Mapping[str, Any], scope: Scope) -> dict[str, Node]:
+    if "exact" not in table:
+        return {}
+    given = table["exact"]
+    texts = {next(iter(scope.fields)): given} if isinstance(given, str) else dict(given)
+    found: dict[str, Node] = {}
+    for key, text in texts.items():
+        if key not in scope.fields or not isinstance(text, str):
+            raise UsageError(f"the exact solution of {key!r} is {text!r}, expected a formula of one of the fields")
+        with _Named(f"exact solution of {key}"):
+            value = scope.formula(text)
+        if scope.fields[key]:
+            found |= {f"{key}.re": value.re, f"{key}.im": value.im}
+        else:
+            found[key] = value.re
+    return found
+
+
+def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> list[Observed]:
+    file = table.get("file")
+    if folder is None or not isinstance(file, str):
+        raise UsageError("[[observed]] needs a file, next to a problem file")
+    path = folder / file
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise UsageError(f"file {file!r} is outside the folder of the problem")
+    noise = float(table.get("noise", 0.01))
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.reader(lines))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UnreadableError(f"{file!r} cannot be read as CSV: {error}") from error
+    header, body = [name.strip() for name in rows[0]] if rows else [], rows[1:]
+    try:
+        values = np.array([[float(each) for each in row] for row in body], np.float64)
+    except ValueError as error:
+        raise UnreadableError(f"{file!r} has a row that is not numbers: {error}") from error
+    missing = [axis for axis in scope.axes if axis not in header]
+    fields = [key for key in header if key not in scope.axes]
+    if missing or not fields or values.ndim != 2 or not 1 <= len(values) <= MOST_OBSERVED:
+        raise UnreadableError(f"{file!r} has columns {', '.join(header)}, expected {', '.join(scope.axes)} and a field")
+    if not np.isfinite(values).all():
+        raise UnreadableError(f"{file!r} has values that are not finite")
+    x = torch.from_numpy(values[:, [header.index(axis) for axis in scope.axes]])
+    wrong = [key for key in fields if key not in scope.channels]
+    if wrong:
+        raise UnreadableError(f"{file!r} has a column {wrong[0]!r}, which is neither an axis nor a field")
+    return [Observed(key, x, torch.from_numpy(values[:, header.index(key)]), noise) for key in fields]
+
+
+def value_given(node: Node, channel: str) -> Node | None:
+    """The formula g where a condition says channel = g; None for any other condition."""
+    if streams_of(node) != {(channel, "")}:
+        return None
+    return given(node, channel, "")
+
+
+def given(node: Node, channel: str, letters: str) -> Node | None:
+    """The formula g where a residual is c (derivative - g) with a number c."""
+    from inr.core.formula import ZERO, divide, negate, substituted
+
+    slope = by_name(node, f"{channel}|{letters}")
+    if slope.op != "number" or slope.is_zero or streams_of(node) != {(channel, letters)}:
+        return None
+    return divide(negate(substituted(node, {f"{channel}|{letters}": ZERO})), slope)
+
+
+__all__ = ["Condition", "Implicit", "Observed", "Problem", "Unknown", "given", "value_given"]

@@ -1,0 +1,162 @@
+"""The rows of a least-squares problem: weighted residuals of equations, conditions and data at points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor
+
+from inr.core.formula import Node, name, number, subtract
+from inr.core.tensor_formula import tensor_of
+from inr.fields.solution import SolutionField, combine, pulled_back
+from inr.kernels.jet_plan import JetPlan
+from inr.solving.equation import SIDE_NORMALS, by_name, streams_of
+from inr.solving.geometry import Domain
+from inr.solving.hard import Hard
+from inr.solving.problem import Problem
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Which stream of a plan each derivative is: letters to a number."""
+
+    plan: JetPlan
+    number: Mapping[str, int]
+
+    @classmethod
+    def of(cls, axes: Sequence[str], letters: set[str]) -> Streams:
+        """The plan that has these derivatives."""
+        pairs = sorted({each for each in letters if len(each) == 2})
+        used = [axis for axis in axes if any(axis in each for each in letters)]
+        n_first = 1 + max((axes.index(axis) for axis in used), default=-1)
+        seconds = tuple(((axes.index(pair[0]), axes.index(pair[1]), 1.0),) for pair in pairs)
+        numbers = {"": 0, **{axis: 1 + k for k, axis in enumerate(axes[:n_first])}}
+        return cls(JetPlan(n_first, seconds), numbers | {pair: 1 + n_first + q for q, pair in enumerate(pairs)})
+
+
+@dataclass
+class Group:
+    """Rows of one kind: one residual at some points.
+
+    kind: "equation", "condition", "observed" or "mean", which is one row for all points. weight: of the mean square.
+    scale: what a residual of 1 is compared with.
+    """
+
+    kind: str
+    title: str
+    x: Tensor
+    residual: Node
+    streams: Streams
+    channels: list[str]
+    unknowns: tuple[str, ...]
+    weight: float = 1.0
+    scale: float = 1.0
+    fixed: dict[str, Tensor] = field(default_factory=dict)
+    row_weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        pairs = sorted(streams_of(self.residual))
+        self._partials = {pair: by_name(self.residual, f"{pair[0]}|{pair[1]}") for pair in pairs}
+        self._by_unknown = {key: by_name(self.residual, key) for key in self.unknowns}
+
+    def prepare(self, solution: SolutionField) -> None:
+        """Evaluate what depends on the points alone."""
+        self.jets = solution.inputs(self.x, self.streams.plan)
+        self.lift, self.factor = solution.conditions(self.x, self.streams.plan)
+
+    def _names(self, u: Tensor, numbers: Mapping[str, float]) -> dict[str, Tensor]:
+        values = dict(self.fixed)
+        for channel, letters in self._partials:
+            values[f"{channel}|{letters}"] = u[self.streams.number[letters], :, self.channels.index(channel)]
+        return values | {key: self.x.new_tensor(value) for key, value in numbers.items()}
+
+    def fields(self, net: Tensor) -> Tensor:
+        """Jets of the channels from those of the network."""
+        return combine(self.lift, self.factor, net, self.streams.plan)
+
+    def _places(self) -> list[tuple[int, int]]:
+        """Stream and channel of each derivative in the residual."""
+        return [(self.streams.number[letters], self.channels.index(ch)) for ch, letters in self._partials]
+
+    def residuals(self, net: Tensor, numbers: Mapping[str, float]) -> Tensor:
+        """[N], without weights."""
+        return tensor_of(self.residual, self._names(self.fields(net), numbers), self.x[:, 0])
+
+    def linearised(self, net: Tensor, numbers: Mapping[str, float]) -> tuple[Tensor, Tensor, Tensor, float]:
+        """r [N], its cotangents [S, N, C] by the jets of the network, those [N, K] by unknown numbers, and the size of
+        the largest term (root mean square)."""
+        u = self.fields(net)
+        names = self._names(u, numbers)
+        r = tensor_of(self.residual, names, self.x[:, 0])
+        seeds = torch.zeros_like(u)
+        size = 0.0
+        for (channel, letters), node in self._partials.items():
+            s, c = self.streams.number[letters], self.channels.index(channel)
+            seeds[s, :, c] = tensor_of(node, names, self.x[:, 0])
+            size = max(size, float((seeds[s, :, c] * u[s, :, c]).square().mean().sqrt()))
+        by_number = [tensor_of(node, names, self.x[:, 0]) for node in self._by_unknown.values()]
+        columns = torch.stack(by_number, -1) if by_number else r.new_zeros(len(r), 0)
+        terms = [seeds[s, :, c] * u[s, :, c] for s, c in self._places()]
+        known = r - torch.stack(terms).sum(0)
+        size = max(size, float(known.square().mean().sqrt()))
+        return r, pulled_back(self.factor, seeds, self.streams.plan), columns, size
+
+    def unit_size(self, domain: Domain, numbers: Mapping[str, float]) -> float:
+        """The largest term for a function of size 1 that varies once over the domain."""
+        lengths = {a: (h - low) / math.pi for a, low, h in zip(domain.axes, domain.low, domain.high, strict=True)}
+        net = torch.zeros_like(self.lift)
+        net[0] = 1
+        names = self._names(self.fields(net), numbers)
+        size = 0.0
+        for (_, letters), node in self._partials.items():
+            slope = float(tensor_of(node, names, self.x[:, 0]).square().mean().sqrt())
+            size = max(size, slope / math.prod(lengths[letter] for letter in letters))
+        return size if math.isfinite(size) and size > 1e-200 else 1.0
+
+    def weighted(self, rows: Tensor) -> Tensor:
+        """Rows [N, P] with the weights of the group; a mean becomes one row."""
+        factor = math.sqrt(self.weight) / self.scale
+        if self.kind == "mean":
+            return rows.mean(0, keepdim=True) * factor
+        rows = rows * (factor / math.sqrt(len(self.x)))
+        return rows if self.row_weights is None else rows * self.row_weights.sqrt()[:, None]
+
+
+def groups_of(
+    problem: Problem, hard: Hard, n_inside: int, n_side: int, generator: Generator, inside: Tensor | None = None
+) -> list[Group]:
+    """Points and rows of a problem. inside: points for the equations, in place of new ones."""
+    channels, axes, unknowns = problem.scope.channels, problem.scope.axes, problem.scope.unknowns
+    found: list[Group] = []
+
+    def add(kind: str, title: str, x: Tensor, normals: Tensor | None, node: Node, weight: float) -> None:
+        streams = Streams.of(axes, {letters for _, letters in streams_of(node)})
+        fixed = {axis: x[:, a] for a, axis in enumerate(axes)}
+        if normals is not None:
+            fixed |= {key: normals[:, axes.index(key[2:])] for key in SIDE_NORMALS if key[2:] in axes}
+        found.append(Group(kind, title, x, node, streams, channels, unknowns, weight, fixed=fixed))
+
+    x = problem.domain.inside(n_inside, generator).x if inside is None else inside
+    for at, node in enumerate(problem.residuals, 1):
+        add("equation", f"equation {at}" if len(problem.residuals) > 1 else "equation", x, None, node, 1.0)
+    soft = problem.settings.weight
+    for at, condition in enumerate(problem.conditions):
+        for side in condition.sides:
+            points = problem.domain.on(side, n_side, generator)
+            for part, node in enumerate(condition.residuals):
+                if (at, side, part) not in hard.met:
+                    weight = soft if condition.weight is None else condition.weight
+                    add("condition", side, points.x, points.normals, node, weight)
+    for data in problem.observed:
+        fixed = {axis: data.x[:, a] for a, axis in enumerate(axes)} | {"observed": data.y}
+        node = subtract(name(f"{data.channel}|"), name("observed"))
+        streams, title = Streams.of(axes, {""}), f"observed {data.channel}"
+        weight = soft * min(1.0, (0.01 / max(data.noise, 1e-6)) ** 2)
+        found.append(Group("observed", title, data.x, node, streams, channels, unknowns, weight, fixed=fixed))
+    for channel in problem.floating:
+        if hard.factor[channel] == number(1):
+            add("mean", f"mean of {channel}", x, None, name(f"{channel}|"), soft)
+    return found

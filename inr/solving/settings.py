@@ -1,0 +1,34 @@
+"""Settings of a solve: the [solve] table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from inr.core.config import Config, param
+
+Method = Literal["auto", "least_squares", "gauss_newton", "adam", "soap"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolveSettings(Config):
+    """What is not given is decided for the problem."""
+
+    method: Method = param("auto", "auto: least squares of the last layer, then Gauss-Newton if that is not enough")
+    time_s: float = param(60.0, "seconds, about; a step that has begun is finished", gt=0, le=86400)
+    target: float = param(1e-6, "relative residual between the training points at which to stop", gt=0, lt=1)
+    features: int = param(800, "hidden units of the least squares", ge=8, le=5000)
+    scale: float | None = param(
+        None, "largest frequency of the features, in radians per half box; none: searched", gt=0
+    )
+    width: int = param(40, "hidden units per layer of Gauss-Newton", ge=2, le=512)
+    depth: int = param(2, "hidden layers of Gauss-Newton", ge=1, le=8)
+    omega: float = param(2.0, "factor in the sines of Gauss-Newton", gt=0, le=1000)
+    points: int | None = param(None, "points inside; none: by the number of unknowns", ge=16, le=200_000)
+    sampler: Literal["uniform", "rad"] = param(
+        "uniform", "rad: new points where the residual is large (Wu et al. 2023)"
+    )
+    causal: float = param(0.0, "weight of the causal order in time (Wang et al. 2022); 0: none", ge=0)
+    weight: float = param(100.0, "of conditions that are not built in, in the sum of squares", gt=0)
+    lr: float = param(3e-3, "learning rate of Adam and SOAP at the start; it falls to 0", gt=0, le=1)
+    seed: int = param(0, "of points and initial weights", ge=0)

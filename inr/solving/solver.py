@@ -1,0 +1,311 @@
+"""From a problem to its solution: hard conditions, least squares of the last layer, Gauss-Newton or a descent."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Generator
+
+from inr.core.domain import Domain as Frames
+from inr.core.domain import Frame, Spec
+from inr.core.formula import text_of
+from inr.fields.solution import Solution as Config
+from inr.fields.solution import SolutionField
+from inr.fitting import Fit, FitConfig
+from inr.solving.descent import descend
+from inr.solving.equation import TIME
+from inr.solving.errors import Errors, measure
+from inr.solving.hard import hard_conditions
+from inr.solving.least_squares import solve_last_layer, with_features
+from inr.solving.newton import gauss_newton
+from inr.solving.points import adaptive_points, causal_weights
+from inr.solving.problem import Problem
+from inr.solving.rows import Group, groups_of
+from inr.solving.state import State
+
+SCALES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+"""Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
+ROWS_PER_UNKNOWN = 2.5
+HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Parts of the time that are solved before all of it, if the equation is not linear."""
+STEPS_PER_HORIZON = 4
+LATE = 1e-6
+"""Weight of an equation after the horizon."""
+NONLINEAR_SCALES = (8.0, 16.0, 32.0, 4.0)
+LATTICE = {1: 1024, 2: 128, 3: 48, 4: 24}
+"""Samples per axis of a picture of the solution, by the number of axes."""
+ENOUGH = 1e-2
+"""Part of the target at which no other scale is tried."""
+OVERFITTED = 4.0
+STALLED = 1e-2
+
+Outcome = Literal["done", "target_not_reached", "stalled"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the work: what it was, how long it took, and the score after it."""
+
+    what: str
+    seconds: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved problem.
+
+    fit: the field, to be saved, rendered and exported as any other; its values are float64 inside. errors: measured
+    where nothing was trained. unknowns: numbers that were found. stages: what was done. notes: sentences about it.
+    """
+
+    problem: Problem
+    fit: Fit
+    errors: Errors
+    unknowns: Mapping[str, float]
+    stages: Sequence[Stage]
+    notes: Sequence[str]
+    outcome: Outcome
+    seconds: float
+
+    @property
+    def field(self) -> SolutionField:
+        assert isinstance(self.fit.field, SolutionField)
+        return self.fit.field
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file."""
+        self.fit.save(path)
+
+
+def solve(
+    problem: Problem | str | Path,
+    *,
+    time_s: float | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+    **settings: Any,
+) -> Solution:
+    """Solve a boundary-value problem.
+
+    Args:
+        problem: a `Problem`, or the path of its TOML file.
+        time_s: seconds, about, in place of those of the problem.
+        on_progress: called with the stage and the relative residual so far.
+        settings: of `SolveSettings`, in place of those of the problem: `method`, `features`, `width`, `seed` ...
+
+    Returns:
+        A `Solution`: `errors` (held-out residual, boundary, bound, against a known solution), `fit`, `unknowns`.
+
+    Raises:
+        UnreadableError: the file is missing. UsageError: the problem or a setting is not valid; ConfigError: settings.
+
+    Examples:
+        >>> import inr
+        >>> walls = {"on": "boundary", "equation": "u = 0"}
+        >>> problem = inr.Problem.of("lap(u) = -1", {"x": (0, 1), "y": (0, 1)}, [walls])
+        >>> solution = inr.solve(problem, features=200)
+        >>> round(float(solution.fit(torch.tensor([[0.5, 0.5]]))), 3)
+        0.074
+    """
+    given = problem if isinstance(problem, Problem) else Problem.load(problem)
+    changed = settings if time_s is None else settings | {"time_s": time_s}
+    chosen = dataclasses.replace(given.settings, **changed)
+    return _Solver(dataclasses.replace(given, settings=chosen), on_progress).run()
+
+
+class _Solver:
+    def __init__(self, problem: Problem, on_progress: Callable[[str, float], None] | None) -> None:
+        self.problem, self.settings = problem, problem.settings
+        self.on_progress = on_progress
+        self.generator = Generator().manual_seed(problem.settings.seed)
+        self.hard = hard_conditions(problem)
+        self.notes = [*self.hard.notes]
+        self.start = time.perf_counter()
+        self.stages: list[Stage] = []
+        self.best: tuple[State, Errors] | None = None
+        self.is_stalled = False
+        for channel in problem.floating:
+            self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
+
+    def run(self) -> Solution:
+        method = self.settings.method
+        if method in ("auto", "least_squares"):
+            self._least_squares()
+        is_enough = self.best is not None and self.best[1].score <= self.settings.target
+        if (method == "auto" and not is_enough and self._left > 1) or method == "gauss_newton":
+            self._gauss_newton()
+        if method in ("adam", "soap"):
+            self._descend()
+        return self._result()
+
+    @property
+    def _left(self) -> float:
+        return self.start + self.settings.time_s - time.perf_counter()
+
+    def _config(self) -> Config:
+        scope, domain = self.problem.scope, self.problem.domain
+        return Config(
+            axes=scope.axes,
+            low=domain.low,
+            high=domain.high,
+            periodic=domain.periodic,
+            lift=tuple(text_of(self.hard.lift[channel]) for channel in scope.channels),
+            factor=tuple(text_of(self.hard.factor[channel]) for channel in scope.channels),
+            width=self.settings.width,
+            depth=self.settings.depth,
+            omega=self.settings.omega,
+        )
+
+    def _groups(self, state: State, n_inside: int, inside: Any = None) -> list[Group]:
+        d = len(self.problem.scope.axes)
+        n_side = max(50, n_inside // (6 if d > 1 else 20))
+        groups = groups_of(self.problem, self.hard, n_inside, n_side, self.generator, inside)
+        for group in groups:
+            group.prepare(state.field)
+            group.scale = group.unit_size(self.problem.domain, state.numbers)
+        return groups
+
+    def _keep(self, what: str, state: State, trained: Sequence[Group], began: float, n: int = 4000) -> Errors:
+        errors = measure(self.problem, state, self.hard, Generator().manual_seed(self.settings.seed + 1), trained, n)
+        score = errors.score if math.isfinite(errors.score) else math.inf
+        self.stages.append(Stage(what, time.perf_counter() - began, score))
+        if self.best is None or not self.best[1].score <= score:
+            self.best = (state, errors)
+        if self.on_progress is not None:
+            self.on_progress(what, self.best[1].score)
+        return errors
+
+    # -- stages
+
+    def _least_squares(self) -> None:
+        n = self.settings.features
+        n_fields = len(self.problem.scope.channels)
+        n_inside = self.settings.points or int(ROWS_PER_UNKNOWN * n * n_fields / len(self.problem.residuals))
+        last, worse = math.inf, 0
+        for scale in self._scales():
+            began = time.perf_counter()
+            state = State.start(with_features(self._config(), n, scale, self.generator), self.problem)
+            groups = self._groups(state, n_inside)
+            self._solve(state, groups)
+            errors = self._keep(f"least squares, scale {scale:.3g}", state, groups, began)
+            worse = worse + 1 if errors.score > last else 0
+            last = min(last, errors.score) if math.isfinite(errors.score) else last
+            if self._left < 0 or worse >= 2 or last <= ENOUGH * self.settings.target:
+                break
+
+    def _solve(self, state: State, groups: Sequence[Group]) -> None:
+        """The last layer of all rows; where time and a nonlinear equation meet, of early times first."""
+        until = self.start + self.settings.time_s
+        domain = self.problem.domain
+        if not self.problem.is_linear and domain.time is not None:
+            low, high = domain.time
+            for share in HORIZONS:
+                for group in groups:
+                    if group.kind == "equation":
+                        late = group.x[:, domain.axes.index(TIME)] > low + share * (high - low)
+                        group.row_weights = torch.where(late, LATE, 1.0).double()
+                solve_last_layer(state, groups, is_linear=False, most_steps=STEPS_PER_HORIZON, until=until)
+            for group in groups:
+                group.row_weights = None
+        solve_last_layer(state, groups, is_linear=self.problem.is_linear, until=until)
+
+    def _scales(self) -> Iterator[float]:
+        if self.settings.scale is not None:
+            yield self.settings.scale
+            return
+        if not self.problem.is_linear:
+            yield from NONLINEAR_SCALES
+            return
+        yield from SCALES[: len(SCALES) + 1 - len(self.problem.scope.axes)]
+
+    def _gauss_newton(self) -> None:
+        began = time.perf_counter()
+        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        n_inside = self.settings.points or 1000
+        until = began + max(1.0, self._left)
+        seen: list[Sequence[Group]] = []
+
+        def groups(round_: int) -> Sequence[Group]:
+            seen[:] = [self._round(state, n_inside, round_)]
+            return seen[0]
+
+        def is_enough() -> bool:
+            errors = measure(self.problem, state, self.hard, Generator().manual_seed(self.settings.seed + 1), n=1000)
+            if self.on_progress is not None:
+                self.on_progress("Gauss-Newton", errors.score)
+            return errors.score <= self.settings.target
+
+        steps, self.is_stalled = gauss_newton(state, groups, until, is_enough)
+        self._keep(f"Gauss-Newton, {steps} steps", copy.deepcopy(state), seen[0], began)
+        began = time.perf_counter()
+        solve_last_layer(state, seen[0], is_linear=self.problem.is_linear)
+        self._keep("least squares of its last layer", state, seen[0], began)
+
+    def _round(self, state: State, n: int, round_: int) -> list[Group]:
+        groups = self._groups(state, n, self._adapted(state, n) if round_ else None)
+        if self.settings.causal and self.problem.domain.time is not None:
+            for group in groups:
+                if group.kind == "equation":
+                    group.row_weights = causal_weights(self.problem, state, group, self.settings.causal)
+        return groups
+
+    def _adapted(self, state: State, n: int) -> Any:
+        if self.settings.sampler == "uniform":
+            return None
+        candidates = [g for g in self._groups(state, 10 * n) if g.kind == "equation"]
+        return adaptive_points(state, candidates, n, self.generator)
+
+    def _descend(self) -> None:
+        began = time.perf_counter()
+        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        n_inside = self.settings.points or 1000
+        seen: list[Sequence[Group]] = []
+
+        def groups(round_: int) -> Sequence[Group]:
+            seen[:] = [self._round(state, n_inside, round_ % 100)]
+            return seen[0]
+
+        name = self.settings.method
+        steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left)
+        self._keep(f"{name}, {steps} steps", state, seen[0], began)
+
+    # -- result
+
+    def _result(self) -> Solution:
+        assert self.best is not None
+        state, errors = self.best
+        settings, notes = self.settings, self.notes
+        outcome: Outcome = "done" if errors.score <= settings.target else "target_not_reached"
+        if self.is_stalled and errors.score > STALLED:
+            outcome = "stalled"
+        if errors.ratio > OVERFITTED and outcome != "done":
+            notes.append(
+                "the equation holds at the training points but not between them "
+                f"({errors.ratio:.1f} times worse): more points."
+            )
+        seconds = time.perf_counter() - self.start
+        return Solution(
+            self.problem, self._fit(state, errors, seconds), errors, state.numbers, self.stages, notes, outcome, seconds
+        )
+
+    def _fit(self, state: State, errors: Errors, seconds: float) -> Fit:
+        domain, scope = self.problem.domain, self.problem.scope
+        channels = len(scope.channels)
+        frame = Frame(Frames(domain.low, domain.high, scope.axes, "units"), (0.0,) * channels, (1.0,) * channels)
+        d = len(scope.axes)
+        shape = (LATTICE[d],) * d
+        size = errors.size if math.isfinite(errors.size) and errors.size > 0 else 1.0
+        meta = {"dtype": "float32", "channels": "last" if channels > 1 else "none", "range": [-size, size]}
+        found = {"problem": self.problem.text, "errors": errors.to_json(), "unknowns": state.numbers}
+        return Fit(
+            state.field, Spec("array", d, channels, shape), frame, meta, FitConfig(), source=self.problem.name,
+            steps=len(self.stages), seconds=seconds, provenance={"solved": found},
+        )  # fmt: skip

@@ -1,0 +1,90 @@
+"""`inr solve`: problems from files and from one line, what is written, and one line for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inr.solving.examples import EXAMPLES
+from tests.cli.conftest import document, invoke
+
+QUICK = (
+    "--set",
+    "solve.features=80",
+    "--set",
+    "solve.scale=5",
+    "--set",
+    "solve.method=least_squares",
+    "--threads",
+    "1",
+)
+LINE = ("--equation", "lap(u) = -1", "--axes", "x=0:1,y=0:1", "--condition", "boundary: u = 0", *QUICK)
+
+
+def test_examples_are_written_and_solved(here: Path) -> None:
+    written = invoke("solve", "--examples")
+    assert written.exit_code == 0
+    assert sorted(written.stdout.split()) == sorted(EXAMPLES)
+    assert {path.name for path in here.iterdir()} == set(EXAMPLES)
+    assert invoke("solve", "--examples").exit_code == 2  # they exist
+    result = invoke("solve", "poisson.toml", *QUICK, "--export", "u.npz", "--export", "u.vti", "--export", "u.png",
+                    "--check", "fd=16")  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "boundary 0 (built in)" in result.stdout
+    assert "finite differences with 16 cells" in result.stdout
+    with np.load("u.npz") as file:
+        assert abs(file["u"][100, 100] - 1) < 1e-6
+    assert invoke("inspect", "poisson.safetensors").exit_code == 0
+    assert invoke("render", "poisson.safetensors", "-o", "u.npy").exit_code == 0
+    assert abs(np.load("u.npy")[64, 64] - 1) < 1e-3
+    assert invoke("export", "poisson.safetensors", "-o", "u.pt2").exit_code == 0
+
+
+def test_a_line_and_json() -> None:
+    result = invoke("solve", *LINE, "-o", "u.safetensors", "--set", "solve.target=0.5", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = document(result)
+    assert found["outcome"] == "done"
+    assert found["errors"]["boundary"] == {"left": 0, "right": 0, "bottom": 0, "top": 0}
+    assert found["stages"][0]["what"] == "least squares, scale 5"
+    assert found["output"] == "u.safetensors"
+
+
+def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> None:
+    result = invoke("solve", *LINE, "-o", "u.safetensors")
+    assert result.exit_code == 1
+    assert "target not reached" in result.stderr
+    assert (here / "u.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 2, "expected a problem file or --equation"),
+        (("none.toml",), 3, "'none.toml' cannot be read"),
+        (("--equation", "lap(u) = -1"), 2, "0 axes"),
+        ((*LINE[:2], "--axes", "x=0"), 2, "expected a form such as x=0:1,y=0:1"),
+        ((*LINE[:4],), 2, 'no condition on side "left"'),
+        ((*LINE[:4], "--condition", "u = 0"), 2, "expected SIDE: EQUATION"),
+        ((*LINE[:4], "--condition", "boundary: u = nu"), 2, "condition 1, column 5: unknown name 'nu'"),
+        ((*LINE, "--check", "fem"), 2, "--check is 'fem', expected fd=N"),
+        ((*LINE, "--export", "u.bmp"), 2, "has suffix '.bmp'"),
+        ((*LINE, "--set", "fit.steps=3"), 2, "expected solve.KEY=VALUE"),
+        ((*LINE, "--set", "solve.method=magic"), 2, "method is 'magic'"),
+        ((*LINE, "--time", "soon"), 2, "expected a time"),
+        ((*LINE, "--parameter", "k"), 2, "expected NAME=VALUE"),
+    ],
+)
+def test_mistakes_are_one_line(args: tuple[str, ...], code: int, message: str) -> None:
+    result = invoke("solve", *args)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_and_options_of_a_line_do_not_mix(here: Path) -> None:
+    (here / "p.toml").write_text(EXAMPLES["poisson.toml"])
+    assert "a file is given" in invoke("solve", "p.toml", "--axes", "x=0:1").stderr

@@ -1,0 +1,67 @@
+"""Solutions on a lattice: NPZ and VTI hold the field's values."""
+
+from __future__ import annotations
+
+import base64
+import io
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from inr.core.errors import UsageError
+from inr.report.solution_figure import solution_figure
+from inr.solving import Problem, Solution, solve
+from inr.solving.lattice import Sampled
+
+
+@pytest.fixture(scope="module")
+def solution() -> Solution:
+    axes, walls = {"x": (-1, 1), "y": (-2, 2)}, [{"on": "boundary", "equation": "u = x + 3*y"}]
+    problem = Problem.of("lap(u) = 0", axes, walls, geometry={"disc": {"radius": 1}})
+    return solve(problem, method="least_squares", features=60, scale=3.0)
+
+
+def test_npz(solution: Solution) -> None:
+    sampled = Sampled.of(solution, 41)
+    with np.load(io.BytesIO(sampled.to_npz())) as file:
+        x, y = np.meshgrid(file["axis_x"], file["axis_y"], indexing="ij")
+        mask = file["mask"]
+        assert mask[x**2 + y**2 < 1 - 1e-9].all()
+        assert not mask[x**2 + y**2 > 1 + 1e-9].any()
+        assert mask.sum() > 300
+        np.testing.assert_allclose(file["u"][mask], (x + 3 * y)[mask], atol=1e-9)
+        assert np.isnan(file["u"][~mask]).all()
+        assert np.nanmax(file["residual"]) < 1e-6
+
+
+def test_vti(solution: Solution) -> None:
+    sampled = Sampled.of(solution, 21)
+    root = ElementTree.fromstring(sampled.to_vti())
+    image = root.find("ImageData")
+    assert image is not None
+    assert image.get("WholeExtent") == "0 20 0 20 0 0"
+    np.testing.assert_allclose([float(each) for each in (image.get("Spacing") or "").split()], [0.1, 0.1, 1.0])
+    found = {array.get("Name"): array.text or "" for array in root.iter("DataArray")}
+    assert set(found) == {"u", "residual", "mask"}
+    raw = base64.b64decode(found["u"])
+    assert int.from_bytes(raw[:8], "little") == len(raw) - 8
+    values = np.frombuffer(raw[8:], "<f8").reshape(21, 21).T  # x runs fastest
+    np.testing.assert_array_equal(values, sampled.values["u"])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_figures(solution: Solution, suffix: str) -> None:
+    sampled = Sampled.of(solution, 21)
+    data = solution_figure(sampled, "$harmonic$", suffix)
+    assert data == solution_figure(sampled, "$harmonic$", suffix)
+    assert data[:4] in (b"\x89PNG", b"<?xm", b"%PDF")
+
+
+def test_figures_of_lines_and_refusals(solution: Solution) -> None:
+    line = solve(Problem.of("u_x = 1", {"x": (0, 1)}, [{"on": "left", "equation": "u = 0"}]), features=20, scale=2.0)
+    sampled = Sampled.of(line)
+    np.testing.assert_allclose(sampled.values["u"], sampled.axes["x"], atol=1e-9)
+    assert solution_figure(sampled, "line", ".png")[:4] == b"\x89PNG"
+    with pytest.raises(UsageError, match=r"\.bmp"):
+        solution_figure(sampled, "line", ".bmp")

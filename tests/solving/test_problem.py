@@ -1,0 +1,143 @@
+"""Problem files: read, checked and refused in one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inr.core.config import read_toml
+from inr.core.errors import InrError, UnreadableError, UsageError
+from inr.core.formula import parse_formula
+from inr.solving.examples import EXAMPLES
+from inr.solving.problem import Problem
+
+BOX = {"x": (0, 1), "y": (0, 1)}
+WALLS = [{"on": "boundary", "equation": "u = 0"}]
+EXACT = {
+    "-lap(u) = 2*pi**2*sin(pi*x)*sin(pi*y)": "sin(pi*x)*sin(pi*y)",
+    "lap(u) + 4*u = 0": "sin(2*x)",
+    "u_xx = -4*pi**2*sin(2*pi*x) - 250*pi**2*sin(50*pi*x)": "sin(2*pi*x) + 0.1*sin(50*pi*x)",
+    "lap(u) = 0": "x**3 - 3*x*y**2",
+    "div((1 + 0.5*sin(2*pi*x)*sin(2*pi*y))*grad(u)) = -2*pi**2*(1 + 0.5*sin(2*pi*x)*sin(2*pi*y))*sin(pi*x)*sin(pi*y)"
+    " + pi**2*(cos(2*pi*x)*sin(2*pi*y)*cos(pi*x)*sin(pi*y) + sin(2*pi*x)*cos(2*pi*y)*sin(pi*x)*cos(pi*y))":
+    "sin(pi*x)*sin(pi*y)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("equation", EXACT)
+def test_exact_solutions_have_no_residual(equation: str) -> None:
+    """Closed forms T1, T2, T4, T8 and T26 of the handbook satisfy the equations as they are read."""
+    problem = Problem.of(equation, BOX, WALLS)
+    points = torch.rand(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    (found,) = problem.residual_of({"u": problem.scope.formula(EXACT[equation]).re}, points)
+    assert found.abs().max() < 1e-9
+    (other,) = problem.residual_of({"u": problem.scope.formula(EXACT[equation] + " + x**2*y**2").re}, points)
+    assert other.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_problems_and_their_solutions_are_exact(name: str) -> None:
+    problem = Problem.of_document(read_toml(EXAMPLES[name].encode(), name))
+    assert Problem.of_document(read_toml(problem.text.encode(), name)).residuals == problem.residuals
+    points = problem.domain.inside(50, torch.Generator().manual_seed(0)).x
+    if problem.exact:
+        found = problem.residual_of(problem.exact, points)
+        assert max(float(each.abs().max()) for each in found) < 1e-9
+    assert problem.is_linear == (name not in ("burgers.toml", "flow.toml"))
+
+
+def test_properties() -> None:
+    problem = Problem.of("u_tt = c**2*lap(u)", {**BOX, "t": (0, 2)}, [*WALLS, {"on": "start", "equation": "u = x"}],
+                         parameters={"c": 2})  # fmt: skip
+    assert problem.order_of("t") == 2
+    assert problem.is_linear
+    assert problem.floating == []
+    assert Problem.of("lap(u) = 1", BOX, [{"on": "boundary", "equation": "dn(u) = 0"}]).floating == ["u"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({}, r"0 axes"),
+        ({"axes": {"x": [0, 1]}}, "no equation"),
+        ({"axes": {"x": [1, 0]}, "problem": {"equation": "u_x = 1"}}, r"axis x is \[1, 0\]"),
+        ({"axes": {"e": [0, 1]}, "problem": {"equation": "u_x = 1"}}, "an axis is called 'e'"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = nu"}}, "1 equations for 2 unknown fields"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}}, 'no condition on side "left"'),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "x = 1"}}, "no unknown field"),
+        ({"axs": {}}, r"unknown table \[axs\] \(did you mean 'axes'"),
+        ({"problem": {"equatoin": "u"}}, r"unknown entry 'equatoin' \(did you mean 'equation"),
+        ({"condition": {"on": "left"}}, r"write \[\[condition\]\]"),
+        ({"data": {}}, "are not built"),
+        ({"problem": {"kind": "eigen", "equation": "u"}}, "kind 'eigen' are not built"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "parameters": {"u": 1}}, "no unknown field"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = a"}, "fields": {"u": 1}}, "field u is 1"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "solve": {"widht": 3}}, "unknown setting"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1", "periodic": "y"}}, "periodic is"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "unknowns": {"k": {"low": 1}}}, "unknown k is"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "__import__('os')"}}, "equation 1, column 1: '_'"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "reference": {"exact": "u"}}, "exact solution"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "observed": [{"file": "a.csv"}]}, "needs a file"),
+    ],
+)
+def test_documents_that_are_refused(document: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Problem.of_document(document)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message"),
+    [
+        ([{"on": "lft", "equation": "u = 0"}], r"condition 1 is on 'lft' \(did you mean 'left'"),
+        ([{"on": "left", "equation": "u = v"}], "condition 1, column 5: unknown name 'v'"),
+        ([{"on": "left", "equation": "x = 0"}], "has no unknown field"),
+        ([{"on": "left"}], "no entry 'equation'"),
+        ([{"on": "left", "equation": "u = 0", "hard": "yes"}], "hard = 'yes'"),
+        ([{"on": ["left", "right", "bottom"], "equation": "u = 0"}], 'no condition on side "top": the solution is not'),
+    ],
+)
+def test_conditions_that_are_refused(conditions: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Problem.of("lap(u) = 1", BOX, conditions)
+
+
+def test_the_first_condition_of_a_side_wins() -> None:
+    problem = Problem.of("lap(u) = 1", BOX, [{"on": "top", "equation": "u = 1"}, *WALLS])
+    assert problem.conditions[1].sides == ("left", "right", "bottom")
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "heat.toml"
+    body = (
+        '[problem]\nequation = "u_t = kappa*u_xx"\n[axes]\nx = [0, 1]\nt = [0, 1]\n[unknowns]\n'
+        "kappa = { start = 1, low = 0.1, high = 9 }\n"
+    )
+    path.write_text(body + '[[observed]]\nfile = "probe.csv"\n')
+    (tmp_path / "probe.csv").write_text("x,t,u\n0.1,0.2,3\n0.5,0.5,4\n")
+    problem = Problem.load(path)
+    assert problem.observed[0].y.tolist() == [3, 4]
+    assert problem.unknowns["kappa"].high == 9
+    assert not problem.is_linear
+    for text, message in (("x,u\n1,2\n", "expected x, t and a field"), ("x,t,u\n1,2,z\n", "not numbers"),
+                          ("x,t,q\n1,2,3\n", "column 'q'"), ("x,t,u\n1,2,nan\n", "not finite")):  # fmt: skip
+        (tmp_path / "probe.csv").write_text(text)
+        with pytest.raises(UnreadableError, match=message):
+            Problem.load(path)
+    path.write_text(body + '[[observed]]\nfile = "../probe.csv"\n')
+    with pytest.raises(UsageError, match="outside the folder"):
+        Problem.load(path)
+    for text in ("[problem", "a = 1"):
+        path.write_text(text)
+        with pytest.raises(InrError):
+            Problem.load(path)
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        Problem.load(tmp_path / "none.toml")
+
+
+def test_a_parameter_may_be_a_formula() -> None:
+    problem = Problem.of("u_xx = a", {"x": (0, 1)}, WALLS, parameters={"a": "b**2", "b": 3})
+    assert problem.residuals == Problem.of("u_xx = 9", {"x": (0, 1)}, WALLS).residuals
+    assert parse_formula("9") == parse_formula("9.0")

@@ -1,0 +1,136 @@
+"""Problems with closed forms, solved; and what is said where something is missing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import inr
+from inr.core.errors import ConfigError
+from inr.solving import Problem, solve
+from inr.solving.solver import Solution
+
+BOX = {"x": (0, 1), "y": (0, 1)}
+WALLS = [{"on": "boundary", "equation": "u = 0"}]
+LN = "log(x**2 + y**2)/(2*log(2))"
+CASES: dict[str, tuple[Any, float, dict[str, Any]]] = {
+    "T2": (("-lap(u) = 2*pi**2*sin(pi*x)*sin(pi*y)", BOX, WALLS, "sin(pi*x)*sin(pi*y)"), 1e-9, {}),
+    "T4 disc": (("lap(u) = -4", {"x": (-1, 1), "y": (-1, 1)}, WALLS, "1 - x**2 - y**2"), 1e-9,
+                {"geometry": {"disc": {"radius": 1}}}),
+    "formula": (("lap(u) = -4", {"x": (-1.1, 1.1), "y": (-1.1, 1.1)}, WALLS, "1 - x**2 - y**2"), 1e-7,
+                {"geometry": {"sdf_expression": "x**2 + y**2 - 1"}}),
+    "T4 annulus": (("lap(u) = 0", {"x": (-2, 2), "y": (-2, 2)}, [{"on": "inner", "equation": "u = 0"},
+                    {"on": "outer", "equation": "u = 1"}], LN), 1e-3,
+                   {"geometry": {"annulus": {"inner": 1, "outer": 2}}}),
+    "fluxes": (("-lap(u) = 2*pi**2*cos(pi*x)*cos(pi*y)", BOX, [{"on": "boundary", "equation": "dn(u) = 0"}],
+                "cos(pi*x)*cos(pi*y)"), 1e-6, {}),
+    "periodic": (("-lap(u) + u = (1 + 8*pi**2)*sin(2*pi*x)*cos(2*pi*y)", BOX, [], "sin(2*pi*x)*cos(2*pi*y)"), 2e-2,
+                 {"problem": {"periodic": ["x", "y"]}}),
+    "T13": (("u_t = 0.1*u_xx", {"x": (0, 1), "t": (0, 1)}, [{"on": ["left", "right"], "equation": "u = 0"},
+             {"on": "start", "equation": "u = sin(pi*x)"}], "exp(-0.1*pi**2*t)*sin(pi*x)"), 1e-8, {}),
+    "T12": (("u_tt = u_xx", {"x": (0, 1), "t": (0, 1)}, [{"on": ["left", "right"], "equation": "u = 0"},
+             {"on": "start", "equation": "u = sin(pi*x)"}, {"on": "start", "equation": "u_t = 0"}],
+             "sin(pi*x)*cos(pi*t)"), 1e-8, {}),
+    "nonlinear": (("lap(u) + u**2 = x**2*y**2", BOX, [{"on": "boundary", "equation": "u = x*y"}], "x*y"), 1e-10, {}),
+    "plane wave": (("lap(E) + 25*E = 0", BOX, [{"on": "boundary", "equation": "E = exp(5*i*x)"}], "exp(5*i*x)"), 1e-8,
+                   {"fields": {"E": {"complex": True}}}),
+}  # fmt: skip
+
+
+def made(equation: str, axes: Any, conditions: Any, exact: str, **tables: Any) -> Problem:
+    return Problem.of(equation, axes, conditions, reference={"exact": exact}, **tables)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_closed_forms(name: str) -> None:
+    arguments, tolerance, tables = CASES[name]
+    solution = solve(made(*arguments, **tables), method="least_squares", features=150, scale=6.0)
+    assert max(solution.errors.exact.values()) < tolerance
+    assert solution.errors.bound is None or solution.errors.bound >= max(solution.errors.exact_max.values()) / 1.01
+    assert solution.errors.residual < 2e-2
+
+
+def test_the_square_with_a_constant_source() -> None:
+    """T3: the series has u(1/2, 1/2) = 0.0736713533; the corners are singular, and the note says so."""
+    solution = solve(Problem.of("-lap(u) = 1", BOX, WALLS), method="least_squares", features=200, scale=12.0)
+    found = float(solution.fit(torch.tensor([[0.5, 0.5]], dtype=torch.float64)))
+    assert abs(found - 0.0736713533) < 2e-5
+    assert solution.errors.bound is not None
+    assert solution.errors.bound > abs(found - 0.0736713533)
+    assert solution.outcome == "target_not_reached"
+    assert any("not between them" in note for note in solution.notes)
+
+
+@pytest.mark.parametrize("method", ["gauss_newton", "adam", "soap"])
+def test_other_methods_lower_the_residual(method: str) -> None:
+    arguments, _, tables = CASES["T2"]
+    problem = made(*arguments, **tables)
+    solution = solve(problem, method=method, width=12, points=150, time_s=2.5, omega=2.0, lr=0.01)
+    assert solution.errors.exact["u"] < (0.02 if method == "gauss_newton" else 0.5)
+    assert solution.stages[0].what.startswith("Gauss-Newton" if method == "gauss_newton" else method)
+
+
+def test_points_follow_the_residual_and_the_order_of_time() -> None:
+    problem = Problem.of("u_t = 0.05*u_xx", {"x": (0, 1), "t": (0, 1)}, [
+        {"on": ["left", "right"], "equation": "u = 0"}, {"on": "start", "equation": "u = sin(pi*x)"}])  # fmt: skip
+    solution = solve(problem, method="gauss_newton", width=10, points=100, time_s=2, sampler="rad", causal=1.0)
+    assert solution.errors.residual < 0.2
+
+
+def test_unknown_numbers_are_found(tmp_path: Path) -> None:
+    """T23: a diffusivity from exact values at some points."""
+    rng = np.random.default_rng(0)
+    x, t = rng.uniform(size=(2, 60))
+    u = np.exp(-0.3 * np.pi**2 * t) * np.sin(np.pi * x)
+    rows = "\n".join(f"{a:.17g},{b:.17g},{c:.17g}" for a, b, c in zip(x, t, u, strict=True))
+    (tmp_path / "probe.csv").write_text(f"x,t,u\n{rows}\n")
+    (tmp_path / "heat.toml").write_text(
+        '[problem]\nequation = "u_t = kappa*u_xx"\n[axes]\nx = [0, 1]\nt = [0, 1]\n'
+        "[unknowns]\nkappa = { start = 1, low = 0.01, high = 10 }\n"
+        '[[condition]]\non = ["left", "right"]\nequation = "u = 0"\n[[observed]]\nfile = "probe.csv"\n'
+    )
+    solution = solve(tmp_path / "heat.toml", method="least_squares", features=150, scale=5.0)
+    assert math.isclose(solution.unknowns["kappa"], 0.3, rel_tol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_solution() -> None:
+    arguments, _, tables = CASES["T2"]
+    first, second, other = (
+        solve(made(*arguments, **tables), method="least_squares", features=60, scale=5.0, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert first.fit.to_bytes() == second.fit.to_bytes()
+    assert first.fit.to_bytes() != other.fit.to_bytes()
+
+
+def test_files_keep_the_solution(tmp_path: Path) -> None:
+    arguments, _, tables = CASES["nonlinear"]
+    solution: Solution = inr.solve(made(*arguments, **tables), method="least_squares", features=60, scale=4.0)
+    solution.save(tmp_path / "u.safetensors")
+    again = inr.load(tmp_path / "u.safetensors")
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(again(x), solution.fit(x))
+    assert again.provenance["solved"]["errors"]["residual"] == solution.errors.residual
+    values, _ = again.render(size=(5, 5))
+    assert abs(values[2, 2, 0] - 0.25) < 1e-6
+    assert again.frame.domain.axes == ("x", "y")
+
+
+def test_settings_are_checked() -> None:
+    arguments, _, tables = CASES["T2"]
+    with pytest.raises(ConfigError, match="features"):
+        solve(made(*arguments, **tables), features=1)
+    with pytest.raises(TypeError):
+        solve(made(*arguments, **tables), nothing=1)
+
+
+def test_disagreeing_corners_are_said() -> None:
+    conditions = [{"on": "top", "equation": "u = 1"}, *WALLS]
+    solution = solve(Problem.of("lap(u) = 0", BOX, conditions), method="least_squares", features=60, scale=6.0)
+    assert any("conditions disagree at (0, 1)" in note for note in solution.notes)
+    assert solution.errors.boundary["top"] > 0
