@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,8 +116,11 @@ class DecompressTask:
 
 def run(task: DecompressTask) -> Document:
     """Decompress one input and return the JSON document of the result."""
+    import threading
     import time
 
+    # Decoding needs no linear algebra, and each of its threads takes time and memory to start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from inr.codec import decode
     from inr.codec.decoded import formats_of
     from inr.codec.guards import naming
@@ -130,8 +134,12 @@ def run(task: DecompressTask) -> Document:
     target, suffix = _target(task, suffixes, default)
     with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.codec_kind.needs_torch):
         started = time.perf_counter()
+        # Compiled loops leave the interpreter to another thread.
+        importing = threading.Thread(target=header.codec_kind.import_writer, args=(suffix,), daemon=True)
+        importing.start()
         with naming(task.name):
             decoded = decode.decompress(data, limits=limits)
+        importing.join()
         n_bytes, notes = _write(decoded, suffix, task.resolution, target)
         seconds = time.perf_counter() - started
     return {

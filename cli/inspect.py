@@ -16,7 +16,7 @@ from ._output import Output, human_bytes, human_metric, say
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Models, checkpoints, or signals.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Models, checkpoints, or signals.")],
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
@@ -34,7 +34,7 @@ def inspect(
 
     worst = 0
     found: list[dict[str, Any]] = []
-    for path in files:
+    for path in map(Path, files):
         try:
             found.append({"file": str(path), **describe(path)})
         except InrError as error:

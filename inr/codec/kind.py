@@ -99,6 +99,10 @@ class CodecKind(ABC):
         return SIGNALS[CODEC_KINDS.name_of(cls)].formats
 
     @classmethod
+    def import_writer(cls, suffix: str) -> None:
+        """Import what `write_file` needs for a suffix, so that it can be done while symbols are decoded."""
+
+    @classmethod
     def write_file(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
         """Write decoded values [*array_shape, C] in the format of a suffix; returns notes."""
         from inr.signals import SIGNALS

@@ -14,7 +14,7 @@ from inr.codec.kinds._fields import read_map, write_map
 from inr.codec.limits import Limits
 from inr.core.errors import FormatError
 from inr.signals.files.bands import Bands
-from inr.signals.files.picture_writing import WRITTEN, write
+from inr.signals.files.picture_writing import WRITTEN, import_writer, write
 from inr.signals.files.png import colours_in
 
 TYPES = ("uint8", "uint16", "float32")
@@ -88,6 +88,10 @@ class ImageInFile(CodecKind):
     @classmethod
     def formats(cls) -> tuple[str, ...]:
         return WRITTEN
+
+    @classmethod
+    def import_writer(cls, suffix: str) -> None:
+        import_writer(suffix)
 
     @classmethod
     def write_file(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:

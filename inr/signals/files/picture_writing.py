@@ -36,6 +36,16 @@ _PILLOW: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def import_writer(suffix: str) -> None:
+    """Import what `write` needs for a suffix, where that takes time."""
+    if suffix in _PILLOW:
+        from PIL import Image
+
+        Image.preinit()  # the modules of common formats
+    elif suffix in (".tif", ".tiff"):
+        import tifffile  # noqa: F401  for its later use
+
+
 def write(bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
     """Write a picture's values [rows, columns, C] as the format of `suffix`; returns notes. See `Image.write_bands`."""
     dtype = str(meta["dtype"])

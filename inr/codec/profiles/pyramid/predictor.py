@@ -104,16 +104,40 @@ def predict(
         inputs[n_near + f] = mixed[f, above]
     hidden[:room] = inputs
     here, there = 0, room
+    n_inputs = n_near + n_mixed
     for layer in range(len(weights)):
         weight, bias = weights[layer], biases[layer]
-        for j in range(0, room, VECTOR):
+        j = 0
+        while j + 4 * VECTOR <= room:  # each factor is loaded once for four vectors
+            a, b, c, d = load(bias, j), load(bias, j + VECTOR), load(bias, j + 2 * VECTOR), load(bias, j + 3 * VECTOR)
+            for i in range(n_inputs):
+                factor, at_weight = hidden[here + i], i * room + j
+                a = add_product(a, factor, weight, at_weight)
+                b = add_product(b, factor, weight, at_weight + VECTOR)
+                c = add_product(c, factor, weight, at_weight + 2 * VECTOR)
+                d = add_product(d, factor, weight, at_weight + 3 * VECTOR)
+            store_rectified(hidden, there + j, a, weight_bits, LARGEST)
+            store_rectified(hidden, there + j + VECTOR, b, weight_bits, LARGEST)
+            store_rectified(hidden, there + j + 2 * VECTOR, c, weight_bits, LARGEST)
+            store_rectified(hidden, there + j + 3 * VECTOR, d, weight_bits, LARGEST)
+            j += 4 * VECTOR
+        while j + 2 * VECTOR <= room:
+            a, b = load(bias, j), load(bias, j + VECTOR)
+            for i in range(n_inputs):
+                a = add_product(a, hidden[here + i], weight, i * room + j)
+                b = add_product(b, hidden[here + i], weight, i * room + j + VECTOR)
+            store_rectified(hidden, there + j, a, weight_bits, LARGEST)
+            store_rectified(hidden, there + j + VECTOR, b, weight_bits, LARGEST)
+            j += 2 * VECTOR
+        while j < room:
             total = load(bias, j)
-            for i in range(n_near + n_mixed):
+            for i in range(n_inputs):
                 total = add_product(total, hidden[here + i], weight, i * room + j)
             store_rectified(hidden, there + j, total, weight_bits, LARGEST)
+            j += VECTOR
         here, there = there, here
     total = load(offset, 0)
-    for i in range(n_near + n_mixed):
+    for i in range(n_inputs):
         total = add_product(total, hidden[here + i], last, i * LANES)
         total = add_product(total, inputs[i], skip, i * LANES)
     store(outputs, 0, total)

@@ -203,29 +203,42 @@ def _code(
     skip: Array, offset: Array, weight_bits: int, places: Array, most: int, state: State, buffer: Buffer,
     is_decoding: bool,
 ) -> None:  # fmt: skip
-    room = len(last)
+    room, n_near, width_above = len(last), len(places), mixed_width
     inputs, hidden, outputs = np.zeros(room, np.int32), np.zeros(2 * room, np.int32), np.zeros_like(offset)
     stride, n_mixed = width + 2 * REACH, mixed.shape[1]
+    # Below one number of the coarser grid, all numbers whose neighbours are zero have the same prediction.
+    calm_means, calm_scales = np.zeros(width_above, np.int64), np.full(width_above, -1, np.int64)
     for y in range(height):
+        row_above = min(y >> 1, n_mixed // width_above - 1)
+        if y & 1 == 0:
+            calm_scales[:] = -1
         for x in range(width):
             at = (y + REACH) * stride + REACH + x
-            above = min(y >> 1, n_mixed // mixed_width - 1) * mixed_width + min(x >> 1, mixed_width - 1)
-            mean, scale = predict(
-                near,
-                mixed,
-                weights,
-                biases,
-                last,
-                skip,
-                offset,
-                weight_bits,
-                places,
-                at,
-                above,
-                inputs,
-                hidden,
-                outputs,
-            )
+            column = min(x >> 1, width_above - 1)
+            seen = near[at] & 0
+            for k in range(n_near):
+                seen |= near[at + places[k]]
+            if seen == 0 and calm_scales[column] >= 0:
+                mean, scale = calm_means[column], calm_scales[column]
+            else:
+                mean, scale = predict(
+                    near,
+                    mixed,
+                    weights,
+                    biases,
+                    last,
+                    skip,
+                    offset,
+                    weight_bits,
+                    places,
+                    at,
+                    row_above * width_above + column,
+                    inputs,
+                    hidden,
+                    outputs,
+                )
+                if seen == 0:
+                    calm_means[column], calm_scales[column] = mean, scale
             if most >= 0:
                 if is_decoding:
                     near[at] = decode_bounded(state, buffer, mean, scale, most)
