@@ -98,7 +98,7 @@ class CodecKind(ABC):
 
         return SIGNALS[CODEC_KINDS.name_of(cls)].formats
 
-    @classmethod
+    @classmethod  # noqa: B027  most kinds have nothing to import
     def import_writer(cls, suffix: str) -> None:
         """Import what `write_file` needs for a suffix, so that it can be done while symbols are decoded."""
 

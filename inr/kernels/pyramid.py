@@ -17,7 +17,7 @@ of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy as copy_of
 from functools import lru_cache
 from typing import Any, Self
@@ -439,14 +439,15 @@ class Pyramid:
             picture[:, first : first + rows.shape[1]] = rows
         return picture
 
-    def strips(self) -> Iterator[tuple[int, Array]]:
+    def strips(self, most_rows: int = STRIP, wait: Callable[[int], None] | None = None) -> Iterator[tuple[int, Array]]:
         """What the pyramid shows, from top to bottom: the first row of each strip, and its rows [C, R, W_0].
 
         The finest level takes no more memory than a strip needs. An array is valid until the next one.
+        most_rows: of a strip. wait: called with the number of rows of the finest grid that the next strip reads.
         """
         whole, reach = self.layout, len(self.filters)
         height, width = whole.shapes[0]
-        n_rows = min(height, max(LEAST_STRIP, STRIP // int(whole.plan[0, ROW])))
+        n_rows = min(height, max(LEAST_STRIP, min(most_rows, STRIP // int(whole.plan[0, ROW]))))
         strip = _layout(whole.shapes, self.channels, reach, min(height, n_rows + 2 * reach))
         lease = Lease(strip.n_values, self.dtype)
         for level in range(len(self.grids) - 1, 0, -1):
@@ -454,6 +455,8 @@ class Pyramid:
         stride = int(strip.plan[0, STRIDE])
         for first in range(0, height, n_rows):
             last = min(first + n_rows, height)
+            if wait is not None:
+                wait(min(last + reach, height))
             shifted = strip.at_row(max(0, first - reach))
             for n in range(-1, reach):
                 seen = reach - n - 1  # rows above and below that later filters see

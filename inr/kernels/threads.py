@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from inr.core.jit import compiled, compiled_exactly
 
-__all__ = ["compiled", "compiled_exactly", "in_parts", "in_turn", "use_threads"]
+__all__ = ["compiled", "compiled_exactly", "in_parts", "in_turn", "n_threads", "one_thread", "use_threads"]
 
 
 @cache
@@ -28,7 +30,7 @@ def in_parts(work: Callable[[int, int], None], size: int, least: int = 1) -> Non
 
     `size` is the amount of work; no part gets less than `least` of it.
     """
-    parts = max(1, min(_threads(), size // least))
+    parts = max(1, min(n_threads(), size // least))
     if parts == 1:
         work(0, 1)
         return
@@ -50,6 +52,7 @@ def in_turn(count: int, work: Callable[[int], None]) -> None:
 
 
 _chosen: int | None = None
+_own = threading.local()
 
 
 def use_threads(count: int) -> None:
@@ -58,8 +61,20 @@ def use_threads(count: int) -> None:
     _chosen = count
 
 
-def _threads() -> int:
-    """The number that torch uses, or would use if it is not imported."""
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Within the block, calls of this thread are not spread over others."""
+    _own.is_alone = True
+    try:
+        yield
+    finally:
+        _own.is_alone = False
+
+
+def n_threads() -> int:
+    """The number that torch uses, or would use if it is not imported; 1 within `one_thread`."""
+    if getattr(_own, "is_alone", False):
+        return 1
     torch = sys.modules.get("torch")
     if torch is not None:
         count: int = torch.get_num_threads()

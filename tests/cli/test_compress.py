@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,3 +182,20 @@ def test_a_file_through_pipes(compressed: Callable[[str], Path]) -> None:
     refused = program("decompress", "-", "--json", stdin=b"nonsense")
     assert refused.returncode == 3
     assert json.loads(refused.stderr)["exit_code"] == 3
+
+
+def test_a_picture_is_decompressed_without_torch_and_numba(picture: Path) -> None:
+    """With the number of threads stated; the same picture as with one."""
+    golden = str(Path(__file__).parents[1] / "codec" / "golden" / "pyramid-image.inrz")
+    code = (
+        "import sys; from inr_cli.main import run; sys.argv[0] = 'inr'\n"
+        "try: run()\nfinally: print([name for name in ('torch', 'numba', 'pydantic') if name in sys.modules])"
+    )
+    found = []
+    for threads in ("1", "2", "2"):  # the first process may have to add to the file of machine code
+        words = ("decompress", golden, "-o", "again.png", "-f", "--threads", threads)
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+        found.append((Path("again.png").read_bytes(), done.stdout.splitlines()[-1]))
+    assert found[0][0] == found[1][0]
+    assert found[2][1] == "[]"
+    assert invoke("decompress", golden, "-o", "again.png", "-f", "--threads", "100000").exit_code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 pytest.importorskip("numba", exc_type=ImportError)
 
-from inr.kernels.threads import in_parts
+from inr.kernels.threads import in_parts, n_threads, one_thread
 
 MODULE = """
 from inr.core.stopwatch import compilation, preparation
@@ -68,3 +69,23 @@ def test_an_error_in_a_part_reaches_the_caller() -> None:
 
     with pytest.raises(ValueError, match="in the last part"):
         in_parts(work, 8)
+
+
+def test_one_thread_holds_for_its_own_thread_only() -> None:
+    torch.set_num_threads(3)
+    with one_thread():
+        others: list[int] = []
+        other = threading.Thread(target=lambda: others.append(n_threads()))
+        other.start()
+        other.join()
+        assert (n_threads(), others) == (1, [3])
+    assert n_threads() == 3
+
+
+def test_threads_are_set_without_torch() -> None:
+    code = (
+        "import sys; from inr.kernels.threads import n_threads, use_threads; use_threads(5); "
+        "print(n_threads(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["5", "False"]

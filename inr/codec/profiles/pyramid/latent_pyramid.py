@@ -15,7 +15,7 @@ from inr.codec.entropy.tensors import TensorSpec, is_reference
 from inr.codec.kind import CODEC_KINDS, Values
 from inr.codec.limits import Limits
 from inr.codec.profile import PROFILES, OnProgress, Payload, Profile, check_symbols
-from inr.codec.profiles.pyramid import stream
+from inr.codec.profiles.pyramid import rendering, stream
 from inr.codec.profiles.pyramid.architecture import (
     FIRST_FORM,
     SECOND_FORM,
@@ -88,9 +88,16 @@ class PyramidProfile(Profile):
         networks, latents = tensors.decode(self.outline(header, arch, limits), payload.table, payload.data, limits)
         assert isinstance(networks, bytes)
         assert isinstance(latents, bytes)
-        groups, integers, grids = stream.decode(architecture, networks, latents)
-        found = check_symbols(digest(integers, grids), payload)
-        return DecodedPyramid(header, architecture, dequantised(architecture, groups, integers), grids, found)
+        ahead = rendering.Ahead(architecture) if not is_reference() and rendering.is_worth_it(architecture) else None
+        try:
+            groups, integers, grids = stream.decode(architecture, networks, latents, ahead)
+            found = check_symbols(digest(integers, grids), payload)
+        except BaseException:
+            if ahead is not None:
+                ahead.stop()
+            raise
+        shown = None if ahead is None else ahead.strips()
+        return DecodedPyramid(header, architecture, dequantised(architecture, groups, integers), grids, found, shown)
 
 
 class DecodedPyramid(Decoded):
@@ -98,9 +105,10 @@ class DecodedPyramid(Decoded):
 
     def __init__(
         self, header: Header, architecture: Architecture, networks: Mapping[str, Array], grids: Sequence[Array],
-        symbols_sha256: bytes,
+        symbols_sha256: bytes, shown: Sequence[Array] | None = None,
     ) -> None:  # fmt: skip
-        self.header, self.symbols_sha256 = header, symbols_sha256
+        """shown: the rows of the picture, if they are rendered already."""
+        self.header, self.symbols_sha256, self._shown = header, symbols_sha256, shown
         self._architecture, self._networks, self._grids = architecture, networks, grids
 
     def values(self) -> Values:
@@ -118,18 +126,17 @@ class DecodedPyramid(Decoded):
 
     def _strips(self) -> Iterator[Array]:
         """Rows of the picture [C, R, W], in [0, 1]."""
-        parts = synthesis_of(self._architecture, self._networks)
-        grids = [grid.astype(np.float32) for grid in self._grids]
-        if is_reference():
+        if self._shown is not None:
+            yield from self._shown
+        elif is_reference():
             import torch
 
             from inr.kernels.pyramid_error import reference
 
+            parts = synthesis_of(self._architecture, self._networks)
             tensor: Callable[[Any], Any] = torch.from_numpy
             kernels, weights, biases = ([tensor(a) for a in part] for part in parts[:3])
-            yield reference.picture([tensor(g) for g in grids], kernels, weights, biases, tensor(parts[3])).numpy()
+            grids = [tensor(grid.astype(np.float32)) for grid in self._grids]
+            yield reference.picture(grids, kernels, weights, biases, tensor(parts[3])).numpy()
         else:
-            from inr.kernels.pyramid import Pyramid
-
-            for _, rows in Pyramid(grids, *parts).strips():
-                yield rows
+            yield from rendering.strips(self._architecture, self._networks, self._grids)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -46,6 +47,8 @@ from inr.core.jit import compiled
 MOST_BITS = 16
 UNBOUNDED = -1
 """Instead of the largest magnitude of a grid, in the first form."""
+ROWS_AT_ONCE = 32
+"""Rows after which a listener is called, an even number."""
 HEAD_BYTES = 2 * len(GROUPS)
 """Of the networks' stream in the first form: bits and scales."""
 
@@ -75,10 +78,23 @@ def encode(
     return first, bounds_head(bounds) + out[: finish_encoder(state, out)].tobytes()
 
 
+class Listener(Protocol):
+    """Learns what is decoded while the rest is not."""
+
+    def begin(self, groups: Groups, integers: Mapping[str, Array], grids: Sequence[Array]) -> None:
+        """The networks, and all grids but the finest, which is filled in later, are decoded."""
+
+    def add_rows(self, n_rows: int) -> None:
+        """The first n rows of the finest grid are decoded."""
+
+
 def decode(
-    architecture: Architecture, networks: bytes, latents: bytes
+    architecture: Architecture, networks: bytes, latents: bytes, listener: Listener | None = None
 ) -> tuple[dict[str, Group], dict[str, Array], list[Array]]:
-    """Decode the groups and the integers of two streams. Raises FormatError if they are damaged or too long."""
+    """Decode the groups and the integers of two streams. Raises FormatError if they are damaged or too long.
+
+    The listener is not called by the Python coder.
+    """
     if is_reference():
         return python_stream.decode(architecture, networks, latents)
     groups, start = read_head(architecture, networks)
@@ -101,7 +117,10 @@ def decode(
     buffer = np.frombuffer(latents, np.uint8, offset=start).copy()
     state = new_decoder(buffer)
     for level in reversed(range(architecture.n_grids)):
-        _code_grid(architecture, context, grids, level, bounds[level], state, buffer, is_decoding=True)
+        if level == 0 and listener is not None:
+            listener.begin(groups, integers, grids)
+        on_rows = listener.add_rows if level == 0 and listener is not None else None
+        _code_grid(architecture, context, grids, level, bounds[level], state, buffer, on_rows, is_decoding=True)
         if state[FAILED]:
             break
     if not is_finished(state, buffer):
@@ -162,12 +181,15 @@ def _code_grid(
     most: int,
     state: State,
     buffer: Buffer,
+    on_rows: Callable[[int], None] | None = None,
     *,
     is_decoding: bool,
 ) -> None:
-    """most: the grid's largest magnitude. A grid of zeros takes no bits."""
+    """most: the grid's largest magnitude. A grid of zeros takes no bits. on_rows: called with the rows done so far."""
     grid = grids[level]
     if most == 0:
+        if on_rows is not None:
+            on_rows(len(grid))
         return
     height, width = grid.shape
     near = np.zeros((height + REACH, width + 2 * REACH), np.int64)
@@ -176,31 +198,40 @@ def _code_grid(
     mixed = mixtures(context, grids, level)
     stride = near.shape[1]
     places = np.array([dy * stride + dx for dy, dx in architecture.offsets], np.int64)
-    _code(
-        near.reshape(-1),
-        height,
-        width,
-        mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2]),
-        mixed.shape[2],
-        context.weights,
-        context.biases,
-        context.last,
-        context.skip,
-        context.offset,
-        context.weight_bits,
-        places,
-        most,
-        state,
-        buffer,
-        is_decoding,
-    )
-    grid[:] = inside
+    flat = mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2])
+    step = height if on_rows is None else ROWS_AT_ONCE
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        _code(
+            near.reshape(-1),
+            first,
+            last,
+            width,
+            flat,
+            mixed.shape[2],
+            context.weights,
+            context.biases,
+            context.last,
+            context.skip,
+            context.offset,
+            context.weight_bits,
+            places,
+            most,
+            state,
+            buffer,
+            is_decoding,
+        )
+        if state[FAILED] != 0:
+            return
+        grid[first:last] = inside[first:last]
+        if on_rows is not None:
+            on_rows(last)
 
 
 @compiled
 def _code(
-    near: Array, height: int, width: int, mixed: Array, mixed_width: int, weights: Array, biases: Array, last: Array,
-    skip: Array, offset: Array, weight_bits: int, places: Array, most: int, state: State, buffer: Buffer,
+    near: Array, first: int, end: int, width: int, mixed: Array, mixed_width: int, weights: Array, biases: Array,
+    last: Array, skip: Array, offset: Array, weight_bits: int, places: Array, most: int, state: State, buffer: Buffer,
     is_decoding: bool,
 ) -> None:  # fmt: skip
     room, n_near, width_above = len(last), len(places), mixed_width
@@ -208,7 +239,7 @@ def _code(
     stride, n_mixed = width + 2 * REACH, mixed.shape[1]
     # Below one number of the coarser grid, all numbers whose neighbours are zero have the same prediction.
     calm_means, calm_scales = np.zeros(width_above, np.int64), np.full(width_above, -1, np.int64)
-    for y in range(height):
+    for y in range(first, end):
         row_above = min(y >> 1, n_mixed // width_above - 1)
         if y & 1 == 0:
             calm_scales[:] = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -136,3 +137,41 @@ def test_every_neighbour_was_decoded_before() -> None:
     assert all((dy, dx) < (0, 0) for dy, dx in OFFSETS)
     assert all(abs(dy) <= 4 and abs(dx) <= 4 for dy, dx in OFFSETS)
     assert OFFSETS[:4] == ((0, -1), (-1, 0), (-1, -1), (-1, 1))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=range(len(ARCHITECTURES)))
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_grids_of_zeros_with_few_others_are_coded_alike(architecture: Architecture, share: float) -> None:
+    """Where all neighbours are zero, one prediction holds for several latents."""
+    networks, grids = integers(architecture, 2)
+    random = np.random.default_rng(3)
+    grids = [np.where(random.random(grid.shape) < share, grid, 0) for grid in grids]
+    given = groups_for(architecture)
+    coded = stream.encode(architecture, given, networks, grids)
+    assert coded == python_stream.encode(architecture, given, networks, grids)
+    _, _, latents = stream.decode(architecture, *coded)
+    for own, one in zip(grids, latents, strict=True):
+        np.testing.assert_array_equal(one, own)
+
+
+@pytest.mark.parametrize("height", [1, 32, 75])
+def test_a_listener_sees_all_rows_when_they_are_decoded(height: int) -> None:
+    architecture = Architecture(height, 9, 3, 3, 12, 4, 1, 8, 0)
+    networks, grids = integers(architecture, 4)
+    given = groups_for(architecture)
+
+    class Listener:
+        rows: list[int] = []  # noqa: RUF012  one listener
+
+        def begin(self, groups: Groups, integers: Mapping[str, Array], found: Sequence[Array]) -> None:
+            assert groups == given
+            self.finest, *coarser = found
+            assert all((one == other).all() for one, other in zip(coarser, grids[1:], strict=True))
+
+        def add_rows(self, n_rows: int) -> None:
+            self.rows.append(n_rows)
+            assert (self.finest[:n_rows] == grids[0][:n_rows]).all()
+
+    listener = Listener()
+    stream.decode(architecture, *stream.encode(architecture, given, networks, grids), listener)
+    assert listener.rows == [*range(stream.ROWS_AT_ONCE, height, stream.ROWS_AT_ONCE), height]
