@@ -21,8 +21,10 @@ from inr.signals.files import ply as _ply
 from inr.signals.files.point_table import Table, read_table
 from inr.signals.files.reading import check_options, decoding, read_bytes
 from inr.signals.files.sniffing import POINT_SUFFIXES
+from inr.signals.solids.cloud_mesh import mesh_of_cloud
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
 from inr.signals.solids.clouds import Cloud, cloud_of, has_normals, points_of
+from inr.signals.solids.distances import MeshSolid, Solid
 from inr.signals.solids.faces import Floats
 from inr.signals.solids.scans import Outliers, estimated, is_planar
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
@@ -42,9 +44,10 @@ class Points(DistanceSignal):
 
     A cloud that closes a volume is opened as a `ClosedCloud`, whose distances are calculated from the points. Any other
     is trained by the Eikonal loss, on samples of value 0 with a unit normal. Options: `method=eikonal` does so with a
-    closed cloud too (default `auto`). `orient=keep` leaves normals that point inwards as they are, so that the inside
-    is around the points, and trains by the Eikonal loss (default `auto`: those of a closed cloud are turned over, with
-    a note). `points`: training samples of a closed cloud, default 2^20.
+    closed cloud too; `method=poisson` takes the distances of a mesh through the points, the zero set of the spectral
+    Poisson indicator (default `auto`: so for noisy points without normals). `orient=keep` leaves normals that point
+    inwards as they are, so that the inside is around the points, and trains by the Eikonal loss (default `auto`: those
+    of a closed cloud are turned over, with a note). `points`: training samples of a closed cloud, default 2^20.
 
     Points without normals must be those of a closed surface; see `estimated` for how normals are found, and a note
     says how sure they are. `normals`: given (those of the file, an error if it has none), estimate (even if it has
@@ -91,7 +94,7 @@ class Points(DistanceSignal):
         """As a `ClosedCloud` if the cloud is closed, unless `method=eikonal` is given."""
         cloud = _read(source, options)
         if cloud.is_solid and options.get("method") != "eikonal":
-            return ClosedCloud.of(cloud, source.name, n_points_of(options))
+            return ClosedCloud.of(cloud, source.name, n_points_of(options), options.get("method", "auto"))
         return cls._of(cloud, options)
 
     @classmethod
@@ -157,11 +160,14 @@ class ClosedCloud(SolidSignal):
         cloud = _read(source, options)
         if not cloud.is_solid:
             raise UnreadableError(f"point cloud {source.name!r} does not surround a volume with outward normals")
-        return cls.of(cloud, source.name, n_points_of(options))
+        return cls.of(cloud, source.name, n_points_of(options), options.get("method", "auto"))
 
     @classmethod
-    def of(cls, cloud: Cloud, name: str, n_points: int = DEFAULT_POINTS) -> Self:
-        """The solid of a cloud for which `is_solid` holds, trained on `n_points` samples."""
+    def of(cls, cloud: Cloud, name: str, n_points: int = DEFAULT_POINTS, method: str = "auto") -> Self:
+        """The solid of a cloud for which `is_solid` holds, trained on `n_points` samples.
+
+        method: "poisson" for the distances of a mesh through the points, "auto" for that only if they are noisy.
+        """
         points, normals = distinct(cloud.points, cloud.normals)
         n_distinct = len(points)
         points, normals = without_strays(points, normals)
@@ -170,15 +176,20 @@ class ClosedCloud(SolidSignal):
         if n_strays:
             notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
         frame = cube_frame(points)
-        solid = _solid_in(frame, points, normals)
+        make = _mesh_in if method == "poisson" or cloud.is_noisy else _solid_in
+        solid: Solid = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
             low, side = np.array(frame.domain.low), frame.scale[0]
             frame = cube_frame(np.concatenate([points, low + side * np.stack([solid.low, solid.high])]))
-            solid = _solid_in(frame, points, normals)
+            solid = make(frame, points, normals)
         side = frame.scale[0]
         signal = cls(solid, frame, {"side": side, "n_points": len(cloud.points)}, notes, n_points)
-        signal.meta["thickness"] = signal.thickness
+        signal.meta["thickness"] = thickness = signal.thickness
+        if thickness < 2 * cloud.spacing:
+            signal.notes += (
+                f"{name}: its points are {cloud.spacing:.3g} apart; parts thinner than {2 * cloud.spacing:.3g} merge",
+            )
         signal._given = torch.from_numpy(_in_box(frame, points).astype(np.float32))
         return signal
 
@@ -201,7 +212,7 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
 _SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
 _ESTIMATE = ("outliers", "noise", "viewpoint")
 _OPTIONS = {
-    "method": ("auto", "eikonal"),
+    "method": ("auto", "poisson", "eikonal"),
     "orient": ("auto", "keep"),
     "normals": ("auto", "given", "estimate"),
     "outliers": ("auto", "keep", "remove"),
@@ -227,6 +238,10 @@ def _read(source: Source, options: Mapping[str, str]) -> Cloud:
         cloud = _given(table, source, options)
     check_span(cloud.points, f"point cloud {source.name!r}")
     return cloud
+
+
+def _mesh_in(frame: Frame, points: Floats, normals: Floats) -> MeshSolid:
+    return MeshSolid(mesh_of_cloud(*merged(_in_box(frame, points), normals)))
 
 
 def _table(source: Source) -> Table:
@@ -275,7 +290,7 @@ def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Clou
             f"{name}: the orientation is uncertain for {unsure:.2g} % of the points (open, thin or sparse there); "
             "give normals",
         )
-    return Cloud(scan.points, scan.normals, notes, is_solid=True)
+    return Cloud(scan.points, scan.normals, notes, is_solid=True, spacing=scan.spacing, is_noisy=scan.is_noisy)
 
 
 def _noise_of(options: Mapping[str, str], points: Floats) -> float | None:

@@ -20,6 +20,7 @@ from inr.signals import Source, default_field_of, kind_of, load_signal
 from inr.signals.analytic import sphere
 from inr.signals.points import ClosedCloud, Points
 from inr.signals.solids.clouds import orientation
+from inr.signals.solids.distances import MeshSolid
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -426,6 +427,28 @@ def test_points_without_normals_are_fitted_as_the_solid_that_they_surround() -> 
     x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
     at = x.numpy() * signal.frame.scale[0] + np.array(signal.frame.domain.low)
     np.testing.assert_allclose(signal.distance(x)[:, 0].numpy(), np.linalg.norm(at - [5, 0, 0], axis=1) - 2, atol=0.06)
+
+
+def test_noisy_points_and_method_poisson_take_the_distances_of_a_mesh() -> None:
+    rng = np.random.default_rng(0)
+    points, normals = ball(3000, rng)
+    noisy = scanned(points + 0.03 * rng.normal(size=points.shape))
+    given = load_signal(
+        Source("a.npy", data=npy(np.concatenate([points, normals], axis=1))), "points", {"method": "poisson"}
+    )
+    x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
+    for signal, error in ((noisy, 0.02), (given, 0.005)):
+        assert isinstance(signal, ClosedCloud)
+        assert isinstance(signal.solid, MeshSolid)
+        at = x.numpy() * signal.frame.scale[0] + np.array(signal.frame.domain.low)
+        off = signal.distance(x)[:, 0].numpy() - (np.linalg.norm(at, axis=1) - 1)
+        assert np.abs(off).mean() < error
+
+
+def test_thin_parts_are_noted() -> None:
+    flat = ball(1000, np.random.default_rng(0))[0] * [1, 1, 0.16]
+    notes = load_signal(Source("a.xyz", data=lines(flat)), None, {}).notes
+    assert any("parts thinner than" in note for note in notes)
 
 
 def test_colours_beside_points_are_named_when_normals_are_estimated() -> None:

@@ -13,7 +13,7 @@ from inr.signals.solids.local_quadrics import on_quadrics
 from inr.signals.solids.winding_normals import consistent_normals, winding_numbers, winding_slopes
 
 NEIGHBOURS = 12
-_FEW, _MANY = 16, 48
+_FEW, _MANY = 16, 30
 """Neighbours of a plane, of clean and of noisy points."""
 
 _NOISY = 0.25
@@ -56,6 +56,11 @@ class Scan:
     n_outliers: int
     share: float
 
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the points were smoothed."""
+        return self.noise > _NOISY * self.spacing
+
 
 def estimated(
     points: Floats,
@@ -84,8 +89,7 @@ def estimated(
             x = x[kept]
     planes = _Planes(x, _FEW)
     sigma = planes.noise if noise is None else noise / side
-    is_noisy = sigma > _NOISY * planes.spacing
-    if is_noisy:
+    if is_noisy := sigma > _NOISY * planes.spacing:
         planes = _Planes(x, _MANY)
         sigma = planes.noise if noise is None else sigma
     if viewpoint is None:

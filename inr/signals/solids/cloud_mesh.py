@@ -1,0 +1,94 @@
+"""A closed mesh through oriented points: the zero set of an indicator, pulled to the points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from inr.core.errors import EmptyError
+from inr.signals.solids.boundary import Boundary
+from inr.signals.solids.faces import Faces, Floats, Ints, volume
+from inr.signals.solids.indicator import Indicator
+from inr.signals.solids.scans import NEIGHBOURS, areas
+
+_SIZES = 64, 96, 128, 192, 256
+_CELL = 0.8
+"""Largest cell of the lattice, in spacings of the points."""
+
+_SHARE, _NEAR = 0.01, 2.0
+"""A component stays if it is the nearest to at least this share of the points, within this many cells."""
+
+_STEPS, _WIDTH, _LEAST = 3, 1.5, 3
+_CHUNK = 2**15
+_NONE = "the points surround no volume: their indicator has no surface near them", "give normals, or a mesh"
+
+
+def mesh_of_cloud(points: Floats, normals: Floats) -> Boundary:
+    """The boundary of the solid that points [N, 3] in the unit box surround, without specks.
+
+    The spectral Poisson indicator is cut at its level on the points, on a lattice finer than the points are apart, at
+    most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points,
+    s(x) = sum w_i n_i . (x - p_i) / sum w_i with w_i = exp(-|x - p_i|^2 / h^2) and h 1.5 spacings (Kolluri 2008), by at
+    most a cell a step, except in holes. Raises EmptyError if nothing is left.
+    """
+    from scipy.spatial import cKDTree
+
+    tree: Any = cKDTree(points)
+    distance, _ = tree.query(points, k=NEIGHBOURS + 1)
+    area = areas(distance)
+    spacing = np.sqrt(area)
+    wished = 1 / (_CELL * float(np.median(spacing)))
+    size = next((n for n in _SIZES if n >= wished), _SIZES[-1])
+    indicator = Indicator(points, normals, area, size)
+    vertices, faces = indicator.surface()
+    vertices, faces = _main(vertices, faces, points, _NEAR * indicator.cell)
+    for _ in range(_STEPS):
+        vertices = _pulled(vertices, points, normals, tree, spacing, indicator.cell)
+    if volume(vertices, faces) < 0:
+        faces = faces[:, ::-1].copy()
+    return Boundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False)
+
+
+def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple[Floats, Faces]:
+    """The components that are near enough points."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    if not len(faces):
+        raise EmptyError(*_NONE)
+    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
+    graph = coo_matrix((np.ones(len(ends), np.int8), ends.T), shape=(len(vertices),) * 2)
+    n, of = connected_components(graph, directed=False)
+    distance, nearest = cKDTree(vertices).query(points, distance_upper_bound=reach)
+    votes = np.bincount(of[nearest[np.isfinite(distance)]], minlength=n)
+    is_kept = votes >= _SHARE * len(points)
+    if not is_kept.any():
+        raise EmptyError(*_NONE)
+    kept = is_kept[of]
+    number = np.cumsum(kept) - 1
+    return vertices[kept], number[faces[kept[faces[:, 0]]]]
+
+
+def _pulled(x: Floats, points: Floats, normals: Floats, tree: Any, spacing: Floats, most: float) -> Floats:
+    """Points [N, 3] after one step onto the moving least-squares surface."""
+    found = np.empty_like(x)
+    for start in range(0, len(x), _CHUNK):
+        here = slice(start, start + _CHUNK)
+        distance, near = tree.query(x[here], k=NEIGHBOURS)
+        found[here] = x[here] + _step(x[here], points, normals, distance, near, _WIDTH * spacing[near[:, :1]], most)
+    return found
+
+
+def _step(
+    x: Floats, points: Floats, normals: Floats, distance: Floats, near: Ints, width: Floats, most: float
+) -> Floats:
+    weight = np.exp((distance[:, :1] ** 2 - distance**2) / width**2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    height = np.einsum("nk,nkd,nkd->n", weight, x[:, None] - points[near], normals[near])
+    way = np.einsum("nk,nkd->nd", weight, normals[near])
+    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
+    is_held = np.sum(distance < 2 * width, axis=1) >= _LEAST
+    step: Floats = -np.where(is_held, np.clip(height, -most, most), 0)[:, None] * way
+    return step

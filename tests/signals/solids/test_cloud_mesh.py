@@ -1,0 +1,72 @@
+"""Meshes through oriented points, and the indicator that they are cut from, against balls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inr.core.errors import EmptyError
+from inr.signals.solids.cloud_mesh import mesh_of_cloud
+from inr.signals.solids.distances import MeshSolid
+from inr.signals.solids.faces import volume
+from inr.signals.solids.indicator import Indicator
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+MIDDLE = np.full(3, 0.5)
+
+
+def ball(n: int, radius: float = 0.25) -> tuple[Floats, Floats]:
+    normals = np.random.default_rng(0).normal(size=(n, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return MIDDLE + radius * normals, normals
+
+
+def test_indicator_of_a_ball() -> None:
+    points, normals = ball(4000)
+    areas = np.full(4000, 4 * np.pi * 0.25**2 / 4000)
+    indicator = Indicator(points, normals, areas, 64)
+    assert indicator(MIDDLE[None])[0] < -0.9
+    assert indicator(np.array([[0.05, 0.05, 0.05]]))[0] > 0.9
+    vertices, _ = indicator.surface()
+    assert np.abs(np.linalg.norm(vertices - MIDDLE, axis=1) - 0.25).mean() < 0.5 * indicator.cell
+
+
+def test_a_turn_of_the_points_turns_the_indicator() -> None:
+    points, normals = ball(500)
+    points = MIDDLE + (points - MIDDLE) * [1.3, 1, 0.8]
+    areas = np.full(500, 1e-3)
+    at = np.concatenate([MIDDLE[None], np.random.default_rng(1).random((50, 3))])
+    swap = [1, 0, 2]
+    here, there = Indicator(points, normals, areas, 64)(at), Indicator(points[:, swap], normals[:, swap], areas, 64)
+    turned = there(at[:, swap])
+    np.testing.assert_allclose(turned / turned[0], here / here[0], atol=1e-9)
+
+
+def test_mesh_through_a_ball_is_closed_outward_and_close() -> None:
+    boundary = mesh_of_cloud(*ball(3000))
+    off = np.linalg.norm(boundary.vertices - MIDDLE, axis=1) - 0.25
+    spacing = np.sqrt(4 * np.pi * 0.25**2 / 3000)
+    assert np.abs(off).max() < 0.3 * spacing
+    assert volume(boundary.vertices, boundary.faces) == pytest.approx(4 / 3 * np.pi * 0.25**3, rel=0.01)
+    solid = MeshSolid(boundary)
+    assert solid.is_closed
+    assert solid.distance(MIDDLE[None])[0] == pytest.approx(-0.25, abs=0.005)
+
+
+def test_a_cavity_is_kept_and_a_speck_is_not() -> None:
+    outer, outward = ball(6000, 0.4)
+    inner, inward = ball(1500, 0.2)
+    speck, away = ball(12, 0.005)
+    points = np.concatenate([outer, inner, speck * [1, 1, 1] + [0.47, 0.47, 0.47]])
+    boundary = mesh_of_cloud(points, np.concatenate([outward, -inward, away]))
+    shell = 4 / 3 * np.pi * (0.4**3 - 0.2**3)
+    assert volume(boundary.vertices, boundary.faces) == pytest.approx(shell, rel=0.02)
+    assert boundary.vertices.max() < 0.93
+
+
+def test_points_without_any_normal_give_no_surface() -> None:
+    points, normals = ball(400)
+    with pytest.raises(EmptyError, match="no surface"):
+        mesh_of_cloud(points, 0 * normals)
