@@ -330,7 +330,7 @@ Effort = Annotated[
     int | None,
     typer.Option(
         metavar="1..9",
-        help="How long to work. A picture of 768 x 512 on two cores: 1 preview (seconds), 3 a minute, 5 two minutes, "
+        help="Time to spend, meant for a picture of 768 x 512 on two cores: 1 preview, 3 a minute, 5 two minutes, "
         "7 ten minutes, 9 smallest file. Default: 5.",
         rich_help_panel=RATE,
     ),

@@ -35,35 +35,40 @@ def quantise(
     target: Tensor,
     rate_weight: float,
 ) -> tuple[dict[str, Group], dict[str, Array]]:
-    """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest, one group after the other.
+    """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest: twice one group after the other.
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
     in the grids' bits (context model) or in the error of the picture (synthesis).
     """
     n_pixels = architecture.height * architecture.width
-    held = {name: value.detach() for name, value in values.items()}
+    given = {name: value.detach() for name, value in values.items()}
+    held = dict(given)
     members: dict[str, list[str]] = {group: [] for group in groups_of(architecture)}
     for name in shapes_of(architecture):
         members[group_of(architecture, name)].append(name)
-    weights = [held[name].abs().max() for group, names in members.items() if is_of_context(group) for name in names
-               if not name.endswith("bias") and held[name].numel()]  # fmt: skip
-    largest = max(map(float, weights), default=0.0)
-    most_bits = min(FINEST, int(math.log2(LARGEST_CONTEXT_WEIGHT / max(largest, 1e-9)) - 1e-6))
+    finest = _finest([value for name, value in given.items() if _is_bounded(group_of(architecture, name))])
     bits: dict[str, int] = {}
 
-    def cost(names: Sequence[str], is_context: bool, b: int) -> float:
-        trial = held | {name: _rounded(held[name], b) for name in names}
-        own = rate_weight * _code(architecture, _symbols(trial, names, b), b)[0] / n_pixels
+    def rounded(group: str, b: int) -> dict[str, Tensor]:
+        most = LARGEST_CONTEXT_WEIGHT >> (finest - b) if _is_bounded(group) else LARGEST_WEIGHT - 1
+        return {name: _rounded(given[name], b, most) for name in members[group]}
+
+    def cost(group: str, b: int) -> float:
+        trial = held | rounded(group, b)
+        own = rate_weight * _code(architecture, _symbols(trial, members[group], b), b)[0] / n_pixels
         with torch.no_grad():
-            if is_context:
+            if is_of_context(group):
                 return own + rate_weight * float(rate(architecture, trial, grids)) / n_pixels
             return own + float(error(architecture, trial, grids, target))
 
-    for group, names in members.items():
-        is_context = is_of_context(group)
-        finest = max(most_bits, COARSEST) if is_context and group != "context.bias" else FINEST
-        bits[group] = _least(partial(cost, names, is_context), range(COARSEST, finest + 1))
-        held.update({name: _rounded(held[name], bits[group]) for name in names})
+    for group in members:
+        candidates = range(COARSEST, (finest if _is_bounded(group) else FINEST) + 1)
+        bits[group] = _least(partial(cost, group), candidates)
+        held |= rounded(group, bits[group])
+    for group, b in list(bits.items()):  # once more, now that all others are rounded
+        last = finest if _is_bounded(group) else FINEST
+        bits[group] = min(range(max(b - 1, COARSEST), min(b + 1, last) + 1), key=partial(cost, group))
+        held |= rounded(group, bits[group])
     groups = {
         group: _code(architecture, _symbols(held, names, bits[group]), bits[group])[1]
         for group, names in members.items()
@@ -89,8 +94,20 @@ def _least(cost: Callable[[int], float], candidates: Sequence[int]) -> int:
     return at
 
 
-def _rounded(value: Tensor, bits: int) -> Tensor:
-    most = LARGEST_WEIGHT - 1
+def _is_bounded(group: str) -> bool:
+    """Whether the tensors of a group are weights of the context model, which are bounded in its finest step."""
+    return is_of_context(group) and group != "context.bias"
+
+
+def _finest(weights: Sequence[Tensor]) -> int:
+    """The largest number of bits for which these weights of the context model are within their bound."""
+    largest = max((float(weight.abs().max()) for weight in weights if weight.numel()), default=0.0)
+    bits = math.floor(math.log2(LARGEST_CONTEXT_WEIGHT / max(largest, 1.0)))
+    return min(max(bits, COARSEST), FINEST)
+
+
+def _rounded(value: Tensor, bits: int, most: int) -> Tensor:
+    """Values in units of 2^-bits, at most so many of them."""
     return torch.ldexp(torch.round(torch.ldexp(value, torch.tensor(bits))).clamp(-most, most), torch.tensor(-bits))
 
 

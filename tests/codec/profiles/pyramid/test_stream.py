@@ -72,8 +72,8 @@ def test_extreme_weights_and_latents_stay_within_the_arithmetic() -> None:
     for grid in grids:
         grid[0, 0] = 1 << 14
         grid[-1, -1] = -(1 << 14)
-    found = [Group(0, 255), Group(16, 255), Group(8, 255), Group(16, 255), Group(16, 255)]
-    groups = dict(zip(groups_of(architecture), found, strict=True))
+    steps = [Group(0, 255), Group(16, 255), Group(8, 255), Group(16, 255), Group(16, 255)]
+    groups = dict(zip(groups_of(architecture), steps, strict=True))
     coded = stream.encode(architecture, groups, networks, grids)
     assert coded == python_stream.encode(architecture, groups, networks, grids)
     _, found, latents = stream.decode(architecture, *coded)
