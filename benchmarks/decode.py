@@ -1,10 +1,11 @@
 """Time to decode pictures: whole processes by the clock, start included, and in a process that has decoded before.
 
-    python benchmarks/decode.py FILE.inrz ... [--runs 10] [--threads 1,2] [--beside FOLDER] [--save]
+    [chrt -f 1] python benchmarks/decode.py FILE.inrz ... [--runs 10] [--threads 1,2] [--beside FOLDER] [--save NAME]
 
 Each command runs once uncounted, so that machine code and byte code are in their caches. Figures are medians; seconds
 of the processor are those of all threads. `inspect` and `help` are the starts of commands that decode nothing.
-`loaded` is `decompress` and `save` as PNG. FOLDER holds another version: its folders `inr` and `inr_cli`.
+`loaded` is `decompress` and `save` as PNG. With `chrt` (`is_real_time` in the record) other programs do not take the
+processor, so that the clock tells what two idle cores would; they still share its caches and the disk. FOLDER holds another version: its folders `inr` and `inr_cli`.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def rows(files: Sequence[Path], threads: Sequence[int], runs: int, beside: Path 
                 }
             )
             print(found[-1], flush=True)
-    return [{**row, "runs": runs, "load_average": os.getloadavg()[0]} for row in found]
+    is_real_time = os.sched_getscheduler(0) == os.SCHED_FIFO
+    return [{**row, "runs": runs, "is_real_time": is_real_time, "load_average": os.getloadavg()[0]} for row in found]
 
 
 def main() -> None:
@@ -103,11 +105,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--threads", default="1,2", help="with commas")
     parser.add_argument("--beside", type=Path, help="a folder with another version")
-    parser.add_argument("--save", action="store_true", help="write a record")
+    parser.add_argument("--save", metavar="NAME", help="write a record")
     args = parser.parse_args()
     found = rows(args.files, [int(n) for n in args.threads.split(",")], args.runs, args.beside)
     if args.save:
-        print(save("decode", found))
+        print(save(args.save, found))
 
 
 if __name__ == "__main__":
