@@ -5,7 +5,8 @@
 Each command runs once uncounted, so that machine code and byte code are in their caches. Figures are medians; seconds
 of the processor are those of all threads. `inspect` and `help` are the starts of commands that decode nothing.
 `loaded` is `decompress` and `save` as PNG. With `chrt` (`is_real_time` in the record) other programs do not take the
-processor, so that the clock tells what two idle cores would; they still share its caches and the disk. FOLDER holds another version: its folders `inr` and `inr_cli`.
+processor, so that the clock tells what two idle cores would; they still share its caches and the disk. FOLDER holds
+another version: its folders `inr` and `inr_cli`.
 """
 
 from __future__ import annotations

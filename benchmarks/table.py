@@ -233,6 +233,35 @@ def quick_table() -> str:
     return "\n".join(lines)
 
 
+def decode_table() -> str:
+    parts = []
+    for name in ("decode", "decode-before"):
+        record = newest(name)
+        lines = [
+            conditions_line(record),
+            "",
+            "| version | picture | bytes | threads | process, s | its CPU s | once loaded: symbols, s | with PNG, s |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        versions = {"this": "this", "other": "before"}
+        for row in record["rows"]:
+            version = versions[row["version"]]
+            for command, words in (("inspect", "`inr inspect`"), ("help", "`inr --help`")):
+                if command in row:
+                    found = row[command]
+                    lines.append(
+                        f"| {version} | {words} | | | {found['seconds']:.2f} | {found['cpu_seconds']:.2f} | | |"
+                    )
+            if "process" in row:
+                process, loaded = row["process"], row["loaded"]
+                lines.append(
+                    f"| {version} | {row['file']} | {row['bytes']:,} | {row['threads']} | {process['seconds']:.2f} | "
+                    f"{process['cpu_seconds']:.2f} | {loaded['symbols_seconds']:.3f} | {loaded['seconds']:.3f} |"
+                )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
 def _efforts() -> list[str]:
     """The records of pictures: of the default effort, and of others."""
     return ["rd", *sorted({path.stem[len(DATE) + 1 :] for path in RECORDS.glob(f"{DATE}-rd-effort?.json")})]
@@ -673,6 +702,12 @@ def results() -> str:
             "`quick.py` says how. Other programs ran on the two cores, as the load average tells: on two idle cores a "
             "command takes at least half of its CPU seconds.",
             quick_table,
+        ),
+        "decode": (
+            "Time to decode a picture of 768 x 512",
+            "`decode.py` says how. Processes are by the clock, start included; medians of ten runs, with real-time "
+            "priority because other programs ran. The first run on a machine, which compiles, takes longer.",
+            decode_table,
         ),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
         "rd-sound": ("A sound against other codecs", "`rd_sound.py` says how; SNR is of the waveform.", rd_sound_table),

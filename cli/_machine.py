@@ -56,6 +56,12 @@ def check_threads(threads: int | None) -> None:
         raise UsageError(f"--threads is {threads}, expected a whole number from 1 to {most}")
 
 
+def without_linear_algebra() -> None:
+    """To be called before numpy is imported, by a command that decodes or reads: each thread of OpenBLAS takes time and
+    memory to start."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @contextlib.contextmanager
 def codec_backend(name: str | None) -> Iterator[None]:
     """Within the block INR_BACKEND is `name`, which the entropy coder reads, and the process that verifies a file."""

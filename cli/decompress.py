@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from inr.core.text import printable
 from . import _options as options
 from ._batch import Document, check_jobs, folder_for, run_all
 from ._io import PIPE, OutputTarget
-from ._machine import check_threads, codec_backend, machine
+from ._machine import check_threads, codec_backend, machine, without_linear_algebra
 from ._output import Output, human_bytes, human_seconds
 
 if TYPE_CHECKING:
@@ -119,8 +118,7 @@ def run(task: DecompressTask) -> Document:
     import threading
     import time
 
-    # Decoding needs no linear algebra, and each of its threads takes time and memory to start.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    without_linear_algebra()
     from inr.codec import decode
     from inr.codec.decoded import formats_of
     from inr.codec.guards import naming

@@ -12,6 +12,7 @@ from inr.core.errors import InrError
 from inr.core.text import printable
 
 from . import _options as options
+from ._machine import without_linear_algebra
 from ._output import Output, human_bytes, human_metric, say
 
 
@@ -30,6 +31,7 @@ def inspect(
     inr inspect *.safetensors --json
     """
     out = Output(as_json, is_quiet, verbosity)
+    without_linear_algebra()
     from inr.inspection import describe
 
     worst = 0
