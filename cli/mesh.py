@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from ._machine import machine
 from ._output import Output, human_bytes
 
 if TYPE_CHECKING:
-    from inr.mesh import MeshResult
+    from inr.mesh import MeshCheck, MeshResult
 
 
 def mesh(
@@ -45,6 +46,22 @@ def mesh(
             "--dense", help="Evaluate every lattice point, not only near the surface.", rich_help_panel=options.VIEW
         ),
     ] = False,
+    simplify: Annotated[
+        float | None,
+        typer.Option(
+            metavar="TOL",
+            help="Fewer triangles, at most this far from the surface extracted, in mesh units.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Print whether it is closed, manifold and free of crossings; exit code 1 if not closed or manifold.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     form: options.Format = None,
     force: options.Force = False,
     as_json: options.Json = False,
@@ -60,11 +77,13 @@ def mesh(
     inr mesh bunny.safetensors -o bunny.ply
     inr mesh bunny.safetensors --resolution 512 -o bunny.glb
     inr mesh bunny.safetensors -o bunny.png     a shaded picture
+    inr mesh bunny.safetensors -o bunny.stl --simplify 0.01 --check
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:
         import inr
-        from inr.mesh import FORMATS, save_mesh
+        from inr.mesh import FORMATS, check_mesh, save_mesh
+        from inr.mesh import simplify as simplified
 
         given = source(model)
         fit = inr.load(given)
@@ -80,6 +99,16 @@ def mesh(
         out.notes(result.notes)
         out.note("hint: give a --level in that range, or fit longer")
         raise typer.Exit(1)
+    checked = None
+    if simplify is not None:
+        n_before = len(result.faces)
+        result, deviation = simplified(result, simplify)
+        document = {**_document(result), "n_faces_before": n_before, "deviation": deviation}
+        out.note(f"simplified from {n_before:,} to {len(result.faces):,} faces, {deviation:.3g} from them at most")
+    if check:
+        checked = check_mesh(result)
+        document["check"] = dataclasses.asdict(checked)
+        out.note("check: " + _words(checked))
     file = io.BytesIO()
     out.notes(save_mesh(result, file, suffix))
     target.write(file.getvalue())
@@ -90,6 +119,27 @@ def mesh(
         f"{human_bytes(file.tell())}"
     )
     out.result("mesh", {"output": target.name, "bytes": file.tell(), **document}, text, target.name)
+    if checked is not None and not checked.is_sound:
+        raise typer.Exit(1)
+
+
+def _words(checked: MeshCheck) -> str:
+    """`closed, manifold, no faces cross, 1 component, genus 1, area 13.8, ...`."""
+    if checked.is_edge_manifold:
+        manifold = "manifold" if checked.is_vertex_manifold else "faces meet in single vertices only"
+    else:
+        manifold = "not manifold"
+    n = checked.n_crossings
+    parts = [
+        "closed" if checked.is_closed else "open",
+        manifold,
+        "no faces cross" if n == 0 else f"{n} pair{'' if n == 1 else 's'} of faces cross",
+        f"{checked.n_components} component{'' if checked.n_components == 1 else 's'}",
+        *([] if checked.genus is None else [f"genus {checked.genus}"]),
+        f"area {checked.area:.5g}",
+        f"1 % of the faces have angles below {checked.min_angle_deg:.2g} degrees",
+    ]
+    return ", ".join(parts)
 
 
 def _parts(result: MeshResult) -> str:

@@ -1,18 +1,23 @@
 """Meshes: level set extraction, projection onto the level set, files, and rendering."""
 
+from inr.mesh.check import MeshCheck, check_mesh
 from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.files import FORMATS, save_mesh
 from inr.mesh.fitted_surface import coloured, mesh_of_fit
 from inr.mesh.picture import picture
+from inr.mesh.simplify import simplify
 
 __all__ = [
     "FORMATS",
     "MAX_RESOLUTION",
     "Mesh",
+    "MeshCheck",
     "MeshResult",
+    "check_mesh",
     "coloured",
     "extract_mesh",
     "mesh_of_fit",
     "picture",
     "save_mesh",
+    "simplify",
 ]

@@ -212,3 +212,21 @@ def test_eval_errors_are_json_too(picture: Path) -> None:
     result = invoke("eval", "missing.safetensors", picture, "--json")
     assert json.loads(result.stderr)["exit_code"] == 3
     assert document(result)["models"] == []
+
+
+def test_meshes_are_simplified_and_checked(shape_model: Path) -> None:
+    plain = document(invoke("mesh", shape_model, "-o", "a.ply", "--resolution", "32", "--json"))
+    done = invoke("mesh", shape_model, "-o", "b.ply", "--resolution", "32", "--simplify", "0.02", "--check", "--json")
+    assert done.exit_code == 0, done.output
+    found = document(done)
+    assert found["n_faces_before"] == plain["n_faces"]
+    assert found["n_faces"] < plain["n_faces"] / 2
+    assert 0 < found["deviation"] <= 0.02
+    assert found["check"]["is_closed"]
+    assert found["check"]["n_components"] == found["n_components"]
+    text = invoke("mesh", shape_model, "-o", "c.ply", "--resolution", "32", "--simplify", "0.02", "--check")
+    assert "check: closed, manifold, " in text.output
+    assert f"simplified from {plain['n_faces']:,} to {found['n_faces']:,} faces, " in text.output
+    bad = invoke("mesh", shape_model, "-o", "d.ply", "--resolution", "32", "--simplify", "-1")
+    assert bad.exit_code == 2
+    assert "error: --simplify is -1, expected a positive distance" in bad.output

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inr.signals.solids.crossings import crossings
 from inr.signals.solids.faces import Bools, Faces, Floats, Ints, area, used, volume
 from inr.signals.solids.orient import Oriented
 from inr.signals.solids.winding import Winding
@@ -57,7 +58,7 @@ def bounding(vertices: Floats, parts: Sequence[MeshPart]) -> Boundary:
     faces = np.concatenate([p.faces for p in solids])
     number = np.repeat(np.arange(len(solids)), [len(p.faces) for p in solids])
     is_closed = all(p.is_closed for p in solids)
-    first, second = _crossings(vertices, faces)
+    first, second = crossings(vertices, faces)
     joined, is_cut = None, False
     if is_closed and not len(first):
         kept = np.array([p.bounds for p in solids])[number]
@@ -215,17 +216,6 @@ def _holds(holder: Winding, vertices: Floats, part: MeshPart) -> bool:
     normal = (part.sign or 1) * np.cross(b - a, c - a)
     inner = (a + b + c) / 3 - _STEP * normal / np.linalg.norm(normal, axis=1, keepdims=True)
     return bool((np.abs(holder.number(inner)) > 0.5).all())
-
-
-def _crossings(vertices: Floats, faces: Faces) -> tuple[Ints, Ints]:
-    """Pairs of faces that cross or lie on each other, beyond the corners and edges that they share."""
-    from igl.predicates import find_self_intersections
-
-    found, pairs, _ = find_self_intersections(vertices, faces, True)
-    if found:
-        found, pairs, _ = find_self_intersections(vertices, faces, False)
-    pairs = np.asarray(pairs, np.int64).reshape(-1, 2) if found else np.zeros((0, 2), np.int64)
-    return pairs[:, 0], pairs[:, 1]
 
 
 def _union(vertices: Floats, solids: list[_Placed]) -> tuple[Floats, Faces] | None:
