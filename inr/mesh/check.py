@@ -20,8 +20,8 @@ class MeshCheck:
     is_closed: every edge has exactly two faces. is_edge_manifold: every edge has one or two faces, which pass it in
     opposite directions, so none is turned over. is_vertex_manifold: the faces around every vertex form one fan; an
     edge-manifold mesh need not have that. n_crossings: pairs of faces that cross or lie on each other, beyond the
-    corners and edges that they share (exact predicates). n_components: connected surfaces. genus: handles of all of them
-    together, from the Euler characteristic V - E + F = 2 n_components - 2 genus; None unless the mesh is closed and
+    corners and edges that they share (exact predicates). n_components: connected surfaces. genus: handles of all of
+    them, from the Euler characteristic V - E + F = 2 n_components - 2 genus; None unless the mesh is closed and
     manifold. volume: enclosed, negative if the faces point inwards. area: of all faces. min_angle_deg: the angle that
     1 % of the faces have less than, as their smallest.
     """
