@@ -56,7 +56,7 @@ def _map(figure: Any, axes: Any, sampled: Sampled, values: Any, *, is_residual: 
     else:
         low, high = float(np.nanmin(middle)), float(np.nanmax(middle))
         most = max(abs(low), abs(high)) or 1.0
-        look = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if low < 0 < high else {"cmap": "viridis"}
+        look = {"cmap": "RdBu_r", "vmin": -most, "vmax": most} if low < -0.02 * high < 0 else {"cmap": "viridis"}
     drawn = axes.imshow(
         middle.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), aspect="auto", interpolation="nearest", **look
     )

@@ -1,0 +1,161 @@
+"""Boundary-value problems with closed forms: `python benchmarks/solve.py [--only NAMES] [--record solve]`.
+
+Each is solved with the settings of `inr solve`, on one thread, and compared with its exact solution at points that were
+not trained on. `--peer` first runs DeepXDE's example of Helmholtz's equation (`Helmholtz_Dirichlet_2d`, deepxde with
+torch: 3 x 150 sines, hard conditions, 400 points, Adam 1e-3, 5000 steps); the last problem here is the same.
+Each row has the machine's load, because other work makes seconds longer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import Any
+
+import torch
+from _record import save
+
+from inr.solving import Problem, solve
+from inr.solving.examples import EXAMPLES
+
+BOX = {"x": (0, 1), "y": (0, 1)}
+WALLS = [{"on": "boundary", "equation": "u = 0"}]
+
+
+def _poisson(k: int, d: int) -> Problem:
+    axes = dict.fromkeys("xyz"[:d], (0, 1))
+    exact = "*".join(f"sin({k}*pi*{axis})" for axis in axes)
+    return Problem.of(f"-lap(u) = {d * k * k}*pi**2*{exact}", axes, WALLS, reference={"exact": exact})
+
+
+def _plate(equation: str, axes: Any, conditions: Any, exact: Any, **tables: Any) -> Problem:
+    return Problem.of(equation, axes, conditions, reference={"exact": exact} if exact else {}, **tables)
+
+
+def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
+    """Handbook name -> problem and settings. A name begins with its acceptance test."""
+    square = {"x": (-1, 1), "y": (-1, 1)}
+    front = "1/(1 + exp(-(x*sqrt(k/(2*D)) + 3*k*t/2)))"
+    sides = ["left", "right"]
+    return {
+        "A1 Poisson 2-D, k=1": (_poisson(1, 2), {}),
+        "A2 Poisson 2-D, k=4": (_poisson(4, 2), {}),
+        "A2 Poisson 3-D, k=1": (_poisson(1, 3), {}),
+        "A3 two scales, 1-D": (
+            _plate("u_xx = -4*pi**2*sin(2*pi*x) - 250*pi**2*sin(50*pi*x)", {"x": (0, 1)}, WALLS,
+                   "sin(2*pi*x) + 0.1*sin(50*pi*x)"), {}),
+        "A4 constant source": (_plate("-lap(u) = 1", BOX, WALLS, None), {"method": "least_squares"}),
+        "A5 disc": (_plate("lap(u) = -4", square, WALLS, "1 - x**2 - y**2", geometry={"disc": {"radius": 1}}), {}),
+        "A5 disc, harmonic": (
+            _plate("lap(u) = 0", square, [{"on": "boundary", "equation": "u = cos(3*atan2(y, x))"}], "x**3 - 3*x*y**2",
+                   geometry={"disc": {"radius": 1}}), {}),
+        "A5 annulus": (
+            _plate("lap(u) = 0", {"x": (-2, 2), "y": (-2, 2)},
+                   [{"on": "inner", "equation": "u = 0"}, {"on": "outer", "equation": "u = 1"}],
+                   "log(x**2 + y**2)/(2*log(2))", geometry={"annulus": {"inner": 1, "outer": 2}}),
+            {"method": "least_squares"}),
+        "A8 plane wave, k=20": (Problem.of_document(_example("helmholtz.toml")), {}),
+        "A10 Helmholtz (1, 4)": (
+            _plate("lap(u) + u = (1 - 17*pi**2)*sin(pi*x)*sin(4*pi*y)", square, WALLS, "sin(pi*x)*sin(4*pi*y)"), {}),
+        "A11 wave 1-D": (Problem.of_document(_example("wave.toml")), {}),
+        "A12 heat 2-D": (
+            _plate("u_t = 0.01*lap(u)", {**square, "t": (0, 1)},
+                   [{"on": "boundary", "equation": "u = 0.04/(0.04 + 0.02*t)*exp(-(x**2 + y**2)/(2*(0.04 + 0.02*t)))"},
+                    {"on": "start", "equation": "u = exp(-(x**2 + y**2)/0.08)"}],
+                   "0.04/(0.04 + 0.02*t)*exp(-(x**2 + y**2)/(2*(0.04 + 0.02*t)))"),
+            {"features": 1500, "method": "least_squares"}),
+        "A14 Allen-Cahn front": (
+            _plate("u_t = D*u_xx + k*(u - u**3)", {"x": (-1, 1), "t": (0, 1)},
+                   [{"on": sides, "equation": f"u = {front}"}, {"on": "start", "equation": f"u = {front}"}], front,
+                   parameters={"D": 0.01, "k": 5}), {}),
+        "A17 Kovasznay": (Problem.of_document(_example("flow.toml")), {"method": "least_squares"}),
+        "DeepXDE's Helmholtz": (
+            _plate("-lap(u) - (4*pi)**2*u = (4*pi)**2*sin(4*pi*x)*sin(4*pi*y)", BOX, WALLS,
+                   "sin(4*pi*x)*sin(4*pi*y)"), {}),
+    }  # fmt: skip
+
+
+def _example(name: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(EXAMPLES[name])
+
+
+def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str, Any]:
+    solution = solve(problem, **settings)
+    errors = solution.errors
+    row = {
+        "problem": name,
+        "exact": dict(errors.exact),
+        "exact_max": dict(errors.exact_max),
+        "residual": errors.residual,
+        "bound": errors.bound,
+        "stages": [{"what": s.what, "seconds": s.seconds, "score": s.score} for s in solution.stages],
+        "seconds": solution.seconds,
+        "load": os.getloadavg()[0],
+    }
+    if name.startswith("A4"):
+        centre = solution.fit(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        row["centre_error"] = abs(float(centre) - 0.0736713533)
+    return row
+
+
+def peer() -> dict[str, Any]:
+    """DeepXDE's published script, with the error over time."""
+    os.environ["DDE_BACKEND"] = "pytorch"
+    import deepxde as dde  # type: ignore[import-not-found]  # installed for the comparison only
+    import numpy as np
+
+    k0 = 4 * np.pi
+
+    def equation(x: Any, y: Any) -> Any:
+        source = k0**2 * torch.sin(k0 * x[:, 0:1]) * torch.sin(k0 * x[:, 1:2])
+        return -dde.grad.hessian(y, x, i=0, j=0) - dde.grad.hessian(y, x, i=1, j=1) - k0**2 * y - source
+
+    def exact(x: Any) -> Any:
+        return np.sin(k0 * x[:, 0:1]) * np.sin(k0 * x[:, 1:2])
+
+    geometry = dde.geometry.Rectangle([0, 0], [1, 1])
+    per_wave = 0.5 / 10
+    n = int(1 / per_wave)
+    data = dde.data.PDE(geometry, equation, [], num_domain=n**2, num_boundary=4 * n, solution=exact, num_test=1000)
+    net = dde.nn.FNN([2] + [150] * 3 + [1], "sin", "Glorot uniform")
+    net.apply_output_transform(lambda x, y: x[:, 0:1] * (1 - x[:, 0:1]) * x[:, 1:2] * (1 - x[:, 1:2]) * y)
+    model = dde.Model(data, net)
+    model.compile("adam", lr=1e-3, metrics=["l2 relative error"])
+    curve: list[dict[str, float]] = []
+    begin = time.perf_counter()
+    x = geometry.random_points(4000)
+
+    class Watch(dde.callbacks.Callback):  # type: ignore[misc]  # no types
+        def on_epoch_end(self) -> None:
+            if model.train_state.epoch % 250 == 0:
+                off = model.predict(x) - exact(x)
+                curve.append({"seconds": time.perf_counter() - begin,
+                              "error": float(np.linalg.norm(off) / np.linalg.norm(exact(x)))})  # fmt: skip
+
+    model.train(iterations=5000, display_every=5000, callbacks=[Watch()])
+    return {"problem": "DeepXDE", "version": dde.__version__, "curve": curve, "load": os.getloadavg()[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="parts of names, with commas")
+    parser.add_argument("--peer", action="store_true", help="DeepXDE too, which must be installed")
+    parser.add_argument("--record", help="keep the rows under this name")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = [peer()] if options.peer else []
+    for name, (problem, settings) in problems().items():
+        if options.only is None or any(part in name for part in options.only.split(",")):
+            rows.append(measured(name, problem, settings))
+            row = rows[-1]
+            worst = max(row["exact"].values(), default=row.get("centre_error", float("nan")))
+            print(f"{name:24} error {worst:.1e}  residual {row['residual']:.1e}  {row['seconds']:.1f} s", flush=True)
+    if options.record:
+        print(save(options.record, rows))
+
+
+if __name__ == "__main__":
+    main()
