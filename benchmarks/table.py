@@ -609,6 +609,29 @@ def _middle(rows: list[dict[str, Any]], key: str) -> float:
     return median(row[key] for row in rows)
 
 
+def solve_table() -> str:
+    """Boundary-value problems with closed forms, and DeepXDE's example."""
+    record = newest("solve")
+    lines = ["| problem | error | residual | seconds | load |", "|---|---|---|---|---|"]
+    for row in record["rows"]:
+        errors = ", ".join(f"{key} {value:.1e}" for key, value in row["exact"].items())
+        shown = errors or f"centre {row['centre_error']:.1e}"
+        lines.append(
+            f"| {row['problem']} | {shown} | {row['residual']:.1e} | {row['seconds']:.0f} | {row['load']:.0f} |"
+        )
+    parts = [conditions_line(record), "", *lines]
+    for row in newest("solve-peer")["rows"]:
+        if "curve" in row:
+            least, last = min(row["curve"], key=lambda point: point["error"]), row["curve"][-1]
+            parts += [
+                "",
+                f"DeepXDE {row['version']} on the last problem: least error {least['error']:.1e} after "
+                f"{least['seconds']:.0f} s, {last['error']:.1e} at the end after {last['seconds']:.0f} s, at a load of "
+                f"{row['load']:.0f}.",
+            ]
+    return "\n".join(parts)
+
+
 def results() -> str:
     parts = [
         "# Results",
@@ -680,6 +703,13 @@ def results() -> str:
             "purpose, and the page of the family or method says so. The largest difference is that of results with "
             "equal parameters.",
             fidelity_table(),
+        ]
+    if newest("solve")["rows"]:
+        parts += [
+            "## Differential equations",
+            "`solve.py` says how. Errors are relative L2 against the exact solution, at points that were not trained "
+            "on. Seconds were measured beside other work on two cores, as the load tells, and say little.",
+            solve_table(),
         ]
     if newest("forecasts")["rows"]:
         parts += [

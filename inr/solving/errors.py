@@ -29,6 +29,7 @@ class Errors:
     boundary: root mean square by side, for conditions that are not built in; 0 for the others. boundary_relative: the
     worst of them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error
     against the given solution. bound: on the largest error, for Poisson-like equations; maxima are sampled.
+    size: of the largest value. worst_at: where the residual is largest.
     """
 
     residual: float
@@ -40,6 +41,7 @@ class Errors:
     exact_max: Mapping[str, float] = field(default_factory=dict)
     bound: float | None = None
     size: float = 1.0
+    worst_at: tuple[float, ...] = ()
 
     @property
     def score(self) -> float:
@@ -62,11 +64,14 @@ def measure(
     residual = largest = boundary_relative = 0.0
     boundary = {side: 0.0 for condition in problem.conditions for side in condition.sides}
     rms: dict[str, float] = {}
+    worst_at: tuple[float, ...] = ()
     for group in groups:
         r, size = _residuals(state, group)
         root = float(r.square().mean().sqrt())
         if group.kind == "equation":
-            residual, largest = max(residual, root / max(size, 1e-300)), max(largest, float(r.abs().max()))
+            residual = max(residual, root / max(size, 1e-300))
+            if float(r.abs().max()) > largest:
+                largest, worst_at = float(r.abs().max()), tuple(group.x[int(r.abs().argmax())].tolist())
             rms[group.title] = root
         elif group.kind == "condition":
             boundary[group.title] = max(boundary[group.title], root)
@@ -78,6 +83,7 @@ def measure(
     return Errors(
         residual, largest, ratio, boundary, boundary_relative, exact, exact_max,
         bound=_bound(problem, largest, max(boundary.values(), default=0.0)), size=float(values.abs().max()),
+        worst_at=worst_at,
     )  # fmt: skip
 
 

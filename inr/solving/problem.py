@@ -15,10 +15,20 @@ from torch import Tensor
 
 from inr.core.config import parse, read_toml, to_toml
 from inr.core.errors import InrError, UnreadableError, UsageError, did_you_mean
-from inr.core.formula import CONSTANTS, FUNCTIONS, Node, number, parse_formula
+from inr.core.formula import (
+    CONSTANTS,
+    FUNCTIONS,
+    ZERO,
+    Node,
+    divide,
+    negate,
+    number,
+    parse_formula,
+    substituted,
+)
 from inr.core.tensor_formula import tensor_of
 from inr.solving.equation import OPERATORS, SIDE_NORMALS, TIME, Scope, by_name, is_linear, streams_of
-from inr.solving.geometry import Box, Domain, Implicit, shape_of, sides_of
+from inr.solving.geometry import Box, Domain, shape_of, sides_of
 from inr.solving.settings import SolveSettings
 
 TABLES = {
@@ -167,6 +177,7 @@ class Problem:
             text=to_toml(document),
         )
         problem._check_coverage()
+        problem._check_source()
         return problem
 
     # -- properties
@@ -211,6 +222,13 @@ class Problem:
             values |= {key: points.new_tensor(unknown.start) for key, unknown in self.unknowns.items()}
             found.append(tensor_of(node, values, points[:, 0]))
         return found
+
+    def _check_source(self) -> None:
+        """Refuse a problem that zero solves."""
+        every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
+        zeros = {f"{channel}|{letters}": ZERO for node in every for channel, letters in streams_of(node)}
+        if not self.observed and all(substituted(node, zeros).is_zero for node in every):
+            raise UsageError("the zero solution fits. Is a source or a condition missing?")
 
     def _check_coverage(self) -> None:
         """Refuse a side without a condition that the equation needs."""
@@ -471,12 +489,7 @@ def value_given(node: Node, channel: str) -> Node | None:
 
 def given(node: Node, channel: str, letters: str) -> Node | None:
     """The formula g where a residual is c (derivative - g) with a number c."""
-    from inr.core.formula import ZERO, divide, negate, substituted
-
     slope = by_name(node, f"{channel}|{letters}")
     if slope.op != "number" or slope.is_zero or streams_of(node) != {(channel, letters)}:
         return None
     return divide(negate(substituted(node, {f"{channel}|{letters}": ZERO})), slope)
-
-
-__all__ = ["Condition", "Implicit", "Observed", "Problem", "Unknown", "given", "value_given"]

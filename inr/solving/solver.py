@@ -20,6 +20,7 @@ from inr.core.formula import text_of
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.fitting import Fit, FitConfig
+from inr.solving.balance import check_balance
 from inr.solving.descent import descend
 from inr.solving.equation import TIME
 from inr.solving.errors import Errors, measure
@@ -121,8 +122,13 @@ def solve(
     return _Solver(dataclasses.replace(given, settings=chosen), on_progress).run()
 
 
+def _numbers(place: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in place)
+
+
 class _Solver:
     def __init__(self, problem: Problem, on_progress: Callable[[str, float], None] | None) -> None:
+        check_balance(problem)
         self.problem, self.settings = problem, problem.settings
         self.on_progress = on_progress
         self.generator = Generator().manual_seed(problem.settings.seed)
@@ -289,7 +295,8 @@ class _Solver:
         if errors.ratio > OVERFITTED and outcome != "done":
             notes.append(
                 "the equation holds at the training points but not between them "
-                f"({errors.ratio:.1f} times worse): more points."
+                f"({errors.ratio:.1f} times worse), least of all near ({_numbers(errors.worst_at)}): more points, "
+                "or a solution that is singular there."
             )
         seconds = time.perf_counter() - self.start
         return Solution(

@@ -45,7 +45,7 @@ def test_a_wrong_solution_is_noticed() -> None:
     ("problem", "n", "message"),
     [
         (Problem.of("u_t = u_xx", {"x": (0, 1), "t": (0, 1)}, [
-            {"on": ["left", "right"], "equation": "u = 0"}, {"on": "start", "equation": "u = 0"}]), 16, "without time"),
+            {"on": ["left", "right"], "equation": "u = 0"}, {"on": "start", "equation": "u = x"}]), 16, "without time"),
         (Problem.of("lap(u) = 1", BOX, WALLS, geometry={"disc": {"radius": 1}}), 16, "for boxes"),
         (Problem.of("lap(u) = 1", BOX, WALLS), 7, "an even number"),
         (Problem.of("lap(u) = 1", BOX, WALLS), 2000, "at most 300000"),

@@ -60,8 +60,11 @@ def test_lifts_have_the_given_values(name: str, generator: torch.Generator) -> N
 
 
 def test_a_start_with_a_velocity_has_a_square_factor(generator: torch.Generator) -> None:
-    conditions = [{"on": ["left", "right"], "equation": "u = 0"}, {"on": "start", "equation": "u = sin(pi*x)"},
-                  {"on": "start", "equation": "u_t = 3*sin(pi*x)"}]  # fmt: skip
+    conditions: list[dict[str, Any]] = [
+        {"on": ["left", "right"], "equation": "u = 0"},
+        {"on": "start", "equation": "u = sin(pi*x)"},
+        {"on": "start", "equation": "u_t = 3*sin(pi*x)"},
+    ]
     problem = Problem.of("u_tt = u_xx", {"x": (0, 1), "t": (0, 2)}, conditions)
     hard = hard_conditions(problem)
     assert (2, "start", 0) in hard.met
@@ -84,7 +87,8 @@ def test_corners_that_disagree_are_named() -> None:
 
 
 def test_kinks_and_choices_are_not_built_in() -> None:
-    for extra in ({"hard": False}, {}):
-        equation = "u = 0" if extra else "u = abs(x)"
+    extras: list[dict[str, Any]] = [{"hard": False}, {}]
+    for extra in extras:
+        equation = "u = 1" if extra else "u = abs(x)"
         problem = Problem.of("lap(u) = 0", BOX, [{"on": "boundary", "equation": equation, **extra}])
         assert hard_conditions(problem).met == set()
