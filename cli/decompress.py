@@ -64,6 +64,14 @@ def decompress(
             rich_help_panel=options.VIEW,
         ),
     ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="Write a part of a picture, in pixels: left, top, width, height.",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
     allow_large: Annotated[
         bool,
         typer.Option(
@@ -85,6 +93,7 @@ def decompress(
     \b
     inr decompress photo.inrz -o photo.png
     inr decompress *.inrz -o out/ -j 4
+    inr decompress large.inrz -o detail.png --crop 4000,2000,800,600
     inr decompress bunny.inrz -o bunny.ply --resolution 512
     inr decompress photo.inrz --to model -o photo.safetensors
     """
@@ -92,8 +101,10 @@ def decompress(
     check_jobs(jobs, inputs)
     options.check_count("--resolution", resolution)
     folder = folder_for(inputs, output)
+    box = None if crop is None else _box(crop)
     tasks = [
-        DecompressTask(name, output, folder, to, resolution, allow_large, force, threads, backend) for name in inputs
+        DecompressTask(name, output, folder, to, resolution, box, allow_large, force, threads, backend)
+        for name in inputs
     ]
     run_all(out, "decompress", tasks, run, lambda task: task.name, _line, jobs, is_single=folder is None)
 
@@ -107,10 +118,19 @@ class DecompressTask:
     folder: Path | None
     to: str | None
     resolution: int | None
+    crop: tuple[int, int, int, int] | None
     allow_large: bool
     force: bool
     threads: int | None
     backend: str | None
+
+
+def _box(text: str) -> tuple[int, int, int, int]:
+    form = "whole numbers such as 100,50,64,64"
+    values = options.whole_numbers(text, "--crop", form)
+    if len(values) != 4:
+        raise UsageError(f"--crop is {text!r}, expected {form}")
+    return values[0], values[1], values[2], values[3]
 
 
 def run(task: DecompressTask) -> Document:
@@ -120,7 +140,7 @@ def run(task: DecompressTask) -> Document:
 
     without_linear_algebra()
     from inr.codec import decode
-    from inr.codec.decoded import formats_of
+    from inr.codec.decoded import check_crop, formats_of
     from inr.codec.guards import naming
 
     limits = _limits(task.allow_large)
@@ -130,6 +150,10 @@ def run(task: DecompressTask) -> Document:
     suffixes = (*formats_of(header), *(MESHES if not header.is_lattice else ()), MODEL)
     default = MESHES[0] if not header.is_lattice else suffixes[0]
     target, suffix = _target(task, suffixes, default)
+    if task.crop is not None:
+        check_crop(header, task.crop)
+        if suffix in (MODEL, *MESHES):
+            raise UsageError(f"--crop is given, but {suffix} holds no pixels", "leave it out, or write .png")
     with _machine(task.threads, task.backend, needs_torch=suffix in (MODEL, *MESHES) or header.codec_kind.needs_torch):
         started = time.perf_counter()
         # Compiled loops leave the interpreter to another thread.
@@ -138,7 +162,7 @@ def run(task: DecompressTask) -> Document:
         with naming(task.name):
             decoded = decode.decompress(data, limits=limits)
         importing.join()
-        n_bytes, notes = _write(decoded, suffix, task.resolution, target)
+        n_bytes, notes = _write(decoded, suffix, task, target)
         seconds = time.perf_counter() - started
     return {
         "input": task.name,
@@ -147,7 +171,7 @@ def run(task: DecompressTask) -> Document:
         "bytes": n_bytes,
         "kind": header.kind,
         "profile": decoded.profile,
-        "shape": list(header.shape) or None,
+        "shape": list(header.shape if task.crop is None else task.crop[2:]) or None,
         "channels": header.channels,
         "format": suffix[1:],
         "symbols_sha256": decoded.symbols_sha256.hex(),
@@ -156,7 +180,7 @@ def run(task: DecompressTask) -> Document:
     }
 
 
-def _write(decoded: Decoded, suffix: str, resolution: int | None, target: OutputTarget) -> tuple[int, tuple[str, ...]]:
+def _write(decoded: Decoded, suffix: str, task: DecompressTask, target: OutputTarget) -> tuple[int, tuple[str, ...]]:
     """Write the output; returns its size, 0 for an empty mesh, which is not written, and notes."""
     if suffix == MODEL:
         data = decoded.fit().to_bytes()
@@ -166,7 +190,7 @@ def _write(decoded: Decoded, suffix: str, resolution: int | None, target: Output
         import inr
         from inr.mesh import save_mesh
 
-        mesh = inr.extract_mesh(decoded.fit(), resolution)
+        mesh = inr.extract_mesh(decoded.fit(), task.resolution)
         if mesh.outcome == "empty":
             low, high = mesh.value_range
             return 0, (f"empty mesh: the field never crosses 0; its values range from {low:.4g} to {high:.4g}",)
@@ -176,7 +200,7 @@ def _write(decoded: Decoded, suffix: str, resolution: int | None, target: Output
     from inr.codec.decoded import write
 
     with target.opened() as file:
-        notes = write(decoded, file, suffix)
+        notes = write(decoded, file, suffix, task.crop)
         return file.seek(0, io.SEEK_END), notes
 
 

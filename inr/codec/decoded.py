@@ -42,20 +42,20 @@ class Decoded(ABC):
             "decompress it to a picture, sound or array, and fit that",
         )
 
-    def save(self, path: str | Path) -> tuple[str, ...]:
+    def save(self, path: str | Path, crop: tuple[int, int, int, int] | None = None) -> tuple[str, ...]:
         """Write the signal in the format of the suffix, or the model (.safetensors). Returns notes.
 
-        The file is written as a whole or not at all, and replaces an existing file.
+        The file is written as a whole or not at all, and replaces an existing file. crop: as for `write`.
         """
         path = Path(path)
         suffix = path.suffix.lower()
-        if suffix == ".safetensors":
+        if suffix == ".safetensors" and crop is None:
             self.fit().save(path)
             return ()
         if suffix not in formats_of(self.header):
             raise unknown_name("format", suffix[1:], [known[1:] for known in formats_of(self.header)])
         with whole_file(path, force=True) as file:
-            return write(self, file, suffix)
+            return write(self, file, suffix, crop)
 
 
 class FieldDecoded(Decoded):
@@ -79,12 +79,35 @@ def formats_of(header: Header) -> tuple[str, ...]:
     return header.codec_kind.formats()
 
 
-def write(decoded: Decoded, file: BinaryIO, suffix: str) -> tuple[str, ...]:
-    """Write a decoded signal in the format of a suffix. Returns notes. UsageError if the format cannot hold it."""
+def write(
+    decoded: Decoded, file: BinaryIO, suffix: str, crop: tuple[int, int, int, int] | None = None
+) -> tuple[str, ...]:
+    """Write a decoded signal in the format of a suffix. Returns notes.
+
+    crop: (x, y, width, height), the pixels of a picture to write; a large picture is then never whole in memory.
+    Raises UsageError if the format cannot hold the signal, and for a crop that is not within a picture.
+    """
     header = decoded.header
+    if crop is not None:
+        check_crop(header, crop)
     with only_format_errors():
         bands = decoded.bands()
-    return header.codec_kind.write_file(Bands(bands.shape, _checked(bands)), header.meta, file, suffix)
+    bands = Bands(bands.shape, _checked(bands))
+    if crop is not None:
+        x, y, width, height = crop
+        bands = bands.window(slice(y, y + height), slice(x, x + width))
+    return header.codec_kind.write_file(bands, header.meta, file, suffix)
+
+
+def check_crop(header: Header, crop: tuple[int, int, int, int]) -> None:
+    """Raise UsageError for a crop (x, y, width, height) that is not within a picture."""
+    if not header.codec_kind.is_picture:
+        raise UsageError(f"`crop` is given, but the file holds a signal of kind {header.kind!r}, not a picture")
+    x, y, width, height = crop
+    columns, rows = header.shape
+    if not (0 <= x < x + width <= columns and 0 <= y < y + height <= rows):
+        found = f"{x},{y},{width},{height}"
+        raise UsageError(f"`crop` is {found}, expected x,y,width,height within the picture's {columns}x{rows} pixels")
 
 
 def _checked(bands: Bands) -> Iterator[Values]:

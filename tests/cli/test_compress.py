@@ -199,3 +199,15 @@ def test_a_picture_is_decompressed_without_torch_and_numba(picture: Path) -> Non
     assert found[0][0] == found[1][0]
     assert found[2][1] == "[]"
     assert invoke("decompress", golden, "-o", "again.png", "-f", "--threads", "100000").exit_code == 2
+
+
+def test_a_part_of_a_picture_is_written(picture: Path) -> None:
+    golden = str(Path(__file__).parents[1] / "codec" / "golden" / "pyramid-image.inrz")
+    found = document(invoke("decompress", golden, "-o", "part.png", "--crop", "3,2,9,5", "--json"))
+    assert found["shape"] == [9, 5]
+    assert picture_size("part.png") == (9, 5)
+    for crop in ("1,2,3", "0,0,2.5,2", "a"):
+        result = invoke("decompress", golden, "-o", "part.png", "-f", "--crop", crop)
+        assert (result.exit_code, "expected whole numbers" in result.stderr) == (2, True)
+    assert invoke("decompress", golden, "-o", "m.safetensors", "--crop", "0,0,1,1").exit_code == 2
+    assert not Path("m.safetensors").exists()

@@ -31,6 +31,7 @@ class ImageInFile(CodecKind):
     axes: ClassVar[tuple[str, ...]] = ("x", "y")
     unit: ClassVar[str] = "pixels"
     is_transposed: ClassVar[bool] = True
+    is_picture: ClassVar[bool] = True
     profiles: ClassVar[tuple[str, ...]] = ("pyramid", "grids", "weights")
     rate_unit: ClassVar[str] = "bpp"
     needs_torch: ClassVar[bool] = False

@@ -38,6 +38,22 @@ class Bands:
         """The bands with `change` applied to each of them. shape: of the result, if it is another one."""
         return Bands(shape or self.shape, (change(part) for part in self))
 
+    def window(self, rows: slice, columns: slice) -> Bands:
+        """Some rows and columns, given by start and stop; bands below them are not made."""
+        shape = rows.stop - rows.start, columns.stop - columns.start, *self.shape[2:]
+
+        def seen() -> Iterator[AnyArray]:
+            first = 0
+            for part in self:
+                inside = part[max(0, rows.start - first) : rows.stop - first, columns]
+                first += len(part)
+                if len(inside):
+                    yield inside
+                if first >= rows.stop:
+                    return
+
+        return Bands(shape, seen())
+
     def whole(self, dtype: DTypeLike = np.float32) -> AnyArray:
         """All values in one array."""
         out = np.empty(self.shape, dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,3 +42,21 @@ def test_blocks_do_not_depend_on_the_parts_that_come(parts: list[int], n: int, d
     rest, _ = regrouped.rest()
     assert rest.tolist() == rows[len(starts) * (n - overlap) :].tolist()
     assert rest.base is None, "the part that it came in is not kept alive"
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 9])
+def test_a_window_is_a_part_and_what_is_below_is_not_made(n: int) -> None:
+    values = np.arange(9 * 5 * 2).reshape(9, 5, 2)
+    made: list[int] = []
+
+    def parts() -> Iterator[np.ndarray]:
+        for first in range(0, 9, n):
+            made.append(first)
+            yield values[first : first + n]
+
+    for top, bottom in ((0, 9), (2, 5), (4, 5), (8, 9)):
+        made.clear()
+        found = Bands(values.shape, parts()).window(slice(top, bottom), slice(1, 4))
+        assert found.shape == (bottom - top, 3, 2)
+        np.testing.assert_array_equal(found.whole(np.int64), values[top:bottom, 1:4])
+        assert made == list(range(0, bottom, n))
