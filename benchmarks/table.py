@@ -295,6 +295,25 @@ def sound_rates_table() -> str:
     return "\n".join(lines)
 
 
+def web_table() -> str:
+    record = newest("web")
+    lines = [
+        "| picture | pixels | bytes | time | CPU time | first CPU time | in Node, CPU | load average | long tasks |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    sizes = []
+    for row in record["rows"]:
+        if "file" in row:
+            sizes.append(f"`{row['file']}`: {row['bytes']:,} bytes, {row['gzip_bytes']:,} after gzip.")
+            continue
+        size = " x ".join(map(str, row["size"]))
+        times = " | ".join(f"{row[key]:.2f} s" for key in ("seconds", "cpu_s", "first_cpu_s", "node_cpu_s"))
+        lines.append(
+            f"| {row['picture']} | {size} | {row['bytes']:,} | {times} | {row['load']:.0f} | {row['long_tasks']} |"
+        )
+    return "\n".join([conditions_line(record), "", *lines, "", " ".join(sizes)])
+
+
 def rd_weights_table() -> str:
     """The weights profile: by target rate, pictures and their mean."""
     found, conditions = together("rd-weights")
@@ -738,6 +757,12 @@ def results() -> str:
             "`decode.py` says how. Processes are by the clock, start included; medians of ten runs, with real-time "
             "priority because other programs ran. The first run on a machine, which compiles, takes longer.",
             decode_table,
+        ),
+        "web": (
+            "Pictures in a browser",
+            "`web.py` says how. Other programs ran on the two cores, as the load average tells: the time is at least "
+            "the CPU time on idle cores.",
+            web_table,
         ),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
         "rd-sound": ("A sound against other codecs", "`rd_sound.py` says how; SNR is of the waveform.", rd_sound_table),
