@@ -67,7 +67,7 @@ TOPICS = {
     "mesh/": {"fitted_solids"},
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
-    "web/": {"browser", "bundle", "colours", "decoder", "demo"},
+    "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations"},
     "watch/": {"page"},
 }
 """Tests of several modules together, by the folder that they are in."""
