@@ -760,8 +760,8 @@ def results() -> str:
         ),
         "web": (
             "Pictures in a browser",
-            "`web.py` says how. Other programs ran on the two cores, as the load average tells, so the clock says "
-            "little; the CPU time is that of the work itself.",
+            "`web.py` says how. Other programs ran on the two cores, as the load average tells; these commands had "
+            "real-time priority. CPU time is that of all of Chromium's processes.",
             web_table,
         ),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),

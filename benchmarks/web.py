@@ -2,8 +2,8 @@
 
 Each picture is decoded by `decodeInWorker` in a headless Chromium, a first time and then three times more. The fastest
 of these counts, beside the processor time of all of Chromium's processes. `load` is the number of processes that want a
-processor when it begins: with more than there are processors, times of the clock say little. A long task blocks the
-page for 50 ms or more. `node_cpu_s` is one decoding by Node, with its start. Sizes are those of the file that pages
+processor when it begins: with more than there are processors, times of the clock say little, unless the whole command
+has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the page for 50 ms or more. `node_cpu_s` is one decoding by Node, with its start. Sizes are those of the file that pages
 hold, and of `inr-web.js` where esbuild is there (`assets/make_web.py`), as they are and after gzip.
 """
 
@@ -87,6 +87,7 @@ def measured(page: Browser, address: str, path: Path) -> dict[str, Any]:
         "long_tasks": max(run["tasks"] for run in runs),
         "node_cpu_s": resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - used,
         "load": load,
+        "is_real_time": os.sched_getscheduler(0) != os.SCHED_OTHER,
     }
 
 
