@@ -3,8 +3,9 @@
 Each picture is decoded by `decodeInWorker` in a headless Chromium, a first time and then three times more. The fastest
 of these counts, beside the processor time of all of Chromium's processes. `load` is the number of processes that want a
 processor when it begins: with more than there are processors, times of the clock say little, unless the whole command
-has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the page for 50 ms or more. `node_cpu_s` is one decoding by Node, with its start. Sizes are those of the file that pages
-hold, and of `inr-web.js` where esbuild is there (`assets/make_web.py`), as they are and after gzip.
+has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the page for 50 ms or more. `node_cpu_s` is
+one decoding by Node, with its start. Sizes are those of the file that pages hold, and of `inr-web.js` where esbuild is
+there (`assets/make_web.py`), as they are and after gzip.
 """
 
 from __future__ import annotations
