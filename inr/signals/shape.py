@@ -17,6 +17,7 @@ from inr.signals.files.reading import check_options
 from inr.signals.solids.boundary import Boundary, MeshPart, bounding, parts_of
 from inr.signals.solids.distances import MeshSolid, Sign
 from inr.signals.solids.faces import Faces, Floats
+from inr.signals.solids.openings import Openings, openings_of
 from inr.signals.solids.orient import Cleaned, Oriented, clean, joined_seams, n_open_edges, orient
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
@@ -57,6 +58,12 @@ class Shape(SolidSignal):
         return "points" if "n_points" in meta else cls.kind
 
     @classmethod
+    def load_options(cls, meta: Mapping[str, Any]) -> dict[str, str]:
+        """Open meshes may have been closed on request."""
+        is_closed_up = meta.get("sign") == "winding" and meta.get("is_watertight") is False
+        return {"sign": "winding"} if is_closed_up else {}
+
+    @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
         check_options("shape", options, {"sign": ("auto", "pseudonormal", "winding"), "points": None})
         n_points = n_points_of(options)
@@ -76,7 +83,12 @@ class Shape(SolidSignal):
         n_points: int = DEFAULT_POINTS,
         name: str = "mesh",
     ) -> Self:
-        """A shape from vertices [V, 3] and faces [F, 3]; raises UnreadableError without faces, or for NaN vertices."""
+        """A shape from vertices [V, 3] and faces [F, 3].
+
+        Raises UnreadableError without faces, for NaN vertices, and for a surface that encloses nothing; UsageError for
+        an open one where more than a quarter of the bounding box is neither inside nor outside (`Openings`), unless a
+        sign is given.
+        """
         if len(faces) == 0:
             raise UnreadableError(f"shape {name!r} has no faces")
         if not np.isfinite(vertices).all():
@@ -108,12 +120,23 @@ class Shape(SolidSignal):
                 f"shape {name!r} encloses nothing: every face coincides with one of the opposite orientation",
                 "remove the doubled faces, in a mesh editor",
             )
+        is_watertight = all(part.is_closed for part in solids)
+        openings = None if is_watertight else openings_of(boundary.wound_vertices, boundary.wound_faces)
+        if openings is not None and openings.is_sheet and sign == "auto":
+            raise UsageError(
+                f"shape {name!r} is open: {_boundary_of(openings)}, and {_undecided(openings)}",
+                "signal.sign=winding closes it smoothly; or close it in a mesh editor",
+            )
         solid = MeshSolid(boundary, sign)
         is_flipped = boundary.n_flipped == len(solids)
         n_sheet_faces = sum(len(part.faces) for part in parts if not part.encloses)
         notes = _repairs(mesh, oriented, boundary, is_flipped)
         if n_sheet_faces:
             notes.append(f"left out: {_faces(n_sheet_faces)} of sheets, which enclose nothing")
+        if openings is not None and openings.is_doubtful:
+            notes.append(
+                f"it has a large opening ({_boundary_of(openings)}): {_undecided(openings)}; it was closed there"
+            )
         notes += _limits(solids, solid, boundary)
         meta = {
             "side": box.extent[0],
@@ -123,7 +146,7 @@ class Shape(SolidSignal):
             "n_faces": len(mesh.faces),
             "n_degenerate": mesh.n_degenerate,
             "n_duplicate": mesh.n_duplicate,
-            "is_watertight": all(part.is_closed for part in solids),
+            "is_watertight": is_watertight,
             "is_flipped": is_flipped,
         }
         shape = cls(solid, frame, meta, (), n_points)
@@ -170,6 +193,15 @@ def _repairs(mesh: Cleaned, oriented: Oriented, boundary: Boundary, is_flipped: 
     if boundary.buried > _NOTED:
         notes.append(f"its parts overlap; left out: {100 * boundary.buried:.2g} % of its area, which lies inside")
     return notes
+
+
+def _boundary_of(openings: Openings) -> str:
+    loops = "1 boundary" if openings.n_loops == 1 else f"{openings.n_loops} boundaries"
+    return f"{loops} of {openings.n_edges} edges"
+
+
+def _undecided(openings: Openings) -> str:
+    return f"{100 * openings.undecided:.2g} % of its box is neither inside nor outside"
 
 
 def _faces(n: int, what: str = "") -> str:

@@ -12,7 +12,7 @@ import pytest
 import torch
 import trimesh
 
-from inr.core.errors import UnreadableError
+from inr.core.errors import UnreadableError, UsageError
 from inr.signals.shape import Shape
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -282,13 +282,29 @@ def part_of(mesh: Mesh, keep: Callable[[Floats], np.ndarray[Any, np.dtype[np.boo
 def test_open_surfaces_are_closed_by_their_winding_number(
     mesh: Mesh, volume: float, n_edges: int, share: float
 ) -> None:
-    shape = Shape.of_mesh(*turned(mesh, share))
-    assert shape.meta["sign"] == "winding"
+    shape = Shape.of_mesh(*turned(mesh, share), sign="winding")
+    assert Shape.load_options(shape.meta) == {"sign": "winding"}
     assert f"open at {n_edges} edges" in shape.notes[-1]
     solid = shape.solid
     x = solid.low + (solid.high - solid.low) * np.random.default_rng(0).random((40000, 3))
     inside = float((solid.distance(x) < 0).mean() * np.prod((solid.high - solid.low) * shape.meta["side"]))
     assert inside == pytest.approx(volume, rel=0.03)
+
+
+def test_half_a_ball_is_refused_unless_a_sign_is_given() -> None:
+    half = part_of(ball(), lambda c: c[:, 2] > 0)
+    with pytest.raises(UsageError, match=r"is open: 1 boundary of 48 edges, and 3\d % of its box is neither") as caught:
+        Shape.of_mesh(*half)
+    assert caught.value.exit_code == 2
+    assert "signal.sign=winding" in str(caught.value.hint)
+
+
+def test_what_a_large_opening_adds_is_noted() -> None:
+    pipe = part_of(rod(0.5, 2), lambda c: np.abs(c[:, 2]) < 0.99)
+    notes = Shape.of_mesh(*pipe).notes
+    assert any("it has a large opening (2 boundaries of 192 edges)" in note for note in notes)
+    lid = Shape.of_mesh(*part_of(ball(), lambda c: c[:, 2] < 0.95)).notes
+    assert not any("large opening" in note for note in lid)
 
 
 def test_a_part_that_crosses_itself_is_cut() -> None:
