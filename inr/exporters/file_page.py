@@ -14,11 +14,13 @@ import zlib
 from pathlib import Path
 
 from inr.codec import Limits, inspect
+from inr.codec.container.header import Header
 from inr.codec.decode import decode
 from inr.codec.guards import naming, only_format_errors
 from inr.codec.verification import measure_decoded
+from inr.core.errors import UsageError
 from inr.core.text import printable
-from inr.signals import load_signal
+from inr.signals import Signal, load_signal
 
 PROFILE = "pyramid"
 """The profile that the decoder in the page knows."""
@@ -58,8 +60,7 @@ def page_of_file(data: bytes, name: str, original: str | None = None) -> bytes:
     ]
     about = f"Written by inr {__version__} from {name}; SHA-256 of its symbols {decoded.symbols_sha256.hex()[:16]}..."
     if original is not None:
-        metrics = measure_decoded(decoded, load_signal(original))
-        psnr = metrics["psnr_db"]
+        psnr = measure_decoded(decoded, _signal(original, header))["psnr_db"]
         facts.append(("PSNR", f"{psnr:.2f} dB" if math.isfinite(psnr) else "no error"))
         about += f" PSNR against {Path(original).name}."
     document = {
@@ -77,6 +78,20 @@ def page_of_file(data: bytes, name: str, original: str | None = None) -> bytes:
     content = embedded(struct.pack(">I", len(code)) + code + data)
     start = before.replace("TITLE", title) + described + after
     return start.encode("ascii") + content + tail.encode("ascii")
+
+
+def _signal(original: str, header: Header) -> Signal:
+    """The original of a picture. UsageError if its size is another."""
+    signal = load_signal(original, kind=header.kind)
+    if (signal.spec.shape, signal.spec.d_out) != (header.shape, header.channels):
+        found, expected = (
+            " x ".join(map(str, sizes))
+            for sizes in ((*(signal.spec.shape or ()), signal.spec.d_out), (*header.shape, header.channels))
+        )
+        raise UsageError(
+            f"original {original!r} is {found} (width, height, channels), the compressed picture is {expected}"
+        )
+    return signal
 
 
 def embedded(data: bytes) -> bytes:

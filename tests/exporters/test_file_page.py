@@ -95,6 +95,14 @@ def test_files_without_a_page_are_refused_or_exported_as_fields() -> None:
         Page(original="a.png").encode(fit_of({"type": "siren", "width": 16, "depth": 2}), ".html")
 
 
+def test_an_original_of_another_size_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 33)).save(tmp_path / "small.png")
+    Image.new("L", (41, 33)).save(tmp_path / "grey.png")
+    for name, said in (("small.png", "is 40 x 33 x 3 "), ("grey.png", "is 41 x 33 x 1 ")):
+        with pytest.raises(UsageError, match=said):
+            page_of_file(DATA, "photo.inrz", str(tmp_path / name))
+
+
 @pytest.mark.slow
 def test_the_browser_shows_the_pixels_that_python_decodes(tmp_path: Path) -> None:
     path = tmp_path / "photo.html"
