@@ -58,6 +58,8 @@ COMMANDS: dict[str, str] = {
     "inspect": "inspect",
     "fields": "fields",
     "doctor": "doctor",
+    "desktop": "desktop",
+    "thumbnail": "thumbnail",
     "demo": "demo",
 }
 """The function of each command, in the file of the command's name; in the order of the help."""

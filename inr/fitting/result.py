@@ -133,6 +133,12 @@ class Fit:
         shape = tuple(n for axis, n in enumerate(grid.shape) if axis not in sliced)
         return evaluate_bands(self, grid, self.frame.d_out, shape), meta
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the picture or the sound, and the fit in a line. include, exclude: not used."""
+        from inr.fitting.notebook import mimebundle
+
+        return mimebundle(self)
+
     def document(self) -> dict[str, Any]:
         """The JSON document of the model file, next to its tensors."""
         document = {
