@@ -78,7 +78,7 @@ def _folder(path: Path) -> None:
 
 
 def _update(folder: Path) -> None:
-    """The database of types is made from the files by a program of the desktop, where there is one."""
+    """The database of types is made from the files by a program of the desktop, if it is installed."""
     found = shutil.which("update-mime-database")
     if found is not None and (folder / "packages").is_dir():
         with contextlib.suppress(OSError, subprocess.SubprocessError):

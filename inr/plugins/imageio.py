@@ -27,7 +27,7 @@ Pixels = np.ndarray[Any, np.dtype[Any]]
 Index = int | EllipsisType | None
 
 
-class InrzPlugin(PluginV3):
+class InrzPlugin(PluginV3):  # type: ignore[misc]  # imageio has no types
     """Reads one file. index: frame of a video; None or ...: all of it."""
 
     def __init__(self, request: Request) -> None:

@@ -7,7 +7,7 @@ Pictures of 16 bits or floats are opened as 8 bits, because Pillow has no colour
 from __future__ import annotations
 
 import base64
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -23,8 +23,8 @@ class InrzImageFile(ImageFile.ImageFile):
     """A picture in an `.inrz` file. Raises SyntaxError for other kinds of signals, as Pillow's plug-ins do, and OSError
     for a damaged file."""
 
-    format: ClassVar[str] = "INRZ"
-    format_description: ClassVar[str] = "neural field (inr)"
+    format = "INRZ"
+    format_description = "neural field (inr)"
 
     def _open(self) -> None:
         self._bytes = _read(self.fp)
@@ -75,6 +75,6 @@ def _accepts(start: bytes) -> bool:
     return start.startswith(MAGIC)
 
 
-Image.register_open(InrzImageFile.format, InrzImageFile, _accepts)
-Image.register_extension(InrzImageFile.format, ".inrz")
-Image.register_mime(InrzImageFile.format, MIME)
+Image.register_open("INRZ", InrzImageFile, _accepts)
+Image.register_extension("INRZ", ".inrz")
+Image.register_mime("INRZ", MIME)
