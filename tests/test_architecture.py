@@ -70,8 +70,8 @@ PRIVATE_BUT_TESTED = (
     ),
     *("inr_cli._parameters", "inr_cli._progress", "inr_cli._training"),
     # Names of Python and torch: to end a process without clean-up, to see that hooks are removed, and to let torch
-    # remember its constructors before a test replaces them.
-    *("_exit", "_forward_hooks", "_device_constructors"),
+    # remember its constructors before a test replaces them. The last is the protocol of notebooks.
+    *("_exit", "_forward_hooks", "_device_constructors", "_repr_mimebundle_"),
 )
 TOPICS = {
     "": {"architecture", "docs", "guides", "kinds", "language", "packaging", "readme", "security"},
