@@ -28,10 +28,10 @@ class Deferred:
     """A module that is imported when one of its names is used."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._module = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self._name), name)
+        return getattr(importlib.import_module(self._module), name)
 
 
 _numba_functions = Deferred("inr.core.numba_functions")
@@ -104,7 +104,7 @@ class Intrinsic:
     """A function that compiled functions call, given as a function that writes its code: see `numba.extending`."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+        self._function = self.__wrapped__ = function
 
     @functools.cached_property
     def _numba_type_(self) -> Any:

@@ -7,10 +7,13 @@ of 64 bits only. An object with anything else is left out, and its function is c
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import struct
 import sys
+import types
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -159,11 +162,14 @@ def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str],
         function = dispatcher.py_func
         for signature, compiled in list(dispatcher.overloads.items()):
             kinds = [kind_of_type(each) for each in (*signature, compiled.signature.return_type)]
-            cache = dispatcher._cache
-            file = getattr(cache, "_cache_file", None)  # absent where there is no folder for a cache
+            own = dispatcher._cache
+            file = getattr(own, "_cache_file", None)  # absent where there is no folder for a cache
             if None in kinds or "" in kinds[:-1] or file is None:
                 continue
-            held = file.load(cache._index_key(signature, compiled.library.codegen))
+            key = own._index_key(signature, compiled.library.codegen)
+            if _forgotten_if_stale(file, key, function):
+                continue
+            held = file.load(key)
             if held is None or held[0][1] != "object":
                 continue
             *arguments, result = [str(kind) for kind in kinds]
@@ -171,17 +177,80 @@ def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str],
             yield name, arguments, result, compiled.fndesc.llvm_func_name, function.__module__, held[0][2][0]
 
 
+def _forgotten_if_stale(file: Any, key: Any, function: Any) -> bool:
+    """Whether a cached object is older than a source that it was compiled from; if so, it leaves numba's cache, which
+    compares with the function's own file only."""
+    index = file._load_index()
+    try:
+        made = os.stat(file._data_path(index[key])).st_mtime_ns
+        is_stale = any(os.stat(path).st_mtime_ns > made for path in sources_behind(function))
+    except (KeyError, OSError):
+        return True
+    if is_stale:
+        del index[key]
+        file._save_index(index)
+    return is_stale
+
+
+def sources_behind(function: Any) -> set[str]:
+    """The files of a function, of the functions that it calls, and of the names that their modules import."""
+    found: set[str] = set()
+    waiting, seen = [function], set()
+    while waiting:
+        each = waiting.pop()
+        module = sys.modules.get(each.__module__)
+        if each in seen or module is None or not getattr(module, "__file__", None):
+            continue
+        seen.add(each)
+        found.add(str(module.__file__))
+        imported = _origins(str(module.__file__))
+        for name in _names(each.__code__):
+            origin = sys.modules.get(imported.get(name, ""))
+            if origin is not None and getattr(origin, "__file__", None) and _is_beside(module, origin):
+                found.add(str(origin.__file__))
+            value = each.__globals__.get(name)
+            value = getattr(value, "__wrapped__", value)
+            if isinstance(value, types.FunctionType) and _is_beside(module, value):
+                waiting.append(value)
+    return found
+
+
+def _is_beside(module: types.ModuleType, other: Any) -> bool:
+    """Whether a module, or a function's module, is of the same package."""
+    name = other.__name__ if isinstance(other, types.ModuleType) else other.__module__
+    return str(name).partition(".")[0] == module.__name__.partition(".")[0]
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """The names that a function uses, and those that functions within it use."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+@cache
+def _origins(path: str) -> dict[str, str]:
+    """The modules that a file's names are imported from, at its top level."""
+    found: dict[str, str] = {}
+    for where, names in _IMPORT.findall(Path(path).read_text("utf-8")):
+        found |= dict.fromkeys(re.findall(r"\w+", names), where)
+    return found
+
+
 def kind_of_type(kind: Any) -> str | None:
     """`machine_code.kind_of` for a type of numba's; "" for none, None for types that have no kind."""
-    from numba.core import types
+    from numba.core import types as numba_types
     from numba.np.numpy_support import as_dtype
 
-    if kind == types.none:
+    if kind == numba_types.none:
         return ""
-    if isinstance(kind, types.Array) and kind.aligned:
+    if isinstance(kind, numba_types.Array) and kind.aligned:
         dtype = kind_of_type(kind.dtype)
         return None if dtype is None else f"{dtype}{kind.ndim}{kind.layout}{'w' if kind.mutable else 'r'}"
-    if isinstance(kind, types.Boolean | types.Integer | types.Float) and not isinstance(kind, types.Literal):
+    if isinstance(kind, numba_types.Boolean | numba_types.Integer | numba_types.Float) and not isinstance(
+        kind, numba_types.Literal
+    ):
         found: str = as_dtype(kind).str
         return found
     return None
