@@ -39,7 +39,7 @@ BOUNDS = {
 QUICK = (12, 4, 1, 16, 0)
 """Counts of effort 1: without convolutions, so that steps are short."""
 TINY, SMALL, MIDDLE, LARGE = 2500, 5000, 8000, 15000
-"""Sizes in bytes below which a file gets networks of about 0.3, 0.7, 1.4 and 1.7 kB; larger ones 2.4 kB from effort 7."""
+"""Sizes in bytes below which networks take about 0.3, 0.7, 1.4 and 1.7 kB; larger files have 2.4 kB from effort 7."""
 
 
 @dataclass(frozen=True)
