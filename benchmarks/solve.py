@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import time
+from itertools import pairwise
 from typing import Any
 
 import torch
 from _record import save
+from _timing import interleaved, ratio
 
+from inr.kernels import use_backend
+from inr.kernels.dense_mlp import dense_mlp
+from inr.kernels.pointwise import sines
+from inr.kernels.sine_jet import JetPlan, identity_jets, sine_jet
 from inr.solving import Problem, solve
 from inr.solving.examples import EXAMPLES
 
@@ -139,13 +146,60 @@ def peer() -> dict[str, Any]:
     return {"problem": "DeepXDE", "version": dde.__version__, "curve": curve, "load": os.getloadavg()[0]}
 
 
+def steps() -> list[dict[str, Any]]:
+    """One gradient of mean (lap(u) + 1)^2 for 2 -> 64 -> 64 -> 64 -> 1 sines at 2048 points, on one thread: `sine_jet`
+    compiled, as plain torch, and by autograd within autograd. They take turns; ratios are of neighbours in time."""
+    rows = []
+    plan, waves = JetPlan.laplacian(2), sines(3.0, 1.0, 1.0)
+    for dtype in (torch.float32, torch.float64):
+        generator = torch.Generator().manual_seed(0)
+        widths = (2, 64, 64, 64, 1)
+        weights = [torch.randn(b, a, generator=generator, dtype=dtype) / a**0.5 for a, b in pairwise(widths)]
+        biases = [torch.randn(b, generator=generator, dtype=dtype) for b in widths[1:]]
+        params = [p.requires_grad_() for p in (*weights, *biases[:-1])]  # the last bias has no effect
+        x = torch.rand(2048, 2, generator=generator, dtype=dtype)
+
+        def loss(backend: str, x: torch.Tensor = x, weights: Any = weights, biases: Any = biases) -> torch.Tensor:
+            with use_backend(backend):
+                y = sine_jet(identity_jets(x, plan), weights, biases, waves, plan)
+            return (y[3] + 1).square().mean()
+
+        def nested(x: torch.Tensor = x, weights: Any = weights, biases: Any = biases) -> torch.Tensor:
+            x = x.clone().requires_grad_()
+            with use_backend("reference"):
+                y = dense_mlp(x, weights, biases, waves, order=3)
+            (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+            second = [torch.autograd.grad(first[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2)]
+            return (second[0] + second[1] + 1).square().mean()
+
+        calls = {
+            "compiled": lambda loss=loss, params=params: torch.autograd.grad(loss("cpu"), params),
+            "torch": lambda loss=loss, params=params: torch.autograd.grad(loss("reference"), params),
+            "nested": lambda nested=nested, params=params: torch.autograd.grad(nested(), params),
+        }
+        (mine, other) = calls["compiled"](), calls["nested"]()
+        off = max(float((a - b).norm() / b.norm()) for a, b in zip(mine[:4], other[:4], strict=True))
+        times = interleaved(calls, 15.0)
+        row = {"dtype": str(dtype), "difference": off, "load": os.getloadavg()[0]}
+        row |= {f"{name}_ms": statistics.median(spent) for name, spent in times.items()}
+        rows.append(row | {f"{name}_ratio": ratio(times, name, "compiled") for name in ("torch", "nested")})
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="parts of names, with commas")
+    parser.add_argument("--steps", action="store_true", help="only gradients of a network, against plain torch")
     parser.add_argument("--peer", action="store_true", help="DeepXDE too, which must be installed")
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.steps:
+        rows = steps()
+        if options.record:
+            print(save(options.record, rows))
+        return
     rows = [peer()] if options.peer else []
     for name, (problem, settings) in problems().items():
         if options.only is None or any(part in name for part in options.only.split(",")):
