@@ -46,41 +46,47 @@ WIDTH, ROW, BEFORE, FORWARD, BACKWARD, BIAS, GRAD, BIAS_GRAD, KIND = range(9)
 
 
 @compiled
-def _lines(kind: int, omega: Any, numbers: Array, z: Array, at: int, width: int, lines: Array) -> None:
-    """lines [4, :]: f, f', f'' and f''' of a row of z. numbers: 1, 2 and 6 in the type of z."""
+def _lines(kind: int, omega: Any, numbers: Array, z: Array, lines: Array) -> None:
+    """lines [4, :]: f and its first three derivatives at a row of z. numbers: 1, 2 and 6 in the type of z."""
     one, two, six = numbers[0], numbers[1], numbers[2]
+    value, slope, bend, third = lines[0], lines[1], lines[2], lines[3]
     if kind == SINE:
         square = omega * omega
-        for k in range(width):
-            s, c = sine_cosine(omega * z[at + k])
-            lines[0, k] = s
-            lines[1, k] = omega * c
-            lines[2, k] = -square * s
-            lines[3, k] = -square * omega * c
+        for k in range(len(z)):
+            s, c = sine_cosine(omega * z[k])
+            value[k] = s
+            slope[k] = omega * c
+            bend[k] = -square * s
+            third[k] = -square * omega * c
     else:
-        for k in range(width):
-            x = z[at + k]
+        for k in range(len(z)):
+            x = z[k]
             e = exp(-two * abs(x))
-            t = (one - e) / (one + e)
-            t = -t if x < 0 else t
-            slope = one - t * t
-            lines[0, k] = t
-            lines[1, k] = slope
-            lines[2, k] = -two * t * slope
-            lines[3, k] = slope * (six * t * t - two)
+            size = (one - e) / (one + e)
+            t = -size if x < 0 else size
+            inner = one - t * t
+            value[k] = t
+            slope[k] = inner
+            bend[k] = -two * t * inner
+            third[k] = inner * (six * t * t - two)
+
+
+# Rows are cut out as views before loops over them: an index that is a sum might be negative for all the compiler knows,
+# and its check would keep the loop from being vectorised.
 
 
 @compiled
-def _products(
-    terms: Array, factors: Array, first: int, last: int, z: Array, at: int, step: int, width: int, lines: Array
+def _curve(
+    terms: Array, factors: Array, first: int, last: int, z: Array, at: int, step: int, width: int, curve: Array
 ) -> None:
-    """lines[4] = sum of c z_i z_j over terms first..last; `step` numbers lie between the streams of a point."""
+    """curve = sum of c z_i z_j over terms first..last; `step` numbers lie between the streams of a point."""
     for k in range(width):
-        lines[4, k] = 0
+        curve[k] = 0
     for p in range(first, last):
         i, j, c = at + (1 + terms[p, 0]) * step, at + (1 + terms[p, 1]) * step, factors[p]
+        left, right = z[i : i + width], z[j : j + width]
         for k in range(width):
-            lines[4, k] += c * z[i + k] * z[j + k]
+            curve[k] += c * left[k] * right[k]
 
 
 @compiled
@@ -90,20 +96,24 @@ def _activate(
 ) -> None:  # fmt: skip
     """h = jets of f(z), for the streams of a block; ends: where the terms of each second stream end."""
     step = BLOCK * row
+    value, slope, bend, curve = lines[0], lines[1], lines[2], lines[4]
     for n in range(BLOCK):
         here, to = at + n * row, n * row
-        _lines(kind, omega, numbers, z, here, width, lines)
+        _lines(kind, omega, numbers, z[here : here + width], lines)
+        target = h[to : to + width]
         for k in range(width):
-            h[to + k] = lines[0, k]
+            target[k] = value[k]
         for s in range(1, 1 + n_first):
+            inner, target = z[here + s * step : here + s * step + width], h[to + s * step : to + s * step + width]
             for k in range(width):
-                h[to + s * step + k] = lines[1, k] * z[here + s * step + k]
+                target[k] = slope[k] * inner[k]
         first = 0
         for q in range(len(ends)):
             s = 1 + n_first + q
-            _products(terms, factors, first, ends[q], z, here, step, width, lines)
+            _curve(terms, factors, first, ends[q], z, here, step, width, curve)
+            inner, target = z[here + s * step : here + s * step + width], h[to + s * step : to + s * step + width]
             for k in range(width):
-                h[to + s * step + k] = lines[1, k] * z[here + s * step + k] + lines[2, k] * lines[4, k]
+                target[k] = slope[k] * inner[k] + bend[k] * curve[k]
             first = ends[q]
 
 
@@ -114,29 +124,36 @@ def _through(
 ) -> None:  # fmt: skip
     """out = the cotangents of z from those of h, which are g."""
     step = BLOCK * row
+    slope, bend, third, curve = lines[1], lines[2], lines[3], lines[4]
     for n in range(BLOCK):
         here, to = at + n * row, n * row
-        _lines(kind, omega, numbers, z, here, width, lines)
+        _lines(kind, omega, numbers, z[here : here + width], lines)
+        by, total = g[to : to + width], out[to : to + width]
         for k in range(width):
-            out[to + k] = lines[1, k] * g[to + k]
+            total[k] = slope[k] * by[k]
         for s in range(1, 1 + n_first):
+            inner, by = z[here + s * step : here + s * step + width], g[to + s * step : to + s * step + width]
+            target = out[to + s * step : to + s * step + width]
             for k in range(width):
-                out[to + k] += lines[2, k] * g[to + s * step + k] * z[here + s * step + k]
-                out[to + s * step + k] = lines[1, k] * g[to + s * step + k]
+                total[k] += bend[k] * by[k] * inner[k]
+                target[k] = slope[k] * by[k]
         first = 0
         for q in range(len(ends)):
             s = 1 + n_first + q
-            _products(terms, factors, first, ends[q], z, here, step, width, lines)
+            _curve(terms, factors, first, ends[q], z, here, step, width, curve)
+            inner, by = z[here + s * step : here + s * step + width], g[to + s * step : to + s * step + width]
+            target = out[to + s * step : to + s * step + width]
             for k in range(width):
-                by = g[to + s * step + k]
-                out[to + k] += by * (lines[2, k] * z[here + s * step + k] + lines[3, k] * lines[4, k])
-                out[to + s * step + k] = lines[1, k] * by
+                total[k] += by[k] * (bend[k] * inner[k] + third[k] * curve[k])
+                target[k] = slope[k] * by[k]
             for p in range(first, ends[q]):
                 i, j, c = (1 + terms[p, 0]) * step, (1 + terms[p, 1]) * step, factors[p]
+                left, right = z[here + i : here + i + width], z[here + j : here + j + width]
+                of_left, of_right = out[to + i : to + i + width], out[to + j : to + j + width]
                 for k in range(width):
-                    by = c * lines[2, k] * g[to + s * step + k]
-                    out[to + i + k] += by * z[here + j + k]
-                    out[to + j + k] += by * z[here + i + k]
+                    of_left[k] += c * bend[k] * by[k] * right[k]
+                for k in range(width):
+                    of_right[k] += c * bend[k] * by[k] * left[k]
             first = ends[q]
 
 
@@ -221,9 +238,11 @@ def gradients(
                     for n in range(BLOCK):
                         for k in range(d_in):
                             h[(s * BLOCK + n) * row_in + k] = x[s, first + n, k] if n < count else 0
+            by_bias = total[table[i, BIAS_GRAD] : table[i, BIAS_GRAD] + width]
             for n in range(BLOCK):
+                line = z_grad[n * row : n * row + width]
                 for k in range(width):
-                    total[table[i, BIAS_GRAD] + k] += z_grad[n * row + k]
+                    by_bias[k] += line[k]
             sums = (table[i, GRAD], panel, -(-d_in // panel) * panel)
             multiply(z_grad, (0, 1, row), h, (0, panel, row_in), total, sums, total, sums, (width, rows, d_in))
             if i > 1 or is_wanted[0]:
