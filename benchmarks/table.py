@@ -648,6 +648,14 @@ def solve_table() -> str:
                 f"{least['seconds']:.0f} s, {last['error']:.1e} at the end after {last['seconds']:.0f} s, at a load of "
                 f"{row['load']:.0f}.",
             ]
+    steps = newest("solve-steps")
+    if steps["rows"]:
+        parts += ["", f"A gradient through second derivatives ({conditions_line(steps)[:-1]}):", ""]
+        parts += ["| type | `sine_jet` | plain torch | autograd within autograd | ratios |", "|---|---|---|---|---|"]
+    for row in steps["rows"]:
+        times = " | ".join(f"{row[f'{name}_ms']:.0f} ms" for name in ("compiled", "torch", "nested"))
+        kind = row["dtype"].removeprefix("torch.")
+        parts.append(f"| {kind} | {times} | {row['torch_ratio']:.1f}x, {row['nested_ratio']:.1f}x |")
     return "\n".join(parts)
 
 
