@@ -89,7 +89,7 @@ TOPICS = {
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
     "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations"},
-    "watch/": {"page"},
+    "watch/": {"contrast", "page"},
 }
 """Tests of several modules together, by the folder that they are in."""
 LIBRARY = {name: path for name, path in modules().items() if name.split(".")[0] == "inr"}

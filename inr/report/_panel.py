@@ -70,10 +70,12 @@ def rows_of(target: Panel | None, fitted: Sequence[Panel], errors: Sequence[Pane
     return [PanelRow(title, [*own, *(of.above(off) for of, off in zip(fitted, errors, strict=True))], "stacked")]
 
 
-def image(pixels: Bytes, alt: str) -> str:
-    """An HTML element with a lossless picture [rows, columns, 1 to 4]."""
+def image(pixels: Bytes, alt: str, icc: bytes | None = None) -> str:
+    """An HTML element with a lossless picture [rows, columns, 1 to 4]. icc: its colour profile, for the browser."""
     rows, columns = pixels.shape[:2]
-    data = base64.b64encode(encode(np.ascontiguousarray(pixels), ".webp" if pixels.shape[2] >= 3 else ".png")).decode()
+    data = base64.b64encode(
+        encode(np.ascontiguousarray(pixels), ".webp" if pixels.shape[2] >= 3 else ".png", icc)
+    ).decode()
     kind = "webp" if pixels.shape[2] >= 3 else "png"
     squares = " class=squares" if max(rows, columns) < SMALL else ""
     return f'<img{squares} width="{columns}" height="{rows}" alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'

@@ -15,30 +15,33 @@ SIDE, SIDE_OF_MANY, MANY = 640, 420, 3
 DETAIL = 96
 
 
-def picture_rows(target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], unit: str) -> list[PanelRow]:
+def picture_rows(
+    target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], unit: str, icc: bytes | None = None
+) -> list[PanelRow]:
     """Values [rows, columns, 1 to 4] in [0, 1] side by side, with errors and a detail if there is a target.
 
-    unit: written after each error.
+    unit: written after each error. icc: the colour profile of the values; errors have none.
     """
     side = SIDE if len(fitted) < MANY else SIDE_OF_MANY
     errors = [] if target is None else [np.abs(values - target).mean(-1) for values in fitted]
-    rows = _rows(target, fitted, names, errors, lambda v: _smaller(v, side), "", unit)
+    rows = _rows(target, fitted, names, errors, lambda v: _smaller(v, side), "", unit, icc)
     if target is not None and max(target.shape[:2]) > 2 * DETAIL:
         at = _worst(sum(np.square(error) for error in errors), min(DETAIL, *target.shape[:2]))
         top, left = (part.start for part in at)
         title = f"Where the error is largest, from column {left} and row {top}"
-        rows += _rows(target, fitted, names, errors, lambda v: v[at], title, unit)
+        rows += _rows(target, fitted, names, errors, lambda v: v[at], title, unit, icc)
     return rows
 
 
 def _rows(
     target: Floats | None, fitted: Sequence[Floats], names: Sequence[str], errors: Sequence[Floats], cut: Any,
-    title: str, unit: str,
+    title: str, unit: str, icc: bytes | None,
 ) -> list[PanelRow]:  # fmt: skip
     top = top_of(errors)
-    shown = None if target is None else Panel("target", image(_pixels(cut(target)), "target"))
+    shown = None if target is None else Panel("target", image(_pixels(cut(target)), "target", icc))
     of = [
-        Panel(name, image(_pixels(cut(v)), f"reconstruction by {name}")) for name, v in zip(names, fitted, strict=True)
+        Panel(name, image(_pixels(cut(v)), f"reconstruction by {name}", icc))
+        for name, v in zip(names, fitted, strict=True)
     ]
     off = [
         Panel(

@@ -54,7 +54,13 @@ class LatticeView(KindView):
             return sound_rows(samples.target, samples.fitted, names, None), nothing
         (low, high), unit = cls.span(target.first, samples)
         shown = None if samples.target is None else cls.flat(samples.target, low, high)
-        return picture_rows(shown, [cls.flat(values, low, high) for values in samples.fitted], names, unit), nothing
+        fitted = [cls.flat(values, low, high) for values in samples.fitted]
+        return picture_rows(shown, fitted, names, unit, cls.profile(target.first)), nothing
+
+    @classmethod
+    def profile(cls, fit: Fit) -> bytes | None:
+        """The colour profile with which its pictures are shown."""
+        return None
 
     @classmethod
     def span(cls, fit: Fit, samples: ShownSamples) -> tuple[tuple[float, float], str]:

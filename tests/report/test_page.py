@@ -20,6 +20,7 @@ from inr.ntk import document_of, ntk_report
 from inr.report import page
 from inr.signals import load_signal
 from inr.signals.image import Image as Picture
+from tests.colour_profiles import adobe_rgb
 from tests.exporters import runtimes
 
 TINY = {"type": "siren", "width": 12, "depth": 2}
@@ -276,3 +277,13 @@ addEventListener("load", () => { document.body.dataset.sizes =
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500
     middle = pixels[:700]
     assert middle.std() > 10
+
+
+def test_pictures_keep_their_colour_profile_and_errors_have_none() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    picture = Picture.of_pixels(pixels, icc=adobe_rgb())
+    run = Run(picture, *resolve(picture, {"type": "siren", "width": 8, "depth": 1}, {"steps": 2}))
+    text = page(run.result(run.advance()), signal=picture)
+    data = re.findall(r'alt="(\w+)[^"]*" src="data:image/\w+;base64,([^"]+)"', text)
+    profiles = {alt: Image.open(io.BytesIO(base64.b64decode(part))).info.get("icc_profile") for alt, part in data}
+    assert profiles == {"target": adobe_rgb(), "reconstruction": adobe_rgb(), "error": None}

@@ -170,6 +170,30 @@ def test_shapes_and_sounds(tab: Browser, tmp_path: Path, signal: str) -> None:
     assert tab.problems == []
 
 
+def test_a_narrow_dark_window_without_motion_and_a_keyboard_alone(tab: Browser, tmp_path: Path) -> None:
+    with fitting(tmp_path, str(picture(tmp_path)), *ENDLESS) as (_, url):
+        tab.open(url, width=360, height=760, prefers_color_scheme="dark", prefers_reduced_motion="reduce")
+        tab.wait("document.body.dataset.picture > 0")
+        assert tab.value("document.documentElement.scrollWidth") <= 360
+        assert tab.value("getComputedStyle(document.body).backgroundColor") == "rgb(22, 25, 29)"
+        assert tab.value("getComputedStyle(document.getElementById('pause')).transitionDuration") == "0s"
+        names = "[...document.querySelectorAll('button, input, svg, #view')].filter(e => e.checkVisibility())"
+        names += ".map(e => e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent.trim())"
+        assert all(tab.value(names))
+        tab.press("Tab", 9)
+        assert tab.value("document.activeElement.id") == "pause"
+        assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        tab.press("Enter", 13, "\r")
+        tab.wait("document.body.dataset.state === 'paused'")
+        for _ in range(12):
+            if tab.value("document.activeElement.id") == "view":
+                break
+            tab.press("Tab", 9)
+        tab.press("+", 187, "+")
+        tab.wait("document.getElementById('about').textContent.includes('crop ')")
+    assert tab.problems == []
+
+
 def pixels_of(tab: Browser) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The part of the window with the picture."""
     image = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"))

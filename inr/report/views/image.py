@@ -5,11 +5,16 @@ from __future__ import annotations
 from inr.fitting import Fit
 from inr.report._target import ShownSamples
 from inr.report._view import VIEWS, LatticeView
+from inr.signals.files.picture_writing import fitting_profile
 
 
 @VIEWS.register("image")
 class ImageView(LatticeView):
     """Side by side, with a detail where the error is largest."""
+
+    @classmethod
+    def profile(cls, fit: Fit) -> bytes | None:
+        return fitting_profile(fit.meta, fit.spec.d_out, ".webp" if fit.spec.d_out >= 3 else ".png")[0]
 
     @classmethod
     def span(cls, fit: Fit, samples: ShownSamples) -> tuple[tuple[float, float], str]:
