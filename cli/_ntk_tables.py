@@ -73,6 +73,9 @@ def _numbers(r: Report) -> list[tuple[str, str, str]]:
         ("alignment", f"{m.kta:.3f}", f"KTA; centred {m.cka_target:.3f}, label-gradient {m.lga:.3f}"),
         ("largest stable rate", f"{2 * r.stable_lr:.3g}", f"of gradient descent; sharpness {r.sharpness:.3g}"),
     ]
+    if m.laws is not None and m.laws.holds:
+        about = f"p of loss ~ steps^-p under gradient descent: source exponent {m.laws.source:.2f}"
+        rows.append(("loss exponent", f"{m.laws.loss:.2f}", f"{about}, eigenvalues ~ k^-{m.laws.capacity:.2f}"))
     if r.roll_off is not None:
         about = f"cycles per sample, -20 dB; target's centroid {r.centroid:.3g}"
         rows.append(("roll-off", f"{r.roll_off:.3g}", about))

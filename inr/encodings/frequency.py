@@ -15,6 +15,7 @@ from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 MAX_OCTAVES = 24
+DISTANCES = 6.0
 
 
 @ENCODINGS.register("frequency")
@@ -23,11 +24,12 @@ class Frequency(EncodingConfig):
     """e = [u, sin(b^k w u_d), cos(b^k w u_d)] for k < K and every axis d, with u = 2 x - 1, base b = 2 and w = pi.
 
     Default K, from the Nyquist rule: floor(log_b(n / 4)) for the shortest side n of a grid (Sitzmann et al. 2020);
-    without a grid, as many frequencies as reach 10 octaves. Struempler et al. 2022 (arXiv:2112.04267) use b = 1.4. Some
-    codes have w = 1, as FINER's and TPP's.
+    without a grid, as many frequencies as reach 10 octaves, for distances 6 as in IDR (Yariv et al. 2020,
+    arXiv:2003.09852), because more are learned worse (record shape-frequencies). Struempler et al. 2022
+    (arXiv:2112.04267) use b = 1.4. Some codes have w = 1, as FINER's and TPP's.
     """
 
-    octaves: int | None = param(None, "frequencies K; none: the Nyquist rule", ge=1, le=MAX_OCTAVES)
+    octaves: int | None = param(None, "frequencies K; none: the Nyquist rule, distances: 6", ge=1, le=MAX_OCTAVES)
     has_raw: bool = param(True, "also pass the raw coordinates")
     base: float = param(2.0, "factor b from one frequency to the next", gt=1, le=4)
     lowest: float = param(math.pi, "angular frequency w of the first octave", gt=0, le=1e4, absent=math.pi)
@@ -35,7 +37,10 @@ class Frequency(EncodingConfig):
     def resolve(self, spec: Spec) -> Self:
         if self.octaves is not None:
             return self
-        highest = 10.0 if spec.shape is None else math.log2(max(8, min(spec.shape)) / 4)
+        if spec.shape is not None:
+            highest = math.log2(max(8, min(spec.shape)) / 4)
+        else:
+            highest = DISTANCES if spec.has_distances else 10.0
         return dataclasses.replace(self, octaves=min(MAX_OCTAVES, max(1, int(highest / math.log2(self.base)))))
 
     def build(self, d_in: int, generator: Generator) -> Encoding:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
 from inr.core.config import param
+from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
+
+PICTURES, DISTANCES = 10.0, 1.0
+"""sigma: the authors' for pictures, and one with which distances in space are learned (record shape-frequencies)."""
 
 
 @ENCODINGS.register("random_fourier")
@@ -17,8 +23,13 @@ from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 class RandomFourier(EncodingConfig):
     """e = [sin(2 pi B x), cos(2 pi B x)], B [Q, D] ~ N(0, sigma^2), drawn once and saved with the model."""
 
-    sigma: float = param(10.0, "standard deviation of the frequencies, in cycles per side of the unit box", gt=0)
+    sigma: float | None = param(
+        None, "standard deviation of the frequencies, in cycles per side of the unit box; none: 10, distances: 1", gt=0
+    )
     n_frequencies: int = param(256, "random frequencies Q", ge=1, le=2**24)
+
+    def resolve(self, spec: Spec) -> Self:
+        return dataclasses.replace(self, sigma=self.sigma or (DISTANCES if spec.has_distances else PICTURES))
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         return RandomFourierEncoding(self, d_in, generator)
@@ -33,7 +44,7 @@ class RandomFourierEncoding(Encoding):
         super().__init__()
         self.d_out = 2 * config.n_frequencies
         b = torch.randn(config.n_frequencies, d_in, generator=generator)
-        self.register_buffer("frequencies", config.sigma * b)
+        self.register_buffer("frequencies", (config.sigma or PICTURES) * b)
 
     def forward(self, x: Tensor) -> Tensor:
         angle = (2.0 * math.pi) * (x @ self.frequencies.T)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
-from inr.fields._periodic import Periodic, all_samples, lattice_or_points
+from inr.fields._periodic import Periodic, all_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
 from inr.layers.activations.gauss import Gauss as GaussActivationConfig
 
@@ -19,17 +20,19 @@ from inr.layers.activations.gauss import Gauss as GaussActivationConfig
 class Gauss(Periodic):
     """Network of Gaussians: h' = exp(-(s (W h + b))^2), first layer + 3 hidden of 256, linear output.
 
-    Size, s and training are those of FINER's comparison.
+    Size, s and training of pictures are those of FINER's comparison.
     """
 
     paper: ClassVar[str] = "Ramasinghe and Lucey 2022, arXiv:2111.15135"
 
-    activation: ActivationConfig = param(GaussActivationConfig(), "s = 30; 10 is safer")
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={"lr": 5e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
+        shape={**cosine("soap", 1e-3, 4096, 1200), "loss": "l1"},
+        record="recipes",
+    )
+
+    activation: ActivationConfig = param(GaussActivationConfig(), "s = 30, distances: 3")
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """FINER's comparison: 5000 steps of all samples at a rate that falls tenfold."""
         return all_samples(spec, 5000, {"lr": 5e-3, "schedule": "exponential"})
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """Rate and tenfold decay of FINER's comparison; 1000 steps of at most 16384 samples, not 5000 full batches."""
-        return lattice_or_points(spec, {"lr": 5e-3, "schedule": "exponential"})

@@ -31,12 +31,13 @@ class Rff(Mlp):
     paper: ClassVar[str] = "Tancik et al. 2020, arXiv:2006.10739"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1200),
+        shape={**cosine("soap", 3e-3, 4096, 1200), "loss": "l1"},
         rest={"lr": 1e-3, "steps": 1000, "schedule": "constant"},
         record="recipes",
         searched="relu_pe",
     )
 
-    encoding: EncodingConfig = param(RandomFourier(), "sigma 10, 256 frequencies")
+    encoding: EncodingConfig = param(RandomFourier(), "sigma 10, distances: 1; 256 frequencies")
     head: HeadConfig = param(SigmoidHeadConfig(), "last features to values")
     init: InitialiserConfig = param(GlorotNormal(), "initialiser of the linear maps")
 

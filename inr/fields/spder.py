@@ -24,13 +24,15 @@ class Spder(Sines):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 1e-4, 4096, 1000),
         sound={"lr": 5e-5, "schedule": "constant", "batch": 16384, "steps": 500},
-        shape={"lr": 1e-4, "schedule": "constant", "batch": 16384, "steps": 500},
+        shape={**cosine("soap", 1e-3, 4096, 1200), "loss": "l1"},
         surface=EIKONAL,
         record="recipes",
     )
 
     depth: int = param(6, "layers before the last linear map: the first and 5 hidden", ge=1, le=1024)
-    activation: ActivationConfig = param(SpderActivationConfig(), "omega = 30; sound: arctan instead of the root")
+    activation: ActivationConfig = param(
+        SpderActivationConfig(), "omega = 30, distances: 10; sound: arctan instead of the root"
+    )
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """Steps of all samples without a schedule: 500 at 1e-4, for sound 5001 at 5e-5."""

@@ -18,6 +18,7 @@ from inr.ntk.forecast.dynamics import (
     sharpness,
     time_constants,
 )
+from inr.ntk.kernel.curvature import LossCurvature
 from inr.ntk.kernel.estimates import Estimate, LowRankKernel, hutch_pp, hutchinson, nystrom, squared_frobenius
 from inr.ntk.kernel.infinite_width import WideKernels, WideLayer, infinite_width, wide_kernels
 from inr.ntk.kernel.kernel_file import load_kernel, save_kernel
@@ -58,6 +59,7 @@ from inr.ntk.spectra.fourier import (
     rayleigh,
     roll_off,
 )
+from inr.ntk.spectra.power_laws import PowerLaws, effective_dimension, power_laws
 from inr.ntk.spectra.sanity import violations
 from inr.ntk.spectra.spectrum import Ranks, Spectrum, condition, modes_for, ranks, spectrum
 from inr.ntk.torch_module import TorchModule
@@ -73,9 +75,11 @@ __all__ = [
     "Eigenpairs",
     "Estimate",
     "Kernel",
+    "LossCurvature",
     "LowRankKernel",
     "Method",
     "NtkTracker",
+    "PowerLaws",
     "Ranks",
     "Report",
     "Sharpness",
@@ -99,6 +103,7 @@ __all__ = [
     "density",
     "document_of",
     "drift",
+    "effective_dimension",
     "fourier_diagonal",
     "hutch_pp",
     "hutchinson",
@@ -116,6 +121,7 @@ __all__ = [
     "observers_of",
     "octaves",
     "power",
+    "power_laws",
     "predicted_loss_of_modes",
     "predicted_losses",
     "predicted_residual",

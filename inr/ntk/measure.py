@@ -32,6 +32,7 @@ from inr.ntk.spectra.alignment import (
     target_alignment,
 )
 from inr.ntk.spectra.bands import spectral_centroid
+from inr.ntk.spectra.power_laws import power_laws
 from inr.ntk.spectra.sanity import violations
 from inr.ntk.spectra.spectrum import Spectrum, condition, modes_for, ranks, spectrum
 from inr.signals import Signal
@@ -204,6 +205,7 @@ def read_modes(kernel: Kernel, spec: Spectrum, y: Tensor) -> Modes:
         lga=label_gradient_alignment(kernel.matrix, target),
         energy90=modes_for(0.9, found.coefficients.square()),
         top10=float(found.energy[min(9, len(found.energy) - 1)]),
+        laws=power_laws(spec, found.coefficients),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inr.ntk.spectra.alignment import Drift
+from inr.ntk.spectra.power_laws import PowerLaws
 from inr.ntk.spectra.spectrum import Ranks
 
 LEARNED = 0.5
@@ -47,6 +48,7 @@ class Modes:
     """The kernel's matrix at n points, in its eigenbasis.
 
     values: eigenvalues over n. energy: E(k). Both are [M], or at the modes in `index` (from 1; the last is M).
+    laws: exponents of both, None if too few modes are above rounding noise.
     """
 
     n: int
@@ -65,6 +67,7 @@ class Modes:
     energy90: int
     top10: float
     index: tuple[int, ...] = ()
+    laws: PowerLaws | None = None
 
     @property
     def at(self) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ This is version 1. Within a version, keys are added but never changed or removed
     condition          trace, target: lambda_1 over the eigenvalue at which 99 % of it is reached
     kta, cka_target, lga    alignment with the target
     energy             its cumulative energy by mode; energy90_index, top10_energy: of it
+    power_laws         capacity, tail (exponents over the mode's number), fit_of_values, fit_of_target (R^2), or null
     cka_init, drift    against the kernel at the start: relative, rotation, trace_ratio, overlap
     wide               cka and trace_ratio to the infinite-width kernel, or why: the reason why there is none
     bands              rho, low, high (cycles per sample), count, kappa, kappa_error, kappa_adam, tau_steps (gradient
@@ -44,6 +45,7 @@ from inr.core.text import finite_json
 from inr.ntk.kernel.units import ROWS
 from inr.ntk.report import Band, Convergence, Finding, Modes, Octave, Report, Trial, Verdict, Wide
 from inr.ntk.spectra.alignment import Drift
+from inr.ntk.spectra.power_laws import PowerLaws
 from inr.ntk.spectra.spectrum import Ranks
 
 D = TypeVar("D")
@@ -89,6 +91,7 @@ def document_of(report: Report) -> dict[str, Any]:
         "energy": {"index": [m.at[i] for i in shown], "value": [m.energy[i] for i in shown]},
         "energy90_index": m.energy90,
         "top10_energy": m.top10,
+        "power_laws": None if m.laws is None else dataclasses.asdict(m.laws),
         "cka_init": report.cka_init,
         "drift": None if report.drift is None else dataclasses.asdict(report.drift),
         "wide": dataclasses.asdict(report.wide),
@@ -150,6 +153,7 @@ def _report(d: Mapping[str, Any]) -> Report:
         energy90=int(d["energy90_index"]),
         top10=_number(d["top10_energy"]),
         index=tuple(map(int, d["spectrum"]["index"])),
+        laws=None if d.get("power_laws") is None else _of(PowerLaws, d["power_laws"]),
     )
     return Report(
         mode=str(d["mode"]),

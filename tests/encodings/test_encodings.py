@@ -22,7 +22,7 @@ from tests.assertions import assert_near
 def test_frequency_is_the_nerf_formula_and_its_octaves_follow_nyquist(generator: torch.Generator) -> None:
     resolved = Frequency().resolve(Spec("image", 2, 3, (768, 512)))
     assert resolved.octaves == int(math.log2(512 / 4)) == 7
-    assert Frequency().resolve(Spec("shape", 3, 1)).octaves == 10
+    assert Frequency().resolve(Spec("shape", 3, 1)).octaves == 6
     encoding = Frequency(octaves=3).build(2, generator)
     e = encoding(torch.tensor([[0.1, 0.8]]))
     u = [2 * 0.1 - 1, 2 * 0.8 - 1]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from inr.core.config import param
+from inr.core.domain import Spec
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Role
+
+PICTURES, DISTANCES = 9.0, 3.0
+"""c: the paper's to represent signals, and its for inverse problems, with which distances are learned better (record
+shape-frequencies)."""
 
 
 @ACTIVATIONS.register("bspline_wavelet")
@@ -21,10 +28,13 @@ class BsplineWavelet(ActivationConfig):
     Initialisation: torch's default.
     """
 
-    scale: float = param(9.0, "c; 9 to represent signals, 3 for inverse problems", gt=0)
+    scale: float | None = param(None, "c; none: 9, the paper's for pictures, distances: 3", gt=0)
+
+    def resolve(self, spec: Spec) -> Self:
+        return dataclasses.replace(self, scale=self.scale or (DISTANCES if spec.has_distances else PICTURES))
 
     def build(self, role: Role, width: int) -> Activation:
-        return BsplineWaveletActivation(self.scale)
+        return BsplineWaveletActivation(self.scale or PICTURES)
 
 
 class BsplineWaveletActivation(Activation):

@@ -17,6 +17,9 @@ from inr.layers.activations import _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Linear, Role
 
+AUTHORS, DISTANCES = 30.0, 10.0
+"""omega: the authors', and one with which distances in space are learned (record shape-frequencies)."""
+
 
 @ACTIVATIONS.register("spder")
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +31,23 @@ class Spder(ActivationConfig):
     Initialisation: as for `sine`.
     """
 
-    omega: float = param(30.0, "frequency factor of the hidden layers", gt=0)
+    omega: float | None = param(None, "frequency factor of the hidden layers; none: 30, distances: 10", gt=0)
     omega_first: float | None = param(None, "frequency factor of the first layer; none: as the others", gt=0)
     damping: Literal["sqrt", "arctan"] | None = param(None, "delta; none: arctan for sound, else sqrt")
 
     def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(self, damping=self.damping or ("arctan" if spec.traits.is_waveform else "sqrt"))
+        return dataclasses.replace(
+            self,
+            omega=self.omega or (DISTANCES if spec.has_distances else AUTHORS),
+            damping=self.damping or ("arctan" if spec.traits.is_waveform else "sqrt"),
+        )
 
     def build(self, role: Role, width: int) -> Activation:
         omega = self.omega_first if self.omega_first is not None and role == "first" else self.omega
-        return SpderActivation(omega, self.damping or "sqrt")
+        return SpderActivation(omega or AUTHORS, self.damping or "sqrt")
 
     def init_linear(self, linear: Linear, generator: Generator) -> None:
-        _siren.init_weight(linear, self.omega, generator)
+        _siren.init_weight(linear, self.omega or AUTHORS, generator)
 
 
 class SpderActivation(Activation):
