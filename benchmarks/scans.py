@@ -39,7 +39,7 @@ def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
         scan, model = Path(folder) / "scan.xyz", Path(folder) / "m.safetensors"
         np.savetxt(scan, sampled(mesh, args.points, *CASES[case]), fmt="%.7g")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        made, seconds = inr_json("fit", scan, "-o", model)
+        _, seconds = inr_json("fit", scan, "-o", model)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         evaluated, _ = inr_json("eval", model, path)
         meshed, _ = inr_json("mesh", model, "-o", Path(folder) / "m.ply", "--resolution", "256")
@@ -59,7 +59,6 @@ def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
         "is_closed": bool(meshed["is_closed"]),
         "fit_s": seconds,
         "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "notes": [note.replace(folder, "") for note in made.get("notes", [])],
         "remark": args.remark,
     }
 
@@ -80,7 +79,7 @@ def main() -> int:
             row = rows[-1]
             print(
                 f"{shape:10s} {case:13s} IoU {row['iou']:.4f}  distance {row['chamfer_per_spacing']:.3f} spacings  "
-                f"{row['n_parts']} parts  {row['fit_s']:.0f} s, {row['cpu_s']:.0f} s of CPU  {row['notes']}",
+                f"{row['n_parts']} parts  {row['fit_s']:.0f} s, {row['cpu_s']:.0f} s of CPU",
                 flush=True,
             )
             if args.record:
