@@ -25,9 +25,10 @@ LIMIT = 2048
 LARGE = 32_000_000
 
 _HELP = {
-    "picture": "Drag to move, scroll to zoom: every pixel evaluates the field. The slider compares the field with "
-    "its samples at the original resolution, upscaled bicubically.",
-    "shape": "Drag to turn, scroll to come closer: rays are traced through the distance field (sphere tracing).",
+    "picture": "Drag to move, scroll to zoom (keys: arrows, + and -): every pixel evaluates the field. The slider "
+    "compares the field with its samples at the original resolution, upscaled bicubically.",
+    "shape": "Drag to turn, scroll to come closer (keys: arrows, + and -): rays are traced through the distance field "
+    "(sphere tracing).",
     "sound": "Every sample is evaluated in this browser.",
 }
 
@@ -84,6 +85,8 @@ class Page(Exporter):
         )  # large: copied only once
         page = b"".join([f'{head}{document[:-1]}, "weights": "'.encode(), weights, f'"}}{tail}'.encode()])
         notes = (f"the page has {len(page) / 1e6:.0f} MB",) if len(page) > LARGE else ()
+        if view == "picture" and fit.meta.get("icc"):
+            notes += ("the page does not apply the picture's colour profile: colours outside sRGB look different",)
         return Exported({suffix: page}, notes)
 
 

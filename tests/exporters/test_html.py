@@ -18,6 +18,7 @@ from inr.core.errors import UsageError
 from inr.exporters import EXPORTERS, export
 from inr.fitting import Fit
 from inr.signals import View
+from tests.browser import browser
 from tests.exporters import runtimes
 from tests.exporters.fits import encoded, fit_of
 
@@ -107,3 +108,21 @@ def test_the_page_states_in_a_sentence_what_it_cannot_show() -> None:
     ):
         with pytest.raises(UsageError, match=reason):
             EXPORTERS["html"]().encode(fit, ".html")
+
+
+@pytest.mark.slow
+def test_the_keyboard_moves_what_is_shown(tmp_path: Path) -> None:
+    page = export(inr.fit("analytic:zone-plate", SIREN, TINY), tmp_path / "a.html")[0]
+    with browser() as tab:
+        tab.open(page.as_uri(), width=500, height=700)
+        tab.wait("document.body.dataset.state === 'done'")
+        tab.press("Tab", 9)
+        assert tab.value("document.activeElement.tagName") == "CANVAS"
+        assert tab.value("document.activeElement.getAttribute('aria-label')").startswith("picture of ")
+        assert tab.value("document.documentElement.scrollWidth") <= 500
+        before = tab.value("document.querySelector('canvas').toDataURL()")
+        for key, code, text in (("+", 187, "+"), ("ArrowRight", 39, "")):
+            tab.press(key, code, text)
+            tab.wait(f"document.querySelector('canvas').toDataURL() !== {json.dumps(before)}")
+            before = tab.value("document.querySelector('canvas').toDataURL()")
+        assert tab.problems == []
