@@ -32,7 +32,7 @@ from inr.solving.problem import Problem
 from inr.solving.rows import Group, groups_of
 from inr.solving.state import State
 
-SCALES = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
 """Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
 ROWS_PER_UNKNOWN = 2.5
 HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -195,16 +195,15 @@ class _Solver:
         n = self.settings.features
         n_fields = len(self.problem.scope.channels)
         n_inside = self.settings.points or int(ROWS_PER_UNKNOWN * n * n_fields / len(self.problem.residuals))
-        last, worse = math.inf, 0
+        least = math.inf
         for scale in self._scales():
             began = time.perf_counter()
             state = State.start(with_features(self._config(), n, scale, self.generator), self.problem)
             groups = self._groups(state, n_inside)
             self._solve(state, groups)
             errors = self._keep(f"least squares, scale {scale:.3g}", state, groups, began)
-            worse = worse + 1 if errors.score > last else 0
-            last = min(last, errors.score) if math.isfinite(errors.score) else last
-            if self._left < 0 or worse >= 2 or last <= ENOUGH * self.settings.target:
+            least = min(least, errors.score) if math.isfinite(errors.score) else least
+            if self._left < 0 or least <= ENOUGH * self.settings.target:
                 break
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
