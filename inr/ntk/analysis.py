@@ -36,7 +36,7 @@ SECONDS_PER_CUBE = 1e-9
 
 def ntk_report(
     source: Signal | Fit | Source | str | Path | nn.Module,
-    field: str | Mapping[str, Any] | FieldConfig | nn.Module | None = None,
+    field: str | Mapping[str, Any] | FieldConfig | nn.Module | Signal | Source | Path | None = None,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
     signal: Signal | Source | str | Path | None = None,
@@ -59,7 +59,8 @@ def ntk_report(
             torch module, with the signal in `signal`.
         field: for a signal: a family's name, a document of its settings, a config, or a torch module; by default what
             suits the signal's kind. A module maps coordinates [N, D] in [-1, 1] to values [N, C]; other coordinates:
-            `inr.ntk.TorchModule(module=..., low=0, high=1)`. It is copied. Other settings of it are not tried.
+            `inr.ntk.TorchModule(module=..., low=0, high=1)`. It is copied. Other settings of it are not tried. Where
+            `source` is a module, the signal.
         settings: of the run that is forecast, as for `inr.fit`. Defaults: the family's recipe, or the model's own.
         signal: for a model: the signal that it was fitted to; for a torch module: the one that it is to learn.
         mode: "quick" (seconds to a minute), or "full": also compares predicted runs with actual ones.
@@ -97,6 +98,8 @@ def ntk_report(
         source, field, signal = _of_module(source, field, signal)
     if isinstance(field, nn.Module):
         field = TorchModule(module=field)
+    if isinstance(field, Signal | Source | Path):
+        raise UsageError("`field` is a signal, expected a family", "give a signal first, or after a torch module")
     model = _model(source, field, signal)
     target = _loaded(source if model is None else signal)
     _check(target)

@@ -11,7 +11,8 @@ CENTRE = torch.tensor([0.2, 0.4, 0.9], dtype=torch.float64)
 
 
 def _ball(p: torch.Tensor) -> torch.Tensor:
-    return (p - CENTRE).norm(dim=-1) - 0.4
+    away: torch.Tensor = (p - CENTRE).norm(dim=-1)
+    return away - 0.4
 
 
 def _points(n: int) -> torch.Tensor:

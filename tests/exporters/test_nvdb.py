@@ -102,7 +102,7 @@ def _near(distance: FitDistance, voxel: float, n: int) -> np.ndarray:
     """Nodes on and in the ring."""
     angle, r, z = np.random.default_rng(1).uniform([0, -0.4, -0.4], [6.3, 0.4, 0.4], (n, 3)).T
     p = np.stack([(1 + r) * np.cos(angle), (1 + r) * np.sin(angle), z], axis=1)
-    return np.rint((p - distance.low) / voxel).astype(int)
+    return np.asarray(np.rint((p - distance.low) / voxel).astype(int))
 
 
 def test_tinyvdb_reads_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_the_header_places_the_values() -> None:
     assert n_bytes == 4 * np.prod(n)
     values = np.frombuffer(data, "<f4", n_bytes // 4, start + 8).reshape(n[::-1])  # [z, y, x]
     z, y, x = np.indices(values.shape)
-    p = origin + spacing * np.stack([x, y, z], -1).reshape(-1, 3)
+    p = origin + spacing * np.stack([x, y, z], -1).reshape(-1, 3).astype(np.float64)
     assert np.array_equal(values.reshape(-1), FitDistance(a_torus())(p))
     assert data[start + 8 + n_bytes :].strip() == b"</AppendedData>\n</VTKFile>"
     assert image.find("Piece/PointData/DataArray").attrib["type"] == "Float32"  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def _lens_distance(x: np.ndarray, sign: float) -> np.ndarray:
         along = (u - centre) / np.maximum(away, 1e-300) * radius + centre
         is_on = (along - c) * side >= 0  # the nearest point of that sphere is part of the boundary
         found = np.where(is_on, np.minimum(found, np.abs(away - radius)), found)
-    return found
+    return np.asarray(found)
 
 
 @pytest.mark.parametrize(("operation", "sign"), [("union", 1.0), ("intersection", -1.0)])
@@ -110,7 +111,8 @@ def test_folded_and_stored_it_is_the_same() -> None:
     again = built(json.loads(json.dumps(folded.config.to_json()))).float()
     again.load_state_dict(folded.state_dict())
     assert torch.equal(again(x), folded(x))
-    assert field.lipschitz_bound() == field.first.lipschitz_bound()  # the larger of the two
+    first: Any = field.first
+    assert field.lipschitz_bound() == first.lipschitz_bound()  # the larger of the two
 
 
 def test_it_is_not_fitted_and_not_listed() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from inr.core.errors import UsageError
+from inr.fields import Field
 from inr.fitting import Fit
 from inr.mesh.fit_distance import FitDistance
 from inr.signals.analytic import demo
@@ -16,10 +17,10 @@ from inr.workflows.fit import fit
 from tests.exporters.fits import fit_of
 
 
-class _Broken(torch.nn.Module):
+class _Broken(Field):
     """A field whose values are NaN."""
 
-    def __init__(self, field: torch.nn.Module) -> None:
+    def __init__(self, field: Field) -> None:
         super().__init__()
         self.field = field
 
@@ -27,7 +28,8 @@ class _Broken(torch.nn.Module):
         return None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.field(x) * torch.nan
+        values: torch.Tensor = self.field(x)
+        return values * torch.nan
 
 
 @pytest.fixture(scope="module")

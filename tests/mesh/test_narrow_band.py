@@ -60,7 +60,7 @@ def test_a_true_bound_needs_no_estimate() -> None:
 def test_nodes_start_at_the_low_corner_and_reach_the_high_one() -> None:
     lattice = NodeLattice.over((-3.0, 2.0, 500.0), (1.0, 4.0, 503.0), 0.3)
     assert lattice.shape == (15, 8, 11)
-    assert np.allclose(lattice.position(np.array([[0, 0, 0], [14, 7, 10]])), [[-3, 2, 500], [1.2, 4.1, 503]])
+    assert np.allclose(lattice.position(np.array([[0, 0, 0], [14, 7, 10]])), np.array([[-3, 2, 500], [1.2, 4.1, 503]]))
     assert NodeLattice.over((0.0,) * 3, (1.0,) * 3, 0.1).shape == (11, 11, 11)
     with pytest.raises(UsageError, match=r"`voxel=2` is too coarse for a box of 4, expected at most a quarter"):
         NodeLattice.over((-3.0, 2.0, 500.0), (1.0, 4.0, 503.0), 2)

@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
+from inr.fields import Field
 from inr.ntk import TorchModule, ntk_report, tangent_kernel
 from tests.ntk.small_reports import picture
 
@@ -28,10 +29,11 @@ class Own(nn.Module):
         h = torch.sin(self.scale * self.first(x))
         h = torch.tanh(self.twice(torch.tanh(self.twice(h))))
         h = self.wide(h.view(len(h), 2, 3)).flatten(1)
-        return self.last(self.norm(h @ self.silent.weight))
+        found: Tensor = self.last(self.norm(h @ self.silent.weight))
+        return found
 
 
-def made(module: nn.Module, low: float = -1.0, high: float = 1.0) -> nn.Module:
+def made(module: nn.Module, low: float = -1.0, high: float = 1.0) -> Field:
     torch.manual_seed(0)
     return TorchModule(module=module, low=low, high=high).build(SPEC, Generator())
 
@@ -89,7 +91,8 @@ def test_a_slow_module_is_told_from_a_fast_one() -> None:
             self.omega, self.a, self.b = omega, nn.Linear(2, 128), nn.Linear(128, 1)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.b(torch.sin(self.omega * self.a(x)))
+            found: Tensor = self.b(torch.sin(self.omega * self.a(x)))
+            return found
 
     slow, fast = (
         ntk_report(Waves(omega), signal=picture(8), settings={"steps": 300}, points=64).verdict.unlearned

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from inr.core.errors import UsageError
+from inr.core.solid_formulas import box, sphere, torus
 from inr.signals import Source, load_signal
-from inr.signals.analytic import DEMO_NAMES, box, chirp, demo, sphere, torus, zone_plate
+from inr.signals.analytic import DEMO_NAMES, chirp, demo, zone_plate
 from inr.signals.image import Image
 from inr.signals.shape import Shape
 

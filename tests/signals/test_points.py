@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from inr.core.errors import EmptyError, UnreadableError, UsageError
+from inr.core.solid_formulas import sphere
 from inr.signals import Source, default_field_of, kind_of, load_signal
-from inr.signals.analytic import sphere
 from inr.signals.points import ClosedCloud, Points
 from inr.signals.solids.clouds import orientation
 from inr.signals.solids.distances import MeshSolid

@@ -18,8 +18,8 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from inr.core.errors import UnreadableError, UsageError
+from inr.core.solid_formulas import box, sphere, torus
 from inr.signals import Source, View, evaluate_grid, load_signal, paint_distances
-from inr.signals.analytic import box, sphere, torus
 from inr.signals.shape import Shape
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

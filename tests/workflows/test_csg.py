@@ -74,7 +74,7 @@ def test_solids_alone_are_exact_distances_and_lower_bounds() -> None:
     box = np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(axis=1), 0)
     assert np.abs(_values(found, p) - np.minimum(np.linalg.norm(p, axis=1) - 1, box)).max() <= 1e-12
     assert found.field.lipschitz_bound() == pytest.approx(1)
-    assert found.frame.scale == (pytest.approx(1.1 * 3.5),)
+    assert list(found.frame.scale) == pytest.approx([1.1 * 3.5])
     assert (found.meta["outside"], found.meta["inside"]) == (None, 0.0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -40,10 +42,12 @@ def test_the_hessian_is_torchs(field: Field, data: tuple[Tensor, Tensor]) -> Non
     def loss(flat: Tensor) -> Tensor:
         parts = zip(plain, torch.split(flat, sizes), strict=True)
         values = {name: part.reshape(plain[name].shape) for name, part in parts}
-        return (torch.func.functional_call(field.double(), values, (x,)) - y).square().mean()
+        found: Tensor = torch.func.functional_call(field.double(), values, (x,))
+        return (found - y).square().mean()
 
     flat = torch.cat([p.reshape(-1) for p in plain.values()])
-    expected = torch.autograd.functional.hessian(loss, flat)
+    hessian: Any = torch.autograd.functional.hessian
+    expected = hessian(loss, flat)
     assert torch.allclose(dense(curvature.hessian, curvature.n_params), expected, atol=1e-10)
 
 

@@ -45,7 +45,7 @@ def test_clean_points() -> None:
 
 
 def test_noisy_points_are_smoothed_and_their_noise_is_measured() -> None:
-    sigma = 0.005 * np.linalg.norm([2.8, 2.8, 0.8])
+    sigma = 0.005 * float(np.linalg.norm([2.8, 2.8, 0.8]))
     points, _ = torus(6000, sigma)
     scan = estimated(points)
     assert right_share(scan) >= 0.97
