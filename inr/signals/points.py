@@ -45,9 +45,10 @@ class Points(DistanceSignal):
     A cloud that closes a volume is opened as a `ClosedCloud`, whose distances are calculated from the points. Any other
     is trained by the Eikonal loss, on samples of value 0 with a unit normal. Options: `method=eikonal` does so with a
     closed cloud too; `method=poisson` takes the distances of a mesh through the points, the zero set of the spectral
-    Poisson indicator (default `auto`: so for noisy points without normals). `orient=keep` leaves normals that point
-    inwards as they are, so that the inside is around the points, and trains by the Eikonal loss (default `auto`: those
-    of a closed cloud are turned over, with a note). `points`: training samples of a closed cloud, default 2^20.
+    Poisson indicator (default `auto`: so for points without normals that are noisy or have many outliers).
+    `orient=keep` leaves normals that point inwards as they are, so that the inside is around the points, and trains by
+    the Eikonal loss (default `auto`: those of a closed cloud are turned over, with a note). `points`: training samples
+    of a closed cloud, default 2^20.
 
     Points without normals must be those of a closed surface; see `estimated` for how normals are found, and a note
     says how sure they are. `normals`: given (those of the file, an error if it has none), estimate (even if it has
@@ -210,6 +211,8 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
 
 
 _SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
+_STRAYS = 0.002
+"""Share of outliers from which others are taken to lie near the surface, too near to be left out."""
 _ESTIMATE = ("outliers", "noise", "viewpoint")
 _OPTIONS = {
     "method": ("auto", "poisson", "eikonal"),
@@ -290,7 +293,14 @@ def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Clou
             f"{name}: the orientation is uncertain for {unsure:.2g} % of the points (open, thin or sparse there); "
             "give normals",
         )
-    return Cloud(scan.points, scan.normals, notes, is_solid=True, spacing=scan.spacing, is_noisy=scan.is_noisy)
+    return Cloud(
+        scan.points,
+        scan.normals,
+        notes,
+        is_solid=True,
+        spacing=scan.spacing,
+        is_noisy=scan.is_noisy or scan.n_outliers > _STRAYS * len(points),
+    )
 
 
 def _noise_of(options: Mapping[str, str], points: Floats) -> float | None:

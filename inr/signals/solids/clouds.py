@@ -48,7 +48,7 @@ class Cloud:
     """points, normals: [N, 3] float64, normals of unit length. notes: what was done to them.
 
     is_solid: the points surround a volume and their normals point out of it. spacing: of estimated normals, how far the
-    points are apart, else 0. is_noisy: their noise was found to be a good part of that.
+    points are apart, else 0. is_noisy: their noise was found to be a good part of that, or there were many outliers.
     """
 
     points: Floats
