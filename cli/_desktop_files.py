@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from inr.codec.kind import CODEC_KINDS
+from inr.core.kind import KINDS
 
 MIME = "application/x-inrz"
 MARK = "made by inr desktop"
@@ -62,14 +63,11 @@ def magic() -> str:
     lines = [f"# {MARK}: file -m FILE, or append it to ~/.magic"]
     lines += ["0\tstring\t\\x89INR\\r\\n\\x1a\\n\tcompressed neural field (inr)", f"!:mime\t{MIME}"]
     lines += [">8\tbyte\tx\tversion %d", ">9\tbyte\tx\t\\b.%d"]
-    kinds = sorted((CODEC_KINDS[name].number, name) for name in CODEC_KINDS)
+    nouns = sorted((CODEC_KINDS[name].number, KINDS[name].noun) for name in CODEC_KINDS)
     for flag, place in (("4", 21), ("0", 28)):
         lines.append(f">10\tleshort&4\t{flag}")
-        lines += [f">>{place}\tbyte\t{number}\t\\b, {_NOUNS.get(name, name)}" for number, name in kinds]
+        lines += [f">>{place}\tbyte\t{number}\t\\b, {noun}" for number, noun in nouns]
     return "\n".join(lines) + "\n"
-
-
-_NOUNS = {"image": "picture", "audio": "sound"}
 
 
 def thumbnailer(command: str) -> str:

@@ -35,7 +35,7 @@ def thumbnail(
         from inr.signals.files.thumbnails import thumbnail_of
 
     decoded = decompress(Path(file))
-    if decoded.header.kind != "image":
+    if not decoded.header.codec_kind.is_picture:
         raise UnreadableError(f"{file!r} holds a signal of kind {decoded.header.kind!r}, which has no thumbnail")
     write_file(Path(output), thumbnail_of(decoded.values(), decoded.header.meta, side), force=True)
     out.result("thumbnail", {"output": output}, output, output)

@@ -41,7 +41,8 @@ class CodecKind(ABC):
     number: of the kind in files; never changed, never reused. stored: keys of the metadata that the header holds.
     axes, unit: of the domain. is_transposed: coordinates run in the reverse order of the array axes. profiles: those
     to try, the default first. bits_at_0: bits per sample at quality 0. rate_unit: of bits per sample, in messages.
-    is_picture: whether the array axes are rows and columns of pixels, of which `write` can take a part.
+    is_picture: whether the array axes are rows and columns of pixels, of which `write` can take a part. has_frames:
+    whether they are frames of rows and columns.
     has_small_files: for a quality, a file is at most as large as an uncompressed file of the values. needs_torch: to
     write files.
     """
@@ -55,6 +56,7 @@ class CodecKind(ABC):
     bits_at_0: ClassVar[float] = 0.05
     rate_unit: ClassVar[str] = "bits/sample"
     is_picture: ClassVar[bool] = False
+    has_frames: ClassVar[bool] = False
     has_small_files: ClassVar[bool] = False
     needs_torch: ClassVar[bool] = True
 

@@ -21,7 +21,6 @@ from inr.core.errors import InrError
 from inr.signals.files.picture_writing import quantised
 
 NAME, SUFFIX = "inrz", ".inrz"
-KINDS = ("image", "video")
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 Index = int | EllipsisType | None
@@ -39,13 +38,13 @@ class InrzPlugin(PluginV3):  # type: ignore[misc]  # imageio has no types
             self._header = inspect(self._data).header
         except InrError as error:
             raise InitializationError(error.message) from error
-        if self._header.kind not in KINDS:
+        if not (self._header.codec_kind.is_picture or self._header.codec_kind.has_frames):
             raise InitializationError(f"the file holds a signal of kind {self._header.kind!r}, expected a picture")
         self._pixels: Pixels | None = None
 
     def read(self, *, index: Index = None) -> Pixels:
         pixels = self._decoded()
-        if self._header.kind == "image":
+        if self._header.codec_kind.is_picture:
             if isinstance(index, int) and index != 0:
                 raise IndexError(f"index is {index}, but the file holds one picture")
             return pixels
@@ -53,16 +52,16 @@ class InrzPlugin(PluginV3):  # type: ignore[misc]  # imageio has no types
 
     def iter(self) -> Iterator[Pixels]:
         pixels = self._decoded()
-        yield from pixels if self._header.kind == "video" else [pixels]
+        yield from pixels if self._header.codec_kind.has_frames else [pixels]
 
     def write(self, ndimage: Any) -> None:
         raise RuntimeError("inr writes .inrz files by `inr.compress`, not through imageio")
 
     def properties(self, index: Index = None) -> ImageProperties:
-        header = self._header
-        shape = header.array_shape if header.channels > 1 or header.kind == "video" else header.array_shape[:-1]
-        is_batch = header.kind == "video" and not isinstance(index, int)
-        if header.kind == "video" and not is_batch:
+        header, has_frames = self._header, self._header.codec_kind.has_frames
+        shape = header.array_shape if header.channels > 1 or has_frames else header.array_shape[:-1]
+        is_batch = has_frames and not isinstance(index, int)
+        if has_frames and not is_batch:
             shape = shape[1:]
         dtype = np.dtype(header.meta.get("dtype", "uint8"))
         return ImageProperties(shape=shape, dtype=dtype, n_images=shape[0] if is_batch else None, is_batch=is_batch)
@@ -77,7 +76,7 @@ class InrzPlugin(PluginV3):  # type: ignore[misc]  # imageio has no types
             except InrError as error:
                 raise OSError(error.message) from error
             pixels = quantised(values, str(self._header.meta.get("dtype", "uint8")))
-            self._pixels = pixels[..., 0] if pixels.shape[-1] == 1 and self._header.kind == "image" else pixels
+            self._pixels = pixels[..., 0] if pixels.shape[-1] == 1 and self._header.codec_kind.is_picture else pixels
         return self._pixels
 
 

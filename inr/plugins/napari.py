@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from inr.codec import decompress
+from inr.core.kind import KINDS
 
 SUFFIX = ".inrz"
 CELLS = 96
@@ -36,19 +37,21 @@ def read(path: Paths) -> list[LayerData]:
 
 def _layer(path: Path) -> LayerData:
     decoded = decompress(path)
-    kind, about = decoded.header.kind, {"name": path.stem, "metadata": {"kind": decoded.header.kind}}
-    if kind in ("shape", "points"):
+    header, kind = decoded.header, decoded.header.codec_kind
+    about: dict[str, Any] = {"name": path.stem, "metadata": {"kind": header.kind}}
+    if not header.is_lattice:
         from inr.mesh import mesh_of_fit
 
         mesh = mesh_of_fit(decoded.fit(), CELLS)
         return (mesh.vertices, mesh.faces, np.ones(len(mesh.vertices))), about, "surface"
     values = decoded.values()
-    if kind == "audio":
+    if KINDS[header.kind].is_waveform:
         seconds = np.arange(len(values)) / float(decoded.header.meta["rate_hz"])
         path_ = np.stack([-values[:, 0] * seconds[-1] / 4, seconds], -1)  # rows grow downwards
         return [path_], about | {"shape_type": "path", "edge_width": seconds[-1] / 2000}, "shapes"
-    is_colour = kind in ("image", "video") and values.shape[-1] >= 3
-    if kind in ("image", "video"):
+    has_pixels = kind.is_picture or kind.has_frames
+    is_colour = has_pixels and values.shape[-1] >= 3
+    if has_pixels:
         values = np.clip(values, 0, 1) if decoded.header.meta.get("dtype") != "float32" else values
     if is_colour:
         return values, about | {"rgb": True}, "image"

@@ -32,7 +32,7 @@ class InrzImageFile(ImageFile.ImageFile):
             header = inspect(self._bytes).header
         except InrError as error:
             raise OSError(error.message) from error
-        if header.kind != "image":
+        if not header.codec_kind.is_picture:
             raise SyntaxError(f"the file holds a signal of kind {header.kind!r}, expected a picture")
         self._size = (header.shape[0], header.shape[1])
         self._mode = ("L", "LA", "RGB", "RGBA")[header.channels - 1]

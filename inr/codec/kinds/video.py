@@ -19,6 +19,7 @@ class VideoInFile(CodecKind):
     axes: ClassVar[tuple[str, ...]] = ("t", "y", "x")
     unit: ClassVar[str] = "frames and pixels"
     rate_unit: ClassVar[str] = "bpp"
+    has_frames: ClassVar[bool] = True
 
     @classmethod
     def write_fields(cls, header: Header, out: Writer) -> None:

@@ -1,6 +1,6 @@
 """Nodes for ComfyUI: load an `.inrz` picture, save one. Link this folder into ComfyUI's `custom_nodes`.
 
-    ln -s "$(python -c 'import inr.plugins.comfyui as p; print(p.__path__[0])')" ComfyUI/custom_nodes/inr
+    ln -s SITE-PACKAGES/inr/plugins/comfyui ComfyUI/custom_nodes/inr
 
 Pictures are float tensors [B, rows, columns, C] in [0, 1], as ComfyUI has them; alpha becomes a mask, 1 where the
 picture is transparent.
@@ -35,7 +35,7 @@ class LoadInrz:
     def execute(self, path: str) -> tuple[Tensor, Tensor]:
         """Raises FormatError for a damaged file, UsageError for one that holds no picture."""
         decoded = decompress(Path(path))
-        if decoded.header.kind != "image":
+        if not decoded.header.codec_kind.is_picture:
             raise UsageError(f"{path!r} holds a signal of kind {decoded.header.kind!r}, expected a picture")
         values = torch.from_numpy(decoded.values()).clamp(0, 1)
         channels = values.shape[-1]
