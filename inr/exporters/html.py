@@ -84,10 +84,10 @@ class Page(Exporter):
             b"" if made.weights is None else base64.b64encode(texture(made.weights).data)
         )  # large: copied only once
         page = b"".join([f'{head}{document[:-1]}, "weights": "'.encode(), weights, f'"}}{tail}'.encode()])
-        notes = (f"the page has {len(page) / 1e6:.0f} MB",) if len(page) > LARGE else ()
+        notes = [f"the page has {len(page) / 1e6:.0f} MB"] if len(page) > LARGE else []
         if view == "picture" and fit.meta.get("icc"):
-            notes += ("the page does not apply the picture's colour profile: colours outside sRGB look different",)
-        return Exported({suffix: page}, notes)
+            notes.append("the page does not apply the picture's colour profile: colours outside sRGB look different")
+        return Exported({suffix: page}, tuple(notes))
 
 
 def _view(fit: Fit) -> str:
