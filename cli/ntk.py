@@ -20,6 +20,7 @@ from ._output import Output, say
 from ._python_file import is_python_object, module_in_file
 
 if TYPE_CHECKING:
+    from inr.fitting import FitConfig
     from inr.ntk import Report
     from inr.signals import Signal, Source
 
@@ -217,21 +218,37 @@ def _of_module(
 ) -> Report:
     from inr import ntk_report
     from inr.core.config import override, parse
-    from inr.core.errors import ConfigError
     from inr.fitting import FitConfig
     from inr.ntk import TorchModule
     from inr.ntk.torch_module import Coordinates
+
+    assigned = _assigned(settings)
+    box = override(Coordinates(), assigned["field"], "field")
+    signal = _signal(of, kind, assigned["signal"], out)
+    module = TorchModule(module=module_in_file(name), low=box.low, high=box.high)
+    recipe = parse(FitConfig, module.recipe(signal.spec), "fit")
+    return ntk_report(signal, module, _over(recipe, assigned["fit"], flags), **wants)
+
+
+def _assigned(settings: list[str], *, has_field: bool = True) -> dict[str, list[str]]:
+    """`--set` by section. Raises ConfigError with every problem."""
+    from inr.core.errors import ConfigError
     from inr.workflows.request import by_section
 
     problems: list[str] = []
     assigned = by_section(settings, problems)
+    if assigned["field"] and not has_field:
+        problems.append("--set field.*: the field of a model cannot be changed")
     if problems:
         raise ConfigError(problems)
-    box = override(Coordinates(), assigned["field"], "field")
-    signal = _signal(of, kind, assigned["signal"], out)
-    module = TorchModule(module=module_in_file(name), low=box.low, high=box.high)
-    base = parse(FitConfig, module.recipe(signal.spec), "fit")
-    return ntk_report(signal, module, parse(FitConfig, flags, "fit", override(base, assigned["fit"], "fit")), **wants)
+    return assigned
+
+
+def _over(base: FitConfig, assignments: list[str], flags: dict[str, Any]) -> FitConfig:
+    """Settings of a fit under what is given."""
+    from inr.core.config import override, parse
+
+    return parse(type(base), flags, "fit", override(base, assignments, "fit"))
 
 
 def _signal(of: str, kind: str | None, settings: Sequence[str], out: Output) -> Signal:
@@ -254,19 +271,10 @@ def _of_model(
     wants: dict[str, Any],
 ) -> Report:
     from inr import Fit, ntk_report
-    from inr.core.config import override, parse
-    from inr.core.errors import ConfigError
-    from inr.fitting import FitConfig
-    from inr.workflows.request import by_section
 
-    problems: list[str] = []
-    assigned = by_section(settings, problems)
-    if assigned["field"]:
-        problems.append("--set field.*: the field of a model cannot be changed")
-    if problems:
-        raise ConfigError(problems)
+    assigned = _assigned(settings, has_field=False)
     fit = Fit.load(given)
-    chosen = parse(FitConfig, flags, "fit", override(fit.settings, assigned["fit"], "fit"))
+    chosen = _over(fit.settings, assigned["fit"], flags)
     signal = None if of is None else _signal(of, kind, assigned["signal"], out)
     return ntk_report(fit, field, chosen, signal=signal, **wants)
 
