@@ -89,9 +89,11 @@ def exporter_for(name: str) -> tuple[type[Exporter], str]:
     Raises UsageError with the nearest known name for unknown formats.
     """
     word = name.lstrip(".").lower()
-    if word in EXPORTERS:
+    if word in EXPORTERS and not name.startswith("."):
         return EXPORTERS[word], EXPORTERS[word].suffixes[0]
     by_suffix = {suffix: EXPORTERS[known] for known in EXPORTERS for suffix in EXPORTERS[known].suffixes}
+    if f".{word}" not in by_suffix and word in EXPORTERS:
+        return exporter_for(word)
     if f".{word}" not in by_suffix:
         raise unknown_name("format", name, {*EXPORTERS, *(suffix[1:] for suffix in by_suffix)})
     return by_suffix[f".{word}"], f".{word}"

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from inr.core.tensor_formula import tensor_of
+from inr.core.text import finite_json
 from inr.kernels.jet_plan import JetPlan
 from inr.kernels.sine_jet import sine_jet
 from inr.solving.equation import TIME, by_name, is_linear, streams_of
@@ -49,7 +50,9 @@ class Errors:
         return max(self.residual, self.boundary_relative)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """By name; numbers that are not finite are null."""
+        found: dict[str, Any] = finite_json(dataclasses.asdict(self))
+        return found
 
 
 @torch.no_grad()

@@ -68,7 +68,7 @@ def test_compiling_is_a_stage_of_its_own_with_its_own_time(
 def test_without_a_cache_compiling_is_not_promised_to_be_the_last(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inr.core.jit.cache_folder", lambda: None)
+    monkeypatch.setattr("inr.core.cache_folder.cache_folder", lambda: None)
     with _progress.FitProgress(is_shown=True, time_s=None), compilation:
         pass
     shown = capsys.readouterr().err

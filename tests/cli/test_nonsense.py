@@ -31,6 +31,9 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "solve": ("--equation", "u_xx = 1", "--axes", "x=0:1", "--condition", "boundary: u = 0", "--no-progress", "--force",
               "--set", "solve.features=8", "--set", "solve.method=least_squares"),
     "suggest": ("a.png", "--fields", "siren"),
+    "csg": ("sphere(0, 0, 0, 1)", "-o", "g.safetensors", "--force"),
+    "watch": ("none.checkpoint",),
+    "thumbnail": ("a.inrz", "t.png"),
     "doctor": (),
     "demo": (),
 }  # fmt: skip

@@ -205,7 +205,7 @@ def test_eval_far_from_the_origin_measures_as_at_the_origin(here: Path) -> None:
         printed = document(invoke("eval", f"{name}.safetensors", f"{name}-larger.obj", "--json"))
         found.append(printed["models"][0]["metrics"])
     near, far = found
-    assert far == pytest.approx(near, rel=5e-3, abs=1e-3)
+    assert far == pytest.approx(near, rel=5e-3, abs=5e-3)
 
 
 def test_eval_errors_are_json_too(picture: Path) -> None:

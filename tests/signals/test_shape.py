@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 from pathlib import Path
@@ -299,6 +298,12 @@ def test_damaged_bytes_load_or_are_unreadable(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 3))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(damaged)))
-    with contextlib.suppress(UnreadableError):
+    try:
         shape = Shape.load(Source(name, data=bytes(damaged[:cut])), {"points": "64"})
+    except UnreadableError:
+        pass
+    except UsageError as error:
+        if "is open" not in error.message:  # faces are missing
+            raise
+    else:
         assert bool(torch.isfinite(shape.pool(torch.Generator()).batch(torch.arange(64)).y).all())

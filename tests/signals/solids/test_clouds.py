@@ -211,7 +211,7 @@ def test_a_closed_cloud_is_trained_as_a_mesh_is() -> None:
     assert signal.meta["thickness"] == pytest.approx(2, rel=0.02)
     with pytest.raises(UsageError, match="option points does not apply"):
         load_signal(given, "points", {"points": "4096", "method": "eikonal"})
-    with pytest.raises(UsageError, match="expected one of auto, eikonal"):
+    with pytest.raises(UsageError, match="expected one of auto, poisson, eikonal"):
         load_signal(given, "points", {"method": "eiknal"})
 
 
