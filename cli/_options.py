@@ -330,8 +330,8 @@ Effort = Annotated[
     int | None,
     typer.Option(
         metavar="1..9",
-        help="Time to spend, meant for a picture of 768 x 512 on two cores: 1 preview, 3 a minute, 5 two minutes, "
-        "7 ten minutes, 9 smallest file. Default: 5.",
+        help="Time to spend. On a picture of 768 x 512 with two cores: 1 preview, 3 about a minute, 5 two to three "
+        "minutes, 7 a quarter of an hour, 9 smallest file. Default: 5.",
         rich_help_panel=RATE,
     ),
 ]
