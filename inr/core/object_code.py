@@ -163,7 +163,7 @@ def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str],
         for signature, compiled in list(dispatcher.overloads.items()):
             kinds = [kind_of_type(each) for each in (*signature, compiled.signature.return_type)]
             own = dispatcher._cache
-            file = getattr(own, "_cache_file", None)  # absent where there is no folder for a cache
+            file = getattr(own, "_cache_file", None)  # numba sets it only if it found a folder for its cache
             if None in kinds or "" in kinds[:-1] or file is None:
                 continue
             key = own._index_key(signature, compiled.library.codegen)

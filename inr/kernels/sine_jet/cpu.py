@@ -390,11 +390,11 @@ class _Value(torch.autograd.Function):
     """Of the jets, then the weight and the bias of each layer; an absent bias is None."""
 
     @staticmethod
-    def forward(ctx: Any, activations: Sequence[Pointwise], plan: JetPlan, jets: Tensor, *pairs: Tensor | None) -> Any:
+    def forward(ctx: Any, activations: Sequence[Pointwise], plan: JetPlan, jets: Tensor, *pairs: Any) -> Any:
         is_kept = any(ctx.needs_input_grad)
         ctx.save_for_backward(jets, *pairs)
         ctx.activations, ctx.plan = activations, plan
-        ctx.network = _Network(pairs[::2], pairs[1::2], activations, plan)  # type: ignore[arg-type]  # weights exist
+        ctx.network = _Network(pairs[::2], pairs[1::2], activations, plan)
         value, ctx.hidden = ctx.network.values(jets, is_kept=is_kept)
         return value
 
