@@ -102,9 +102,10 @@ class CodecKind(ABC):
 
         return SIGNALS[CODEC_KINDS.name_of(cls)].formats
 
-    @classmethod  # noqa: B027  most kinds have nothing to import
+    @classmethod
     def import_writer(cls, suffix: str) -> None:
-        """Import what `write_file` needs for a suffix, so that it can be done while symbols are decoded."""
+        """Import what `write_file` needs for a suffix, while symbols are decoded. Most kinds need nothing."""
+        return
 
     @classmethod
     def write_file(cls, bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
