@@ -16,6 +16,7 @@ from numba.core import bytecode, caching, event
 from numba.core.registry import cpu_target
 
 from inr.core.cache_folder import cache_folder
+from inr.core.compiled_sources import stamp_of
 from inr.core.errors import UnavailableError
 from inr.core.stopwatch import Stopwatch, compilation, preparation
 
@@ -33,7 +34,7 @@ def dispatcher_of(function: Callable[..., Any], **options: Any) -> Any:
     with _cache_folder() as is_kept:
         dispatcher = numba.njit(cache=is_kept, nogil=True, error_model="numpy", **options)(function)
         if is_kept:
-            _replace_cache_file(dispatcher._cache)
+            _replace_cache_file(dispatcher._cache, function)
         return dispatcher
 
 
@@ -73,8 +74,9 @@ class _CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]  # numba has
 _UNREADABLE = (ImportError, AttributeError, EOFError, IndexError, KeyError, TypeError, ValueError, UnpicklingError)
 
 
-def _replace_cache_file(cache: Any) -> None:
-    cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, cache._impl.locator.get_source_stamp())
+def _replace_cache_file(cache: Any, function: Callable[..., Any]) -> None:
+    """numba compares with the function's own file only; callees and constants are part of its machine code as well."""
+    cache._cache_file = _CacheFile(cache._cache_path, cache._impl.filename_base, stamp_of(function))
 
 
 @contextlib.contextmanager

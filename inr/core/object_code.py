@@ -7,17 +7,15 @@ of 64 bits only. An object with anything else is left out, and its function is c
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import struct
 import sys
-import types
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from inr.core import machine_code
+from inr.core.compiled_sources import IMPORT
 from inr.core.machine_code import LIBRARY, MEMORY, Description, Unit, digest, key_of
 
 _ALIGNMENT = 64
@@ -29,7 +27,6 @@ _UNDEFINED = 0
 _FOR_PYTHON = ("_ZN7cpython", "cpython.", "cfunc.", "__excinfo_unwrap_args")
 """What the names of numba's wrappers begin with, which call Python; nothing in a file does."""
 
-_IMPORT = re.compile(r"^(?:from|import)\s+([\w.]+)(?:\s+import\s+(\([^)]*\)|[^\n]*))?", re.MULTILINE)
 
 _MEMORY = """
 declare i8* @malloc(i64)
@@ -167,75 +164,12 @@ def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str],
             if None in kinds or "" in kinds[:-1] or file is None:
                 continue
             key = own._index_key(signature, compiled.library.codegen)
-            if _forgotten_if_stale(file, key, function):
-                continue
             held = file.load(key)
             if held is None or held[0][1] != "object":
                 continue
             *arguments, result = [str(kind) for kind in kinds]
             name = f"{function.__module__}:{function.__qualname__}"
             yield name, arguments, result, compiled.fndesc.llvm_func_name, function.__module__, held[0][2][0]
-
-
-def _forgotten_if_stale(file: Any, key: Any, function: Any) -> bool:
-    """Whether a cached object is older than a source that it was compiled from; if so, it leaves numba's cache, which
-    compares with the function's own file only."""
-    index = file._load_index()
-    try:
-        made = os.stat(file._data_path(index[key])).st_mtime_ns
-        is_stale = any(os.stat(path).st_mtime_ns > made for path in sources_behind(function))
-    except (KeyError, OSError):
-        return True
-    if is_stale:
-        del index[key]
-        file._save_index(index)
-    return is_stale
-
-
-def sources_behind(function: Any) -> set[str]:
-    """The files of a function, of the functions that it calls, and of the names that their modules import."""
-    found: set[str] = set()
-    waiting, seen = [function], set()
-    while waiting:
-        each = waiting.pop()
-        module = sys.modules.get(each.__module__)
-        if each in seen or module is None or not getattr(module, "__file__", None):
-            continue
-        seen.add(each)
-        found.add(str(module.__file__))
-        imported = _origins(str(module.__file__))
-        for name in _names(each.__code__):
-            origin = sys.modules.get(imported.get(name, ""))
-            if origin is not None and getattr(origin, "__file__", None) and _is_beside(module, origin):
-                found.add(str(origin.__file__))
-            value = each.__globals__.get(name)
-            value = getattr(value, "__wrapped__", value)
-            if isinstance(value, types.FunctionType) and _is_beside(module, value):
-                waiting.append(value)
-    return found
-
-
-def _is_beside(module: types.ModuleType, other: Any) -> bool:
-    """Whether a module, or a function's module, is of the same package."""
-    name = other.__name__ if isinstance(other, types.ModuleType) else other.__module__
-    return str(name).partition(".")[0] == module.__name__.partition(".")[0]
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    """The names that a function uses, and those that functions within it use."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
-
-
-@cache
-def _origins(path: str) -> dict[str, str]:
-    """The modules that a file's names are imported from, at its top level."""
-    found: dict[str, str] = {}
-    for where, names in _IMPORT.findall(Path(path).read_text("utf-8")):
-        found |= dict.fromkeys(re.findall(r"\w+", names), where)
-    return found
 
 
 def kind_of_type(kind: Any) -> str | None:
@@ -269,7 +203,7 @@ def _sources_of(module: str) -> dict[str, str]:
         seen.add(name)
         source = Path(str(loaded.__file__)).read_bytes()
         found[str(loaded.__file__)] = digest(source)
-        for where, names in _IMPORT.findall(source.decode()):
+        for where, names in IMPORT.findall(source.decode()):
             if where.partition(".")[0] == package:
                 waiting += [where, *(f"{where}.{each}" for each in re.findall(r"\w+", names))]
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -134,36 +132,6 @@ def test_functions_are_added_to_those_of_the_file(folder: Path) -> None:
         function = loaded.function(name)
         assert function is not None
         np.testing.assert_array_equal(function(data), state)
-
-
-def test_an_object_older_than_a_callee_is_compiled_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """numba compares with the function's own file only."""
-    for name, text in (
-        ("constants", "THREE = 3"),
-        ("callee", "from inr.core.jit import compiled\n\n@compiled\ndef twice(x):\n    return 2 * x"),
-        (
-            "caller",
-            "from inr.core.jit import compiled\nfrom behind.callee import twice\nfrom behind.constants import THREE\n\n"
-            "@compiled\ndef total(x):\n    return twice(x) + THREE",
-        ),
-    ):
-        (folder / "behind").mkdir(exist_ok=True)
-        (folder / "behind" / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(folder)
-    caller = importlib.import_module("behind.caller")
-    assert caller.total(2) == 7
-    files = object_code.sources_behind(caller.total.__wrapped__)
-    assert {Path(file).name for file in files} == {"constants.py", "callee.py", "caller.py"}
-    dispatcher = caller.total.dispatcher
-    assert len(list(object_code.cached_objects([dispatcher]))) == 1
-    [held] = folder.rglob("caller.total-*.nbc")
-    later = held.stat().st_mtime + 10
-    os.utime(folder / "behind" / "callee.py", (later, later))
-    for _ in range(2):
-        assert list(object_code.cached_objects([dispatcher])) == []
-    again: Any = compiled(caller.total.__wrapped__)
-    assert again(2) == 7
-    assert sum(again.stats.cache_misses.values()) == 1
 
 
 _DECODE = """
