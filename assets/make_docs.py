@@ -153,7 +153,11 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
 
 
 def sentence(deviation: Deviation) -> str:
-    return f"`{deviation.subject}`. The paper: {deviation.paper}. Here: {deviation.here}, because {deviation.because}."
+    subject, number = deviation.subject, deviation.for_distances
+    said = f"`{subject}`. The paper: {deviation.paper}. Here: {deviation.here}, because {deviation.because}."
+    if number is None:
+        return said
+    return f"{said} The paper's number: `--set {subject}={number:g}`; `--recipe paper` changes only the training."
 
 
 def searched(cls: type[FieldConfig]) -> Iterator[str]:

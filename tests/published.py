@@ -185,7 +185,7 @@ class PublishedFamily:
         return self.name or self.config.type_name
 
     def rows(self) -> Iterator[Row]:
-        told = {d.subject: d for d in type(self.config).deviations}
+        told = {d.subject: d for d in type(self.config).deviations_for(self.spec)}
         yield self._forward(told)
         yield from self._initial(told)
         yield from self._settings(told)

@@ -39,7 +39,10 @@ SAME_AS_NOW: Any = object()
 
 @dataclasses.dataclass(frozen=True)
 class Param:
-    """Help, bounds, earlier name, and meaning of its absence in an earlier file, of a setting."""
+    """Help, bounds, earlier name, and meaning of its absence in an earlier file, of a setting.
+
+    usual, distances, sound: what none stands for, where samples are distances and where they are a waveform.
+    """
 
     help: str
     ge: float | None = None
@@ -48,6 +51,15 @@ class Param:
     lt: float | None = None
     was: str | None = None
     absent: Any = SAME_AS_NOW
+    usual: float | None = None
+    distances: float | None = None
+    sound: float | None = None
+
+    def automatic(self, spec: Spec) -> float | None:
+        """The value that none stands for; None where the class decides that, or none has its own meaning."""
+        if self.distances is not None and spec.has_distances:
+            return self.distances
+        return self.sound if self.sound is not None and spec.traits.is_waveform else self.usual
 
     def bounds(self) -> str:
         """`>= 1, < 2`, or an empty string."""
@@ -73,13 +85,22 @@ def param(
     lt: float | None = None,
     was: str | None = None,
     absent: Any = SAME_AS_NOW,
+    usual: float | None = None,
+    distances: float | None = None,
+    sound: float | None = None,
 ) -> Any:
     """Declare a setting of a `Config`: its default, one line of help (with the unit), and its range.
 
     was: the setting's earlier name, if it was renamed; files with it can still be read. absent: its value in files that
-    were written before it existed, where a default (of this class, or of a family that has it) is another one.
+    were written before it existed, where a default (of this class, or of a family that has it) is another one. usual,
+    distances, sound: what a default of None stands for, which the help states: of any signal, of distances inside
+    and outside (`Spec.has_distances`), of waveforms.
     """
-    return dataclasses.field(default=default, metadata={"param": Param(help, ge, gt, le, lt, was, absent)})
+    cases = (("", usual), ("distances: ", distances), ("sound: ", sound))
+    said = ", ".join(f"{when}{value:g}" for when, value in cases if value is not None)
+    described = f"{help}{', ' if '; none: ' in help else '; none: '}{said}" if said else help
+    declared = Param(described, ge, gt, le, lt, was, absent, usual, distances, sound)
+    return dataclasses.field(default=default, metadata={"param": declared})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,9 +124,11 @@ class Config:
         return self.slot.name_of(type(self))
 
     def resolve(self, spec: Spec) -> Self:
-        """This config with every automatic setting (None) resolved for a signal."""
-        slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return dataclasses.replace(self, **{k: v.resolve(spec) for k, v in slots.items() if isinstance(v, Config)})
+        """This config with every automatic setting (None) resolved for a signal: slots, and what `param` states."""
+        values = {s.name: (getattr(self, s.name), s.param) for s in settings_of(type(self))}
+        slots = {name: value.resolve(spec) for name, (value, _) in values.items() if isinstance(value, Config)}
+        automatic = {name: p.automatic(spec) for name, (value, p) in values.items() if value is None}
+        return dataclasses.replace(self, **slots, **automatic)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON document; `parse` turns it back into an equal config."""

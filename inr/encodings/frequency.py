@@ -15,7 +15,6 @@ from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 MAX_OCTAVES = 24
-DISTANCES = 6.0
 
 
 @ENCODINGS.register("frequency")
@@ -29,7 +28,7 @@ class Frequency(EncodingConfig):
     (arXiv:2112.04267) use b = 1.4. Some codes have w = 1, as FINER's and TPP's.
     """
 
-    octaves: int | None = param(None, "frequencies K; none: the Nyquist rule, distances: 6", ge=1, le=MAX_OCTAVES)
+    octaves: int | None = param(None, "frequencies K; none: the Nyquist rule", ge=1, le=MAX_OCTAVES, distances=6)
     has_raw: bool = param(True, "also pass the raw coordinates")
     base: float = param(2.0, "factor b from one frequency to the next", gt=1, le=4)
     lowest: float = param(math.pi, "angular frequency w of the first octave", gt=0, le=1e4, absent=math.pi)
@@ -37,11 +36,8 @@ class Frequency(EncodingConfig):
     def resolve(self, spec: Spec) -> Self:
         if self.octaves is not None:
             return self
-        if spec.shape is not None:
-            highest = math.log2(max(8, min(spec.shape)) / 4)
-        else:
-            highest = DISTANCES if spec.has_distances else 10.0
-        return dataclasses.replace(self, octaves=min(MAX_OCTAVES, max(1, int(highest / math.log2(self.base)))))
+        octaves = math.log2(max(8, min(spec.shape)) / 4) if spec.shape else super().resolve(spec).octaves or 10
+        return dataclasses.replace(self, octaves=min(MAX_OCTAVES, max(1, int(octaves / math.log2(self.base)))))
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         return FrequencyEncoding(self, d_in)

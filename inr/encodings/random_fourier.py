@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
-PICTURES, DISTANCES = 10.0, 1.0
-"""sigma: the authors' for pictures, and one with which distances in space are learned (record shape-frequencies)."""
+PICTURES = 10.0
+"""The authors' sigma for pictures. Distances in space are learned with a smaller one (record shape-frequencies)."""
 
 
 @ENCODINGS.register("random_fourier")
@@ -24,12 +21,13 @@ class RandomFourier(EncodingConfig):
     """e = [sin(2 pi B x), cos(2 pi B x)], B [Q, D] ~ N(0, sigma^2), drawn once and saved with the model."""
 
     sigma: float | None = param(
-        None, "standard deviation of the frequencies, in cycles per side of the unit box; none: 10, distances: 1", gt=0
+        None,
+        "standard deviation of the frequencies, in cycles per side of the unit box",
+        gt=0,
+        usual=PICTURES,
+        distances=1.0,
     )
     n_frequencies: int = param(256, "random frequencies Q", ge=1, le=2**24)
-
-    def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(self, sigma=self.sigma or (DISTANCES if spec.has_distances else PICTURES))
 
     def build(self, d_in: int, generator: Generator) -> Encoding:
         return RandomFourierEncoding(self, d_in, generator)

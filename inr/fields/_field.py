@@ -127,12 +127,15 @@ class Deviation:
     subject: what differs: the path of a setting (`field.width`, `fit.lr`), `initial.<tensor>` (or a pattern
     of tensors), or `forward`.
     paper, here: what the source has, and what this package has. because: the reason, with its record if measured.
+    for_distances: the source's number, of a setting that differs only where samples are distances
+    (`Spec.has_distances`); the page says how to set it.
     """
 
     subject: str
     paper: str
     here: str
     because: str
+    for_distances: float | None = None
 
 
 class FieldConfig(Config):
@@ -170,6 +173,11 @@ class FieldConfig(Config):
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The best fit settings that are known for this family and a signal (a partial `FitConfig` document)."""
         return {} if self.best is None else self.best.settings(spec)
+
+    @classmethod
+    def deviations_for(cls, spec: Spec) -> tuple[Deviation, ...]:
+        """Those of a signal: without those of distances where it has none."""
+        return tuple(d for d in cls.deviations if d.for_distances is None or spec.has_distances)
 
     @classmethod
     def searched_recipe(cls) -> BestRecipe | None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._periodic import Periodic, all_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
@@ -25,6 +25,16 @@ class BwRelu(Periodic):
         lattice={"lr": 3e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
         shape={**cosine("soap", 1e-3, 4096, 1000), "loss": "l1"},
         record="recipes",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.activation.scale",
+            "9 to represent signals, 3 for inverse problems",
+            "3 for distances",
+            "a torus gets IoU .77 in 120 steps with it, .08 with the paper's (record shape-frequencies)",
+            for_distances=9,
+        ),
     )
 
     width: int = param(300, "units H per hidden layer", ge=1, le=65536)

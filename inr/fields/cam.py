@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
@@ -34,6 +34,16 @@ class Cam(Mlp):
         shape={**cosine("soap", 1e-3, 4096, 800), "loss": "l1", "lr_encoding": 1e-2},
         rest={**cosine("adam", 1e-3, 8192, 500), "lr_encoding": 1e-2},
         record="recipes",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.encoding.sigma",
+            "10, for pictures",
+            "1 for distances",
+            "a torus gets IoU .98 in 120 steps with it, .14 with the paper's (record shape-frequencies)",
+            for_distances=10,
+        ),
     )
 
     encoding: EncodingConfig = param(RandomFourier(), "coordinates to features")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._periodic import Periodic, all_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
@@ -25,6 +25,15 @@ class Gauss(Periodic):
 
     paper: ClassVar[str] = "Ramasinghe and Lucey 2022, arXiv:2111.15135"
 
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.activation.scale",
+            "30",
+            "3 for distances",
+            "a torus gets IoU .995 in 120 steps with it, .08 with the paper's (record shape-frequencies)",
+            for_distances=30,
+        ),
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={"lr": 5e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
         shape={**cosine("soap", 1e-3, 4096, 1200), "loss": "l1"},

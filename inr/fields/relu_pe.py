@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
@@ -31,6 +31,16 @@ class ReluPe(Mlp):
         shape={**cosine("soap", 3e-3, 4096, 1500), "loss": "l1"},
         rest={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
         record="recipes",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.encoding.octaves",
+            "10 in SIREN's code",
+            "6 for distances",
+            "a torus gets IoU .64 in 120 steps with it, .51 with 10 (record shape-frequencies)",
+            for_distances=10,
+        ),
     )
 
     depth: int = param(4, "layers before the last linear map", ge=0, le=1024)

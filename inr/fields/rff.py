@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.random_fourier import RandomFourier
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
@@ -35,6 +35,16 @@ class Rff(Mlp):
         rest={"lr": 1e-3, "steps": 1000, "schedule": "constant"},
         record="recipes",
         searched="relu_pe",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.encoding.sigma",
+            "10, for pictures",
+            "1 for distances",
+            "a torus gets IoU .98 in 120 steps with it, .11 with the paper's (record shape-frequencies)",
+            for_distances=10,
+        ),
     )
 
     encoding: EncodingConfig = param(RandomFourier(), "sigma 10, distances: 1; 256 frequencies")

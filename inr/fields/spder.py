@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._periodic import Sines, all_samples
 from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig
@@ -27,6 +27,16 @@ class Spder(Sines):
         shape={**cosine("soap", 1e-3, 4096, 1200), "loss": "l1"},
         surface=EIKONAL,
         record="recipes",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.activation.omega",
+            "30",
+            "10 for distances",
+            "a torus gets IoU .97 in 120 steps with it, .04 with the paper's (record shape-frequencies)",
+            for_distances=30,
+        ),
     )
 
     depth: int = param(6, "layers before the last linear map: the first and 5 hidden", ge=1, le=1024)

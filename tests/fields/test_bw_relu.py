@@ -42,6 +42,16 @@ PUBLISHED = (
             "fit.steps": 1000,
         },
     ),
+    PublishedFamily(
+        name="bw_relu, shape",
+        config=BwRelu(),
+        source="joeshenouda/relu-inrs bspline_w.py",
+        spec=Spec("shape", 3, 1),
+        small=("width=16", "activation.scale=9"),
+        forward=_forward,
+        initial={"body.blocks.0.linear.*": torch_default(3), "*": torch_default(300)},
+        settings={"field.activation.scale": 9},
+    ),
 )
 
 

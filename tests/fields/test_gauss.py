@@ -35,6 +35,16 @@ PUBLISHED = (
             "fit.steps": 5000,
         },
     ),
+    PublishedFamily(
+        name="gauss, shape",
+        config=Gauss(),
+        source="liuzhen0212/FINER models.py",
+        spec=Spec("shape", 3, 1),
+        small=("width=16", "activation.scale=30"),
+        forward=_forward,
+        initial={"body.blocks.0.linear.*": torch_default(3), "*": torch_default(256)},
+        settings={"field.activation.scale": 30},
+    ),
 )
 
 

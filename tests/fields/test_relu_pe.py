@@ -9,7 +9,7 @@ import pytest
 from inr.core.domain import Spec
 from inr.fields.relu_pe import ReluPe
 from tests.fields.formulas import dense_network, octaves, relu, torch_default
-from tests.published import Array, Normal, Parameters, PublishedFamily, check
+from tests.published import AnyValues, Array, Normal, Parameters, PublishedFamily, check
 
 N_OCTAVES = int(math.log2(512 / 4))
 
@@ -46,6 +46,17 @@ PUBLISHED = (
             "fit.batch": 512 * 768,
             "fit.steps": 10000,
         },
+    ),
+    PublishedFamily(
+        name="relu_pe, shape",
+        config=ReluPe(),
+        source="vsitzmann/siren PosEncodingNeRF",
+        spec=Spec("shape", 3, 1),
+        small=("width=16", "encoding.octaves=10"),
+        forward=lambda p, x: dense_network(p, octaves(x, 10), relu),
+        tolerance=1e-4,  # pi 2^k are float32
+        initial={"*.bias": AnyValues(), "*.0.linear.weight": AnyValues(), "*.weight": Normal(math.sqrt(2 / 256))},
+        settings={"field.encoding.octaves": 10},
     ),
 )
 

@@ -8,7 +8,7 @@ import pytest
 from inr.core.domain import Spec
 from inr.fields.rff import Rff
 from tests.fields.formulas import dense_network, fourier_features, glorot_normal, relu
-from tests.published import Array, Normal, Parameters, PublishedFamily, check
+from tests.published import AnyValues, Array, Normal, Parameters, PublishedFamily, check
 
 
 def _forward(p: Parameters, x: Array) -> Array:
@@ -44,6 +44,17 @@ PUBLISHED = (
             "fit.batch": 256 * 256,
             "fit.steps": 2000,
         },
+    ),
+    PublishedFamily(
+        name="rff, shape",
+        config=Rff(),
+        source="tancik/fourier-feature-networks, 2d_image_regression",
+        spec=Spec("shape", 3, 1),
+        small=("width=16", "encoding.n_frequencies=8"),
+        forward=_forward,
+        initial={"body.encoding.frequencies": Normal(1), "*": AnyValues()},
+        settings={"field.encoding.sigma": 10},
+        seeds=1,
     ),
 )
 

@@ -11,7 +11,7 @@ import pytest
 from inr.core.domain import Spec
 from inr.fields.spder import Spder
 from tests.fields.formulas import dense_network, symmetric, torch_default
-from tests.published import Array, Parameters, PublishedFamily, check
+from tests.published import AnyValues, Array, Parameters, PublishedFamily, check
 
 PICTURE, SOUND = Spec("image", 2, 3, (256, 256)), Spec("audio", 1, 1, (308_200,))
 
@@ -59,6 +59,18 @@ def _statement(
 PUBLISHED = (
     _statement(PICTURE, 1, "sqrt", lambda u: np.sqrt(np.abs(u)), 1e-4, 500),
     _statement(SOUND, 100, "arctan", np.arctan, 5e-5, 5001),
+    PublishedFamily(
+        name="spder, shape",
+        config=Spder(),
+        source="katop1234/SPDER",
+        spec=Spec("shape", 3, 1),
+        small=("width=16", "activation.omega=30", "activation.omega_first=30"),
+        forward=_network(1, lambda u: np.sqrt(np.abs(u))),
+        tolerance=1e-7,
+        initial={"*.weight": AnyValues(), "*.bias": AnyValues()},
+        settings={"field.activation.omega": 30},
+        seeds=1,
+    ),
 )
 
 

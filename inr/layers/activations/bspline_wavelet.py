@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Role
 
-PICTURES, DISTANCES = 9.0, 3.0
-"""c: the paper's to represent signals, and its for inverse problems, with which distances are learned better (record
+PICTURES = 9.0
+"""c of the paper to represent signals. With its 3, for inverse problems, distances are learned better (record
 shape-frequencies)."""
 
 
@@ -28,10 +25,7 @@ class BsplineWavelet(ActivationConfig):
     Initialisation: torch's default.
     """
 
-    scale: float | None = param(None, "c; none: 9, the paper's for pictures, distances: 3", gt=0)
-
-    def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(self, scale=self.scale or (DISTANCES if spec.has_distances else PICTURES))
+    scale: float | None = param(None, "c", gt=0, usual=PICTURES, distances=3.0)
 
     def build(self, role: Role, width: int) -> Activation:
         return BsplineWaveletActivation(self.scale or PICTURES)

@@ -19,7 +19,8 @@ from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConf
 from inr.layers.activations.envelope import envelope
 from inr.layers.linear import Linear, Role
 
-_PICTURES = (20.0, 30.0)  # the authors' omega and s
+OMEGA, SCALE = 20.0, 30.0
+"""The authors' for pictures."""
 LARGEST_PHASE = 20.0  # beyond it every envelope is 0; the clamp avoids inf - inf
 
 
@@ -38,9 +39,11 @@ class Gabor(ActivationConfig):
     and real and imaginary parts of W start in U(+-1/fan_in) (first), U(+-sqrt(6/fan_in)/(w omega)).
     """
 
-    omega: float | None = param(None, "frequency of the wave; none: 20, distances and two branches: 10", gt=0)
+    omega: float | None = param(
+        None, "frequency of the wave; none: 10 for two branches", gt=0, usual=OMEGA, distances=10.0
+    )
     scale: float | None = param(
-        None, "inverse width s of the envelope; none: 30, distances: 40, two branches: 10", gt=0
+        None, "inverse width s of the envelope; none: 10 for two branches", gt=0, usual=SCALE, distances=40.0
     )
     branches: int = param(1, "linear branches: 1, or 2 for a second one in the envelope (WIRE-2D)", ge=1, le=2)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
@@ -50,12 +53,11 @@ class Gabor(ActivationConfig):
     )
 
     def resolve(self, spec: Spec) -> Self:
-        omega, scale = (10.0, 10.0) if self.branches == 2 else (10.0, 40.0) if spec.has_distances else _PICTURES
+        own = self
+        if self.branches == 2:
+            own = dataclasses.replace(self, omega=self.omega or 10.0, scale=self.scale or 10.0)
         return dataclasses.replace(
-            self,
-            omega=self.omega or omega,
-            scale=self.scale or scale,
-            has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient),
+            super(Gabor, own).resolve(spec), has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient)
         )
 
     def features(self, width: int) -> int:
@@ -73,7 +75,7 @@ class Gabor(ActivationConfig):
         first, last = linear.role == "first", linear.role == "last"
         n_in = linear.d_in if first else linear.d_in // 2
         n_out = linear.d_out if last else linear.d_out // 2
-        bound = 1.0 / n_in if first else math.sqrt(6 / n_in) / (warp * (self.omega or _PICTURES[0]))
+        bound = 1.0 / n_in if first else math.sqrt(6 / n_in) / (warp * (self.omega or OMEGA))
         real, imag = torch.empty(2, n_out, n_in).uniform_(-bound, bound, generator=generator)
         if first:
             linear.assign(torch.cat([real, torch.zeros_like(real)]))
@@ -84,7 +86,7 @@ class Gabor(ActivationConfig):
 class GaborActivation(Activation):
     def __init__(self, config: Gabor) -> None:
         super().__init__()
-        self.omega, self.scale = config.omega or _PICTURES[0], config.scale or _PICTURES[1]
+        self.omega, self.scale = config.omega or OMEGA, config.scale or SCALE
         self.warp, self.arity = config.warp, config.branches
         self.has_scale_gradient = bool(config.has_scale_gradient)
         self.smoothness = math.inf if self.warp is None else _finer.smoothness_of(self.has_scale_gradient)

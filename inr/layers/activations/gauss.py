@@ -17,8 +17,8 @@ from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConf
 from inr.layers.activations.envelope import envelope
 from inr.layers.linear import Linear, Role
 
-PICTURES, DISTANCES = 30.0, 3.0
-"""s: that of FINER's code, and one with which distances in space are learned (record shape-frequencies)."""
+FINERS = 30.0
+"""s of FINER's code. Distances in space are learned with a smaller one (record shape-frequencies)."""
 
 
 @ACTIVATIONS.register("gauss")
@@ -31,7 +31,7 @@ class Gauss(ActivationConfig):
     U(+-sqrt(6/fan_in)/w), and their detached factor |z| + 1 (see `finer`).
     """
 
-    scale: float | None = param(None, "inverse width s; none: 30, distances: 3", gt=0)
+    scale: float | None = param(None, "inverse width s", gt=0, usual=FINERS, distances=3.0)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
     first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
     has_scale_gradient: bool | None = param(
@@ -40,9 +40,7 @@ class Gauss(ActivationConfig):
 
     def resolve(self, spec: Spec) -> Self:
         return dataclasses.replace(
-            self,
-            scale=self.scale or (DISTANCES if spec.has_distances else PICTURES),
-            has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient),
+            super().resolve(spec), has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient)
         )
 
     def build(self, role: Role, width: int) -> Activation:
@@ -57,7 +55,7 @@ class Gauss(ActivationConfig):
 class GaussActivation(Activation):
     def __init__(self, config: Gauss) -> None:
         super().__init__()
-        self.scale, self.warp = config.scale or PICTURES, config.warp
+        self.scale, self.warp = config.scale or FINERS, config.warp
         self.has_scale_gradient = bool(config.has_scale_gradient)
         self.smoothness = math.inf if self.warp is None else _finer.smoothness_of(self.has_scale_gradient)
 

@@ -17,8 +17,8 @@ from inr.layers.activations import _siren
 from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
 from inr.layers.linear import Linear, Role
 
-AUTHORS, DISTANCES = 30.0, 10.0
-"""omega: the authors', and one with which distances in space are learned (record shape-frequencies)."""
+AUTHORS = 30.0
+"""omega. Distances in space are learned with a smaller one (record shape-frequencies)."""
 
 
 @ACTIVATIONS.register("spder")
@@ -31,15 +31,13 @@ class Spder(ActivationConfig):
     Initialisation: as for `sine`.
     """
 
-    omega: float | None = param(None, "frequency factor of the hidden layers; none: 30, distances: 10", gt=0)
+    omega: float | None = param(None, "frequency factor of the hidden layers", gt=0, usual=AUTHORS, distances=10.0)
     omega_first: float | None = param(None, "frequency factor of the first layer; none: as the others", gt=0)
     damping: Literal["sqrt", "arctan"] | None = param(None, "delta; none: arctan for sound, else sqrt")
 
     def resolve(self, spec: Spec) -> Self:
         return dataclasses.replace(
-            self,
-            omega=self.omega or (DISTANCES if spec.has_distances else AUTHORS),
-            damping=self.damping or ("arctan" if spec.traits.is_waveform else "sqrt"),
+            super().resolve(spec), damping=self.damping or ("arctan" if spec.traits.is_waveform else "sqrt")
         )
 
     def build(self, role: Role, width: int) -> Activation:

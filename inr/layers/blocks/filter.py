@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor, with_ones
 from inr.layers.blocks._base import BLOCKS, Block, BlockConfig, BlockSpec, single_branch
 from inr.layers.blocks._windows import windows
 
 INPUT_SCALE = 256.0
-SOUND_INPUT_SCALE = 3000.0
-"""Default input scales: the paper's, and one that gives sound the band of SIREN's first layer."""
+"""The paper's. Sound has the band of SIREN's first layer."""
 
 
 @BLOCKS.register("filter")
@@ -36,15 +33,10 @@ class FilterConfig(BlockConfig):
     """
 
     form: Literal["fourier", "gabor"] = param("fourier", "plane waves, or Gaussian-windowed ones")
-    input_scale: float | None = param(None, "scale of the frequencies; none: 256, and 3000 for sound", gt=0)
+    input_scale: float | None = param(None, "scale of the frequencies", gt=0, usual=INPUT_SCALE, sound=3000.0)
     weight_scale: float = param(1.0, "scale of the linear maps' initial weights", gt=0)
     alpha: float = param(6.0, "Gabor: shape of gamma's distribution, summed over the blocks", gt=0)
     beta: float = param(1.0, "Gabor: rate of gamma's distribution", gt=0)
-
-    def resolve(self, spec: Spec) -> Self:
-        if self.input_scale is not None:
-            return self
-        return dataclasses.replace(self, input_scale=SOUND_INPUT_SCALE if spec.traits.is_waveform else INPUT_SCALE)
 
     def build(self, spec: BlockSpec) -> Block:
         return FilterBlock(self, spec)
