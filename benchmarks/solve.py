@@ -9,6 +9,7 @@ Each row has the machine's load, because other work makes seconds longer.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -38,6 +39,16 @@ def _poisson(k: int, d: int) -> Problem:
 
 def _plate(equation: str, axes: Any, conditions: Any, exact: Any, **tables: Any) -> Problem:
     return Problem.of(equation, axes, conditions, reference={"exact": exact} if exact else {}, **tables)
+
+
+EIGENVALUES = {
+    "A16 square, 3 states": (2 * math.pi**2, 5 * math.pi**2, 5 * math.pi**2),
+    "A16 well, 3 states": (0.81974009427, 3.22094072717, 6.94589087491),
+}
+
+
+def _states(equation: str, axes: Any) -> Problem:
+    return Problem.of(equation, axes, WALLS, problem={"kind": "eigen", "states": 3})
 
 
 def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
@@ -76,6 +87,8 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
             _plate("u_t = D*u_xx + k*(u - u**3)", {"x": (-1, 1), "t": (0, 1)},
                    [{"on": sides, "equation": f"u = {front}"}, {"on": "start", "equation": f"u = {front}"}], front,
                    parameters={"D": 0.01, "k": 5}), {}),
+        "A16 square, 3 states": (_states("-lap(u) = E*u", BOX), {}),
+        "A16 well, 3 states": (Problem.of_document(_example("well.toml")), {}),
         "A17 Kovasznay": (Problem.of_document(_example("flow.toml")), {"method": "least_squares"}),
         "DeepXDE's Helmholtz": (
             _plate("-lap(u) - (4*pi)**2*u = (4*pi)**2*sin(4*pi*x)*sin(4*pi*y)", BOX, WALLS,
@@ -102,6 +115,10 @@ def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str,
         "seconds": solution.seconds,
         "load": os.getloadavg()[0],
     }
+    if name in EIGENVALUES:
+        pairs = zip(solution.unknowns.items(), EIGENVALUES[name], strict=True)
+        row["exact"] = {key: abs(value / exact - 1) for (key, value), exact in pairs}
+        row["estimates"] = dict(errors.eigenvalues)
     if name.startswith("A4"):
         centre = solution.fit(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
         row["centre_error"] = abs(float(centre) - 0.0736713533)

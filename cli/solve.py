@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,14 @@ def solve(
         bool,
         typer.Option("--examples", help="Write example problems into the folder -o, by default this one."),
     ] = False,
+    states: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help='Find the N lowest eigenvalues: --equation "-lap(u) = E*u", where E is the eigenvalue.',
+            rich_help_panel=_PROBLEM,
+        ),
+    ] = None,
     settings: Annotated[list[str] | None, options.assignments("Any setting of [solve]: solve.*")] = None,
     time: options.Time = None,
     seed: options.Seed = None,
@@ -104,11 +113,14 @@ def solve(
         from inr.solving import solve as solved
 
         if problem is not None:
-            if axes or condition or parameter or exact:
-                raise UsageError("--axes, --condition, --parameter and --exact are for --equation, and a file is given")
+            if axes or condition or parameter or exact or states is not None:
+                raise UsageError(
+                    "--axes, --condition, --parameter, --exact and --states are for --equation, and a file is given"
+                )
             given, stem = Problem.load(problem), Path(problem).stem
         else:
-            given, stem = _of_options(equation or [], axes, condition or [], parameter or [], exact), "solution"
+            given = _of_options(equation or [], axes, condition or [], parameter or [], exact, states)
+            stem = "solution"
         changed = [_own(text) for text in settings or []]
         changed += [] if time is None else [f"time_s={options.seconds(time, '--time')}"]
         changed += [] if seed is None else [f"seed={seed}"]
@@ -135,7 +147,8 @@ def solve(
     document = _document(solution, names, len(data), checked)
     out.result("solve", document, _text(solution, target.name, len(data), checked), target.name)
     if solution.outcome != "done":
-        reason = f"residual {solution.errors.score:.1e}, and {chosen.target:g} was wanted"
+        what = "relative error of the eigenvalues" if solution.errors.eigenvalues else "residual"
+        reason = f"{what} {solution.errors.score:.1e}, and {chosen.target:g} was wanted"
         out.note(f"{solution.outcome.replace('_', ' ')} after {human_seconds(solution.seconds)}: {reason}")
         raise typer.Exit(1)
 
@@ -154,7 +167,12 @@ def _cells(text: str) -> int:
 
 
 def _of_options(
-    equations: list[str], axes: str | None, conditions: list[str], parameters: list[str], exact: str | None
+    equations: list[str],
+    axes: str | None,
+    conditions: list[str],
+    parameters: list[str],
+    exact: str | None,
+    states: int | None,
 ) -> Problem:
     from inr.solving import Problem
 
@@ -179,6 +197,7 @@ def _of_options(
             raise UsageError(f"--parameter is {text!r}, expected NAME=VALUE")
         given[name.strip()] = value.strip()
     more: dict[str, Any] = {"reference": {"exact": exact}} if exact is not None else {}
+    more |= {"problem": {"kind": "eigen", "states": states}} if states is not None else {}
     return Problem.of(equations if len(equations) > 1 else equations[0], spans, tables, parameters=given, **more)
 
 
@@ -204,15 +223,23 @@ def _checked(problem: Problem, solution: Solution, cells: int) -> Any:
 
 def _text(solution: Solution, name: str, size: int, checked: Any) -> str:
     errors = solution.errors
-    parts = [f"residual {errors.residual:.1e}"]
     worst = max(errors.boundary.values(), default=0.0)
-    parts.append(f"boundary {worst:.1e}" if worst else "boundary 0 (built in)")
+    boundary = f"boundary {worst:.1e}" if worst else "boundary 0 (built in)"
+    parts = [] if errors.eigenvalues else [f"residual {errors.residual:.1e}", boundary]
     parts += [f"{key} {value:.1e} rel L2 from the exact one" for key, value in errors.exact.items()]
     parts += [f"error at most {errors.bound:.1e} (sampled bound)"] if errors.bound is not None else []
-    parts += [f"{key} = {value:.6g}" for key, value in solution.unknowns.items()]
+    parts += [_number(key, value, errors.eigenvalues.get(key)) for key, value in solution.unknowns.items()]
     parts += [f"{solution.fit.field.n_params:,} parameters", human_bytes(size), human_seconds(solution.seconds)]
     line = f"{printable(name)}  {'  '.join(parts)}"
     return line if checked is None else f"{line}\n{checked.sentence}"
+
+
+def _number(key: str, value: float, error: float | None) -> str:
+    """A number that was found; an eigenvalue with the digits that its error leaves."""
+    if error is None:
+        return f"{key} = {value:.6g}"
+    digits = min(12, max(2, 2 - math.floor(math.log10(max(error, 1e-300)))))
+    return f"{key} = {value:.{digits}g} (error about {error * abs(value):.1g})"
 
 
 def _document(solution: Solution, names: list[str], size: int, checked: Any) -> dict[str, Any]:

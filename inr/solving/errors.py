@@ -30,7 +30,8 @@ class Errors:
     boundary: root mean square by side, for conditions that are not built in; 0 for the others. boundary_relative: the
     worst of them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error
     against the given solution. bound: on the largest error, for Poisson-like equations; maxima are sampled.
-    size: of the largest value. worst_at: where the residual is largest.
+    size: of the largest value. worst_at: where the residual is largest. eigenvalues: estimates of the relative errors
+    of eigenvalues, by name.
     """
 
     residual: float
@@ -43,10 +44,13 @@ class Errors:
     bound: float | None = None
     size: float = 1.0
     worst_at: tuple[float, ...] = ()
+    eigenvalues: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
-        """What solutions are compared by: the worse of residual and boundary."""
+        """What solutions are compared by: the worse of residual and boundary; of eigenvalues, their worst error."""
+        if self.eigenvalues:
+            return max(self.eigenvalues.values())
         return max(self.residual, self.boundary_relative)
 
     def to_json(self) -> dict[str, Any]:

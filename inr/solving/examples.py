@@ -105,6 +105,27 @@ equation = "u_t = 0"
 [reference]
 exact = "sin(pi*x)*cos(2*pi*t) + 0.5*sin(4*pi*x)*cos(8*pi*t)"
 """,
+    "well.toml": """\
+# A particle in a well of finite depth: the three lowest energies and their functions.
+[problem]
+name = "quantum well"
+kind = "eigen"
+equation = "-0.5*u_xx + V*u = E*u"
+states = 3
+
+[axes]
+x = [-3, 3]
+
+[parameters]
+V = "10*heaviside(abs(x) - 1)"
+
+[[condition]]
+on = "boundary"
+equation = "u = 0"
+
+[solve]
+target = 1e-3
+""",
     "flow.toml": """\
 # Flow behind a grid (Kovasznay): three fields, and a pressure that is known up to a constant.
 [problem]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.quasirandom import SobolEngine
@@ -34,6 +35,14 @@ def spread(n: int, d: int, generator: Generator) -> Tensor:
     seed = int(torch.randint(2**31, (1,), generator=generator))
     points: Tensor = engine(d, scramble=True, seed=seed).draw(n, dtype=torch.float64)
     return points
+
+
+def panels(n: int, low: float, high: float) -> tuple[Tensor, Tensor]:
+    """Points and weights [8 n] of Gauss-Legendre rules of 8 points in n equal parts of an interval."""
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(8))
+    edges = torch.linspace(low, high, n + 1, dtype=torch.float64)
+    half = (edges[1:] - edges[:-1])[:, None] / 2
+    return ((edges[:-1, None] + half) + half * nodes).flatten(), (half * weights).flatten()
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,13 @@ class Shape(ABC):
     @abstractmethod
     def on(self, side: str, n: int, generator: Generator) -> Points:
         """n points on a side with their normals."""
+
+    def quadrature(self, n: int) -> tuple[Tensor, Tensor]:
+        """Points [N, d] and weights [N] whose sums are integrals over the shape, from n parts per axis.
+
+        Raises UsageError for shapes that have no such rule.
+        """
+        raise UsageError("integrals are exact on boxes, discs and annuli only")
 
     @property
     def radius(self) -> float:
@@ -95,6 +111,12 @@ class Box(Shape):
         normals[:, axis] = 2.0 * end - 1
         return Points(x, normals)
 
+    def quadrature(self, n: int) -> tuple[Tensor, Tensor]:
+        lines = [panels(n, low, high) for low, high in zip(self.low, self.high, strict=True)]
+        x = torch.cartesian_prod(*(x for x, _ in lines)).reshape(-1, len(lines))
+        w = torch.cartesian_prod(*(w for _, w in lines)).reshape(-1, len(lines)).prod(-1)
+        return x, w
+
 
 @dataclass(frozen=True)
 class Ring(Shape):
@@ -127,6 +149,13 @@ class Ring(Shape):
     def _at(self, r: Tensor | float, turn: Tensor) -> Tensor:
         ways = torch.stack([torch.cos(2 * math.pi * turn), torch.sin(2 * math.pi * turn)], -1)
         return ways.new_tensor(self.center) + torch.as_tensor(r).reshape(-1, 1) * ways
+
+    def quadrature(self, n: int) -> tuple[Tensor, Tensor]:
+        r, w = panels(n, self.inner, self.outer)
+        around = 2 * len(r)
+        turns = torch.arange(around, dtype=torch.float64) / around  # equal weights are exact for periodic functions
+        x = self._at(r.repeat_interleave(around), turns.repeat(len(r)))
+        return x, (2 * math.pi / around * r * w).repeat_interleave(around)
 
     def inside(self, n: int, generator: Generator) -> Tensor:
         unit = spread(n, 2, generator)

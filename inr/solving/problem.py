@@ -32,7 +32,7 @@ from inr.solving.geometry import Box, Domain, shape_of, sides_of
 from inr.solving.settings import SolveSettings
 
 TABLES = {
-    "problem": {"name", "equation", "equations", "periodic", "kind"},
+    "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue"},
     "axes": None,
     "fields": None,
     "geometry": None,
@@ -43,6 +43,8 @@ TABLES = {
     "reference": {"exact"},
     "solve": None,
 }
+KINDS = ("boundary", "eigen")
+MOST_STATES = 50
 MOST_FILE = 2**20
 MOST_OBSERVED = 200_000
 AXIS_NAMES = "x, y, z, t and other single letters but e and i"
@@ -87,7 +89,8 @@ class Problem:
     """A boundary-value problem.
 
     scope: what names mean. residuals: formulas that are zero inside, one per equation and part of a complex one.
-    exact: a known solution, formula by channel. text: TOML that gives an equal problem.
+    exact: a known solution, formula by channel. text: TOML that gives an equal problem. states: how many eigenvalues
+    are wanted, 0 in a boundary-value problem; eigenvalue: its name in the equation.
     """
 
     name: str
@@ -100,6 +103,8 @@ class Problem:
     exact: Mapping[str, Node] = field(default_factory=dict)
     settings: SolveSettings = field(default_factory=SolveSettings)
     text: str = ""
+    states: int = 0
+    eigenvalue: str = ""
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -147,15 +152,14 @@ class Problem:
         """The problem that the tables of a file describe. folder: where its data files are; None: it may have none."""
         _check_tables(document)
         head = document.get("problem", {})
-        if head.get("kind", "boundary") != "boundary":
-            raise UsageError(f"problems of kind {head['kind']!r} are not built", "leave out kind")
+        states, eigenvalue = _eigen(head)
         axes = _axes(document.get("axes", {}))
         parameters = {key: _parameter(key, value) for key, value in document.get("parameters", {}).items()}
         unknowns = {key: _unknown(key, value) for key, value in document.get("unknowns", {}).items()}
         equations = _equations(head)
-        fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns})
+        fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
         _check_names([*axes], [*fields], [*parameters, *unknowns])
-        scope = Scope(tuple(axes), fields, parameters, tuple(unknowns))
+        scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
         domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope)
         residuals = tuple(part for at, text in enumerate(equations, 1) for part in _read(scope, text, f"equation {at}"))
         if len(residuals) != len(scope.channels):
@@ -175,9 +179,14 @@ class Problem:
             exact=_exact(document.get("reference", {}), scope),
             settings=parse(SolveSettings, document.get("solve", {}), "solve"),
             text=to_toml(document),
+            states=states,
+            eigenvalue=eigenvalue,
         )
+        if states:
+            problem._check_states()
         problem._check_coverage()
-        problem._check_source()
+        if not states:
+            problem._check_source()
         return problem
 
     # -- properties
@@ -223,12 +232,26 @@ class Problem:
             found.append(tensor_of(node, values, points[:, 0]))
         return found
 
+    def _check_states(self) -> None:
+        """Refuse an eigenvalue problem of another form than one real field in space."""
+        if len(self.scope.channels) != 1 or TIME in self.scope.axes or self.unknowns or self.observed:
+            raise UsageError(
+                "an eigenvalue problem has one equation for one real field, without time, unknowns and observed data",
+                '-lap(u) + V*u = E*u',
+            )  # fmt: skip
+        if not any(self.eigenvalue in node.names() for node in self.residuals):
+            raise UsageError(
+                f'the equation has no eigenvalue "{self.eigenvalue}"', 'name it with eigenvalue = "..." in [problem]'
+            )
+
     def _check_source(self) -> None:
         """Refuse a problem that zero solves."""
         every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
         zeros = {f"{channel}|{letters}": ZERO for node in every for channel, letters in streams_of(node)}
         if not self.observed and all(substituted(node, zeros).is_zero for node in every):
-            raise UsageError("the zero solution fits. Is a source or a condition missing?")
+            raise UsageError(
+                "the zero solution fits. Is a source or a condition missing?", 'for eigenvalues, set kind = "eigen"'
+            )
 
     def _check_coverage(self) -> None:
         """Refuse a side without a condition that the equation needs."""
@@ -280,6 +303,23 @@ def _check_tables(document: Mapping[str, Any]) -> None:
                         f"[{table}] has an unknown entry {key!r}{did_you_mean(key, known)}",
                         f"known: {', '.join(sorted(known))}",
                     )
+
+
+def _eigen(head: Mapping[str, Any]) -> tuple[int, str]:
+    """How many eigenvalues are wanted, and the name of the eigenvalue; 0 and "" for a boundary-value problem."""
+    kind = head.get("kind", "boundary")
+    if kind not in KINDS:
+        raise UsageError(f"kind is {kind!r}{did_you_mean(str(kind), KINDS)}", f"kinds are {', '.join(KINDS)}")
+    if kind == "boundary":
+        if {"states", "eigenvalue"} & set(head):
+            raise UsageError("states and eigenvalue are for eigenvalue problems", 'set kind = "eigen"')
+        return 0, ""
+    states, eigenvalue = head.get("states", 1), head.get("eigenvalue", "E")
+    if not isinstance(states, int) or isinstance(states, bool) or not 1 <= states <= MOST_STATES:
+        raise UsageError(f"states is {states!r}, expected 1 to {MOST_STATES}")
+    if not isinstance(eigenvalue, str) or not eigenvalue.isalnum() or not eigenvalue[0].isalpha():
+        raise UsageError(f"eigenvalue is {eigenvalue!r}, expected a name of letters and digits")
+    return states, eigenvalue
 
 
 def _axes(table: Mapping[str, Any]) -> dict[str, tuple[float, float]]:

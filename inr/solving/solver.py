@@ -16,12 +16,14 @@ from torch import Generator
 
 from inr.core.domain import Domain as Frames
 from inr.core.domain import Frame, Spec
+from inr.core.errors import UsageError
 from inr.core.formula import text_of
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.fitting import Fit, FitConfig
 from inr.solving.balance import check_balance
 from inr.solving.descent import descend
+from inr.solving.eigen import EigenSolver, States, pinned, with_estimates
 from inr.solving.equation import TIME
 from inr.solving.errors import Errors, measure
 from inr.solving.hard import hard_conditions
@@ -138,11 +140,15 @@ class _Solver:
         self.stages: list[Stage] = []
         self.best: tuple[State, Errors] | None = None
         self.is_stalled = False
+        self.found: dict[str, float] = {}
         for channel in problem.floating:
             self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
 
     def run(self) -> Solution:
         method = self.settings.method
+        if self.problem.states:
+            self._eigenvalues()
+            return self._result()
         if method in ("auto", "least_squares"):
             self._least_squares()
         is_enough = self.best is not None and self.best[1].score <= self.settings.target
@@ -190,6 +196,34 @@ class _Solver:
         return errors
 
     # -- stages
+
+    def _eigenvalues(self) -> None:
+        if self.settings.method not in ("auto", "least_squares"):
+            raise UsageError(
+                f"method is {self.settings.method!r}, and eigenvalues are found by least_squares",
+                "leave out solve.method",
+            )
+        solver, config = EigenSolver(self.problem), self._config()
+        found: dict[float, States] = {}
+        for scale in self._scales():
+            began = time.perf_counter()
+            found[scale] = solver.solve(config, scale, self.generator)
+            for above in (scale, 2 * scale):
+                if above in found and above / 2 in found:
+                    found[above] = with_estimates(found[above], found[above / 2])
+            score = min(states.score for states in found.values())
+            self.stages.append(Stage(f"Rayleigh-Ritz, scale {scale:.3g}", time.perf_counter() - began, score))
+            if self.on_progress is not None:
+                self.on_progress(self.stages[-1].what, score)
+            if self._left < 0 or score <= ENOUGH * self.settings.target:
+                break
+        best = min(found.values(), key=lambda states: states.score)
+        self.problem = pinned(self.problem, best)
+        self.hard = hard_conditions(self.problem)
+        state = State.start(best.field, self.problem)
+        errors = measure(self.problem, state, self.hard, Generator().manual_seed(self.settings.seed + 1))
+        self.found = dict(zip(best.names, best.values, strict=True))
+        self.best = (state, dataclasses.replace(errors, eigenvalues=best.relative))
 
     def _least_squares(self) -> None:
         n = self.settings.features
@@ -298,8 +332,9 @@ class _Solver:
                 "or a solution that is singular there."
             )
         seconds = time.perf_counter() - self.start
+        numbers = state.numbers | self.found
         return Solution(
-            self.problem, self._fit(state, errors, seconds), errors, state.numbers, self.stages, notes, outcome, seconds
+            self.problem, self._fit(state, errors, seconds), errors, numbers, self.stages, notes, outcome, seconds
         )
 
     def _fit(self, state: State, errors: Errors, seconds: float) -> Fit:
@@ -310,7 +345,7 @@ class _Solver:
         shape = (LATTICE[d],) * d
         size = errors.size if math.isfinite(errors.size) and errors.size > 0 else 1.0
         meta = {"dtype": "float32", "channels": "last" if channels > 1 else "none", "range": [-size, size]}
-        found = {"problem": self.problem.text, "errors": errors.to_json(), "unknowns": state.numbers}
+        found = {"problem": self.problem.text, "errors": errors.to_json(), "unknowns": state.numbers | self.found}
         return Fit(
             state.field, Spec("array", d, channels, shape), frame, meta, FitConfig(), source=self.problem.name,
             steps=len(self.stages), seconds=seconds, provenance={"solved": found},

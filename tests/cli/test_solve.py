@@ -52,6 +52,17 @@ def test_a_line_and_json() -> None:
     assert found["output"] == "u.safetensors"
 
 
+def test_eigenvalues_of_a_line(here: Path) -> None:
+    line = ("--equation", "-u_xx = E*u", "--axes", "x=0:1", "--condition", "boundary: u = 0", "--states", "2")
+    result = invoke(
+        "solve", *line, "--set", "solve.features=60", "--threads", "1", "-o", "u.safetensors", "--export", "u.png"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "E1 = 9.8696044" in result.stdout
+    assert "residual" not in result.stdout
+    assert (here / "u.png").is_file()
+
+
 def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> None:
     result = invoke("solve", *LINE, "-o", "u.safetensors")
     assert result.exit_code == 1
@@ -75,6 +86,8 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE, "--set", "solve.method=magic"), 2, "method is 'magic'"),
         ((*LINE, "--time", "soon"), 2, "expected a time"),
         ((*LINE, "--parameter", "k"), 2, "expected NAME=VALUE"),
+        ((*LINE, "--states", "2"), 2, 'the equation has no eigenvalue "E"'),
+        (("poisson.toml", "--states", "2"), 2, "are for --equation, and a file is given"),
     ],
 )
 def test_mistakes_are_one_line(args: tuple[str, ...], code: int, message: str) -> None:
