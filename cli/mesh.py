@@ -40,6 +40,14 @@ def mesh(
             rich_help_panel=options.VIEW,
         ),
     ] = 0.0,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="cubes: marching cubes. dual: keeps sharp edges and corners. nets: evenly shaped triangles.",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = "cubes",
     dense: Annotated[
         bool,
         typer.Option(
@@ -78,6 +86,7 @@ def mesh(
     inr mesh bunny.safetensors --resolution 512 -o bunny.glb
     inr mesh bunny.safetensors -o bunny.png     a shaded picture
     inr mesh bunny.safetensors -o bunny.stl --simplify 0.01 --check
+    inr mesh part.safetensors -o part.stl --method dual     sharp edges
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:
@@ -89,7 +98,7 @@ def mesh(
         fit = inr.load(given)
         fit.field.to(chosen)
         target, suffix = formatted_target(output, form, f"{given.stem}.mesh", FORMATS, FORMATS[0], force=force)
-        result = inr.extract_mesh(fit, resolution, level=level, dense=dense)
+        result = inr.extract_mesh(fit, resolution, level=level, method=method, dense=dense)
     document = _document(result)
     if result.outcome == "empty":
         low, high = result.value_range

@@ -158,6 +158,7 @@ def extract_mesh(
     resolution: int | None = None,
     *,
     level: float = 0.0,
+    method: str = "cubes",
     dense: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
@@ -170,6 +171,8 @@ def extract_mesh(
         model: a fit of a shape, or its file.
         resolution: cells per side of the box; by default 256, and more for thin or long shapes.
         level: signed distance of the surface, in the shape's units, negative inside.
+        method: "cubes" (marching cubes), "dual" (manifold dual contouring, which keeps sharp edges and corners), or
+            "nets" (surface nets: evenly shaped triangles).
         dense: evaluate every lattice point instead of only those near the surface.
         on_progress: called with the name of the stage and the number of points evaluated so far.
 
@@ -178,7 +181,7 @@ def extract_mesh(
         `notes`, and `outcome`, which is "empty" if the field never crosses the level.
 
     Raises:
-        UsageError: the model is not a model of a shape.
+        UsageError: the model is not a model of a shape, or no method has this name.
         UnreadableError: the file is not a model, or is damaged.
 
     Examples:
@@ -193,7 +196,7 @@ def extract_mesh(
         []
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
-    return mesh_of_fit(fitted, resolution, level=level, dense=dense, on_progress=on_progress)
+    return mesh_of_fit(fitted, resolution, level=level, method=method, dense=dense, on_progress=on_progress)
 
 
 def csg(

@@ -24,11 +24,12 @@ class MeshExporter(Exporter):
         None, "lattice cells along each side of the box; none: 256, more for thin shapes", ge=4, le=MAX_RESOLUTION
     )
     level: float = param(0.0, "distance of the surface, in mesh units; negative is inside")
+    method: str = param("cubes", "cubes (marching cubes), dual (keeps sharp edges) or nets (even triangles)")
     colors: str | None = param(None, "model file of a field from 3 coordinates to 1, 3 or 4 values in [0, 1]")
 
     def encode(self, fit: Fit, suffix: str) -> Exported:
         other = None if self.colors is None else Fit.load(self.colors)
-        found = mesh_of_fit(fit, self.resolution, level=self.level)
+        found = mesh_of_fit(fit, self.resolution, level=self.level, method=self.method)
         if found.outcome == "empty":
             low, high = found.value_range
             raise EmptyError(

@@ -4,12 +4,14 @@ from inr.mesh.check import MeshCheck, check_mesh
 from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.files import FORMATS, save_mesh
 from inr.mesh.fitted_surface import coloured, mesh_of_fit
+from inr.mesh.methods import METHODS
 from inr.mesh.picture import picture
 from inr.mesh.simplify import simplify
 
 __all__ = [
     "FORMATS",
     "MAX_RESOLUTION",
+    "METHODS",
     "Mesh",
     "MeshCheck",
     "MeshResult",

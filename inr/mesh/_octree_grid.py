@@ -122,6 +122,11 @@ class PointEvaluator:
             self.low, self.high = min(self.low, float(y.min())), max(self.high, float(y.max()))
         return y - np.float32(self._level)
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the derivatives of the field itself are known, rather than central differences."""
+        return self._gradient is not None
+
     def gradient(self, points: Reals, step: float) -> Reals:
         """df/dx at points [N, 3], float64 [N, 3]; by central differences over +-step (one-sided at the walls of
         the box) if no gradient was given. A given gradient that is not finite counts as zero."""

@@ -17,9 +17,10 @@ from inr.core.errors import UsageError
 from inr.mesh._dense import dense_cells
 from inr.mesh._octree_grid import Ints, OctreeGrid, OnProgress, PointEvaluator, Reals
 from inr.mesh._sparse import sparse_cells
-from inr.mesh.march import is_closed, march
+from inr.mesh.march import is_closed
 from inr.mesh.measure import measure
-from inr.mesh.project import project, unit
+from inr.mesh.methods import METHODS
+from inr.mesh.project import unit
 
 MAX_RESOLUTION = 4096
 
@@ -100,6 +101,7 @@ def extract_mesh(
     resolution: int = 512,
     level: float = 0.0,
     gradient: Callable[[Tensor], Tensor] | None = None,
+    method: str = "cubes",
     dense: bool = False,
     project_steps: int = 2,
     margin: float = 1.5,
@@ -113,6 +115,7 @@ def extract_mesh(
     values: unit-box points [N, 3] float32 -> signed values [N] or [N, 1], below the level inside the shape.
     gradient: points [N, 3] -> df/dx [N, 3], for projection and normals; by default central differences over half a
     lattice spacing each way, which also smooth over fields with kinks (hash grids).
+    method: how cells become triangles, see `METHODS`: "cubes" (marching cubes), "dual" (keeps sharp edges), "nets".
     dense: evaluate every lattice point instead of searching. project_steps: Newton steps of each vertex.
     margin: factor >= 1 on the slope measured between samples, if no bound is given. lipschitz: a bound on |f(x) - f(y)|
     / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: anything that needs more is
@@ -122,8 +125,7 @@ def extract_mesh(
 
     Search: a coarse lattice (at most 64 cells along an axis); then cells whose centre is closer to the level than
     slope bound times half-diagonal are cut in eight, down to blocks of 2^3 lattice cells, whose points are evaluated
-    once each; then scikit-image's marching cubes over blocks of crossed cells, stitched by lattice edges, two triangles
-    at every edge whatever the signs; then projection.
+    once each; then triangles by the method, two at every edge whatever the signs.
 
     What is guaranteed: the mesh is the level set of the signs on the lattice. With a true `lipschitz` the sparse mesh
     is the dense one, triangle for triangle. With an estimated bound this is checked, not certain: the surface is
@@ -142,6 +144,7 @@ def extract_mesh(
     Hart, Sphere tracing (1996), for the Lipschitz test.
     """
     _check(resolution, level, project_steps, margin, lipschitz, chunk)
+    triangulate = METHODS[method]
     lattice = OctreeGrid.of(resolution)
     sample = PointEvaluator(values, gradient, level, chunk, on_progress)
     if dense:
@@ -150,27 +153,21 @@ def extract_mesh(
         found = sparse_cells(lattice, sample, lipschitz=lipschitz, margin=margin, memory_bytes=memory_bytes)
         cells, bound, rounds = found.cells, found.lipschitz, found.rounds
     n_search = sample.n_values
-    soup = march(cells, lattice)
-    empty = bool(soup.capped.all())
-    if empty:
-        vertices, normals, faces = np.empty((0, 3)), np.empty((0, 3)), np.empty((0, 3), dtype=np.int64)
-    else:
-        faces = soup.faces
-        vertices, normals = project(soup, sample, spacing=lattice.spacing, steps=project_steps)
-    measured = measure(vertices, faces, lattice.spacing)
+    made = triangulate(cells, lattice, sample, project_steps)
+    measured = measure(made.vertices, made.faces, lattice.spacing)
     return MeshResult(
-        vertices=vertices,
-        faces=faces,
-        normals=normals,
-        outcome="empty" if empty else "ok",
+        vertices=made.vertices,
+        faces=made.faces,
+        normals=made.normals,
+        outcome="ok" if len(made.faces) else "empty",
         value_range=(sample.low, sample.high),
         level=level,
         resolution=resolution,
         n_evaluated=sample.n_values + sample.n_gradient,
         n_search=n_search,
         n_dense=(resolution + 1) ** 3,
-        is_closed=is_closed(faces),
-        is_clipped=not empty and bool(soup.capped.any()),
+        is_closed=is_closed(made.faces),
+        is_clipped=made.is_clipped,
         n_components=measured.n_components,
         n_cavities=measured.n_cavities,
         n_specks=measured.n_specks,

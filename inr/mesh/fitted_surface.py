@@ -30,6 +30,7 @@ def mesh_of_fit(
     resolution: int | None = None,
     *,
     level: float = 0.0,
+    method: str = "cubes",
     dense: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
@@ -59,6 +60,7 @@ def mesh_of_fit(
             resolution=n,
             level=(level - fit.frame.offset[0]) / side,
             gradient=gradient if field.smoothness >= 1 else None,
+            method=method,
             dense=dense,
             lipschitz=certified if certified is not None and certified <= TIGHT else None,
             on_progress=on_progress,
