@@ -1,7 +1,7 @@
-"""Sharp edges in fits and their meshes: `python benchmarks/edges.py FOLDER [--record edges]`, with fandisk.obj in FOLDER.
+"""Sharp edges of fits and meshes: `python benchmarks/edges.py FOLDER [--record edges]`, with fandisk.obj in FOLDER.
 
-`inr fit` with its defaults, `inr eval --resolution N` against the mesh, then `inr mesh --resolution N` by each method. Rows have,
-in lattice cells: `rounding`, what `inr eval` calls edge_rounding; `edge_gap`, the mean distance of points on the sharp
+`inr fit` with its defaults, `inr eval` against the mesh, then `inr mesh --resolution N` by each method. Rows have, in
+lattice cells: `rounding`, what `inr eval` calls edge_rounding; `edge_gap`, the mean distance of points on the sharp
 edges of the input to the extracted mesh, and its 95 % quantile; `distance`, the mean distance of the extracted mesh to
 the input. Crossings are pairs of faces.
 """
@@ -37,7 +37,10 @@ def edge_points(mesh: Any, n: int = 20_000) -> np.ndarray[Any, Any]:
 def far(points: Any, mesh: Any) -> np.ndarray[Any, Any]:
     """Distances of points to a mesh."""
     vertices, faces = np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces)
-    return np.sqrt(np.maximum(igl.point_mesh_squared_distance(np.asarray(points), vertices, faces)[0], 0))
+    found: np.ndarray[Any, Any] = np.sqrt(
+        np.maximum(igl.point_mesh_squared_distance(np.asarray(points), vertices, faces)[0], 0)
+    )
+    return found
 
 
 def rows_of(path: Path, args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def planes_beside(
 
 
 def _away(points: Reals, normals: Reals, owner: Ints, best: Reals) -> Reals:
-    """Directions [K, 3] along each plane that lead away from the other planes of its owner, on the side where it is."""
+    """Directions [K, 3] along each plane, away from the other planes of the same sheet, to the side of the point."""
     order = np.argsort(owner, kind="stable")
     of = owner[order]
     first = np.flatnonzero(np.diff(of, prepend=-1))

@@ -8,8 +8,8 @@ from inr.mesh._octree_grid import Bools, Ints, OctreeGrid, PointEvaluator, Reals
 from inr.mesh.march import Cells, Soup
 from inr.mesh.methods._beside import planes_beside
 from inr.mesh.methods._method import Triangulation
-from inr.mesh.planes import meeting_points
 from inr.mesh.methods._sheets import Sheets, sheets_of
+from inr.mesh.planes import meeting_points
 from inr.mesh.project import project, unit
 from inr.signals.solids.crossings import crossings
 
