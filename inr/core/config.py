@@ -41,7 +41,7 @@ SAME_AS_NOW: Any = object()
 class Param:
     """Help, bounds, earlier name, and meaning of its absence in an earlier file, of a setting.
 
-    usual, distances, sound: what none stands for, where samples are distances and where they are a waveform.
+    usual, distances, sound: the number in place of none, of any signal, of distances, and of waveforms.
     """
 
     help: str
@@ -56,7 +56,7 @@ class Param:
     sound: float | None = None
 
     def automatic(self, spec: Spec) -> float | None:
-        """The value that none stands for; None where the class decides that, or none has its own meaning."""
+        """The number in place of none; None where the class decides that, or none has its own meaning."""
         if self.distances is not None and spec.has_distances:
             return self.distances
         return self.sound if self.sound is not None and spec.traits.is_waveform else self.usual
@@ -93,8 +93,8 @@ def param(
 
     was: the setting's earlier name, if it was renamed; files with it can still be read. absent: its value in files that
     were written before it existed, where a default (of this class, or of a family that has it) is another one. usual,
-    distances, sound: what a default of None stands for, which the help states: of any signal, of distances inside
-    and outside (`Spec.has_distances`), of waveforms.
+    distances, sound: the numbers in place of a default of None, which the help states: of any signal, of distances
+    (`Spec.has_distances`), of waveforms.
     """
     cases = (("", usual), ("distances: ", distances), ("sound: ", sound))
     said = ", ".join(f"{when}{value:g}" for when, value in cases if value is not None)

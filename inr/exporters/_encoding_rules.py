@@ -17,6 +17,7 @@ from inr.encodings.frequency import FrequencyEncoding
 from inr.encodings.gaussians import GaussiansEncoding
 from inr.encodings.identity import IdentityEncoding
 from inr.encodings.kernels import KernelsEncoding
+from inr.encodings.latent_grid import LatentGridEncoding
 from inr.encodings.local_cosine import LocalCosine
 from inr.encodings.planes import PlanesEncoding
 from inr.encodings.random_fourier import RandomFourierEncoding
@@ -76,6 +77,12 @@ def _grid(module: GridEncoding, x: Value) -> Value:
             is_smooth=module.interpolation == "smoothstep",
         )
     )
+
+
+@lowers(LatentGridEncoding)
+def _latent_grid(module: LatentGridEncoding, x: Value) -> Value:
+    weight, shift = module.maps.as_matrix()
+    return apply(module.grid, x).dense(weight, shift)
 
 
 def multilinear(x: Value, table: Tensor, interpolation: Interpolation = "linear") -> Value:

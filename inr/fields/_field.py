@@ -176,7 +176,7 @@ class FieldConfig(Config):
 
     @classmethod
     def deviations_for(cls, spec: Spec) -> tuple[Deviation, ...]:
-        """Those of a signal: without those of distances where it has none."""
+        """Those of a signal: without those of distances if its samples are others."""
         return tuple(d for d in cls.deviations if d.for_distances is None or spec.has_distances)
 
     @classmethod

@@ -62,6 +62,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
             },
             "width": 16,
         },
+        {"encoding": {"type": "latent_grid", "grid": {"type": "hash_grid", "levels": 3, "log2_table": 8, "finest": [24],
+                                                      "features": 2}, "features": 3}, "width": 16},
     ],
     "lbdn": [  # the default form, for shapes, is in tests/layers/linear/test_lipschitz.py
         {"width": 32, "depth": 2, "encoding": "frequency"},

@@ -33,10 +33,12 @@ from inr.codec.rate_target import RateTarget
 from inr.codec.training.coded_tensors import CodedTensor, coded_tensors
 from inr.codec.training.rate_control import Candidate, FieldTarget, reach_target
 from inr.codec.training.trainer import RateTerm, TrainingSettings, distortion_weight
+from inr.core.config import override
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
 from inr.core.samples import Samples
 from inr.encodings.hash_grid import HashGridEncodingConfig
+from inr.encodings.latent_grid import START, LatentGrid
 from inr.encodings.local_cosine import LocalCosineConfig
 from inr.fields import Field, FieldConfig
 from inr.fields.hash_grid import HashGrid
@@ -47,6 +49,13 @@ from inr.signals import Signal
 STEPS = 2000
 BATCH = 16384
 LR, LR_LATENT = 5e-3, 0.3
+
+LR_WHOLE, HARD_SHARE_WHOLE = 0.1, 0.1
+"""Of latents that are whole numbers: the rate, and the last share of the steps, after the annealing (the paper's)."""
+
+FEATURES_OF_LATENTS = 2
+"""Per level, made of one latent per vertex."""
+
 FRAMES = (512, 1024, 2048, 4096)
 """Frame lengths in samples that are tried for a sound."""
 
@@ -71,13 +80,32 @@ class GridsProfile(Profile):
     After Girish et al. 2023 (SHACIRA, arXiv:2309.15848): latents are rounded in training, their bits count in the loss.
     Dense levels are coded by a context model in integers, hashed levels by one distribution each. Sounds use the
     latents of `local_cosine`, frames by bands. Its functions are orthonormal, so steps and rounding need no training.
+
+    `field.encoding=latent_grid` is SHACIRA as published: latents are whole numbers, one per vertex, that are rounded by
+    annealing, decoded by a linear map per level, and counted by a learned distribution per level. Then twice as many
+    vertices are used. The paper codes latents by their distribution; here dense levels have the context model too.
     """
 
     number: ClassVar[int] = 2
 
+    def __init__(self, settings: Sequence[str] = ()) -> None:
+        self._settings = tuple(settings)
+        family = override(HashGrid(), self._settings, "field")  # raises the errors in them
+        self.is_latent = isinstance(family.encoding, LatentGrid)
+
+    def with_settings(self, field: str | None, settings: Sequence[str]) -> GridsProfile:
+        """Settings of `hash_grid`, the only family. What they leave open follows from the target."""
+        if field not in (None, "hash_grid"):
+            raise UsageError(
+                f"profile 'grids' has the field 'hash_grid', but {field!r} is given", "use `profile=weights`"
+            )
+        return GridsProfile(settings)
+
     def reason_against(self, signal: Signal) -> str | None:
         if signal.spec.traits.is_surface_only:
             return "point clouds have no distances to train latents on; use `profile=weights`"
+        if self._settings and _is_sound(signal):
+            return "its frames of sounds have no field settings; leave them out, or use `profile=weights`"
         return None
 
     def encode(
@@ -87,18 +115,28 @@ class GridsProfile(Profile):
         reason = self.reason_against(signal)
         if reason is not None:
             raise UsageError(reason)
-        if signal.spec.shape is not None and signal.spec.d_in == 1:
+        if _is_sound(signal):
             return _encode_sound(signal, target, effort, seed, on_progress)
         training = TrainingSettings(steps_at(effort, signal.spec), BATCH, LR, LR_LATENT)
+        if self.is_latent:
+            training = dataclasses.replace(
+                training, lr_table=LR_WHOLE, first_step=1.0, hard_share=HARD_SHARE_WHOLE, is_annealed=True
+            )
 
         def fit(rate_term: RateTerm, bits: float, share: Callable[[float, float], None]) -> Candidate:
-            config = architecture(signal.spec, bits)
+            config = self._design(signal.spec, bits)
             field = config.build(signal.spec, Generator().manual_seed(seed))
             return Candidate.of(
                 signal, field, training, rate_term, seed, share, lambda parts, quantised: pack(config, parts, quantised)
             )
 
         return reach_target(FieldTarget.of(target, signal), fit, on_progress)
+
+    def _design(self, spec: Spec, bits: float) -> FieldConfig:
+        """The field for a size, with the given settings."""
+        config = with_latents(spec, bits) if self.is_latent else architecture(spec, bits)
+        own = [setting for setting in self._settings if setting != "encoding=latent_grid"]
+        return override(config, own, "field").resolve(spec)
 
     def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
         return tuple(spec for part in coded_tensors(read_arch(header, arch, limits)[1]) for spec in _specs(part))
@@ -108,6 +146,10 @@ class GridsProfile(Profile):
 
     def decode(self, header: Header, payload: Payload, limits: Limits) -> Decoded:
         return decode_field(header, payload, limits, "grids", unpack)
+
+
+def _is_sound(signal: Signal) -> bool:
+    return signal.spec.shape is not None and signal.spec.d_in == 1
 
 
 def steps_at(effort: int, spec: Spec) -> int:
@@ -127,7 +169,15 @@ def decoder_of(bits: float, d_in: int) -> tuple[int, int]:
     return 32, 2 if d_in > 1 else 1
 
 
-def architecture(spec: Spec, bits: float) -> FieldConfig:
+def with_latents(spec: Spec, bits: float) -> FieldConfig:
+    """`architecture` of twice as many vertices, with one latent on each and a linear map per level."""
+    plain = architecture(spec, 2 * bits)
+    assert isinstance(plain.encoding, HashGridEncodingConfig)
+    grid = dataclasses.replace(plain.encoding, features=1, init_range=START)
+    return dataclasses.replace(plain, encoding=LatentGrid(grid=grid, features=FEATURES_OF_LATENTS)).resolve(spec)
+
+
+def architecture(spec: Spec, bits: float) -> HashGrid:
     """Levels that double in resolution up to one that this many bits can fill, dense up to 2^18 vertices."""
     if spec.shape is None:
         side = max(16, min(192, 8 * round(0.1 * math.sqrt(bits) / 8)))

@@ -23,11 +23,12 @@ import torch
 from torch import Generator, Tensor
 
 from inr.codec.entropy.quantise import ONE, Quantised, StepSize
+from inr.codec.training.annealed_group import AnnealedGroup
 from inr.codec.training.coded_tensors import CodedTensor, coded_tensors
+from inr.codec.training.quantised_group import LEAST_MEAN, QuantisedGroup
 from inr.core.samples import Samples
 from inr.fields import Field
 from inr.fitting import LOSSES, LossConfig
-from inr.fitting.optimizers.soap import SoapOptimizer
 from inr.signals import Pool, Signal
 
 HARD_SHARE = 0.2
@@ -35,8 +36,6 @@ HARD_SHARE = 0.2
 
 _LOWEST_LR = 0.01
 _SMOOTHING = 0.98
-_LEAST_P = 2.0**-16
-_LEAST_MEAN = 2.0**-6
 _LR_STEP, _LR_SCALE = 0.02, 0.05
 _WARM = 0.25
 _MEASURES = 20
@@ -63,7 +62,8 @@ class TrainingSettings:
     """Length and learning rates. lr: of networks. lr_table: of grid entries, in units of their quantiser step.
 
     first_step: of a grid's quantiser, in training values. is_fresh: the field is new, so its data-dependent
-    initialisation runs. has_soap: networks are trained by SOAP instead of Adam; weight_decay: of SOAP.
+    initialisation runs. has_soap: networks are trained by SOAP instead of Adam; weight_decay: of SOAP. is_annealed:
+    grids hold whole numbers and are trained as in SHACIRA, see `AnnealedGroup`.
     """
 
     steps: int
@@ -75,6 +75,7 @@ class TrainingSettings:
     is_fresh: bool = True
     has_soap: bool = False
     weight_decay: float = 0.0
+    is_annealed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,79 +89,6 @@ class TrainedField:
     latent: Sequence[Tensor]
     lambda_: float
     pool: Pool
-
-
-class _QuantisedGroup:
-    """Learned tensors of one kind, concatenated: their values, the log2 of their steps, and of their Laplace scales."""
-
-    def __init__(self, members: Sequence[tuple[CodedTensor, Tensor]], settings: TrainingSettings) -> None:
-        self.tensors, self.parameters = [tensor for tensor, _ in members], [parameter for _, parameter in members]
-        self.is_table = any(tensor.is_table for tensor in self.tensors)
-        self.sizes = [tensor.values.numel() for tensor in self.tensors]
-        means = [float(tensor.values.abs().mean()) if tensor.values.numel() else 0.0 for tensor in self.tensors]
-        steps = [settings.first_step if self.is_table else (mean or _LEAST_MEAN) / 16 for mean in means]
-        self.unit = settings.first_step if self.is_table else 1.0  # tables are learned in units of their first step
-        self.theta = torch.cat([tensor.values.flatten() for tensor in self.tensors]).to(torch.float32) / self.unit
-        self.theta.requires_grad_()
-        self.log_step = torch.tensor([math.log2(step) for step in steps], requires_grad=not self.is_table)
-        scales = [math.log2(max(mean / step, 1.0)) for mean, step in zip(means, steps, strict=True)]
-        self.log_b = torch.tensor(scales, requires_grad=True)
-        self._matrices = self._views(self.theta.detach())
-        self.soap = (
-            SoapOptimizer(self._matrices, weight_decay=settings.weight_decay)
-            if settings.has_soap and not self.is_table
-            else None
-        )
-        self._owner = torch.repeat_interleave(torch.arange(len(members)), torch.tensor(self.sizes))
-
-    def surrogate(self, noise: Generator | None) -> tuple[Tensor, Tensor]:
-        """(values for the field, their bits), both with gradients."""
-        step = torch.exp2(self.log_step)[self._owner]
-        u = self.theta * self.unit / step
-        u = u + ((u.round() - u).detach() if noise is None else torch.rand(u.shape, generator=noise) - 0.5)
-        return u * step, laplace_bits(u, torch.exp2(self.log_b)[self._owner]).sum()
-
-    def write(self, values: Tensor) -> None:
-        """Write values into the field."""
-        with torch.no_grad():
-            for tensor, part in zip(self.tensors, self._views(values), strict=True):
-                tensor.values.copy_(part)
-
-    def gradient(self) -> Tensor:
-        """The gradient of the field's parameters."""
-        return torch.cat([_gradient(*member).flatten() for member in zip(self.tensors, self.parameters, strict=True)])
-
-    def step(self, learning_rate: float) -> None:
-        """A step of SOAP along the gradient of theta."""
-        assert self.soap is not None
-        assert self.theta.grad is not None
-        for matrix, gradient in zip(self._matrices, self._views(self.theta.grad), strict=True):
-            matrix.grad = gradient
-        self.soap.param_groups[0]["lr"] = learning_rate
-        self.soap.step()
-
-    def _views(self, values: Tensor) -> list[Tensor]:
-        parts = torch.split(values, self.sizes)
-        return [part.view(tensor.values.shape) for tensor, part in zip(self.tensors, parts, strict=True)]
-
-    def fix_steps(self) -> None:
-        """Round the steps to ones that a file can hold, and stop training them."""
-        with torch.no_grad():
-            self.log_step.copy_(torch.tensor([math.log2(step.value) for step in self.steps]))
-        self.log_step.requires_grad_(False)
-
-    @property
-    def steps(self) -> list[StepSize]:
-        return [StepSize.near(2.0**log_step) for log_step in self.log_step.tolist()]
-
-
-def laplace_bits(u: Tensor, b: Tensor) -> Tensor:
-    """Bits of u under a Laplace distribution of mean 0 and scale b, integrated over u +- 1/2; at most 16 each."""
-    far = u.abs()
-    inverse = 1 / b
-    outer = torch.exp(-(far - 0.5).clamp(min=0) * inverse) * (1 - torch.exp(-inverse)) / 2
-    inner = 1 - (torch.exp(-(far + 0.5) * inverse) + torch.exp((far - 0.5).clamp(max=0) * inverse)) / 2
-    return -torch.log2(torch.where(far < 0.5, inner, outer).clamp(min=_LEAST_P))
 
 
 def train(
@@ -223,15 +151,22 @@ class _Training:
                 learned.append((tensor, parameter))
             else:  # frequencies, centres, seeds: without gradients, so their steps are small and they are rounded now
                 mean = 0.0 if tensor.is_exact else float(tensor.values.abs().mean())
-                self.steps[tensor.name] = ONE if tensor.is_exact else StepSize.near((mean or _LEAST_MEAN) / 1024)
+                self.steps[tensor.name] = ONE if tensor.is_exact else StepSize.near((mean or LEAST_MEAN) / 1024)
                 tensor.assign(tensor.quantise(self.steps[tensor.name]))
         kinds = [[member for member in learned if member[0].is_table is is_table] for is_table in (False, True)]
-        self.quantised_groups = [_QuantisedGroup(members, settings) for members in kinds if members]
+        soap_decay = settings.weight_decay if settings.has_soap else None
+        self.quantised_groups = [
+            AnnealedGroup(members)
+            if settings.is_annealed and members[0][0].is_table
+            else QuantisedGroup(members, settings.first_step, soap_decay)
+            for members in kinds
+            if members
+        ]
         groups = []
         for group in self.quantised_groups:
             if group.soap is None:
                 groups.append({"params": [group.theta], "lr": settings.lr_table if group.is_table else settings.lr})
-            groups.append({"params": [group.log_b], "lr": _LR_SCALE})
+            groups.append({"params": group.of_rate, "lr": _LR_SCALE})
             if not group.is_table:
                 groups.append({"params": [group.log_step], "lr": _LR_STEP})
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15)
@@ -253,7 +188,8 @@ class _Training:
         self.optimizer.zero_grad(set_to_none=True)
         for group in self.quantised_groups:
             group.theta.grad = None
-        seen = [group.surrogate(None if self.is_hard else self.noise) for group in self.quantised_groups]
+        soft = done / (1 - self.settings.hard_share)
+        seen = [group.surrogate(None if self.is_hard else self.noise, soft) for group in self.quantised_groups]
         for group, (values, _) in zip(self.quantised_groups, seen, strict=True):
             group.write(values.detach())
         for parameter in self.parameters:
@@ -315,13 +251,6 @@ class _Training:
             tensor.assign(symbols)
         self.field.eval()
         return TrainedField(self.field, self.tensors, quantised, latent, self.lambda_, self.pool)
-
-
-def _gradient(tensor: CodedTensor, parameter: Tensor) -> Tensor:
-    grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-    grad = torch.view_as_real(grad) if grad.is_complex() else grad
-    grad = grad.reshape(1) if grad.ndim == 0 else grad
-    return grad[tensor.start : tensor.stop].to(torch.float32)
 
 
 def distortion_weight(signal: Signal) -> float:

@@ -14,12 +14,13 @@ from inr.codec import Limits
 from inr.codec.container.header import Header
 from inr.codec.entropy.quantise import StepSize
 from inr.codec.profile import Payload
-from inr.codec.profiles.grids import STEPS, GridsProfile, architecture, pack, steps_at, unpack
+from inr.codec.profiles.grids import STEPS, GridsProfile, architecture, pack, steps_at, unpack, with_latents
 from inr.codec.rate_target import RateTarget
 from inr.codec.training.coded_tensors import coded_tensors
 from inr.codec.training.rate_control import FieldTarget
 from inr.core.domain import Spec
-from inr.core.errors import FormatError, UsageError
+from inr.core.errors import ConfigError, FormatError, UsageError
+from inr.encodings.latent_grid import LatentGridEncoding
 from inr.signals import Signal
 from inr.signals.array import Array
 from inr.signals.audio import Audio
@@ -83,6 +84,41 @@ def test_an_array_is_trained_to_its_size(shape: tuple[int, ...], monkeypatch: py
     specs = GridsProfile().outline(Header.of(signal), memoryview(payload.arch), Limits())
     assert any(spec.is_own for spec in specs)
     assert decoded(signal, payload)["psnr_db"] > 10
+
+
+def test_whole_latents_are_decoded_by_a_map_per_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array of two waves, in 1200 bytes."""
+    monkeypatch.setattr("inr.codec.profiles.grids.STEPS", 250)
+    y, x = np.mgrid[:40, :48]
+    signal = Array.of_array((np.sin(x / 3) + np.cos(y / 4 + x / 9)).astype(np.float32))
+    profile = GridsProfile().with_settings(None, ["encoding=latent_grid", "width=16"])
+    payload = profile.encode(signal, RateTarget(size_bytes=1200), effort=5, seed=0)
+    assert 900 < payload.size <= 1200
+    assert decoded(signal, payload)["psnr_db"] > 26
+    field = GridsProfile().decode(Header.of(signal), payload, Limits()).fit().field
+    (encoding,) = (m for m in field.modules() if isinstance(m, LatentGridEncoding))
+    assert encoding.grid.table.shape[1] == 1
+    assert torch.equal(encoding.grid.table, encoding.grid.table.round())
+    assert float(encoding.grid.table.detach().abs().max()) >= 1
+    assert encoding.maps.weight.shape == (encoding.grid.geometry.n_levels, 1, 2)
+    assert field.config.to_json()["width"] == 16
+
+
+def test_twice_as_many_latents_for_half_as_many_per_vertex() -> None:
+    spec = Spec("image", 2, 3, (384, 256))
+    plain, whole = (f(spec, 60000.0).build(spec, torch.Generator()) for f in (architecture, with_latents))
+    counts = [sum(p.values.numel() for p in coded_tensors(field) if p.is_table) for field in (plain, whole)]
+    assert counts[1] == pytest.approx(counts[0], rel=0.1)
+
+
+def test_other_families_and_settings_of_sounds_are_refused() -> None:
+    with pytest.raises(UsageError, match="has the field 'hash_grid', but 'siren' is given"):
+        GridsProfile().with_settings("siren", [])
+    with pytest.raises(ConfigError, match="widht"):
+        GridsProfile().with_settings(None, ["widht=3"])
+    sound = GridsProfile().with_settings("hash_grid", ["encoding=latent_grid"])
+    with pytest.raises(UsageError, match="no field settings"):
+        sound.encode(chord(), RateTarget(), effort=1, seed=0)
 
 
 def test_an_array_at_the_least_effort_has_left_the_mean_of_its_values() -> None:
