@@ -16,6 +16,7 @@ from . import _options as options
 from ._io import OutputTarget
 from ._machine import machine
 from ._output import Output, human_bytes, human_seconds
+from ._picture_tasks import Given, is_picture_problem, solve_task
 
 if TYPE_CHECKING:
     from inr.solving import Problem, Solution
@@ -25,9 +26,14 @@ _PROBLEM = options.INPUT
 
 
 def solve(
-    problem: Annotated[
-        str | None,
-        typer.Argument(metavar="[PROBLEM]", help="A problem file (.toml); see --examples.", show_default=False),
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PROBLEM | TASK PICTURES]",
+            help="A problem file (.toml); see --examples. Or a task and its pictures: clone or mixed TARGET SOURCE; "
+            "inpaint, tone, integrate, gradients or laplacian PICTURE.",
+            show_default=False,
+        ),
     ] = None,
     output: options.OutputPath = None,
     equation: Annotated[
@@ -54,11 +60,30 @@ def solve(
     exact: Annotated[
         str | None, typer.Option(metavar="TEXT", help="A known solution, to compare with.", rich_help_panel=_PROBLEM)
     ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of a task: white where pixels are taken from the source, or found.",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y",
+            help="Of a task: where the source's upper left corner lies on the target, in pixels.",
+            rich_help_panel=options.INPUT,
+        ),
+    ] = None,
+    field: Annotated[
+        str | None, options.family("Of a task: the field that solves it, or that holds the result; see inr fields.")
+    ] = None,
     export: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf; repeatable.",
+            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf; of a task: a picture; repeatable.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
@@ -80,7 +105,9 @@ def solve(
             rich_help_panel=_PROBLEM,
         ),
     ] = None,
-    settings: Annotated[list[str] | None, options.assignments("Any setting of [solve]: solve.*")] = None,
+    settings: Annotated[
+        list[str] | None, options.assignments("Any setting of [solve]: solve.*; of a task also task.* and field.*")
+    ] = None,
     time: options.Time = None,
     seed: options.Seed = None,
     force: options.Force = False,
@@ -90,7 +117,7 @@ def solve(
     no_progress: options.NoProgress = False,
     threads: options.Threads = None,
 ) -> None:
-    """Solve a differential equation with its boundary conditions.
+    """Solve a differential equation with its boundary conditions, or edit a picture by its differences.
 
     The solution is a field like any other: inr render and inr inspect read its file. The errors that are printed
     are measured between the points of training. Exit code 1: the residual that was wanted is not reached.
@@ -99,15 +126,27 @@ def solve(
     inr solve --examples
     inr solve poisson.toml -o u.safetensors --export u.png
     inr solve --equation "lap(u) = -1" --axes "x=0:1,y=0:1" --condition "boundary: u = 0"
+    inr solve clone beach.png bear.png --mask bear_mask.png --at 120,80 -o out.png
+    inr solve integrate normals.png -o height.tiff
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     if examples:
         _write_examples(out, Path(output or "."), force)
         return
-    if (problem is None) == (equation is None):
+    if (not words) == (equation is None):
         raise UsageError("expected a problem file or --equation", "inr solve --examples writes some files")
+    problem = None if not words else words[0]
     cells = None if check is None else _cells(check)
+    is_shown = not (no_progress or is_quiet or as_json)
     with machine("cpu", threads):
+        if is_picture_problem(words or []):
+            _refuse("a task has pictures", {"--axes": axes, "--condition": condition, "--parameter": parameter,
+                                            "--exact": exact, "--check": check, "--states": states})  # fmt: skip
+            time_s = None if time is None else options.seconds(time, "--time")
+            task = Given(words or [], mask, at, field, settings or [], time_s, seed)
+            solve_task(out, task, output, export or [], force=force, is_shown=is_shown)
+            return
+        _refuse("they are of tasks on pictures", {"--mask": mask, "--at": at, "--field": field})
         from inr.core.config import override
         from inr.solving import Problem
         from inr.solving import solve as solved
@@ -130,7 +169,6 @@ def solve(
         import dataclasses
 
         given = dataclasses.replace(given, settings=chosen)
-        is_shown = not (no_progress or is_quiet or as_json)
 
         def progress(what: str, score: float) -> None:
             if is_shown:
@@ -151,6 +189,12 @@ def solve(
         reason = f"{what} {solution.errors.score:.1e}, and {chosen.target:g} was wanted"
         out.note(f"{solution.outcome.replace('_', ' ')} after {human_seconds(solution.seconds)}: {reason}")
         raise typer.Exit(1)
+
+
+def _refuse(why: str, given: Mapping[str, object]) -> None:
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise UsageError(f"{' and '.join(names)} cannot be used here: {why}")
 
 
 def _own(text: str) -> str:
@@ -262,10 +306,12 @@ def _document(solution: Solution, names: list[str], size: int, checked: Any) -> 
 def _write_examples(out: Output, folder: Path, force: bool) -> None:
     from inr.core.files import check_folder
     from inr.solving.examples import EXAMPLES
+    from inr.solving.pictures.examples import picture_example
 
     check_folder(folder)
-    targets = {name: OutputTarget.of(str(folder / name), "", force=force) for name in EXAMPLES}
+    files = {name: text.encode() for name, text in EXAMPLES.items()} | picture_example()
+    targets = {name: OutputTarget.of(str(folder / name), "", force=force) for name in files}
     for name, target in targets.items():
-        target.write(EXAMPLES[name].encode())
+        target.write(files[name])
     names = [target.name for target in targets.values()]
     out.result("solve", {"examples": names}, "\n".join(map(printable, names)), "\n".join(names))

@@ -44,6 +44,7 @@ MAY_SEE_SIGNALS = (
         "fitting",
         "ntk",
         "workflows",
+        "solving",
         "codec",
         "mesh",
         "batch",

@@ -37,7 +37,8 @@ class Batch:
 
     x: [N, D] in the unit box. y: [N, C] training values (already through `Frame.to_field`).
     weight: [N, C] or [N, 1] loss weights, or None for ones. normals: [N, D] unit vectors, outward, or None.
-    axes: if x is a product of coordinate vectors in row-major order, these vectors.
+    axes: if x is a product of coordinate vectors in row-major order, these vectors. stencil: if y is a sum over points
+    sum_k a_k f(x_k), the other points [N, K-1, D] and all factors a [N, K].
     """
 
     x: Tensor
@@ -45,6 +46,7 @@ class Batch:
     weight: Tensor | None = None
     normals: Tensor | None = None
     axes: tuple[Tensor, ...] | None = None
+    stencil: tuple[Tensor, Tensor] | None = None
 
     def __getitem__(self, here: slice) -> Batch:
         """A part of the samples, in order."""
@@ -60,7 +62,8 @@ class Batch:
         """The batch with `change` applied to all its tensors."""
         weight, normals = (None if t is None else change(t) for t in (self.weight, self.normals))
         axes = None if self.axes is None else tuple(change(axis) for axis in self.axes)
-        return Batch(change(self.x), change(self.y), weight, normals, axes)
+        stencil = None if self.stencil is None else (change(self.stencil[0]), change(self.stencil[1]))
+        return Batch(change(self.x), change(self.y), weight, normals, axes, stencil)
 
 
 class Pool(Protocol):

@@ -109,14 +109,7 @@ class Problem:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a problem file. Raises UnreadableError for a missing file, UsageError for what it states."""
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UnreadableError(f"{path.name!r} cannot be read: {error.strerror}") from error
-        if len(data) > MOST_FILE:
-            raise UnreadableError(f"{path.name!r} has {len(data)} bytes, expected a problem of at most {MOST_FILE}")
-        return cls.of_document(read_toml(data, path.name), folder=path.parent)
+        return cls.of_document(read_problem(path), folder=Path(path).parent)
 
     @classmethod
     def of(
@@ -272,6 +265,24 @@ class Problem:
             raise _uncovered("start")
 
 
+def read_problem(path: str | Path) -> dict[str, Any]:
+    """The tables of a problem file. Raises UnreadableError for a missing file, or one that is not TOML."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path.name!r} cannot be read: {error.strerror}") from error
+    if len(data) > MOST_FILE:
+        raise UnreadableError(f"{path.name!r} has {len(data)} bytes, expected a problem of at most {MOST_FILE}")
+    return read_toml(data, path.name)
+
+
+def kind_of(document: Mapping[str, Any]) -> Any:
+    """What [problem] says that it is: "boundary" or "picture"."""
+    head = document.get("problem", {})
+    return head.get("kind", "boundary") if isinstance(head, Mapping) else "boundary"
+
+
 def _uncovered(side: str) -> UsageError:
     return UsageError(
         f'no condition on side "{side}": the solution is not unique. Add [[condition]] on = "{side}", or periodic.'
@@ -308,6 +319,10 @@ def _check_tables(document: Mapping[str, Any]) -> None:
 def _eigen(head: Mapping[str, Any]) -> tuple[int, str]:
     """How many eigenvalues are wanted, and the name of the eigenvalue; 0 and "" for a boundary-value problem."""
     kind = head.get("kind", "boundary")
+    if kind == "picture":
+        raise UsageError(
+            "this is a picture problem, expected one with an equation", "`inr.solving.pictures.PictureProblem`"
+        )
     if kind not in KINDS:
         raise UsageError(f"kind is {kind!r}{did_you_mean(str(kind), KINDS)}", f"kinds are {', '.join(KINDS)}")
     if kind == "boundary":

@@ -78,9 +78,12 @@ class JitterTests(Suite):
 
 
 class LossTests(Suite):
-    """Losses of a field of one channel on a batch of values, or of points on a surface where `has_normals`."""
+    """Losses of a field of one channel on a batch of values, of points on a surface where `has_normals`, or of
+    differences where `is_stencil`.
+    """
 
     has_normals = False
+    is_stencil = False
 
     def batch(self, document: Document) -> tuple[Field, Batch]:
         signal = a_signal()
@@ -88,6 +91,9 @@ class LossTests(Suite):
         if self.has_normals:
             away = batch.x - 0.5
             batch = Batch(batch.x, torch.zeros_like(batch.y), None, away / away.norm(dim=-1, keepdim=True))
+        if self.is_stencil:
+            factors = torch.tensor([[-1.0, 1.0]]).expand(len(batch.x), 2)
+            batch = Batch(batch.x, batch.y, stencil=(batch.x.flip(0)[:, None], factors))
         return a_field(signal), batch
 
     def test_it_is_a_finite_scalar_that_follows_from_the_generator(self, document: Document) -> None:

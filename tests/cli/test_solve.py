@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from inr.solving.examples import EXAMPLES
+from inr.solving.pictures.examples import picture_example
 from tests.cli.conftest import document, invoke
 
 QUICK = (
@@ -26,8 +27,9 @@ LINE = ("--equation", "lap(u) = -1", "--axes", "x=0:1,y=0:1", "--condition", "bo
 def test_examples_are_written_and_solved(here: Path) -> None:
     written = invoke("solve", "--examples")
     assert written.exit_code == 0
-    assert sorted(written.stdout.split()) == sorted(EXAMPLES)
-    assert {path.name for path in here.iterdir()} == set(EXAMPLES)
+    files = {*EXAMPLES, *picture_example()}
+    assert sorted(written.stdout.split()) == sorted(files)
+    assert {path.name for path in here.iterdir()} == files
     assert invoke("solve", "--examples").exit_code == 2  # they exist
     result = invoke("solve", "poisson.toml", *QUICK, "--export", "u.npz", "--export", "u.vti", "--export", "u.png",
                     "--check", "fd=16")  # fmt: skip

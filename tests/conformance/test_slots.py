@@ -42,7 +42,7 @@ TestEveryHead = HeadTests.of(*documents(HEADS))
 TestEveryInitialiser = InitialiserTests.of(*documents(INITIALISERS))
 TestEverySchedule = ScheduleTests.of(*documents(SCHEDULES))
 TestEveryJitter = JitterTests.of(*documents(JITTERS))
-TestEveryLoss = LossTests.of(*documents(LOSSES, "eikonal"))
+TestEveryLoss = LossTests.of(*documents(LOSSES, "edge", "eikonal"))
 TestEverySampler = SamplerTests.of(*documents(SAMPLERS, "tiles"))
 TestEveryOptimizer = OptimizerTests.of(*documents(OPTIMIZERS))
 TestEveryResidualTransform = ResidualTransformTests.of(*documents(RESIDUAL_TRANSFORMS))
@@ -56,6 +56,11 @@ class TestSandwich(BlockTests):
 class TestEikonal(LossTests):
     documents = ("eikonal",)
     has_normals = True
+
+
+class TestEdge(LossTests):
+    documents = ("edge",)
+    is_stencil = True
 
 
 class TestTiles(SamplerTests):

@@ -1,0 +1,66 @@
+"""The pool of equations: its loss is the sum of squares of the stencils."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, nn
+
+from inr.core.domain import Domain, Frame
+from inr.core.errors import UsageError
+from inr.fields import Field
+from inr.fitting import LOSSES
+from inr.signals import Batch
+from inr.solving.pictures.signal import StencilSignal
+from inr.solving.pictures.stencils import Stencils
+
+
+class Plane(nn.Module):
+    """(x, y) to 2 x - 3 y + 1, as training values."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (2 * x[:, :1] - 3 * x[:, 1:] + 1).expand(-1, 2)
+
+
+def stencils(kind: str) -> Stencils:
+    rng = np.random.default_rng(3)
+    values, fixed = rng.random((6, 8, 2)), np.zeros((6, 8), np.bool_)
+    fixed[:, :2] = True
+    if kind == "laplacian":
+        return Stencils.of_laplacian(rng.random((6, 8, 2)), values, fixed)
+    weights = rng.random((6, 7)), rng.random((5, 8))
+    edges = Stencils.of_edges(rng.random((6, 7, 2)), rng.random((5, 8, 2)), values, fixed, weights=weights)
+    return edges if kind == "edges" else edges.with_values()
+
+
+@pytest.mark.parametrize("kind", ["edges", "laplacian", "values"])
+def test_the_loss_is_the_mean_square_of_the_residuals(kind: str) -> None:
+    given = stencils(kind)
+    frame = Frame(Domain((0.0, 0.0), (8.0, 6.0), ("x", "y"), "pixels"), (0.25, -0.5), (2.0, 4.0))
+    signal = StencilSignal(
+        given if kind == "values" else given.eliminated(),
+        given.values,
+        frame,
+        {"dtype": "float32", "channels": 2, "icc": None},
+    )
+    pool = signal.pool(Generator())
+    batch = pool.batch(torch.arange(pool.size))
+    field: Field = Plane()  # type: ignore[assignment]  # it is only called
+    loss = float(LOSSES["edge"]().value(field, batch, Generator()))
+    y, x = (np.mgrid[:6, :8] + 0.5) / np.array([6, 8])[:, None, None]
+    plane = np.repeat((2 * x - 3 * y + 1)[..., None], 2, -1) * frame.scale + frame.offset
+    mixed = np.where(given.fixed[..., None], given.values, plane)
+    residuals = given.residuals(mixed)
+    if kind == "values":  # an equation for a known pixel is of the field
+        n = int(given.fixed.sum())
+        residuals[:-n] = stencils("edges").residuals(mixed)
+        residuals[-n:] = (plane - given.values)[given.fixed]
+    expected = np.mean(given.weight[:, None] * np.square(residuals / frame.scale))
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_needs_a_stencil() -> None:
+    batch = Batch(torch.zeros(3, 2), torch.zeros(3, 1))
+    with pytest.raises(UsageError, match="needs wanted differences"):
+        LOSSES["edge"]().value(Plane(), batch, Generator())  # type: ignore[arg-type]  # it is not called
