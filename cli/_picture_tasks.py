@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inr.core.errors import UsageError
+from inr.core.errors import UnreadableError, UsageError
 from inr.core.text import printable
 
 from ._interrupts import held
@@ -182,4 +182,7 @@ def is_picture_problem(words: Sequence[str]) -> bool:
         )
     from inr.solving.problem import kind_of, read_problem
 
-    return bool(kind_of(read_problem(words[0])) == "picture")
+    try:
+        return bool(kind_of(read_problem(words[0])) == "picture")
+    except UnreadableError:  # it is read again, after the options are checked
+        return False
