@@ -12,11 +12,14 @@ import argparse
 import math
 import os
 import statistics
+import tempfile
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
+import trimesh
 from _record import save
 from _timing import interleaved, ratio
 
@@ -47,6 +50,19 @@ EIGENVALUES = {
 }
 
 
+TURN = "where(y < 0, atan2(y, x) + 2*pi, atan2(y, x))"
+CORNER = f"(x**2 + y**2)**(1/3)*sin(2*({TURN})/3)"
+
+
+def _in_mesh() -> Problem:
+    exact = "sin(2*x)*cos(3*y)*cosh(z)"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "torus.stl"
+        trimesh.creation.torus(1.0, 0.4, major_sections=64, minor_sections=32).export(path)
+        conditions = [{"on": "boundary", "equation": f"u = {exact}"}]
+        return _plate(f"lap(u) = -12*{exact}", {}, conditions, exact, geometry={"mesh": str(path)})
+
+
 def _states(equation: str, axes: Any) -> Problem:
     return Problem.of(equation, axes, WALLS, problem={"kind": "eigen", "states": 3})
 
@@ -73,6 +89,10 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                    [{"on": "inner", "equation": "u = 0"}, {"on": "outer", "equation": "u = 1"}],
                    "log(x**2 + y**2)/(2*log(2))", geometry={"annulus": {"inner": 1, "outer": 2}}),
             {"method": "least_squares"}),
+        "A6 L-shape": (
+            _plate("lap(u) = 0", square, [{"on": "boundary", "equation": f"u = {CORNER}"}], CORNER,
+                   geometry={"polygon": [[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]]}), {}),
+        "A7 torus of an STL file": (_in_mesh(), {"method": "least_squares"}),
         "A8 plane wave, k=20": (Problem.of_document(_example("helmholtz.toml")), {}),
         "A10 Helmholtz (1, 4)": (
             _plate("lap(u) + u = (1 - 17*pi**2)*sin(pi*x)*sin(4*pi*y)", square, WALLS, "sin(pi*x)*sin(4*pi*y)"), {}),

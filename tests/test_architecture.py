@@ -43,6 +43,7 @@ MAY_SEE_SIGNALS = (
         "signals",
         "fitting",
         "ntk",
+        "solving",
         "workflows",
         "solving",
         "codec",

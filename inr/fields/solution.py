@@ -46,6 +46,7 @@ class Solution(FieldConfig):
     depth: int = param(2, "hidden layers", ge=1, le=64)
     activation: Literal["sine", "tanh"] = param("sine", "function of the hidden layers")
     omega: float = param(1.0, "factor in the sines", gt=0)
+    corners: tuple[str, ...] = param((), "formulas that are inputs too: what solutions are like at sharp corners")
 
     def build(self, spec: Spec, generator: Generator) -> SolutionField:
         d, c = len(self.axes), len(self.lift)
@@ -58,14 +59,14 @@ class Solution(FieldConfig):
 
 class SolutionField(Field):
     """weights, biases: of the network, float64. Its inputs are 2 (p - low) / (high - low) - 1 per axis, and cosine and
-    sine of the angle for a periodic one."""
+    sine of the angle for a periodic one; then the formulas of `corners`."""
 
     def __init__(self, config: Solution, generator: Generator) -> None:
         super().__init__()
         self.config: Solution = config
         self.d_in, self.d_out = len(config.axes), len(config.lift)
         self.smoothness, self.boundary = math.inf, "extend"
-        n_inputs = self.d_in + len(config.periodic)
+        n_inputs = self.d_in + len(config.periodic) + len(config.corners)
         widths = (n_inputs, *[config.width] * config.depth, self.d_out)
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for before, after in itertools.pairwise(widths):
@@ -73,11 +74,11 @@ class SolutionField(Field):
             for parameters, shape in ((self.weights, (after, before)), (self.biases, (after,))):
                 numbers = 2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1
                 parameters.append(nn.Parameter(bound * numbers))
-        self._lifts, self._factors = (
-            [parse_formula(text, **STORED) for text in texts] for texts in (config.lift, config.factor)
+        self._lifts, self._factors, self._corners = (
+            [parse_formula(text, **STORED) for text in texts] for texts in (config.lift, config.factor, config.corners)
         )
         known = {*config.axes}
-        for node in (*self._lifts, *self._factors):
+        for node in (*self._lifts, *self._factors, *self._corners):
             if node.names() - known:
                 raise UsageError(f"a formula of the solution has unknown names {sorted(node.names() - known)}")
 
@@ -128,6 +129,7 @@ class SolutionField(Field):
                 total = sum(factor for i, j, factor in terms if i == j == axis)
                 jets[q], twin[q] = -(rate**2) * total * c, -(rate**2) * total * s
             columns += [jets, twin]
+        columns += [self._jets_of(node, points, plan) for node in self._corners]
         return torch.stack(columns, -1)
 
     def conditions(self, points: Tensor, plan: JetPlan) -> tuple[Tensor, Tensor]:

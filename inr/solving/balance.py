@@ -25,7 +25,7 @@ def check_balance(problem: Problem) -> None:
     shape, axes = problem.domain.shape, problem.scope.axes
     if len(problem.residuals) != 1 or not problem.floating or problem.domain.time is not None or problem.unknowns:
         return
-    if problem.domain.periodic or not isinstance(shape, Box | Ring):
+    if problem.domain.periodic or not isinstance(shape, Box | Ring) or any(c.within for c in problem.conditions):
         return
     channel = problem.scope.channels[0]
     (node,) = problem.residuals

@@ -65,9 +65,11 @@ class _Lattice:
 
     def __init__(self, problem: Problem, n: int) -> None:
         domain = problem.domain
-        if not isinstance(domain.shape, Box) or domain.time is not None or problem.unknowns or problem.floating:
+        has_parts = any(condition.within for condition in problem.conditions)
+        is_free = domain.time is not None or problem.unknowns or problem.floating
+        if not isinstance(domain.shape, Box) or has_parts or is_free:
             raise UsageError(
-                "the finite difference check is for boxes without time, unknown numbers or free constants",
+                "the finite difference check is for boxes without time, unknown numbers, free constants and expr:",
                 "compare with an exact solution: [reference] exact",
             )
         if n < 8 or n % 2:

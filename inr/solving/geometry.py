@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,15 @@ from torch import Generator, Tensor
 from torch.quasirandom import SobolEngine
 
 from inr.core.errors import UsageError
-from inr.core.formula import Node
+from inr.core.formula import Node, add, call, divide, multiply, name, number, power, subtract
 from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import by_axis
 from inr.solving.equation import TIME
 
 LOW_HIGH = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front"), TIME: ("start", "end")}
 """Sides of a box by axis, at its lower and its higher end."""
+KINDS = ("disc", "annulus", "polygon", "sdf_expression")
+MOST_CORNERS = 500
 
 
 def spread(n: int, d: int, generator: Generator) -> Tensor:
@@ -168,62 +170,169 @@ class Ring(Shape):
         return Points(x, -out if side == "inner" else out)
 
 
-@dataclass(frozen=True)
-class Implicit(Shape):
-    """Where a formula of the coordinates is negative, within a box; its zero set is the boundary."""
+class LevelSet(Shape):
+    """Where a function is negative, within a box; its zero set is the boundary.
+
+    exactness: largest |value| / |gradient| of a point that counts as on the boundary, as a part of the radius.
+    """
 
     axes: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    distance: Node
     sides: tuple[str, ...] = ("outer",)
+    exactness: float = 1e-12
 
+    @abstractmethod
     def value(self, x: Tensor) -> Tensor:
-        return tensor_of(self.distance, {key: x[:, a] for a, key in enumerate(self.axes)}, x[:, 0])
+        """The function [N] at points [N, d]."""
+
+    @abstractmethod
+    def gradient(self, x: Tensor) -> Tensor:
+        """Its gradient [N, d]."""
+
+    @property
+    def _box(self) -> Box:
+        return Box(self.axes, self.low, self.high)
 
     def contains(self, x: Tensor) -> Tensor:
-        return (self.value(x) <= 0) & Box(self.axes, self.low, self.high).contains(x)
+        return (self.value(x) <= 0) & self._box.contains(x)
 
     def inside(self, n: int, generator: Generator) -> Tensor:
-        return self._collected(n, generator, lambda x: x[self.value(x) < 0])
+        return collected(self._box, n, generator, lambda x: x[self.value(x) < 0])
 
     def on(self, side: str, n: int, generator: Generator) -> Points:
         reach = 0.05 * self.radius
 
         def found(x: Tensor) -> Tensor:
-            near = self._landed(x[self.value(x).abs() < reach * self._gradient(x).norm(dim=-1)])
-            is_there = (self.value(near).abs() < 1e-12 * self.radius) & near.isfinite().all(-1)
-            return near[is_there & Box(self.axes, self.low, self.high).contains(near)]
+            near = self._landed(x[self.value(x).abs() < reach * self.gradient(x).norm(dim=-1)])
+            off = self.value(near).abs() / self.gradient(near).norm(dim=-1).clamp_min(1e-3)
+            is_there = (off < self.exactness * self.radius) & near.isfinite().all(-1)
+            return near[is_there & self._box.contains(near)]
 
-        x = self._collected(n, generator, found)
-        gradient = self._gradient(x)
+        x = collected(self._box, n, generator, found)
+        gradient = self.gradient(x)
         return Points(x, gradient / gradient.norm(dim=-1, keepdim=True))
 
     def _landed(self, x: Tensor) -> Tensor:
         """Newton's steps along the gradient to the zero set."""
         for _ in range(20):
-            gradient = self._gradient(x)
+            gradient = self.gradient(x)
             x = x - self.value(x)[:, None] * gradient / gradient.square().sum(-1, keepdim=True)
         return x
 
-    def _gradient(self, x: Tensor) -> Tensor:
+
+def collected(box: Box, n: int, generator: Generator, keep: Callable[[Tensor], Tensor]) -> Tensor:
+    """n points [n, d] out of those that `keep` makes of evenly spread points of a box.
+
+    Raises UsageError where it keeps none.
+    """
+    parts, count = [], 0
+    for attempt in range(60):
+        part = keep(box.inside(max(256, 2 * n), generator))
+        parts.append(part)
+        count += len(part)
+        if count >= n:
+            return torch.cat(parts)[:n]
+        if attempt >= 20 and count == 0:
+            break
+    raise UsageError(
+        "the function of the domain is nowhere negative in the box of the axes, or its boundary is not in it",
+        "it is negative inside the domain",
+    )
+
+
+@dataclass(frozen=True)
+class Implicit(LevelSet):
+    """Where a formula of the coordinates is negative."""
+
+    axes: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    distance: Node
+
+    def value(self, x: Tensor) -> Tensor:
+        return tensor_of(self.distance, {key: x[:, a] for a, key in enumerate(self.axes)}, x[:, 0])
+
+    def gradient(self, x: Tensor) -> Tensor:
         values = {key: x[:, a] for a, key in enumerate(self.axes)}
         return torch.stack([tensor_of(by_axis(self.distance, axis), values, x[:, 0]) for axis in self.axes], -1)
 
-    def _collected(self, n: int, generator: Generator, keep: Any) -> Tensor:
-        box, parts, count = Box(self.axes, self.low, self.high), [], 0
-        for attempt in range(60):
-            part = keep(box.inside(max(256, 2 * n), generator))
-            parts.append(part)
-            count += len(part)
-            if count >= n:
-                return torch.cat(parts)[:n]
-            if attempt >= 20 and count == 0:
-                break
-        raise UsageError(
-            "the formula of the domain is nowhere negative in the box of the axes, or its boundary is not in it",
-            "it is negative inside the domain",
-        )
+
+@dataclass(frozen=True)
+class Polygon(Shape):
+    """Within a closed line of corners [[x, y], ...] that does not cross itself. Sides: side1 from corner 1 to 2, ..."""
+
+    axes: tuple[str, ...]
+    corners: tuple[tuple[float, float], ...]
+
+    @property
+    def low(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+        return tuple(min(column) for column in zip(*self.corners, strict=True))
+
+    @property
+    def high(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+        return tuple(max(column) for column in zip(*self.corners, strict=True))
+
+    @property
+    def sides(self) -> tuple[str, ...]:  # type: ignore[override]  # one per corner
+        return tuple(f"side{k}" for k in range(1, len(self.corners) + 1))
+
+    @property
+    def area(self) -> float:
+        """Positive if the corners run counterclockwise."""
+        return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in self.edges) / 2
+
+    @property
+    def edges(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+        return [*zip(self.corners, self.corners[1:] + self.corners[:1], strict=True)]
+
+    @property
+    def corner_functions(self) -> dict[tuple[float, float], Node]:
+        """By corner, (r / R)^a cos(a phi) for every corner of more than a half turn w, with a = pi / w.
+
+        r, phi: from the corner and from the line that halves its angle. Solutions of second-order equations behave as
+        these functions there (Grisvard 1985, Elliptic Problems in Nonsmooth Domains). Left out where the ray on which
+        phi jumps comes back to the polygon.
+        """
+        found = {}
+        turn = math.copysign(1.0, self.area)
+        for before, at, after in zip(self.corners[-1:] + self.corners[:-1], self.corners,
+                                     self.corners[1:] + self.corners[:1], strict=True):  # fmt: skip
+            to_after, to_before = (math.atan2(p[1] - at[1], p[0] - at[0]) for p in (after, before))
+            wide = (turn * (to_before - to_after)) % (2 * math.pi)
+            half = to_after + turn * wide / 2
+            cut = (-math.cos(half), -math.sin(half))
+            far = 2 * self.radius * torch.linspace(1e-3, 1, 1000, dtype=torch.float64)[:, None]
+            if wide > math.pi + 1e-6 and not self.contains(torch.tensor(at) + far * torch.tensor(cut)).any():
+                found[at] = _corner_function(self.axes, at, (-cut[0], -cut[1]), math.pi / wide, self.radius)
+        return found
+
+    def contains(self, x: Tensor) -> Tensor:
+        inside = torch.zeros(len(x), dtype=torch.bool)
+        for (x0, y0), (x1, y1) in self.edges:  # how often a ray to the right crosses the line
+            if y0 != y1:
+                crosses = (x[:, 1] < y0) != (x[:, 1] < y1)
+                inside ^= crosses & (x[:, 0] < x0 + (x[:, 1] - y0) * (x1 - x0) / (y1 - y0))
+        return inside
+
+    def inside(self, n: int, generator: Generator) -> Tensor:
+        return collected(Box(self.axes, self.low, self.high), n, generator, lambda x: x[self.contains(x)])
+
+    def on(self, side: str, n: int, generator: Generator) -> Points:
+        start, end = torch.tensor(self.edges[self.sides.index(side)], dtype=torch.float64)
+        way = end - start
+        out = torch.stack([way[1], -way[0]]) / way.norm() * math.copysign(1.0, self.area)
+        return Points(start + spread(n, 1, generator) * way, out.expand(n, -1))
+
+
+def _corner_function(
+    axes: tuple[str, ...], at: tuple[float, float], way: tuple[float, float], power_: float, radius: float
+) -> Node:
+    dx, dy = (subtract(name(axis), number(place)) for axis, place in zip(axes, at, strict=True))
+    along = add(multiply(number(way[0]), dx), multiply(number(way[1]), dy))
+    across = subtract(multiply(number(way[0]), dy), multiply(number(way[1]), dx))
+    square = divide(add(multiply(dx, dx), multiply(dy, dy)), number(radius**2))
+    return multiply(
+        power(square, number(power_ / 2)), call("cos", multiply(number(power_), call("atan2", across, along)))
+    )
 
 
 @dataclass(frozen=True)
@@ -316,10 +425,7 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
 
     Raises UsageError for what it cannot be.
     """
-    kind = next(
-        (key for key in ("disc", "annulus", "sdf_expression", "mesh", "sdf", "mask", "polygon") if key in document),
-        "box",
-    )
+    kind = next((key for key in (*KINDS, "mask") if key in document), "box")
     unknown = set(document) - {kind, "box"}
     if unknown:
         raise UsageError(f"[geometry] has unknown entries: {', '.join(sorted(unknown))}")
@@ -327,12 +433,12 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
         return Box(axes, low, high)
     if kind == "sdf_expression":
         return Implicit(axes, low, high, formula(document[kind]))
-    if kind in ("mesh", "sdf", "mask", "polygon"):
-        raise UsageError(
-            f"domains by {kind!r} are not built", "built are box, disc, annulus, and sdf_expression, a formula"
-        )
+    if kind == "mask":
+        raise UsageError(f"domains by {kind!r} are not built", f"built are {', '.join(KINDS)}")
     if len(axes) != 2:
         raise UsageError(f"a {kind} has two axes, and there are {len(axes)} in space")
+    if kind == "polygon":
+        return _polygon(document[kind], axes)
     table = document[kind]
     names = {"center", "radius"} if kind == "disc" else {"center", "inner", "outer"}
     if not isinstance(table, Mapping) or set(table) - names or names - {"center"} - set(table):
@@ -343,3 +449,32 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
         raise UsageError(f"the radii of the {kind} are {inner:g} and {outer:g}, expected 0 < inner < outer")
     center = table.get("center", [0.0, 0.0])
     return Ring((float(center[0]), float(center[1])), inner, outer)
+
+
+def _polygon(value: Any, axes: tuple[str, ...]) -> Polygon:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str) and 3 <= len(value) <= MOST_CORNERS
+    if not is_list or not all(isinstance(c, Sequence) and len(c) == 2 for c in value):
+        raise UsageError(f"polygon is {value!r}, expected 3 to {MOST_CORNERS} corners", "[[0, 0], [1, 0], [0, 1]]")
+    try:
+        found = Polygon(axes, tuple((float(x), float(y)) for x, y in value))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the polygon has a corner that is not two numbers: {error}") from error
+    if not all(math.isfinite(c) for corner in found.corners for c in corner):
+        raise UsageError("the polygon has a corner that is not finite")
+    for a, first in enumerate(found.edges):
+        for b, second in enumerate(found.edges[:a]):
+            is_next = a - b == 1 or (b == 0 and a == len(found.corners) - 1)
+            if first[0] == first[1] or (not is_next and _meet(*first, *second)):
+                raise UsageError(f"sides {b + 1} and {a + 1} of the polygon meet, expected a line without crossings")
+    if not found.area:
+        raise UsageError("the polygon has no area: its corners lie on a line")
+    return found
+
+
+def _meet(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]) -> bool:
+    """Whether the segments ab and cd have a point in common."""
+
+    def turn(p: tuple[float, float], q: tuple[float, float], r: tuple[float, float]) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return turn(a, b, c) * turn(a, b, d) <= 0 and turn(c, d, a) * turn(c, d, b) <= 0

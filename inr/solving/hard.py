@@ -59,7 +59,7 @@ def hard_conditions(problem: Problem) -> Hard:
 def _values(problem: Problem, channel: str, letters: str) -> Iterator[tuple[str, _Given]]:
     """What conditions give for a channel by side: its value, or its slope in time at the start."""
     for at, condition in enumerate(problem.conditions):
-        if condition.is_hard is False:
+        if condition.is_hard is False or condition.within is not None:
             continue
         for part, node in enumerate(condition.residuals):
             value = value_given(node, channel) if not letters else given(node, channel, letters)

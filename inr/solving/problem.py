@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,18 +19,23 @@ from inr.core.errors import InrError, UnreadableError, UsageError, did_you_mean
 from inr.core.formula import (
     CONSTANTS,
     FUNCTIONS,
+    ONE,
     ZERO,
     Node,
+    call,
     divide,
+    multiply,
     negate,
     number,
     parse_formula,
     substituted,
+    subtract,
 )
 from inr.core.tensor_formula import tensor_of
 from inr.solving.equation import OPERATORS, SIDE_NORMALS, TIME, Scope, by_name, is_linear, streams_of
-from inr.solving.geometry import Box, Domain, shape_of, sides_of
+from inr.solving.geometry import Box, Domain, Shape, shape_of, sides_of
 from inr.solving.settings import SolveSettings
+from inr.solving.solids import AXES, file_beside, solid_of
 
 TABLES = {
     "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue"},
@@ -44,6 +50,8 @@ TABLES = {
     "solve": None,
 }
 KINDS = ("boundary", "eigen")
+PART = "expr:"
+"""What begins a part of the boundary that is given by a formula, such as `expr: z < 1`."""
 MOST_STATES = 50
 MOST_FILE = 2**20
 MOST_OBSERVED = 200_000
@@ -52,13 +60,19 @@ AXIS_NAMES = "x, y, z, t and other single letters but e and i"
 
 @dataclass(frozen=True)
 class Condition:
-    """sides: where; residuals: what is zero there. is_hard: None lets the solver choose."""
+    """sides: where; residuals: what is zero there. is_hard: None lets the solver choose.
+
+    within: 1 on the part of the sides that is meant and 0 elsewhere; None: all of them. is_part: whether a formula of
+    the problem says so, rather than what earlier conditions leave.
+    """
 
     sides: tuple[str, ...]
     residuals: tuple[Node, ...]
     text: str
     is_hard: bool | None = None
     weight: float | None = None
+    within: Node | None = None
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,14 +160,15 @@ class Problem:
         _check_tables(document)
         head = document.get("problem", {})
         states, eigenvalue = _eigen(head)
-        axes = _axes(document.get("axes", {}))
+        solid = solid_of(document.get("geometry", {}), folder)
+        axes = _axes(document.get("axes", {}), solid)
         parameters = {key: _parameter(key, value) for key, value in document.get("parameters", {}).items()}
         unknowns = {key: _unknown(key, value) for key, value in document.get("unknowns", {}).items()}
         equations = _equations(head)
         fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
         _check_names([*axes], [*fields], [*parameters, *unknowns])
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
-        domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope)
+        domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid)
         residuals = tuple(part for at, text in enumerate(equations, 1) for part in _read(scope, text, f"equation {at}"))
         if len(residuals) != len(scope.channels):
             raise UsageError(
@@ -248,7 +263,7 @@ class Problem:
 
     def _check_coverage(self) -> None:
         """Refuse a side without a condition that the equation needs."""
-        given = {side for condition in self.conditions for side in condition.sides}
+        given = {side for condition in self.conditions if not condition.is_part for side in condition.sides}
         if isinstance(self.domain.shape, Box):
             for axis in self.domain.space:
                 if axis in self.domain.periodic or not self.order_of(axis):
@@ -337,8 +352,15 @@ def _eigen(head: Mapping[str, Any]) -> tuple[int, str]:
     return states, eigenvalue
 
 
-def _axes(table: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    axes = {}
+def _axes(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[float, float]]:
+    axes: dict[str, tuple[float, float]] = {}
+    if solid is not None:
+        if set(table) - {TIME}:
+            raise UsageError(
+                f"axes {', '.join(table)} are given, and x, y, z and their ranges come from the shape",
+                "leave out all but t",
+            )
+        axes = dict(zip(AXES, zip(solid.low, solid.high, strict=True), strict=True))
     for key, span in table.items():
         is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(_is_number(end) for end in span)
         if not is_pair or not span[0] < span[1]:
@@ -410,7 +432,13 @@ def _check_names(axes: list[str], fields: list[str], others: list[str]) -> None:
             raise UsageError(f"a field is called {key!r}, expected letters and digits without _")
 
 
-def _domain(axes: Mapping[str, tuple[float, float]], periodic: Any, table: Mapping[str, Any], scope: Scope) -> Domain:
+def _domain(
+    axes: Mapping[str, tuple[float, float]],
+    periodic: Any,
+    table: Mapping[str, Any],
+    scope: Scope,
+    solid: Shape | None,
+) -> Domain:
     space = scope.space
     low, high = (tuple(axes[key][end] for key in space) for end in (0, 1))
 
@@ -420,7 +448,7 @@ def _domain(axes: Mapping[str, tuple[float, float]], periodic: Any, table: Mappi
         with _Named("sdf_expression"):
             return scope.formula(text).re
 
-    shape = shape_of(table, space, low, high, formula)
+    shape = solid or shape_of(table, space, low, high, formula)
     given = [periodic] if isinstance(periodic, str) else list(periodic)
     if set(given) - set(axes) or (given and not isinstance(shape, Box)):
         raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")
@@ -448,13 +476,18 @@ class _Named:
 def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domain) -> tuple[Condition, ...]:
     found: list[Condition] = []
     taken: dict[str, set[str]] = {}
+    parts: list[tuple[set[str], Node]] = []
     for at, table in enumerate(tables, 1):
         where = f"condition {at}"
         for key in ("on", "equation"):
             if key not in table:
                 raise UsageError(f"{where} has no entry {key!r}")
         asked = [table["on"]] if isinstance(table["on"], str) else list(table["on"])
-        sides = _sides(asked, domain, taken, where)
+        with _Named(where):
+            named = [_part(text, scope) for text in asked if str(text).startswith(PART)]
+        if named and len(named) != len(asked):
+            raise UsageError(f"{where} is on formulas and names of sides, expected one of them")
+        sides = domain.walls if named else _sides(asked, domain, taken, where)
         residuals = tuple(_read(scope, str(table["equation"]), where))
         if any(not streams_of(node) for node in residuals):
             raise UsageError(f"{where}, {table['equation']!r} has no unknown field")
@@ -464,10 +497,28 @@ def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domai
                 f'{where} has hard = {hard!r} and weight = {weight!r}, expected true, false or "auto", > 0'
             )
         is_hard = None if hard == "auto" else bool(hard)
-        found.append(Condition(sides, residuals, str(table["equation"]), is_hard, weight))
-        for side in sides:
-            taken.setdefault(side, set()).update(channel for node in residuals for channel, _ in streams_of(node))
+        channels = {channel for node in residuals for channel, _ in streams_of(node)}
+        is_wall = bool(set(sides) & set(domain.walls))
+        earlier = [subtract(ONE, node) for others, node in parts if is_wall and channels & others]
+        within = _all([*named, *earlier])
+        found.append(Condition(sides, residuals, str(table["equation"]), is_hard, weight, within, bool(named)))
+        if named:
+            parts.append((channels, _all(named) or ONE))
+        else:
+            for side in sides:
+                taken.setdefault(side, set()).update(channels)
     return tuple(found)
+
+
+def _part(text: Any, scope: Scope) -> Node:
+    """1 where the formula after "expr:" holds, 0 elsewhere."""
+    found = scope.formula(str(text).removeprefix(PART))
+    return call("where", found.re, ONE, ZERO)
+
+
+def _all(parts: Sequence[Node]) -> Node | None:
+    """1 where every part is 1; None without parts."""
+    return reduce(multiply, parts) if parts else None
 
 
 def _sides(asked: Sequence[Any], domain: Domain, taken: Mapping[str, set[str]], where: str) -> tuple[str, ...]:
@@ -508,9 +559,7 @@ def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> li
     file = table.get("file")
     if folder is None or not isinstance(file, str):
         raise UsageError("[[observed]] needs a file, next to a problem file")
-    path = folder / file
-    if Path(file).is_absolute() or ".." in Path(file).parts:
-        raise UsageError(f"file {file!r} is outside the folder of the problem")
+    path = file_beside(file, folder)
     noise = float(table.get("noise", 0.01))
     try:
         with path.open(newline="", encoding="utf-8") as lines:

@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
+from inr.core.errors import UsageError
 from inr.core.formula import Node, name, number, subtract
 from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import SolutionField, combine, pulled_back
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.equation import SIDE_NORMALS, by_name, streams_of
-from inr.solving.geometry import Domain
+from inr.solving.geometry import Domain, Points
 from inr.solving.hard import Hard
-from inr.solving.problem import Problem
+from inr.solving.problem import Condition, Problem
+
+PER_PART = 8
+"""Points that are drawn for one that is used, on sides where a condition holds in a part."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,19 @@ class Group:
         return rows if self.row_weights is None else rows * self.row_weights.sqrt()[:, None]
 
 
+def _points_on(problem: Problem, condition: Condition, side: str, n: int, generator: Generator) -> Points:
+    """About n points of a side where the condition holds. Raises UsageError if it holds nowhere."""
+    if condition.within is None:
+        return problem.domain.on(side, n, generator)
+    points = problem.domain.on(side, PER_PART * n, generator)
+    values = {axis: points.x[:, a] for a, axis in enumerate(problem.scope.axes)}
+    there = tensor_of(condition.within, values, points.x[:, 0]) > 0.5
+    x, normals = points.x[there][:n], points.normals[there][:n]
+    if not len(x) and condition.is_part and len(problem.domain.walls) == 1:
+        raise UsageError(f"{condition.text!r} holds at no point of the boundary", "change the formula of expr:")
+    return Points(x, normals)
+
+
 def groups_of(
     problem: Problem, hard: Hard, n_inside: int, n_side: int, generator: Generator, inside: Tensor | None = None
 ) -> list[Group]:
@@ -145,9 +162,11 @@ def groups_of(
     soft = problem.settings.weight
     for at, condition in enumerate(problem.conditions):
         for side in condition.sides:
-            points = problem.domain.on(side, n_side, generator)
+            points = _points_on(problem, condition, side, n_side, generator)
             for part, node in enumerate(condition.residuals):
                 if (at, side, part) not in hard.met:
+                    if not len(points.x):
+                        continue
                     weight = soft if condition.weight is None else condition.weight
                     add("condition", side, points.x, points.normals, node, weight)
     for data in problem.observed:

@@ -26,6 +26,7 @@ from inr.solving.descent import descend
 from inr.solving.eigen import EigenSolver, States, pinned, with_estimates
 from inr.solving.equation import TIME
 from inr.solving.errors import Errors, measure
+from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
 from inr.solving.least_squares import solve_last_layer, with_features
 from inr.solving.newton import gauss_newton
@@ -141,6 +142,14 @@ class _Solver:
         self.best: tuple[State, Errors] | None = None
         self.is_stalled = False
         self.found: dict[str, float] = {}
+        shape = problem.domain.shape
+        corners = shape.corner_functions if isinstance(shape, Polygon) else {}
+        self._corners = [*corners.values()]
+        for place in corners:
+            self.notes.append(
+                f"the corner at ({_numbers(place)}) points inwards, and derivatives are infinite there: an input of "
+                "the network has the form of solutions at such a corner."
+            )
         for channel in problem.floating:
             self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
 
@@ -174,6 +183,7 @@ class _Solver:
             width=self.settings.width,
             depth=self.settings.depth,
             omega=self.settings.omega,
+            corners=tuple(text_of(node) for node in self._corners),
         )
 
     def _groups(self, state: State, n_inside: int, inside: Any = None) -> list[Group]:

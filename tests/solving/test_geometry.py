@@ -10,12 +10,17 @@ import torch
 
 from inr.core.errors import UsageError
 from inr.core.formula import parse_formula
-from inr.solving.geometry import Box, Domain, Implicit, Ring, Shape, shape_of, spread
+from inr.core.tensor_formula import tensor_of
+from inr.fields.solution import by_axis
+from inr.solving.geometry import Box, Domain, Implicit, Polygon, Ring, Shape, shape_of, spread
 
+L_SHAPE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (0.0, -1.0))
 SHAPES: dict[str, tuple[Shape, float]] = {
     "box": (Box(("x", "y"), (0.0, -1.0), (2.0, 3.0)), 8.0),
     "disc": (Ring((1.0, 2.0), 0.0, 2.0), 4 * math.pi),
     "annulus": (Ring((0.0, 0.0), 1.0, 2.0), 3 * math.pi),
+    "polygon": (Polygon(("x", "y"), L_SHAPE), 3.0),
+    "clockwise": (Polygon(("x", "y"), L_SHAPE[::-1]), 3.0),
     "formula": (Implicit(("x", "y"), (-1.2, -1.2), (1.2, 1.2), parse_formula("x**2 + 4*y**2 - 1")), math.pi / 2),
 }
 
@@ -29,7 +34,7 @@ def test_points_and_normals(name: str, generator: torch.Generator) -> None:
     unit = spread(4000, 2, generator)
     every = unit.new_tensor(shape.low) + unit * (unit.new_tensor(shape.high) - unit.new_tensor(shape.low))
     assert math.isclose(float(shape.contains(every).double().mean()) * box, area, rel_tol=0.02)
-    assert math.isclose(float(x[:, 0].mean()), (shape.low[0] + shape.high[0]) / 2, abs_tol=0.05)
+    torch.testing.assert_close(x.mean(0), every[shape.contains(every)].mean(0), rtol=0, atol=0.05)
     for side in shape.sides:
         points = shape.on(side, 100, generator)
         assert points.x.shape == (100, 2)
@@ -61,7 +66,7 @@ def test_tables_of_shapes() -> None:
     assert isinstance(make({}), Box)
     assert isinstance(make({"disc": {"radius": 2}}), Ring)
     for table, message in (
-        ({"mesh": "part.stl"}, "by 'mesh' are not built"),
+        ({"mask": "part.png"}, "by 'mask' are not built"),
         ({"disc": {}}, "disc is a table with"),
         ({"annulus": {"inner": 2, "outer": 1}}, "radii"),
         ({"disc": {"radius": 1}, "depth": 3}, "unknown entries: depth"),
@@ -70,3 +75,23 @@ def test_tables_of_shapes() -> None:
             make(table)
     with pytest.raises(UsageError, match="nowhere negative"):
         Implicit(("x",), (0.0,), (1.0,), parse_formula("x + 1")).inside(5, torch.Generator())
+
+
+def test_the_function_of_a_corner_is_harmonic_and_zero_on_its_sides(generator: torch.Generator) -> None:
+    shape = Polygon(("x", "y"), L_SHAPE)
+    [(place, node)] = shape.corner_functions.items()
+    assert place == (0.0, 0.0)
+
+    def value(formula: Any, x: torch.Tensor) -> torch.Tensor:
+        return tensor_of(formula, {"x": x[:, 0], "y": x[:, 1]}, x[:, 0])
+
+    x = shape.inside(100, generator)
+    twice = [value(by_axis(by_axis(node, axis), axis), x) for axis in shape.axes]
+    torch.testing.assert_close(twice[0], -twice[1], rtol=1e-9, atol=1e-9)
+    for side in ("side1", "side6"):
+        assert value(node, shape.on(side, 50, generator).x).abs().max() < 1e-12
+    assert (value(node, x) > 0).all()
+    convex = Polygon(("x", "y"), ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)))
+    assert convex.corner_functions == {}
+    spiral = ((0.0, 0.0), (3.0, 0.0), (3.0, 3.0), (1.0, 3.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0), (0.0, 1.0))
+    assert (2.0, 2.0) not in Polygon(("x", "y"), spiral).corner_functions  # the ray comes back to the polygon
