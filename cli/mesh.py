@@ -62,6 +62,22 @@ def mesh(
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Colours of the vertices from this model: 3 coordinates to 1, 3 or 4 values in [0, 1], same box.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    uv: Annotated[
+        bool,
+        typer.Option(
+            "--uv",
+            help="With --colour: texture coordinates and an image instead of vertex colours (.glb; needs xatlas).",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     check: Annotated[
         bool,
         typer.Option(
@@ -87,17 +103,23 @@ def mesh(
     inr mesh bunny.safetensors -o bunny.png     a shaded picture
     inr mesh bunny.safetensors -o bunny.stl --simplify 0.01 --check
     inr mesh part.safetensors -o part.stl --method dual     sharp edges
+    inr mesh shape.safetensors -o shape.glb --colour colours.safetensors --uv
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:
         import inr
-        from inr.mesh import FORMATS, check_mesh, save_mesh
+        from inr.core.errors import UsageError
+        from inr.mesh import FORMATS, Mesh, check_mesh, colour_at, save_mesh, textured
         from inr.mesh import simplify as simplified
 
         given = source(model)
         fit = inr.load(given)
         fit.field.to(chosen)
         target, suffix = formatted_target(output, form, f"{given.stem}.mesh", FORMATS, FORMATS[0], force=force)
+        if uv and (colour is None or suffix != ".glb"):
+            missing = "a model for --colour" if colour is None else f"an output in .glb, not {suffix}"
+            raise UsageError(f"--uv writes a texture of colours and needs {missing}", "see `inr mesh --help`")
+        shades = None if colour is None else colour_at(fit, inr.load(source(colour)))
         result = inr.extract_mesh(fit, resolution, level=level, method=method, dense=dense)
     document = _document(result)
     if result.outcome == "empty":
@@ -118,8 +140,11 @@ def mesh(
         checked = check_mesh(result)
         document["check"] = dataclasses.asdict(checked)
         out.note("check: " + _words(checked))
+    mesh_out: Mesh = result
+    if shades is not None:
+        mesh_out = textured(result, shades) if uv else dataclasses.replace(result, colors=shades(result.vertices))
     file = io.BytesIO()
-    out.notes(save_mesh(result, file, suffix))
+    out.notes(save_mesh(mesh_out, file, suffix))
     target.write(file.getvalue())
     out.notes(result.notes)
     text = (

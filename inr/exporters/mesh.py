@@ -18,7 +18,7 @@ from inr.mesh import MAX_RESOLUTION, Mesh, coloured, mesh_of_fit, save_mesh
 class MeshExporter(Exporter):
     """The level set of a shape as triangles in its units, with colours from a second model if one is given."""
 
-    suffixes: ClassVar[tuple[str, ...]] = (".ply", ".obj", ".glb", ".stl")
+    suffixes: ClassVar[tuple[str, ...]] = (".ply", ".obj", ".glb", ".stl", ".3mf")
 
     resolution: int | None = param(
         None, "lattice cells along each side of the box; none: 256, more for thin shapes", ge=4, le=MAX_RESOLUTION

@@ -30,12 +30,15 @@ Colors = NDArray[np.uint8]
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
     """Triangles. vertices [V, 3] float64; faces [F, 3] int64, counter-clockwise as seen from outside; normals [V, 3]
-    float64 of unit length, outward, or None if the mesh has none; colors [V, 3 or 4] uint8, or None."""
+    float64 of unit length, outward, or None if the mesh has none; colors [V, 3 or 4] uint8, or None. uv [V, 2] float64,
+    texture [H, W, 3 or 4] uint8: texture coordinates, v upwards, with their image; both or neither."""
 
     vertices: Reals
     faces: Ints
     normals: Reals | None = None
     colors: Colors | None = None
+    uv: Reals | None = None
+    texture: Colors | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""Writing triangle meshes: PLY, OBJ, STL, GLB, and a PNG preview."""
+"""Writing triangle meshes: PLY, OBJ, STL, GLB, 3MF, and a PNG preview."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from inr.core.files import check_writable, write_file
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import Mesh
 from inr.mesh.picture import picture
+from inr.mesh.threemf import threemf
 
-FORMATS = (".ply", ".obj", ".stl", ".glb", ".png")
+FORMATS = (".ply", ".obj", ".stl", ".glb", ".3mf", ".png")
 """Suffixes that `save_mesh` knows, the default first."""
 
 
@@ -31,7 +32,8 @@ def save_mesh(mesh: Mesh, target: Path | BinaryIO, suffix: str | None = None, *,
     PLY is binary, its positions are doubles where float32 would lose digits, which is far from the origin; OBJ is
     text; STL is binary triangles without shared vertices, in float32; GLB holds float32 positions, far from the origin
     relative to the translation of its node, and its axes are not changed. All but STL hold the normals
-    of vertices. PNG is a `picture`. PLY, OBJ and GLB keep the colours of vertices. Raises UsageError for an unknown
+    of vertices. 3MF is text in a ZIP archive, its unit millimetres. PNG is a `picture`. PLY, OBJ, GLB and 3MF keep the
+    colours of vertices; a texture is kept by GLB only. Raises UsageError for an unknown
     suffix, an output path that cannot be written, and an empty mesh.
     """
     if suffix is None:
@@ -52,7 +54,7 @@ def save_mesh(mesh: Mesh, target: Path | BinaryIO, suffix: str | None = None, *,
 
 
 def _encode(mesh: Mesh, suffix: str) -> bytes:
-    return {".ply": _ply, ".obj": _obj, ".stl": _stl, ".glb": _glb}[suffix](mesh)
+    return {".ply": _ply, ".obj": _obj, ".stl": _stl, ".glb": _glb, ".3mf": threemf}[suffix](mesh)
 
 
 def _ply(mesh: Mesh) -> bytes:
@@ -126,6 +128,14 @@ def _glb(mesh: Mesh) -> bytes:
 def _trimesh(mesh: Mesh) -> Any:
     import trimesh
 
+    if mesh.uv is not None and mesh.texture is not None:
+        from PIL import Image
+
+        material = trimesh.visual.material.PBRMaterial(
+            baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0, roughnessFactor=1.0
+        )
+        visual = trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
+        return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, visual=visual, process=False)
     return trimesh.Trimesh(
         mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors, process=False
     )
@@ -164,8 +174,10 @@ def _notes(mesh: Mesh, suffix: str) -> list[str]:
         notes.append("STL stores no shared vertices, vertex normals or units; use PLY to keep them")
     if suffix == ".glb":
         notes.append("GLB viewers assume y up and metres; the coordinates were written unchanged")
+    if suffix == ".3mf":
+        notes.append("3MF has a unit: the coordinates were written as millimetres")
     if mesh.colors is not None and suffix in {".stl", ".png"}:
-        notes.append(f"{suffix[1:].upper()} stores no vertex colours; use PLY, OBJ or GLB to keep them")
+        notes.append(f"{suffix[1:].upper()} stores no vertex colours; use PLY, OBJ, GLB or 3MF to keep them")
     if suffix == ".png":
         notes.append("PNG is a picture of the mesh; to store the mesh use " + ", ".join(FORMATS[:-1]))
     if suffix == ".stl" and _is_far(mesh):

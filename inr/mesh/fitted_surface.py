@@ -11,7 +11,8 @@ from torch import Tensor
 
 from inr.core.errors import UsageError
 from inr.fitting import Fit
-from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
+from inr.mesh._octree_grid import Reals
+from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
 
 DEFAULT_RESOLUTION = 256
 CELLS_ACROSS = 8
@@ -20,6 +21,8 @@ of 3 cells in radius loses 1.9 % of its volume to its flat faces, one of 5 loses
 
 FINEST, MOST_FACES = 2048, 400_000
 """Upper limits of the automatic resolution."""
+
+_BLOCK = 1 << 18  # places whose colours are found at a time
 
 TIGHT = 2.0
 """Largest certified slope, in distances per length, with which a search for the surface is not wasteful."""
@@ -108,9 +111,14 @@ def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
 
 
 def coloured(mesh: Mesh, shape: Fit, colours: Fit) -> Mesh:
-    """The mesh of `shape` with the values of another fit at its vertices as colours.
+    """The mesh of `shape` with the values of another fit at its vertices as colours, see `colour_at`."""
+    return dataclasses.replace(mesh, colors=colour_at(shape, colours)(mesh.vertices))
 
-    Assumes that both fits cover the same box: a vertex gets the colour at its position in the unit box. Values are
+
+def colour_at(shape: Fit, colours: Fit) -> Callable[[Reals], Colors]:
+    """Positions [N, 3] in the units of `shape` -> the values of another fit there as colours [N, 3 or 4].
+
+    Assumes that both fits cover the same box: a place has the colour at its position in the unit box. Values are
     clipped to [0, 1]; one channel is grey, a fourth is opacity. Raises UsageError for other fits.
     """
     if colours.spec.d_in != 3 or colours.spec.d_out not in (1, 3, 4):
@@ -119,8 +127,13 @@ def coloured(mesh: Mesh, shape: Fit, colours: Fit) -> Mesh:
             f"{colours.spec.d_in} to {colours.spec.d_out} ({colours.spec.kind})",
             "fit an array of shape [X, Y, Z, 3], values from 0 to 1, with `signal.channels=last`",
         )
-    x = shape.frame.domain.to_unit(torch.from_numpy(mesh.vertices)).float()
-    y = colours(x).clamp(0, 1)
-    if y.shape[1] == 1:
-        y = y.expand(-1, 3)
-    return dataclasses.replace(mesh, colors=(255 * y).round().to(torch.uint8).numpy())
+
+    def at(places: Reals) -> Colors:
+        x = shape.frame.domain.to_unit(torch.from_numpy(places)).float()
+        y = torch.cat([colours(block).clamp(0, 1) for block in torch.split(x, _BLOCK)])
+        if y.shape[1] == 1:
+            y = y.expand(-1, 3)
+        found: Colors = (255 * y).round().to(torch.uint8).numpy()
+        return found
+
+    return at

@@ -230,3 +230,22 @@ def test_meshes_are_simplified_and_checked(shape_model: Path) -> None:
     bad = invoke("mesh", shape_model, "-o", "d.ply", "--resolution", "32", "--simplify", "-1")
     assert bad.exit_code == 2
     assert "error: --simplify is -1, expected a positive distance" in bad.output
+
+
+def test_meshes_are_coloured_by_a_second_model(shape_model: Path, model: Path) -> None:
+    np.save("colours.npy", np.random.default_rng(0).random((6, 6, 6, 3)).astype(np.float32))
+    made = invoke("fit", "colours.npy", "-o", "c.safetensors", "--steps", "3", "--set", "signal.channels=last")
+    assert made.exit_code == 0, made.stderr
+    done = invoke("mesh", shape_model, "-o", "c.ply", "--resolution", "16", "--colour", "c.safetensors")
+    assert done.exit_code == 0, done.stderr
+    mesh = trimesh.load("c.ply", process=False)
+    assert np.asarray(mesh.visual.vertex_colors)[:, :3].std() > 1
+    assert invoke("mesh", shape_model, "-o", "c.3mf", "--resolution", "16", "--colour", "c.safetensors").exit_code == 0
+    for args, message in (
+        (("-o", "d.glb", "--uv"), "--uv writes a texture of colours and needs a model for --colour"),
+        (("-o", "d.ply", "--uv", "--colour", "c.safetensors"), "needs an output in .glb, not .ply"),
+        (("-o", "d.ply", "--colour", model), "colours need a field from 3 coordinates to 1, 3 or 4 values"),
+    ):
+        refused = invoke("mesh", shape_model, "--resolution", "16", *args)
+        assert refused.exit_code == 2, refused.stderr
+        assert message in refused.stderr
