@@ -12,6 +12,8 @@ from inr.core.errors import UnreadableError
 from inr.core.files import descriptor_of, reason_of
 from inr.signals.files.sniffing import suffix_of_bytes
 
+_OF_FOLDERS = "a folder of PNG or SVG slices is read with `kind` slices; many signals by inr batch"
+
 ANALYTIC = "analytic:"
 """Prefix of the names of signals made by a formula (`analytic:torus`), which take the place of a file name."""
 
@@ -29,7 +31,7 @@ class Source:
         """A file or a formula. What can be read only once (a named pipe, /dev/stdin, <(...)) is read here, to its end.
 
         A name without a suffix gets the suffix of its format. Raises UnreadableError when a file is
-        missing, a folder or a device, or not readable.
+        missing, a device, or not readable. A folder is refused when it is opened.
         """
         if str(path).startswith(ANALYTIC):
             return cls(str(path))
@@ -55,10 +57,17 @@ class Source:
         return self.name.startswith(ANALYTIC)
 
     @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, which only kinds of signals that have a file per slice read."""
+        return self.path is not None and self.path.is_dir()
+
+    @property
     def stem(self) -> str:
         return Path(self.name.removeprefix(ANALYTIC)).stem
 
     def open(self) -> BinaryIO:
+        if self.is_folder:
+            raise UnreadableError(f"cannot read {self.name!r}: it is a folder, expected a file", _OF_FOLDERS)
         if self.path is not None:
             return self.path.open("rb")
         return io.BytesIO(self.data or b"")
@@ -69,6 +78,8 @@ def _read_once(path: Path) -> bytes | None:
     mode = path.stat().st_mode
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise UnreadableError(f"cannot read {str(path)!r}: it is a device, expected a file or a pipe")
+    if stat.S_ISDIR(mode):
+        return None
     number = descriptor_of(path)
     with path.open("rb") if number is None else open(number, "rb", closefd=False) as file:
         return None if number is None and stat.S_ISREG(mode) else file.read()

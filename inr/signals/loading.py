@@ -27,7 +27,7 @@ def load_signal(
 
     Args:
         source: a file, or `analytic:NAME` for a formula (`inr demo` lists some).
-        kind: "image", "video", "audio", "shape", "points" or "array"; by default the suffix decides.
+        kind: "image", "video", "audio", "shape", "points", "slices" or "array"; by default the suffix decides.
         options: of the kind. Large lattices also take read ("auto", "memory" or "tiles") and measure, the number of
             tiles that metrics are computed on.
 
@@ -57,6 +57,8 @@ def kind_of(source: Source) -> str:
 
     Raises UsageError for an unknown suffix.
     """
+    if source.is_folder:
+        source.open()  # raises
     owners = kinds_with(source.suffix)
     if not owners and source.suffix in _NOT_SIGNALS:
         what, hint = _NOT_SIGNALS[source.suffix]

@@ -54,12 +54,14 @@ class Shape(SolidSignal):
 
     @classmethod
     def load_kind(cls, meta: Mapping[str, Any]) -> str:
-        """Shapes whose metadata counts points were made from a point cloud."""
-        return "points" if "n_points" in meta else cls.kind
+        """Shapes whose metadata counts points or planes were made from a point cloud or from slices."""
+        return "slices" if "n_planes" in meta else "points" if "n_points" in meta else cls.kind
 
     @classmethod
     def load_options(cls, meta: Mapping[str, Any]) -> dict[str, str]:
-        """Open meshes may have been closed on request."""
+        """Open meshes may have been closed on request; slices state how they were read."""
+        if isinstance(meta.get("read"), Mapping):
+            return {str(key): str(value) for key, value in meta["read"].items()}
         is_closed_up = meta.get("sign") == "winding" and meta.get("is_watertight") is False
         return {"sign": "winding"} if is_closed_up else {}
 

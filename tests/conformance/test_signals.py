@@ -11,6 +11,7 @@ import trimesh
 from PIL import Image
 
 from inr.signals import SIGNALS
+from inr.signals.files.csl import ContourPlane, csl_text
 from inr.signals.files.videos import encode
 from inr.testing import SignalTests
 
@@ -64,6 +65,25 @@ class TestPoints(SignalTests):
         ball = trimesh.creation.icosphere(subdivisions=3).vertices
         np.savetxt(file, np.concatenate([ball, ball], axis=1)[ball[:, 2] > 0], fmt="%.6f")
         return file.getvalue().encode()
+
+
+class TestSlices(SignalTests):
+    kind, suffix = "slices", ".csl"
+    options: ClassVar = {"method": "orex"}
+    is_lattice = False
+
+    def content(self) -> bytes:
+        angle = 2 * np.pi * np.arange(20) / 20
+        return csl_text(
+            [
+                ContourPlane(
+                    np.array([0.0, 0.0, 1.0]),
+                    z,
+                    ((1, np.stack([r * np.cos(angle), r * np.sin(angle), 0 * angle + z], 1)),),
+                )
+                for z, r in ((-0.5, 0.8), (0.0, 1.0), (0.5, 0.8))
+            ]
+        ).encode()
 
 
 class TestVideo(SignalTests):

@@ -37,6 +37,7 @@ _MAGIC = (
     (b"glTF", ".glb"),
     (b"solid", ".stl"),
     (b"\x89INR", ".inrz"),
+    (b"CSLC", ".csl"),
 )
 _RIFF = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _MP4_BRANDS = (b"iso", b"mp4", b"avc", b"M4V", b"qt  ", b"MSNV", b"3gp", b"dash")
@@ -64,6 +65,10 @@ def suffix_of(head: bytes, n_bytes: int | None = None) -> str:
         return ".aiff"
     if head[4:8] == b"ftyp" and head[8:12].startswith(_MP4_BRANDS):
         return ".mp4"
+    if head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] == b"n+2\0":
+        return ".nii"
+    if head[128:132] == b"DICM":
+        return ".dcm"
     if head[:3] == b"ID3":
         return _after_tag(head)
     known = next((suffix for magic, suffix in _MAGIC if head.startswith(magic)), "")
