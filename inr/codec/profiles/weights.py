@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -28,6 +29,7 @@ from inr.fields.siren import Siren
 from inr.fitting import Fit
 from inr.fitting.teacher import teacher_of
 from inr.layers.activations.sine import Sine
+from inr.layers.linear.quantized import Quantized
 from inr.signals import Signal
 
 BITS_PER_PARAMETER = 5.0
@@ -57,6 +59,10 @@ class WeightsProfile(Profile):
     After Struempler et al. 2022 (arXiv:2112.04267): a sine network with positional encoding, quantisation-aware
     training and an entropy coder. Here the quantiser steps are learned with the weights, and the width of the
     network follows from the target.
+
+    `field.linear=quantized` gives matrices of `field.linear.bits` per entry (4; 8 in the first layer), as in Adaptive
+    Neural Images (Hoshikawa et al. 2024, arXiv:2405.16807): their symbols are -7 ... 7, entropy-coded as others. The
+    file holds a network of plain dense layers.
     """
 
     number: ClassVar[int] = 1
@@ -86,10 +92,20 @@ class WeightsProfile(Profile):
         return reach_target(FieldTarget.of(target, signal), fit, on_progress)
 
     def _design(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, TrainingSettings]:
+        config, training = self._sized(spec, bits, n_steps)
+        linear = getattr(config, "linear", None)
+        if not isinstance(linear, Quantized):
+            return config, training
+        plain = override(config, ["linear=dense"], "field").resolve(spec)
+        return plain, dataclasses.replace(training, bits=(linear.first_bits, linear.bits))
+
+    def _sized(self, spec: Spec, bits: float, n_steps: int) -> tuple[FieldConfig, TrainingSettings]:
         config = self._config(spec)
         has_width = any(setting.startswith("width=") for setting in self._settings)
         if not has_width and any(s.name == "width" for s in settings_of(type(config))):
-            config = of_size(config, spec, bits / BITS_PER_PARAMETER)
+            linear = getattr(config, "linear", None)
+            most = linear.bits if isinstance(linear, Quantized) else BITS_PER_PARAMETER
+            config = of_size(config, spec, bits / min(BITS_PER_PARAMETER, most))
         if self._family is None:
             if spec.shape is None:
                 lr = LR_SHAPE * min(3.0, math.sqrt(STEPS / n_steps))

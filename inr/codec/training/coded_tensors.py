@@ -30,7 +30,7 @@ class CodedTensor:
 
     tensor: shares the field's memory; complex tensors are viewed as pairs of reals. is_table: it holds latents.
     layout: how its entries lie in space, planes first, if they lie on a lattice. plane_axis: the axis of its values
-    that becomes the first axis of the layout.
+    that becomes the first axis of the layout. largest: magnitude of its symbols.
     """
 
     name: str
@@ -40,6 +40,7 @@ class CodedTensor:
     is_table: bool = False
     layout: Layout | None = None
     plane_axis: int = -1
+    largest: int = 2**20
 
     @property
     def is_exact(self) -> bool:
@@ -78,7 +79,7 @@ class CodedTensor:
         if self.is_exact:
             digits = [(int(v) >> (16 * k)) & 0xFFFF for v in self.values.flatten().tolist() for k in range(DIGITS)]
             return Quantised(np.array(digits, np.int32).reshape(self.spec.shape), ONE)
-        return quantise(self.values.detach().cpu().numpy(), step)
+        return quantise(self.values.detach().cpu().numpy(), step, self.largest)
 
     def assign(self, quantised: Quantised) -> None:
         """Write dequantised values into the field: exact products in float64, rounded once to the field's type."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from inr.codec.container.header import Header
-from inr.codec.entropy.quantise import Quantised, StepSize
+from inr.codec.entropy.quantise import Quantised, StepSize, quantise
 from inr.codec.kind import CODEC_KINDS
 from inr.codec.profile import OnProgress, Payload
 from inr.codec.rate_target import RateTarget
@@ -129,7 +129,7 @@ class Candidate:
             quantised = list(self.trained.quantised)
         else:
             quantised = [
-                kept if tensor.is_exact else _requantised(kept, values, step_factor)
+                kept if tensor.is_exact else _requantised(kept, values, step_factor, tensor.largest)
                 for tensor, kept, values in zip(
                     self.trained.tensors, self.trained.quantised, self.trained.latent, strict=True
                 )
@@ -259,9 +259,8 @@ def _bisect_steps(
     return candidate.payload(low), candidate.payload(high)
 
 
-def _requantised(kept: Quantised, values: torch.Tensor, factor: float) -> Quantised:
-    step = StepSize.near(kept.step.value * factor)
-    return Quantised(np.rint(values.numpy().astype(np.float64) / step.value).astype(np.int32), step)
+def _requantised(kept: Quantised, values: torch.Tensor, factor: float, largest: int) -> Quantised:
+    return quantise(values.numpy(), StepSize.near(kept.step.value * factor), largest)
 
 
 def _cost_of_moving(kept: Quantised, values: torch.Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

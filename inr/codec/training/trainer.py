@@ -25,10 +25,12 @@ from torch import Generator, Tensor
 from inr.codec.entropy.quantise import ONE, Quantised, StepSize
 from inr.codec.training.annealed_group import AnnealedGroup
 from inr.codec.training.coded_tensors import CodedTensor, coded_tensors
+from inr.codec.training.few_bits_group import FewBitsGroup
 from inr.codec.training.quantised_group import LEAST_MEAN, QuantisedGroup
 from inr.core.samples import Samples
 from inr.fields import Field
 from inr.fitting import LOSSES, LossConfig
+from inr.layers.linear.dense import DenseLinear
 from inr.signals import Pool, Signal
 
 HARD_SHARE = 0.2
@@ -63,7 +65,8 @@ class TrainingSettings:
 
     first_step: of a grid's quantiser, in training values. is_fresh: the field is new, so its data-dependent
     initialisation runs. has_soap: networks are trained by SOAP instead of Adam; weight_decay: of SOAP. is_annealed:
-    grids hold whole numbers and are trained as in SHACIRA, see `AnnealedGroup`.
+    grids hold whole numbers and are trained as in SHACIRA, see `AnnealedGroup`. bits: per entry of the first and of the
+    other matrices of dense layers; None: learned steps.
     """
 
     steps: int
@@ -76,6 +79,7 @@ class TrainingSettings:
     has_soap: bool = False
     weight_decay: float = 0.0
     is_annealed: bool = False
+    bits: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +146,11 @@ class _Training:
         self.bits_per_estimate = 1.0
         self.lambda_ = rate_term.lambda_ or 0.0
         own = {name: p for name, p in field.named_parameters() if p.requires_grad}
-        self.tensors = coded_tensors(field)
+        few = {} if settings.bits is None else _bits_of_matrices(field, settings.bits)
+        self.tensors = [
+            dataclasses.replace(t, largest=2 ** (few[t.name] - 1) - 1) if t.name in few else t
+            for t in coded_tensors(field)
+        ]
         self.steps: dict[str, StepSize] = {}
         learned = []
         for tensor in self.tensors:
@@ -153,8 +161,10 @@ class _Training:
                 mean = 0.0 if tensor.is_exact else float(tensor.values.abs().mean())
                 self.steps[tensor.name] = ONE if tensor.is_exact else StepSize.near((mean or LEAST_MEAN) / 1024)
                 tensor.assign(tensor.quantise(self.steps[tensor.name]))
-        kinds = [[member for member in learned if member[0].is_table is is_table] for is_table in (False, True)]
         soap_decay = settings.weight_decay if settings.has_soap else None
+        matrices = [member for member in learned if member[0].name in few]
+        learned = [member for member in learned if member[0].name not in few]
+        kinds = [[member for member in learned if member[0].is_table is is_table] for is_table in (False, True)]
         self.quantised_groups = [
             AnnealedGroup(members)
             if settings.is_annealed and members[0][0].is_table
@@ -162,6 +172,8 @@ class _Training:
             for members in kinds
             if members
         ]
+        if matrices:
+            self.quantised_groups.append(FewBitsGroup(matrices, soap_decay))
         groups = []
         for group in self.quantised_groups:
             if group.soap is None:
@@ -251,6 +263,12 @@ class _Training:
             tensor.assign(symbols)
         self.field.eval()
         return TrainedField(self.field, self.tensors, quantised, latent, self.lambda_, self.pool)
+
+
+def _bits_of_matrices(field: Field, bits: tuple[int, int]) -> dict[str, int]:
+    """The bits of the matrices of dense layers, by name."""
+    layers = [(name, module) for name, module in field.named_modules() if isinstance(module, DenseLinear)]
+    return {f"{name}.weight": bits[layer.role != "first"] for name, layer in layers}
 
 
 def distortion_weight(signal: Signal) -> float:

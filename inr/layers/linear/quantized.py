@@ -24,7 +24,8 @@ class Quantized(LinearConfig):
     """W = s round(V / s), s = max |V| / (2^(bits - 1) - 1), with trained V; dW/dV is taken as the identity.
 
     Every entry of W is one of 2^bits - 1 multiples of the layer's step s, in training and afterwards; biases are not
-    rounded. Files keep V. `fold()` gives the dense network with the rounded matrices.
+    rounded. Files keep V. `fold()` gives the dense network with the rounded matrices, and so does profile `weights` of
+    `inr compress`, which codes them as symbols of so many bits.
 
     After Adaptive Neural Images, whose networks have 4 bits per weight; only its abstract and introduction were read.
     Its scales, which layers it rounds, and its choice of neurons to leave out are not known to us, so the last is

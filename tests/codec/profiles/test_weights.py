@@ -19,6 +19,7 @@ from inr.codec.field_profile import payload_of, read_arch, write_arch
 from inr.codec.profiles.weights import WeightsProfile
 from inr.codec.rate_target import RateTarget
 from inr.codec.training.coded_tensors import coded_tensors
+from inr.codec.training.few_bits_group import step_of
 from inr.codec.training.trainer import RateTerm, TrainingSettings, train
 from inr.core.config import parse
 from inr.core.errors import FormatError
@@ -171,3 +172,36 @@ def test_architectures_beyond_the_limits_are_refused_before_memory_is_taken() ->
         config = parse(FieldConfig, document).resolve(signal.spec)
         with pytest.raises(FormatError):
             read_arch(Header.of(signal), write_arch(config), limits)
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+def test_matrices_of_few_bits_per_entry(bits: int, brief: None) -> None:
+    """No matrix has more than 2^bits - 1 values, the first 2^8 - 1; the field is a plain one."""
+    signal = small_array()
+    few = ["linear=quantized", f"linear.bits={bits}", "depth=2", "width=32"]
+    payload = WeightsProfile().with_settings(None, few).encode(signal, RateTarget(lambda_=1e-7), effort=3, seed=0)
+    fit = WeightsProfile().decode(Header.of(signal), payload, Limits()).fit()
+    assert fit.field.config.to_json()["linear"]["type"] == "dense"
+    seen = []
+    for part in coded_tensors(fit.field):
+        if part.name.endswith("weight"):
+            values = torch.from_numpy(np.unique(part.values.numpy()))
+            step = float(values.abs()[values.abs() > 0].min())
+            largest = 2 ** ((8 if ".0." in part.name else bits) - 1) - 1
+            seen.append(len(values))
+            assert len(values) <= 2 * largest + 1
+            ratio = values / step
+            assert float((ratio - ratio.round()).abs().max()) < 1e-3
+    assert len(seen) == 3
+    assert max(seen[1:]) > 2 ** (bits - 1)
+    n = sum(part.values.numel() for part in coded_tensors(fit.field))
+    assert payload.size * 8 < (bits + 2.5) * n + 8 * 250
+    assert signal.metrics(fit)["psnr_db"] > 25
+
+
+def test_the_step_of_few_bits_reaches_the_largest_entry() -> None:
+    for magnitude in (0.0, 1e-7, 0.3, 1.0, 17.3):
+        for n in (1, 7, 127, 32767):
+            step = step_of(magnitude, n)
+            assert step.value * n >= magnitude
+            assert step.value * n <= max(1.02 * magnitude, 2.0**-39 * n)
