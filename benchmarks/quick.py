@@ -4,7 +4,9 @@
 
 FOLDER has photographs of 768 x 512, of which larger pictures are put together (`_mosaic.py`). A picture is compressed
 and decompressed by the command line. Processor time and peak memory are of the command with its own child process;
-the peak is that of the larger of the two. JPEG is Pillow's, with optimised tables, between its two nearest qualities.
+the peak is that of the larger of the two. `load_average` above the number of threads means that other processes shared
+the machine: then neither seconds nor processor seconds are speeds, only ratios within one run count. JPEG is Pillow's,
+with optimised tables, between its two nearest qualities.
 """
 
 from __future__ import annotations

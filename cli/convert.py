@@ -96,7 +96,7 @@ def convert(
         shown = FitProgress(is_shown=not (no_progress or is_quiet), time_s=fit_config.time_s)
         with shown as progress:
             result = distil(
-                fit,
+                teacher,
                 config,
                 fit_config,
                 stages=stages,

@@ -14,7 +14,7 @@ from inr.core.optional import need
 from inr.exporters import ops
 from inr.exporters._exporter import EXPORTERS, Exported, Exporter, provenance
 from inr.exporters._lowering import Coordinates, lower
-from inr.exporters.ops import Array, Operation, Program
+from inr.exporters.ops import Array, Operation
 from inr.fitting import Fit
 
 OPSET = 18
@@ -22,6 +22,8 @@ OPSET = 18
 IR_VERSION = 8
 MAX_BYTES = 2**31 - 2**20
 """Largest size of a protocol buffer."""
+LARGE = 2**16
+"""Bytes from which a constant is large."""
 
 _NAMES = {
     "sin": "Sin", "cos": "Cos", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "abs": "Abs", "floor": "Floor",
@@ -47,30 +49,33 @@ class Onnx(Exporter):
 
     def encode(self, fit: Fit, suffix: str) -> Exported:
         need("onnx", "export to ONNX", "inr[export]")
-        program = lower(fit, self.coordinates)
-        if 8 * program.n_numbers > MAX_BYTES:
-            raise UsageError(f"ONNX files have at most 2 GiB, and the field has {program.n_numbers:,} numbers")
-        return Exported({suffix: _model(program, fit, self.coordinates)})
+        return Exported({suffix: _model(fit, self.coordinates)})
 
 
-def _model(program: Program, fit: Fit, coordinates: str) -> bytes:
+def _model(fit: Fit, coordinates: Coordinates) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
     from inr._version import __version__
 
+    program = lower(fit, coordinates)
+    if 8 * program.n_numbers > MAX_BYTES:
+        raise UsageError(f"ONNX files have at most 2 GiB, and the field has {program.n_numbers:,} numbers")
     graph = _Graph()
     names: list[str] = []
     for op in program.ops:
         names.append(graph.value(op, [names[i] for i in op.inputs]))
     graph.node("Identity", names[-1], output="values")
     taken = TensorProto.DOUBLE if program.precision == "float64" else TensorProto.FLOAT
+    points = helper.make_tensor_value_info("points", taken, ["N", program.d_in])
+    # The checker copies what it checks several times over, so there large constants are inputs.
+    large = [c for c in graph.constants if c.name in graph.large]
     made = helper.make_graph(
         graph.nodes,
         "field",
-        [helper.make_tensor_value_info("points", taken, ["N", program.d_in])],
+        [points, *(helper.make_tensor_value_info(c.name, c.data_type, c.dims) for c in large)],
         [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["N", program.d_out])],
-        graph.constants,
+        [c for c in graph.constants if c.name not in graph.large],
     )
     model = helper.make_model(
         made,
@@ -82,16 +87,26 @@ def _model(program: Program, fit: Fit, coordinates: str) -> bytes:
     about = {"about": " ".join(provenance(fit)), "coordinates": coordinates, "opset": str(OPSET), "tolerance": "1e-5"}
     helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
+    del model.graph.input[1:], model.graph.initializer[:], program, op
+    for outline in graph.constants:
+        constant = model.graph.initializer.add()
+        constant.CopyFrom(outline)
+        if outline.name in graph.large:
+            constant.raw_data = graph.large.pop(constant.name).tobytes()
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 
 class _Graph:
-    """Nodes and constants under construction; names are consecutive numbers."""
+    """Nodes and constants under construction; names are consecutive numbers.
+
+    large: the numbers of large constants by name, which `constants` lacks.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.large: dict[str, Array] = {}
         self.dtypes: dict[str, Any] = {}
         self._tables: dict[tuple[int, Any], str] = {}
         self._count = 0
@@ -108,10 +123,16 @@ class _Graph:
         return output
 
     def constant(self, values: Array) -> str:
-        from onnx import numpy_helper
+        from onnx import TensorProto, helper, numpy_helper
 
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.require(values, requirements="C"), name))
+        values = np.require(values, requirements="C")
+        if values.nbytes < LARGE:
+            self.constants.append(numpy_helper.from_array(values, name))
+        else:
+            kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+            self.constants.append(TensorProto(dims=values.shape, data_type=kind, name=name))
+            self.large[name] = values.astype(values.dtype.newbyteorder("<"), copy=False)
         return name
 
     def value(self, op: Operation, inputs: Sequence[str]) -> str:

@@ -11,10 +11,10 @@ from inr.core.errors import UsageError
 
 
 def indices(state: Mapping[str, Tensor], name: str, size: int) -> Tensor:
-    """Indices [K] (int64) of `size` samples. Raises UsageError for anything else, as the other functions do."""
+    """Indices [K] (int32, int64) of `size` samples. Raises UsageError for anything else, as the other functions do."""
     found = _tensor(state, name)
-    if found.dtype != torch.int64 or found.ndim != 1:
-        raise _unlike(name, found, "one row of int64")
+    if found.dtype not in (torch.int32, torch.int64) or found.ndim != 1:
+        raise _unlike(name, found, "one row of int32 or int64")
     if len(found) and not (int(found.min()) >= 0 and int(found.max()) < size):
         raise UsageError(f"state {name!r} has indices from {int(found.min())} to {int(found.max())} of {size} samples")
     return found

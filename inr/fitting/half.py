@@ -18,7 +18,7 @@ MOST_LOST_DB = 0.05
 
 _SAMPLES = 2**16
 _PART = 2**20
-"""Numbers that are compared together, so that copies stay small."""
+"""Numbers that are rounded or compared together, so that copies stay small."""
 
 _SEED = 0x4A1F
 
@@ -42,10 +42,11 @@ def rounded(field: Field) -> Field | None:
         for tensor in twin.state_dict().values():  # they share memory with the field
             if tensor.dtype != torch.float32:
                 return None
-            half = tensor.half()
-            if not bool(torch.isfinite(half).all()):
-                return None
-            tensor.copy_(half)
+            for part in torch.split(tensor.view(-1), _PART) if tensor.is_contiguous() else (tensor,):
+                half = part.half()
+                if not bool(torch.isfinite(half).all()):
+                    return None
+                part.copy_(half)
     return twin
 
 

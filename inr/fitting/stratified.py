@@ -17,8 +17,13 @@ CHUNK = 2**20  # random numbers that are held at once
 TILE = 16  # runs whose samples are written together: the rows of `out` compete for places in the cache
 
 
+def index_type(size: int) -> torch.dtype:
+    """The smallest type of the indices of so many samples: an epoch of a large signal takes as much memory as it."""
+    return torch.int32 if size <= 2**31 else torch.int64
+
+
 def stratified_epoch(size: int, batch: int, generator: Generator) -> Tensor:
-    """Indices below `size` [size // batch, batch] (int64), none twice, one batch a row.
+    """Indices below `size` [size // batch, batch] of `index_type(size)`, none twice, one batch a row.
 
     The samples, as a circle, are cut at an angle drawn for the epoch into `batch` runs whose lengths differ by one at
     most. Every run is shuffled and gives each batch one sample, in its turn; what is left of the longer runs waits for
@@ -26,7 +31,7 @@ def stratified_epoch(size: int, batch: int, generator: Generator) -> Tensor:
     the point where the circle closes.
     """
     count = size // batch
-    out = torch.empty((count, batch), dtype=torch.int64)
+    out = torch.empty((count, batch), dtype=index_type(size))
     random = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     angle = int(random.integers(size))
     rows = max(1, CHUNK // count)

@@ -22,6 +22,7 @@ from inr.signals import (
     Pool,
     Signal,
     Source,
+    Values,
     View,
     evaluate_points,
 )
@@ -90,14 +91,17 @@ class LatticeTeacher(Teacher):
     Coarse targets are the lattice's values under a Gaussian of 2^(k-1) samples' deviation, on the lattice alone.
     """
 
-    def __init__(self, fit: Fit, name: str, coarseness: int = 0, *, is_lattice: bool = False) -> None:
+    def __init__(
+        self, fit: Fit, name: str, coarseness: int = 0, *, is_lattice: bool = False, like: Lattice | None = None
+    ) -> None:
+        """like: what the fit renders, if that is known already."""
         super().__init__(fit, name)
         self.coarseness, self.is_lattice = coarseness, is_lattice
-        self._like = _rendered(fit)
+        self._like = like or _rendered(fit)
         self.headline = self._like.headline
 
     def at_stage(self, coarseness: int, *, is_lattice: bool) -> Self:
-        return type(self)(self.fit, self.name, coarseness, is_lattice=is_lattice)
+        return type(self)(self.fit, self.name, coarseness, is_lattice=is_lattice, like=self._like)
 
     @property
     def peak(self) -> float | None:
@@ -105,9 +109,9 @@ class LatticeTeacher(Teacher):
 
     def pool(self, generator: Generator) -> Pool:
         if self.coarseness:
-            blurred = _rendered(self.fit)
-            blurred.values = _blur(blurred.values, 2.0 ** (self.coarseness - 1))
-            return blurred.pool(generator)
+            like = self._like
+            values = _blur(like.values, 2.0 ** (self.coarseness - 1))
+            return type(like)(values, like.frame, like.meta, order=like.order).pool(generator)
         lattice = self._like.pool(generator)
         if self.is_lattice:
             return lattice
@@ -228,9 +232,9 @@ def _shaken(surface: Tensor, n: int, generator: Generator) -> Tensor:
     return (surface[index] + s * torch.randn(n, surface.shape[-1], generator=generator)).clamp(0, 1)
 
 
-def _blur(values: Tensor, sigma: float) -> Tensor:
+def _blur(values: Tensor, sigma: float) -> Values:
     """Gaussian of `sigma` samples along every axis of [*shape, C]; borders repeat."""
     from scipy.ndimage import gaussian_filter
 
-    blurred = gaussian_filter(values.numpy(), sigma=(*(sigma,) * (values.ndim - 1), 0), mode="nearest")
-    return torch.from_numpy(blurred)
+    blurred: Values = gaussian_filter(values.numpy(), sigma=(*(sigma,) * (values.ndim - 1), 0), mode="nearest")
+    return blurred

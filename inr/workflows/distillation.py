@@ -21,7 +21,7 @@ from inr.workflows.start import Start
 
 
 def distil(
-    fit: Fit,
+    fit: Fit | Teacher,
     field: str | Mapping[str, Any] | FieldConfig,
     settings: Mapping[str, Any] | FitConfig | None = None,
     *,
@@ -44,7 +44,8 @@ def distil(
     teacher's (`feature_start`). The paper: features of equal size in both networks; here: a linear map between them,
     because families differ in width. The paper: their loss stays, with a weight that falls by 0.995 per step; here: it
     ends, because nothing of that weight is left after a few hundred steps.
-    name: the teacher's file, for the provenance. observers: of every stage, see `FitPlan`.
+    fit: or the teacher that was made of it. name: the teacher's file, for the provenance. observers: of every stage,
+    see `FitPlan`.
     Returns the student's Fit: its `metrics` are its fidelity to the teacher, not to the signal.
     Raises UsageError for fewer than 1 or more than 8 stages, for `features` outside [0, 1), and for fields without a
     last linear map if features are distilled; ConfigError for wrong settings.
@@ -53,7 +54,7 @@ def distil(
         raise UsageError(f"`stages` is {stages}, expected 1 to 8")
     if not 0 <= features < 1:
         raise UsageError(f"`features` is {features:g}, expected at least 0 and less than 1")
-    teacher = teacher_of(fit, name or fit.source)
+    teacher = fit if isinstance(fit, Teacher) else teacher_of(fit, name or fit.source)
     config, resolved = resolve(teacher, field, settings)
     if resolved.steps == 0:
         stages, features = 1, 0.0
@@ -79,7 +80,7 @@ def distil(
         settings=resolved,
         steps=done,
         seconds=seconds,
-        provenance={"distilled_from": origin(fit, name)},
+        provenance={"distilled_from": origin(teacher.fit, name)},
     )
     return dataclasses.replace(student, metrics=teacher.metrics(student))
 

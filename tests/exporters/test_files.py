@@ -96,6 +96,14 @@ def test_the_rendering_of_a_picture_is_what_onnx_gives(tmp_path: Path) -> None:
     assert np.abs(found - values).max() <= 1e-5
 
 
+def test_large_constants_of_onnx_are_written_as_small_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = fit_of({"type": "hash_grid", "encoding": {"type": "hash_grid", "log2_table": 10}})
+    plain = encoded("onnx", fit, coordinates="signal").main
+    for least in (0, 64):
+        monkeypatch.setattr("inr.exporters.onnx.LARGE", least)
+        assert encoded("onnx", fit, coordinates="signal").main == plain
+
+
 def test_onnx_files_describe_themselves() -> None:
     onnx = pytest.importorskip("onnx")
     model = onnx.load_model_from_string(encoded("onnx", fit_of(SIREN), coordinates="signal").main)

@@ -76,6 +76,23 @@ def test_the_teachers_pool_is_its_lattice_and_uniform_points(taught: Fit) -> Non
     assert smooth.std() < 0.9 * batch.y[:1600].std()
 
 
+def test_a_teacher_is_rendered_once_for_all_stages(taught: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderings: list[Fit] = []
+    render = Fit.render
+
+    def counted(fit: Fit, *given: Any) -> Any:
+        renderings.append(fit)
+        return render(fit, *given)
+
+    monkeypatch.setattr(Fit, "render", counted)
+    teacher = teacher_of(taught, "t")
+    student = distil(teacher, GRID, {"steps": 6}, stages=3)
+    assert len(renderings) == 1
+    monkeypatch.undo()
+    again = distil(taught, GRID, {"steps": 6}, stages=3)
+    np.testing.assert_array_equal(student.render()[0], again.render()[0])
+
+
 def test_stages_share_the_steps_and_progress_is_continuous(taught: Fit) -> None:
     heard: list[Progress] = []
     done = distil(taught, GRID, {"steps": 50}, stages=3, on_progress=heard.append)

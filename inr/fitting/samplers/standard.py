@@ -33,7 +33,7 @@ class Shuffled(SamplerConfig):
 class ShuffledSampler(Sampler):
     def __init__(self, size: int, batch: int, generator: Generator) -> None:
         self._size, self._batch, self._generator = size, min(batch, size), generator
-        self._order = torch.arange(size)
+        self._order = torch.arange(size if self._batch == size else 0)  # of an epoch; in `index_type`, if drawn
         self._next = size
         self._prefetch: Tensor | None = None
 
@@ -46,13 +46,15 @@ class ShuffledSampler(Sampler):
         if self._next + self._batch > len(self._order):
             from inr.fitting.stratified import stratified_epoch  # numba
 
-            epoch = stratified_epoch(self._size, self._batch, self._generator)
-            self._order, self._next = epoch.flatten().to(self._order.device), 0
+            device = self._order.device
+            self._order, self._prefetch = torch.empty(0), None  # two epochs of a large signal may not fit the memory
+            self._order = stratified_epoch(self._size, self._batch, self._generator).flatten().to(device)
+            self._next = 0
         length = max(1, PREFETCH // self._batch) * self._batch
         start = self._next % length
         if start == 0 or self._prefetch is None:
             first = self._next - start
-            self._prefetch = self._order[first : first + length]
+            self._prefetch = self._order[first : first + length].long()
         self._next += self._batch
         return BatchIndices(self._prefetch[start : start + self._batch], prefetch=self._prefetch, start=start)
 

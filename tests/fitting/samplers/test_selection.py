@@ -64,7 +64,7 @@ def test_every_sample_is_as_likely_as_any_other(generator: Generator) -> None:
 def test_batches_of_an_epoch_are_shuffled(generator: Generator) -> None:
     """Every place of a run, and every pair of places of two runs, comes up about as often."""
     n_epochs, size, batch = 3000, 12, 4
-    first = torch.cat([stratified_epoch(size, batch, generator)[0:1] for _ in range(n_epochs)])
+    first = torch.cat([stratified_epoch(size, batch, generator)[0:1] for _ in range(n_epochs)]).long()
     places = first.new_zeros(size, size)
     places.index_put_((first[:, 0], first[:, 2]), torch.ones(n_epochs, dtype=torch.int64), accumulate=True)
     for lag in range(size):  # the angle is uniform, so that the distance of two runs' samples has a triangle's shape

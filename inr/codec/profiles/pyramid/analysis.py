@@ -39,13 +39,18 @@ class Analysis:
 
     @classmethod
     def fitted(
-        cls, architecture: Architecture, values: Mapping[str, Tensor], picture: Tensor, latents: Sequence[Tensor]
+        cls,
+        architecture: Architecture,
+        values: Mapping[str, Tensor],
+        picture: Tensor,
+        latents: Sequence[Tensor],
+        sweeps: int = SWEEPS,
     ) -> Self:
         """The filters that predict given latents of a picture [C, H, W], by regularised least squares."""
         assert architecture.n_grids == N_GRIDS
         grids = [torch.zeros(shape) for shape in architecture.grids]
         filters: list[list[Tensor]] = []
-        for _ in range(SWEEPS):
+        for _ in range(sweeps):
             left = _left(architecture, values, picture, grids)
             filters.append([])
             for level, (grid, found) in enumerate(zip(grids, latents, strict=True)):

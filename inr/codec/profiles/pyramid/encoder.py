@@ -13,7 +13,7 @@ from inr.codec.profile import OnProgress, OnState, Payload
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
 from inr.codec.profiles.pyramid.groups import shapes_of
 from inr.codec.profiles.pyramid.latent_trainer import OnStep, RateController, Trainer
-from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, Sample, Window
+from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, QUANTISED_ON, Sample, Window
 from inr.codec.profiles.pyramid.starting_point import StartingPoint
 from inr.codec.profiles.pyramid.tiled_training import TiledTraining
 from inr.codec.profiles.pyramid.training import Training, WholeTraining
@@ -22,7 +22,7 @@ from inr.signals import Lattice, Signal
 
 STEPS = {1: 300, 2: 600, 3: 1200, 4: 1800, 5: 2500, 6: 5000, 7: 10000, 8: 20000, 9: 40000}
 """Steps of gradient descent by effort."""
-QUICK_STEPS, SAMPLE_STEPS = 60, 200
+QUICK_STEPS, SAMPLE_STEPS = 60, 120
 """Steps of effort 1 from a starting point: for the whole picture, and for a sample of a large one."""
 MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
@@ -55,7 +55,9 @@ def encode(
         whole = pixels(Window(0, 0, height, width))
         trainer = Trainer(architecture, whole, target.controller(architecture), generator)
         steps = QUICK_STEPS if effort == 1 and _begun(trainer) else STEPS[effort]
-        return _reach(WholeTraining(trainer, steps), target, on_progress)
+        is_brief = effort == 1 and height * width > QUANTISED_ON
+        quantised_on = Sample.drawn(height, width, generator, QUANTISED_ON) if is_brief else None
+        return _reach(WholeTraining(trainer, steps, quantised_on), target, on_progress)
     sample = Sample.drawn(height, width, generator)
     part = dataclasses.replace(architecture, height=sample.shape[0], width=sample.shape[1])
     trainer = Trainer(part, sample.joined(pixels), target.controller(architecture), generator)

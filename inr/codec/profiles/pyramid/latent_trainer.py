@@ -20,6 +20,8 @@ GAIN = 16.0
 LATENT_RATE, NETWORK_RATE = 1e-2, 3e-2
 LATENT_BETAS = 0.8, 0.97
 """Decay of both moments of the latents' Adam. Runs of a few thousand steps are too short for the usual 0.999."""
+BRIEF, BRIEF_BETAS = 100, (0.6, 0.9)
+"""In runs of fewer steps: a latent has to cross from one integer to the next in a few of them."""
 LONG, LAST_BETA = 4000, 0.999
 """In runs of so many steps or more the second decay rises to this one."""
 RISE, GUARDED = 1.5, 20
@@ -175,7 +177,7 @@ class Trainer:
 
 def latent_betas(progress: float, steps: int) -> tuple[float, float]:
     """The decays of the latents' Adam at a part of a run: 1 - beta2 falls as a power of progress in long runs."""
-    beta1, beta2 = LATENT_BETAS
+    beta1, beta2 = LATENT_BETAS if steps >= BRIEF else BRIEF_BETAS
     if steps < LONG:
         return beta1, beta2
     return beta1, 1 - (1 - beta2) * ((1 - LAST_BETA) / (1 - beta2)) ** progress

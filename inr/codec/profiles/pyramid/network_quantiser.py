@@ -34,13 +34,16 @@ def quantise(
     grids: Sequence[Tensor],
     target: Tensor,
     rate_weight: float,
+    n_pixels: int | None = None,
 ) -> tuple[dict[str, Group], dict[str, Array]]:
     """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest: twice one group after the other.
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
-    in the grids' bits (context model) or in the error of the picture (synthesis).
+    in the grids' bits (context model) or in the error of the picture (synthesis). n_pixels: of the whole picture, if
+    grids and target are a part of it.
     """
-    n_pixels = architecture.height * architecture.width
+    n_here = architecture.height * architecture.width
+    n_pixels = n_pixels or n_here
     given = {name: value.detach() for name, value in values.items()}
     held = dict(given)
     members: dict[str, list[str]] = {group: [] for group in groups_of(architecture)}
@@ -58,7 +61,7 @@ def quantise(
         own = rate_weight * _code(architecture, _symbols(trial, members[group], b), b)[0] / n_pixels
         with torch.no_grad():
             if is_of_context(group):
-                return own + rate_weight * float(rate(architecture, trial, grids)) / n_pixels
+                return own + rate_weight * float(rate(architecture, trial, grids)) / n_here
             return own + float(error(architecture, trial, grids, target))
 
     for group in members:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
-from inr.codec.profiles.pyramid.architecture import N_GRIDS
+from inr.codec.profiles.pyramid.architecture import N_GRIDS, Architecture
 
 PIXELS = 3 << 17
 """About as many as a sample has."""
+QUANTISED_ON = 1 << 17
+"""About as many the networks' integers are chosen on, if that has to be quick."""
 LARGEST_SAMPLE = 1 << 19
 """Pictures of at most so many pixels are their own sample."""
 SIDE = 128
@@ -68,10 +71,10 @@ class Sample:
     rows: Sequence[Sequence[Window]]
 
     @classmethod
-    def drawn(cls, height: int, width: int, generator: Generator) -> Self:
-        """One window from each cell of a lattice over a picture."""
+    def drawn(cls, height: int, width: int, generator: Generator, pixels: int | None = None) -> Self:
+        """One window from each cell of a lattice over a picture. pixels: about so many; by default PIXELS."""
         h, w = (SIDE if size >= 2 * SIDE else size for size in (height, width))
-        count = max(1, PIXELS // (h * w))
+        count = max(1, (pixels or PIXELS) // (h * w))
         n_rows = min(max(1, round(math.sqrt(count * (height / h) / (width / w)))), height // h, count)
         n_columns = min(max(1, count // n_rows), width // w)
 
@@ -90,6 +93,19 @@ class Sample:
         height, width = self.rows[0][0].shape
         return len(self.rows) * height, len(self.rows[0]) * width
 
+    def part(
+        self, architecture: Architecture, grids: Sequence[Tensor], picture: Tensor
+    ) -> tuple[Architecture, list[Tensor], Tensor]:
+        """What a pyramid has in the windows, as a pyramid of its own: architecture, grids, and picture [C, H, W]."""
+        height, width = self.shape
+        own = [self.joined(partial(_of_level, grid, level)) for level, grid in enumerate(grids)]
+        shown = self.joined(lambda window: picture[:, window.top : window.bottom, window.left : window.right])
+        return replace(architecture, height=height, width=width), own, shown
+
     def joined(self, part: Callable[[Window], Tensor]) -> Tensor:
         """What a function returns for the windows [.., h, w], side by side."""
         return torch.cat([torch.cat([part(window) for window in row], -1) for row in self.rows], -2)
+
+
+def _of_level(grid: Tensor, level: int, window: Window) -> Tensor:
+    return grid[window.at(level)]

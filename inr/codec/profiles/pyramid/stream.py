@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -43,12 +44,15 @@ from inr.codec.profiles.pyramid.groups import (
 from inr.codec.profiles.pyramid.predictor import REACH, Context, context_of, mixtures, predict
 from inr.core.errors import FormatError
 from inr.core.jit import compiled
+from inr.kernels.threads import in_turn
 
 MOST_BITS = 16
 UNBOUNDED = -1
 """Instead of the largest magnitude of a grid, in the first form."""
 ROWS_AT_ONCE = 32
 """Rows after which a listener is called, an even number."""
+PARTS, NUMBERS = 8, 1 << 17
+"""Parts, of about so many numbers, that are predicted together by the encoder."""
 HEAD_BYTES = 2 * len(GROUPS)
 """Of the networks' stream in the first form: bits and scales."""
 
@@ -74,7 +78,8 @@ def encode(
     bounds = bounds_of(architecture, grids)
     state, out = new_encoder(), np.empty(capacity(architecture.n_latents), np.uint8)
     for level in reversed(range(architecture.n_grids)):
-        _code_grid(architecture, context, held, level, bounds[level], state, out, is_decoding=False)
+        if bounds[level] != 0:
+            _encode_grid(_Grid(architecture, context, held, level, bounds[level]), state, out)
     return first, bounds_head(bounds) + out[: finish_encoder(state, out)].tobytes()
 
 
@@ -120,7 +125,10 @@ def decode(
         if level == 0 and listener is not None:
             listener.begin(groups, integers, grids)
         on_rows = listener.add_rows if level == 0 and listener is not None else None
-        _code_grid(architecture, context, grids, level, bounds[level], state, buffer, on_rows, is_decoding=True)
+        if bounds[level] != 0:
+            _decode_grid(_Grid(architecture, context, grids, level, bounds[level]), state, buffer, on_rows)
+        elif on_rows is not None:
+            on_rows(len(grids[level]))
         if state[FAILED]:
             break
     if not is_finished(state, buffer):
@@ -173,41 +181,23 @@ def symbols_of(name: str, integers: Array, group: Group) -> Integers:
     return (integers.astype(np.int64).reshape(-1) - base_of(name, group.bits)).astype(np.int32)
 
 
-def _code_grid(
-    architecture: Architecture,
-    context: Context,
-    grids: list[Array],
-    level: int,
-    most: int,
-    state: State,
-    buffer: Buffer,
-    on_rows: Callable[[int], None] | None = None,
-    *,
-    is_decoding: bool,
-) -> None:
-    """most: the grid's largest magnitude. A grid of zeros takes no bits. on_rows: called with the rows done so far."""
-    grid = grids[level]
-    if most == 0:
-        if on_rows is not None:
-            on_rows(len(grid))
-        return
-    height, width = grid.shape
-    near = np.zeros((height + REACH, width + 2 * REACH), np.int64)
-    inside = near[REACH:, REACH:-REACH]
-    inside[:] = grid
-    mixed = mixtures(context, grids, level)
-    stride = near.shape[1]
-    places = np.array([dy * stride + dx for dy, dx in architecture.offsets], np.int64)
-    flat = mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2])
-    step = height if on_rows is None else ROWS_AT_ONCE
-    for first in range(0, height, step):
-        last = min(first + step, height)
-        _code(
-            near.reshape(-1),
-            first,
-            last,
-            width,
-            flat,
+class _Grid:
+    """A grid while it is coded, not one of zeros, which takes no bits.
+
+    near: its numbers, within a margin of zeros. most: its largest magnitude.
+    """
+
+    def __init__(self, architecture: Architecture, context: Context, grids: list[Array], level: int, most: int) -> None:
+        self.values, self.most = grids[level], most
+        self.height, self.width = self.values.shape
+        self.near = np.zeros((self.height + REACH, self.width + 2 * REACH), np.int64)
+        self.inside = self.near[REACH:, REACH:-REACH]
+        self.inside[:] = self.values
+        mixed = mixtures(context, grids, level)
+        stride = self.near.shape[1]
+        places = np.array([dy * stride + dx for dy, dx in architecture.offsets], np.int64)
+        self._model = (
+            mixed.reshape(len(mixed), mixed.shape[1] * mixed.shape[2]),
             mixed.shape[2],
             context.weights,
             context.biases,
@@ -216,24 +206,78 @@ def _code_grid(
             context.offset,
             context.weight_bits,
             places,
-            most,
-            state,
-            buffer,
-            is_decoding,
         )
+
+    def decode(self, first: int, last: int, state: State, buffer: Buffer) -> None:
+        """Read rows."""
+        none = np.empty((0, 0, 2), np.int32)
+        _code(self.near.reshape(-1), first, last, self.width, *self._model, none, self.most, state, buffer)
+        self.values[first:last] = self.inside[first:last]
+
+    def predict(self, first: int, last: int, predictions: Array) -> None:
+        """Mean and scale index of each number in some rows [rows, width, 2]."""
+        no_state, none = np.zeros(4, np.int64), np.empty(0, np.uint8)
+        _code(self.near.reshape(-1), first, last, self.width, *self._model, predictions, self.most, no_state, none)
+
+    def write(self, first: int, last: int, predictions: Array, state: State, buffer: Buffer) -> None:
+        """Write rows that are predicted."""
+        _write(self.near.reshape(-1), first, last, self.width, predictions, self.most, state, buffer)
+
+
+def _decode_grid(grid: _Grid, state: State, buffer: Buffer, on_rows: Callable[[int], None] | None) -> None:
+    """on_rows: called with the rows done so far."""
+    step = grid.height if on_rows is None else ROWS_AT_ONCE
+    for first in range(0, grid.height, step):
+        last = min(first + step, grid.height)
+        grid.decode(first, last, state, buffer)
         if state[FAILED] != 0:
             return
-        grid[first:last] = inside[first:last]
         if on_rows is not None:
             on_rows(last)
+
+
+def _encode_grid(grid: _Grid, state: State, buffer: Buffer) -> None:
+    """The encoder knows all numbers: threads predict rows, while one writes those before them, which are predicted."""
+    rows = max(2, NUMBERS // grid.width // 2 * 2)
+    step, height = PARTS * rows, grid.height
+    predicted, coming = np.empty((2, min(step, height), grid.width, 2), np.int32)
+    for first in range(0, height + step, step):
+        tasks = [partial(grid.write, first - step, min(first, height), predicted, state, buffer)] if first else []
+        tasks += [
+            partial(grid.predict, start, min(start + rows, height), coming[start - first :])
+            for start in range(first, min(first + step, height), rows)
+        ]
+        _at_once(tasks)
+        predicted, coming = coming, predicted
+
+
+def _at_once(tasks: Sequence[Callable[[], None]]) -> None:
+    in_turn(len(tasks), lambda i: tasks[i]())
+
+
+@compiled
+def _write(
+    near: Array, first: int, end: int, width: int, predictions: Array, most: int, state: State, buffer: Buffer
+) -> None:
+    """Rows of numbers. predictions: [rows or more, width, 2]."""
+    stride = width + 2 * REACH
+    for y in range(first, end):
+        for x in range(width):
+            mean, scale = int(predictions[y - first, x, 0]), int(predictions[y - first, x, 1])
+            number = near[(y + REACH) * stride + REACH + x]
+            if most >= 0:
+                encode_bounded(state, buffer, mean, scale, number, most)
+            else:
+                encode_symbol(state, buffer, mean, scale, number)
 
 
 @compiled
 def _code(
     near: Array, first: int, end: int, width: int, mixed: Array, mixed_width: int, weights: Array, biases: Array,
-    last: Array, skip: Array, offset: Array, weight_bits: int, places: Array, most: int, state: State, buffer: Buffer,
-    is_decoding: bool,
+    last: Array, skip: Array, offset: Array, weight_bits: int, places: Array, predictions: Array, most: int,
+    state: State, buffer: Buffer,
 ) -> None:  # fmt: skip
+    """Decode rows; or, if there is room for predictions, only predict their numbers."""
     room, n_near, width_above = len(last), len(places), mixed_width
     inputs, hidden, outputs = np.zeros(room, np.int32), np.zeros(2 * room, np.int32), np.zeros_like(offset)
     stride, n_mixed = width + 2 * REACH, mixed.shape[1]
@@ -270,15 +314,12 @@ def _code(
                 )
                 if seen == 0:
                     calm_means[column], calm_scales[column] = mean, scale
-            if most >= 0:
-                if is_decoding:
-                    near[at] = decode_bounded(state, buffer, mean, scale, most)
-                else:
-                    encode_bounded(state, buffer, mean, scale, near[at], most)
-            elif is_decoding:
+            if len(predictions) > 0:
+                predictions[y - first, x, 0], predictions[y - first, x, 1] = mean, scale
+            elif most >= 0:
+                near[at] = decode_bounded(state, buffer, mean, scale, most)
+            else:
                 q = decode_symbol(state, buffer, mean, scale)
                 near[at] = min(max(q, -LARGEST_LATENT), LARGEST_LATENT)
-            else:
-                encode_symbol(state, buffer, mean, scale, near[at])
         if state[FAILED] != 0:
             return

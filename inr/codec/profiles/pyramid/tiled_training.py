@@ -22,7 +22,7 @@ from inr.codec.profiles.pyramid.architecture import Architecture, synthesis_of
 from inr.codec.profiles.pyramid.groups import dequantised
 from inr.codec.profiles.pyramid.latent_trainer import GAIN, HARD_SHARE, LOW_DEVIATION, RateController, Trainer
 from inr.codec.profiles.pyramid.network_quantiser import quantise
-from inr.codec.profiles.pyramid.sample import Sample, Window, tiles_of
+from inr.codec.profiles.pyramid.sample import QUANTISED_ON, Sample, Window, tiles_of
 from inr.codec.profiles.pyramid.training import Reporter, Training, packed
 from inr.kernels.pyramid import Pyramid
 
@@ -30,6 +30,8 @@ SIDE = 1536
 """Rows and columns of a tile, at most."""
 MARGIN = 64
 """Pixels around a tile that are trained with it, and whose latents stay."""
+SWEEPS = 3
+"""Of the filters that give the first latents."""
 STEPS, CORRECTING_STEPS = 18, 8
 """For the latents of each tile."""
 FIRST, CORRECTING_FIRST = 0.6, 0.3
@@ -59,6 +61,7 @@ class TiledTraining(Training):
         self._trainer, self._generator = trainer, generator
         self._n_hard = round(HARD_SHARE * steps)
         self._n_soft = steps - self._n_hard
+        self._part_of_sample = Sample.drawn(*sample.shape, generator, QUANTISED_ON)
         self._grids = [torch.zeros(shape) for shape in architecture.grids]
         self._tiles = tiles_of(architecture.height, architecture.width, SIDE)
 
@@ -66,7 +69,7 @@ class TiledTraining(Training):
         trainer = self._trainer
         trainer.soft(self._n_soft, report(0, SAMPLE_SHARE))
         latents = [GAIN * x.detach().cpu() for x in trainer.latents]
-        analysis = Analysis.fitted(trainer.architecture, trainer.values, trainer.target.cpu(), latents)
+        analysis = Analysis.fitted(trainer.architecture, trainer.values, trainer.target.cpu(), latents, SWEEPS)
         for tile in self._tiles:
             wide, inside = self._around(tile)
             found = analysis.latents(self._part(wide), trainer.values, self._pixels(wide).cpu())
@@ -78,10 +81,9 @@ class TiledTraining(Training):
         self._move(CORRECTING_STEPS, CORRECTING_FIRST, report, 1, 0)
 
     def quantised(self) -> tuple[Payload, float]:
-        trainer = self._trainer
-        groups, integers = quantise(
-            trainer.architecture, trainer.values, trainer.grids(), trainer.target, trainer.rate_controller.weight
-        )
+        trainer, n_pixels = self._trainer, self._architecture.height * self._architecture.width
+        part, own, picture = self._part_of_sample.part(trainer.architecture, trainer.grids(), trainer.target)
+        groups, integers = quantise(part, trainer.values, own, picture, trainer.rate_controller.weight, n_pixels)
         grids = [grid.round() for grid in self._grids]
         payload = packed(self._architecture, groups, integers, grids)
         shown = Pyramid(

@@ -17,6 +17,7 @@ from inr.codec.profiles.pyramid.groups import Groups, dequantised, digest
 from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
 from inr.codec.profiles.pyramid.network import error
 from inr.codec.profiles.pyramid.network_quantiser import quantise
+from inr.codec.profiles.pyramid.sample import Sample
 from inr.kernels.pyramid import Pyramid
 
 Reporter = Callable[[float, float], OnStep]
@@ -46,7 +47,9 @@ class Training(ABC):
 class WholeTraining(Training):
     """Every step sees the whole picture."""
 
-    def __init__(self, trainer: Trainer, steps: int) -> None:
+    def __init__(self, trainer: Trainer, steps: int, part: Sample | None = None) -> None:
+        """part: that the networks' integers are chosen on; by default the whole picture."""
+        self._part = part
         self._trainer, self._steps, self._n_hard = trainer, steps, round(HARD_SHARE * steps)
 
     def run(self, report: Reporter) -> None:
@@ -68,7 +71,10 @@ class WholeTraining(Training):
     def quantised(self) -> tuple[Payload, float]:
         trainer, architecture = self._trainer, self._trainer.architecture
         grids = trainer.grids()
-        groups, integers = quantise(architecture, trainer.values, grids, trainer.target, trainer.rate_controller.weight)
+        given = architecture, grids, trainer.target
+        part, own, shown = given if self._part is None else self._part.part(*given)
+        weight, n_pixels = trainer.rate_controller.weight, architecture.height * architecture.width
+        groups, integers = quantise(part, trainer.values, own, shown, weight, n_pixels)
         payload = packed(architecture, groups, integers, grids)
         device = trainer.target.device
         values = {

@@ -39,6 +39,7 @@ def test_networks_that_make_the_loss_much_worse_are_taken_back(monkeypatch: pyte
 
 
 def test_long_runs_end_with_a_longer_memory() -> None:
+    assert latent_betas(0.5, 99) == (0.6, 0.9)
     assert latent_betas(1.0, 1000) == (0.8, 0.97)
     assert latent_betas(0.0, 10000) == pytest.approx((0.8, 0.97))
     assert latent_betas(1.0, 10000) == pytest.approx((0.8, 0.999))

@@ -7,6 +7,7 @@ import torch
 from torch import Generator
 
 from inr.codec.profiles.pyramid import sample
+from inr.codec.profiles.pyramid.architecture import Architecture
 from inr.codec.profiles.pyramid.sample import ALIGNMENT, Sample, tiles_of
 
 
@@ -39,3 +40,15 @@ def test_samples_are_aligned_windows_inside_the_picture(
     h, w = windows[0].shape
     assert torch.equal(joined[:, -h:, -w:], picture[:, *windows[-1].at(0)])
     assert windows == [w for row in Sample.drawn(height, width, Generator().manual_seed(0)).rows for w in row]
+
+
+def test_the_part_of_a_pyramid_is_a_pyramid() -> None:
+    architecture = Architecture(500, 700, 3, 7, 12, 4, 1, 16, 0)
+    drawn = Sample.drawn(500, 700, Generator().manual_seed(0), pixels=2 * 128 * 128)
+    grids = [torch.rand(shape) for shape in architecture.grids]
+    part, own, picture = drawn.part(architecture, grids, grids[0].expand(3, 500, 700))
+    assert (part.height, part.width) == drawn.shape
+    assert [tuple(grid.shape) for grid in own] == list(part.grids)
+    assert torch.equal(picture, own[0].expand_as(picture))
+    first = drawn.rows[0][0]
+    assert torch.equal(own[6][:2, :2], grids[6][first.at(6)])
