@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import trimesh
 from _record import save
@@ -61,6 +62,44 @@ def _in_mesh() -> Problem:
         trimesh.creation.torus(1.0, 0.4, major_sections=64, minor_sections=32).export(path)
         conditions = [{"on": "boundary", "equation": f"u = {exact}"}]
         return _plate(f"lap(u) = -12*{exact}", {}, conditions, exact, geometry={"mesh": str(path)})
+
+
+def _loaded(text: str, file: str, table: Any, header: str) -> Problem:
+    with tempfile.TemporaryDirectory() as folder:
+        np.savetxt(Path(folder) / file, table, delimiter=",", header=header, comments="")
+        (Path(folder) / "problem.toml").write_text(text)
+        return Problem.load(Path(folder) / "problem.toml")
+
+
+def _probes() -> Problem:
+    """200 values of exp(-0.6 pi^2 t) sin(pi x) sin(pi y) with noise of 1 % of the largest."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 3)) * [1, 1, 0.5]
+    u = np.sin(np.pi * x[:, 0]) * np.sin(np.pi * x[:, 1]) * np.exp(-0.3 * 2 * np.pi**2 * x[:, 2])
+    text = (
+        '[problem]\nequation = "u_t = kappa*lap(u)"\n[axes]\nx = [0, 1]\ny = [0, 1]\nt = [0, 0.5]\n'
+        "[unknowns]\nkappa = { start = 1.0, low = 0.01, high = 10 }\n"
+        '[[condition]]\non = "boundary"\nequation = "u = 0"\n[[observed]]\nfile = "u.csv"\nnoise = 0.01\n'
+    )
+    return _loaded(text, "u.csv", np.c_[x, u + 0.01 * rng.standard_normal(200)], "x,y,t,u")
+
+
+def _noisy_values() -> Problem:
+    """2500 values of sin(pi x) sin(pi y) with noise 0.1, and a coefficient that is known on the boundary."""
+    a = "1/(1 + x**2 + y**2 + (x - 1)**2 + (y - 1)**2)"
+    slopes = "(2*x - 1)*cos(pi*x)*sin(pi*y) + (2*y - 1)*sin(pi*x)*cos(pi*y)"
+    source = f"2*pi**2*sin(pi*x)*sin(pi*y)*({a}) + 2*pi*({a})**2*({slopes})"
+    g = (np.arange(50) + 0.5) / 50
+    x, y = np.meshgrid(g, g, indexing="ij")
+    u = np.sin(np.pi * x) * np.sin(np.pi * y) + 0.1 * np.random.default_rng(0).standard_normal(x.shape)
+    text = (
+        f'[problem]\nequation = "-div(a*grad(u)) = {source}"\n[axes]\nx = [0, 1]\ny = [0, 1]\n'
+        "[fields]\nu = {}\na = { unknown = true }\n"
+        f'[reference]\nexact = {{ u = "sin(pi*x)*sin(pi*y)", a = "{a}" }}\n'
+        f'[[condition]]\non = "boundary"\nequation = "u = 0"\n[[condition]]\non = "boundary"\nequation = "a = {a}"\n'
+        '[[observed]]\nfile = "u.csv"\nnoise = 0.1\n'
+    )
+    return _loaded(text, "u.csv", np.c_[x.ravel(), y.ravel(), u.ravel()], "x,y,u")
 
 
 def _states(equation: str, axes: Any) -> Problem:
@@ -107,9 +146,15 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
             _plate("u_t = D*u_xx + k*(u - u**3)", {"x": (-1, 1), "t": (0, 1)},
                    [{"on": sides, "equation": f"u = {front}"}, {"on": "start", "equation": f"u = {front}"}], front,
                    parameters={"D": 0.01, "k": 5}), {}),
+        "A15 Navier's plate": (
+            _plate(["lap(w) = m", "D*lap(m) = 0.015*sin(pi*x/10)*sin(pi*y/10)"], {"x": (0, 10), "y": (0, 10)},
+                   [{"on": "boundary", "equation": "w = 0"}, {"on": "boundary", "equation": "m = 0"}],
+                   {"w": "0.015/(D*pi**4*(2/100)**2)*sin(pi*x/10)*sin(pi*y/10)"}, parameters={"D": 20.8333}), {}),
         "A16 square, 3 states": (_states("-lap(u) = E*u", BOX), {}),
         "A16 well, 3 states": (Problem.of_document(_example("well.toml")), {}),
         "A17 Kovasznay": (Problem.of_document(_example("flow.toml")), {"method": "least_squares"}),
+        "A18 diffusivity": (_probes(), {"features": 300}),
+        "A18 coefficient": (_noisy_values(), {"method": "least_squares", "features": 150, "scale": 3.0}),
         "DeepXDE's Helmholtz": (
             _plate("-lap(u) - (4*pi)**2*u = (4*pi)**2*sin(4*pi*x)*sin(4*pi*y)", BOX, WALLS,
                    "sin(4*pi*x)*sin(4*pi*y)"), {}),
@@ -139,6 +184,8 @@ def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str,
         pairs = zip(solution.unknowns.items(), EIGENVALUES[name], strict=True)
         row["exact"] = {key: abs(value / exact - 1) for (key, value), exact in pairs}
         row["estimates"] = dict(errors.eigenvalues)
+    if name == "A18 diffusivity":
+        row["exact"] = {"kappa": abs(solution.unknowns["kappa"] / 0.3 - 1)}
     if name.startswith("A4"):
         centre = solution.fit(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
         row["centre_error"] = abs(float(centre) - 0.0736713533)
@@ -149,7 +196,6 @@ def peer() -> dict[str, Any]:
     """DeepXDE's published script, with the error over time."""
     os.environ["DDE_BACKEND"] = "pytorch"
     import deepxde as dde  # type: ignore[import-not-found]  # installed for the comparison only
-    import numpy as np
 
     k0 = 4 * np.pi
 

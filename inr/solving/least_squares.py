@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Generator, Tensor
@@ -22,6 +23,10 @@ from inr.solving.state import State
 
 RIDGE = 1e-13
 """Of normalised columns: what keeps directions that the rows do not determine small."""
+LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.02)
+"""Parts of a Gauss-Newton step that are tried until one lowers the sum of squares."""
+DAMPED = (1e-6, 1e-4, 1e-3, 1e-2)
+"""Larger ridges, where none of them does: steps that turn towards the gradient (Levenberg and Marquardt)."""
 MOST_STEPS = 30
 MOST_CHANGE = 1.0
 """Of an unknown number, or of its logarithm, in one step."""
@@ -73,13 +78,10 @@ def solve_last_layer(
         rows, right = _system(state, groups, features, head)
         if holds_numbers:
             rows = rows[:, : head.numel()]
-        move = _solved(rows, -right)
-        by_head, by_raw = move[: head.numel()].view(head.shape[1], -1).T, move[head.numel() :]
-        by_raw = torch.zeros_like(state.raw) if holds_numbers else by_raw.clamp(-MOST_CHANGE, MOST_CHANGE)
         raw = state.raw.detach().clone()
-        for length in (1.0, 0.5, 0.25, 0.1, 0.02):
-            tried = head + length * by_head
-            state.raw.copy_(raw + length * by_raw)
+        for by_head, by_raw in _moves(rows, -right, head, 0 if holds_numbers else len(raw)):
+            tried = head + by_head
+            state.raw.copy_(raw + by_raw)
             state.keep_within_bounds()
             energy = _energy(state, groups, features, tried)
             if energy < best or is_linear:
@@ -96,6 +98,15 @@ def solve_last_layer(
     field.weights[-1].copy_(head[:-1].T)
     field.biases[-1].copy_(head[-1])
     return taken
+
+
+def _moves(rows: Tensor, right: Tensor, head: Tensor, n_numbers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Changes of the head and of the unknown numbers to try: Gauss-Newton's, parts of it, and damped ones."""
+    whole = _solved(rows, right)
+    steps = chain((length * whole for length in LENGTHS), (_solved(rows, right, ridge) for ridge in DAMPED))
+    for step in steps:
+        by_raw = step[head.numel() :].clamp(-MOST_CHANGE, MOST_CHANGE) if n_numbers else step.new_zeros(1)
+        yield step[: head.numel()].view(head.shape[1], -1).T, by_raw
 
 
 def _energy(state: State, groups: Sequence[Group], features: Sequence[Tensor], head: Tensor) -> float:
@@ -117,12 +128,11 @@ def _system(state: State, groups: Sequence[Group], features: Sequence[Tensor], h
     return torch.cat(blocks), torch.cat(rights)
 
 
-def _solved(rows: Tensor, right: Tensor) -> Tensor:
-    """x that makes |rows x - right|^2 + (RIDGE |columns x|)^2 least, by a QR decomposition."""
+def _solved(rows: Tensor, right: Tensor, ridge: float = RIDGE) -> Tensor:
+    """x that makes |rows x - right|^2 + (ridge |columns x|)^2 least, by a QR decomposition."""
     sizes: Tensor = torch.linalg.vector_norm(rows, dim=0).clamp_min(1e-300)
     n = len(sizes)
-    ridge = RIDGE * math.sqrt(n) * torch.eye(n, dtype=rows.dtype)
-    whole = torch.cat([rows / sizes, ridge])
+    whole = torch.cat([rows / sizes, ridge * math.sqrt(n) * torch.eye(n, dtype=rows.dtype)])
     target = torch.cat([right, right.new_zeros(n)])[:, None]
     found: Tensor = torch.linalg.lstsq(whole, target, driver="gels").solution[:, 0]
     return found / sizes

@@ -170,11 +170,7 @@ class Problem:
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
         domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid)
         residuals = tuple(part for at, text in enumerate(equations, 1) for part in _read(scope, text, f"equation {at}"))
-        if len(residuals) != len(scope.channels):
-            raise UsageError(
-                f"{len(residuals)} equations for {len(scope.channels)} unknown fields ({', '.join(scope.channels)})",
-                "give every other name a value in [parameters], or one equation per field",
-            )
+        _check_number(residuals, scope, document)
         conditions = _conditions(document.get("condition", []), scope, domain)
         problem = cls(
             name=str(head.get("name", "")),
@@ -408,8 +404,10 @@ def _equations(head: Mapping[str, Any]) -> list[str]:
 def _fields(table: Mapping[str, Any] | None, equations: Sequence[str], known: set[str]) -> dict[str, bool]:
     if table is not None:
         for key, value in table.items():
-            if not isinstance(value, Mapping) or set(value) - {"complex"}:
-                raise UsageError(f"field {key} is {value!r}, expected {{}} or {{ complex = true }}")
+            if not isinstance(value, Mapping) or set(value) - {"complex", "unknown"}:
+                raise UsageError(
+                    f"field {key} is {value!r}, expected {{}}, {{ complex = true }} or {{ unknown = true }}"
+                )
         return {key: bool(value.get("complex", False)) for key, value in table.items()}
     names: set[str] = set()
     for at, text in enumerate(equations, 1):
@@ -471,6 +469,23 @@ class _Named:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, InrError):
             raise type(error)(f"{self.where}, {error.message}", error.hint) from error
+
+
+def _check_number(residuals: Sequence[Node], scope: Scope, document: Mapping[str, Any]) -> None:
+    """Refuse equations without fields, and another number of them than of fields that data do not determine."""
+    for at, node in enumerate(residuals, 1):
+        if not streams_of(node):
+            raise UsageError(f"equation {at} has no unknown field", "every equation has a field or its derivative")
+    free = [key for key, value in (document.get("fields") or {}).items() if value.get("unknown")]
+    n_wanted = len(scope.channels) - sum(1 + scope.fields[key] for key in free)
+    if len(residuals) != n_wanted:
+        raise UsageError(
+            f"{len(residuals)} equations for {n_wanted} unknown fields ({', '.join(scope.channels)})",
+            "give other names a value in [parameters], write one equation per field, or mark a coefficient that data "
+            "determine: [fields] a = { unknown = true }",
+        )
+    if free and not document.get("observed"):
+        raise UsageError(f"{', '.join(free)} has no equation, and there are no [[observed]] data to determine it")
 
 
 def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domain) -> tuple[Condition, ...]:
@@ -560,7 +575,9 @@ def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> li
     if folder is None or not isinstance(file, str):
         raise UsageError("[[observed]] needs a file, next to a problem file")
     path = file_beside(file, folder)
-    noise = float(table.get("noise", 0.01))
+    noise = table.get("noise", 0.01)
+    if not _is_number(noise) or noise <= 0:
+        raise UsageError(f"noise is {noise!r}, expected a number above 0: the standard deviation of the values")
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.reader(lines))
@@ -581,7 +598,7 @@ def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> li
     wrong = [key for key in fields if key not in scope.channels]
     if wrong:
         raise UnreadableError(f"{file!r} has a column {wrong[0]!r}, which is neither an axis nor a field")
-    return [Observed(key, x, torch.from_numpy(values[:, header.index(key)]), noise) for key in fields]
+    return [Observed(key, x, torch.from_numpy(values[:, header.index(key)]), float(noise)) for key in fields]
 
 
 def value_given(node: Node, channel: str) -> Node | None:

@@ -19,6 +19,9 @@ from inr.solving.geometry import Domain, Points
 from inr.solving.hard import Hard
 from inr.solving.problem import Condition, Problem
 
+EXACTNESS = 1e-3
+"""Relative residual of an equation that weighs as much as the noise of a measured value: with more weight, a solution
+follows the noise and leaves the equation."""
 PER_PART = 8
 """Points that are drawn for one that is used, on sides where a condition holds in a part."""
 
@@ -173,7 +176,7 @@ def groups_of(
         fixed = {axis: data.x[:, a] for a, axis in enumerate(axes)} | {"observed": data.y}
         node = subtract(name(f"{data.channel}|"), name("observed"))
         streams, title = Streams.of(axes, {""}), f"observed {data.channel}"
-        weight = soft * min(1.0, (0.01 / max(data.noise, 1e-6)) ** 2)
+        weight = min(soft, (EXACTNESS / data.noise) ** 2)
         found.append(Group("observed", title, data.x, node, streams, channels, unknowns, weight, fixed=fixed))
     for channel in problem.floating:
         if hard.factor[channel] == number(1):
