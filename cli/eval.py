@@ -37,7 +37,8 @@ def evaluate(
 
     Measures the output of inr render: values are clipped, and rounded to the reference's bits. For shapes also the
     mesh: chamfer and hausdorff distance, normal consistency, F-score at 1 % of the size; the IoU of 15
-    cross-sections; and by how much sharp edges are rounded.
+    cross-sections; and by how much sharp edges are rounded. For open surfaces (--kind unsigned) the distance between
+    the boundaries.
 
     \b
     inr eval photo.safetensors photo.png
@@ -75,8 +76,9 @@ def evaluate(
 
 
 def _row(name: str, fit: Fit, signal: Signal, *, has_surface: bool) -> dict[str, Any]:
-    from inr.mesh.surface_metrics import surface_metrics
+    from inr.mesh.surface_metrics import sheet_metrics, surface_metrics
     from inr.signals.solids.solid_signal import SolidSignal
+    from inr.signals.unsigned import Unsigned
 
     if fit.spec.quantity != signal.spec.quantity:
         raise UsageError(
@@ -93,6 +95,8 @@ def _row(name: str, fit: Fit, signal: Signal, *, has_surface: bool) -> dict[str,
     metrics = signal.metrics(evaluate)
     if has_surface and isinstance(signal, SolidSignal):
         metrics |= surface_metrics(signal, fit, evaluate)
+    if has_surface and isinstance(signal, Unsigned):
+        metrics |= sheet_metrics(signal, fit)
     return {
         "model": name,
         "field": fit.field.config.type_name,

@@ -34,6 +34,8 @@ def mesh(
     level: Annotated[
         float,
         typer.Option(
+            "--level",
+            "--offset",
             metavar="D",
             help="Distance of the surface, in mesh units; negative is inside. Default: 0.",
             show_default=False,
@@ -48,6 +50,15 @@ def mesh(
             rich_help_panel=options.VIEW,
         ),
     ] = "cubes",
+    shell: Annotated[
+        float,
+        typer.Option(
+            metavar="T",
+            help="A closed shell of this thickness around the surface, in mesh units.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = 0.0,
     dense: Annotated[
         bool,
         typer.Option(
@@ -97,6 +108,8 @@ def mesh(
 ) -> None:
     """Extract the surface of a fitted shape as a mesh, in its units.
 
+    The mesh of an open surface is open, too.
+
     \b
     inr mesh bunny.safetensors -o bunny.ply
     inr mesh bunny.safetensors --resolution 512 -o bunny.glb
@@ -104,6 +117,7 @@ def mesh(
     inr mesh bunny.safetensors -o bunny.stl --simplify 0.01 --check
     inr mesh part.safetensors -o part.stl --method dual     sharp edges
     inr mesh shape.safetensors -o shape.glb --colour colours.safetensors --uv
+    inr mesh shirt.safetensors -o shirt.stl --shell 1.5    an open surface, made printable
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:
@@ -120,15 +134,21 @@ def mesh(
             missing = "a model for --colour" if colour is None else f"an output in .glb, not {suffix}"
             raise UsageError(f"--uv writes a texture of colours and needs {missing}", "see `inr mesh --help`")
         shades = None if colour is None else colour_at(fit, inr.load(source(colour)))
-        result = inr.extract_mesh(fit, resolution, level=level, method=method, dense=dense)
+        result = inr.extract_mesh(fit, resolution, level=level, shell=shell, method=method, dense=dense)
     document = _document(result)
     if result.outcome == "empty":
         low, high = result.value_range
         if as_json:
             out.result("mesh", {"output": None, **document}, "", "")
-        out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
-        out.notes(result.notes)
-        out.note("hint: give a --level in that range, or fit longer")
+        if result.open is None:
+            out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
+            out.notes(result.notes)
+            out.note("hint: give a --level in that range, or fit longer")
+        else:
+            coarser = max(4, result.resolution // 2)
+            spacing = max(fit.frame.domain.extent) / result.resolution
+            out.note(f"no surface: the smallest value is {low:.3g}, where lattice points are {spacing:.3g} apart")
+            out.note(f"hint: fit longer, or use --resolution {coarser}")
         raise typer.Exit(1)
     checked = None
     if simplify is not None:
@@ -149,8 +169,7 @@ def mesh(
     out.notes(result.notes)
     text = (
         f"{printable(target.name)}  {len(result.vertices):,} vertices  {len(result.faces):,} faces  "
-        f"{'closed' if result.is_closed else 'open'}  {_parts(result)}  volume {result.volume:.5g}  "
-        f"{human_bytes(file.tell())}"
+        f"{_kind_of(result)}  {human_bytes(file.tell())}"
     )
     out.result("mesh", {"output": target.name, "bytes": file.tell(), **document}, text, target.name)
     if checked is not None and not checked.is_sound:
@@ -176,6 +195,15 @@ def _words(checked: MeshCheck) -> str:
     return ", ".join(parts)
 
 
+def _kind_of(result: MeshResult) -> str:
+    """`closed  1 part  volume 4.2`, or `open  1 part  2 boundaries  area 3.1`."""
+    closed = "closed" if result.is_closed else "open"
+    if result.open is None or result.is_closed:
+        return f"{closed}  {_parts(result)}  volume {result.volume:.5g}"
+    n = result.open.n_loops
+    return f"open  {_parts(result)}  {n} {'boundary' if n == 1 else 'boundaries'}  area {result.open.area:.5g}"
+
+
 def _parts(result: MeshResult) -> str:
     """`1 part`, `2 parts, 1 cavity`."""
     n, holes = result.n_components - result.n_cavities, result.n_cavities
@@ -198,4 +226,5 @@ def _document(result: MeshResult) -> dict[str, Any]:
         "value_range": result.value_range,
         "n_evaluated": result.n_evaluated,
         "fraction_evaluated": result.fraction,
+        "open": None if result.open is None else dataclasses.asdict(result.open),
     }

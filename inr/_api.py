@@ -158,11 +158,14 @@ def extract_mesh(
     resolution: int | None = None,
     *,
     level: float = 0.0,
+    shell: float = 0.0,
     method: str = "cubes",
     dense: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
     """The surface where a fitted distance field equals `level`, in the units of the shape.
+
+    For an open surface (kind "unsigned") at level 0 the mesh is open, too; `open` of the result says how.
 
     For a field with a certified Lipschitz bound near 1 (`lbdn`) the search uses that bound: the mesh then equals the
     dense one.
@@ -171,8 +174,9 @@ def extract_mesh(
         model: a fit of a shape, or its file.
         resolution: cells per side of the box; by default 256, and more for thin or long shapes.
         level: signed distance of the surface, in the shape's units, negative inside.
+        shell: thickness, in the shape's units, of a closed shell around that surface instead of it; 0: the surface.
         method: "cubes" (marching cubes), "dual" (manifold dual contouring, which keeps sharp edges and corners), or
-            "nets" (surface nets: evenly shaped triangles).
+            "nets" (surface nets: evenly shaped triangles). An open surface has a method of its own.
         dense: evaluate every lattice point instead of only those near the surface.
         on_progress: called with the name of the stage and the number of points evaluated so far.
 
@@ -196,7 +200,9 @@ def extract_mesh(
         []
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
-    return mesh_of_fit(fitted, resolution, level=level, method=method, dense=dense, on_progress=on_progress)
+    return mesh_of_fit(
+        fitted, resolution, level=level, shell=shell, method=method, dense=dense, on_progress=on_progress
+    )
 
 
 def csg(

@@ -15,7 +15,7 @@ from inr.signals import SIGNALS
 from inr.signals.tiled.signal import TILED
 from tests.imports import ROOT
 
-KINDS = ("array", "audio", "image", "points", "shape", "slices", "video")
+KINDS = ("array", "audio", "image", "points", "shape", "slices", "unsigned", "video")
 
 # These words have another meaning there.
 EXCEPTIONS = {
@@ -90,7 +90,7 @@ def test_every_kind_is_complete() -> None:
     assert set(KINDS) <= set(CODEC_KINDS)
     assert set(KINDS) <= set(VIEWS)
     assert {name: CODEC_KINDS[name].number for name in KINDS} == {
-        "image": 0, "audio": 1, "shape": 2, "points": 3, "array": 4, "video": 5, "slices": 7,
+        "image": 0, "audio": 1, "shape": 2, "points": 3, "array": 4, "video": 5, "unsigned": 6, "slices": 7,
     }  # fmt: skip
     for name in KINDS:
         kind = SIGNALS[name]

@@ -72,7 +72,8 @@ _MODEL: dict[str, Rule] = {
             ),
             "offset": items(number(), 1, MAX_D_OUT),
             "scale": items(positive(), 1, MAX_D_OUT),
-        }
+        },
+        {"softening": positive()},
     ),
     "meta": table(),
     "fit": table(_FIT),

@@ -53,19 +53,25 @@ class Domain:
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """Normalisation of a signal: its `Domain`, and an affine map of its values per channel.
+    """Normalisation of a signal: its `Domain`, and a map of its values per channel.
 
     A field is trained on z = (y - offset) / scale; `from_field` is the inverse. C = len(scale).
+    softening: tau of values >= 0 that have a kink at 0, as unsigned distances have: with w = (y - offset) / scale, the
+    field is trained on z = w^2 / (w + tau), which is smooth there, and w = (z + sqrt(z^2 + 4 tau z)) / 2 with z clamped
+    to z >= 0. For w much larger than tau, z is w - tau. 0: the map is affine.
     """
 
     domain: Domain
     offset: tuple[float, ...]
     scale: tuple[float, ...]
+    softening: float = 0.0
 
     def __post_init__(self) -> None:
         ok = len(self.offset) == len(self.scale) > 0 and all(math.isfinite(o) for o in self.offset)
         if not ok or not all(math.isfinite(s) and s > 0 for s in self.scale):
             raise UnreadableError(f"value map with offset {self.offset} and scale {self.scale} is not invertible")
+        if not 0 <= self.softening < math.inf:
+            raise UnreadableError(f"value map with softening {self.softening} is not invertible")
 
     @property
     def d_in(self) -> int:
@@ -77,21 +83,28 @@ class Frame:
 
     def to_field(self, y: Tensor) -> Tensor:
         """Signal values [*B, C] -> training values [*B, C]."""
-        return (y - y.new_tensor(self.offset)) / y.new_tensor(self.scale)
+        w = (y - y.new_tensor(self.offset)) / y.new_tensor(self.scale)
+        return w.square() / (w.clamp(min=0) + self.softening) if self.softening else w
 
     def from_field(self, z: Tensor) -> Tensor:
         """Training values [*B, C] -> signal values [*B, C]."""
+        if self.softening:
+            z = z.clamp(min=0)
+            z = (z + (z * (z + 4 * self.softening)).sqrt()) / 2
         return z * z.new_tensor(self.scale) + z.new_tensor(self.offset)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        document = dataclasses.asdict(self)
+        if not self.softening:
+            del document["softening"]
+        return document
 
     @classmethod
     def from_json(cls, document: Any) -> Self:
         try:
             box = document["domain"]
             domain = Domain(tuple(box["low"]), tuple(box["high"]), tuple(box["axes"]), str(box["unit"]))
-            return cls(domain, tuple(document["offset"]), tuple(document["scale"]))
+            return cls(domain, tuple(document["offset"]), tuple(document["scale"]), document.get("softening", 0.0))
         except (KeyError, TypeError) as error:
             raise UnreadableError(f"the file has an invalid frame: {error}") from error
 
@@ -122,7 +135,10 @@ class Spec:
 
     @property
     def quantity(self) -> str:
-        """The quantity of the values: the kind, or "distances". Only signals with equal quantities are comparable."""
+        """The quantity of the values: the kind, "distances" or "unsigned distances". Only signals with equal quantities
+        are comparable."""
+        if self.traits.is_unsigned:
+            return "unsigned distances"
         return "distances" if self.traits.is_distance else self.kind
 
 

@@ -15,8 +15,9 @@ class Kind:
 
     kind: the registered name. noun: the name in messages, singular. is_picture: values are colours of pixels on two
     axes. is_waveform: values oscillate around 0 along one axis, at frequencies far above one period per signal.
-    is_distance: values are signed distances in a cube, in units of length. is_surface_only: the samples are points
-    on the surface, without values elsewhere, so the loss uses derivatives of the field.
+    is_distance: values are distances in a cube, in units of length; is_unsigned: without a sign, to a surface that
+    need not have an inside. is_surface_only: the samples are points on the surface, without values elsewhere, so the
+    loss uses derivatives of the field.
     """
 
     kind: ClassVar[str]
@@ -24,4 +25,5 @@ class Kind:
     is_picture: ClassVar[bool] = False
     is_waveform: ClassVar[bool] = False
     is_distance: ClassVar[bool] = False
+    is_unsigned: ClassVar[bool] = False
     is_surface_only: ClassVar[bool] = False

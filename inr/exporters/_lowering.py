@@ -34,6 +34,9 @@ def lower(fit: Fit, coordinates: Coordinates = "unit", *, has_doubles: bool = Tr
             x = x * np.array([1 / side for side in domain.extent], dtype)
             x = x.cast("float32") if is_wide else x
         z = apply(field, x)
+        if fit.frame.softening:
+            z = z.map("relu")
+            z = (z + (z * z.affine(1.0, 4 * fit.frame.softening)).map("sqrt")).affine(0.5)
         y = z.affine(fit.frame.scale, fit.frame.offset)
     return builder.program(y)
 

@@ -94,7 +94,7 @@ def _view(fit: Fit) -> str:
     spec = fit.spec
     if spec.d_in == 2 and spec.d_out <= 4 and spec.shape is not None:
         return "picture"
-    if spec.d_in == 3 and spec.d_out == 1 and spec.shape is None:
+    if spec.d_in == 3 and spec.d_out == 1 and spec.shape is None and not spec.traits.is_unsigned:
         return "shape"
     if spec.d_in == 1 and spec.d_out <= 4 and spec.shape is not None:
         return "sound"

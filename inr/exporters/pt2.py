@@ -73,12 +73,16 @@ class _SignalUnitsField(nn.Module):
         self.register_buffer("extent", torch.tensor(domain.extent, dtype=torch.float64))
         self.register_buffer("scale", torch.tensor(fit.frame.scale))
         self.register_buffer("offset", torch.tensor(fit.frame.offset))
+        self.softening = fit.frame.softening
 
     def forward(self, x: Tensor) -> Tensor:
         if self.is_in_units:
             x = ((x.double() - self.low) / self.extent).float()
-        y: Tensor = self.field(x) * self.scale + self.offset
-        return y
+        z: Tensor = self.field(x)
+        if self.softening:
+            z = z.clamp(min=0)
+            z = (z + (z * (z + 4 * self.softening)).sqrt()) / 2
+        return z * self.scale + self.offset
 
 
 def _strip_source_paths(graph_module: Any) -> None:

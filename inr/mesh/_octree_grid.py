@@ -81,10 +81,15 @@ class OctreeGrid:
 
 def check_memory(lattice: OctreeGrid, expected: float, memory_bytes: int) -> None:
     """Raise UsageError if a mesh is expected to need more bytes, in proportion to resolution^2, than the cap."""
+    check_cells(lattice.resolution, expected, memory_bytes)
+
+
+def check_cells(resolution: int, expected: float, memory_bytes: int) -> None:
+    """The same for a lattice of `resolution` cells along an axis."""
     if expected > memory_bytes:
-        fits = int(lattice.resolution * math.sqrt(memory_bytes / expected))
+        fits = int(resolution * math.sqrt(memory_bytes / expected))
         raise UsageError(
-            f"a mesh of resolution {lattice.resolution} needs about {expected / 2**30:.1f} GiB of memory, more "
+            f"a mesh of resolution {resolution} needs about {expected / 2**30:.1f} GiB of memory, more "
             f"than the cap of {memory_bytes / 2**30:.1f} GiB",
             f"use a resolution of {fits} or less",
         )
@@ -127,9 +132,9 @@ class PointEvaluator:
         """Whether the derivatives of the field itself are known, rather than central differences."""
         return self._gradient is not None
 
-    def gradient(self, points: Reals, step: float) -> Reals:
-        """df/dx at points [N, 3], float64 [N, 3]; by central differences over +-step (one-sided at the walls of
-        the box) if no gradient was given. A given gradient that is not finite counts as zero."""
+    def gradient(self, points: Reals, step: float | Reals) -> Reals:
+        """df/dx at points [N, 3], float64 [N, 3]; by central differences over +-step (a number or [N], one-sided at the
+        walls of the box) if no gradient was given. A given gradient that is not finite counts as zero."""
         if self._gradient is not None:
             given = self._chunked(self._gradient, points, "normals", 3).astype(np.float64)
             self.n_gradient += len(points)

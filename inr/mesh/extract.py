@@ -16,6 +16,7 @@ from inr.core.domain import Frame
 from inr.core.errors import UsageError
 from inr.mesh._dense import dense_cells
 from inr.mesh._octree_grid import Ints, OctreeGrid, OnProgress, PointEvaluator, Reals
+from inr.mesh._patches import OpenSurface
 from inr.mesh._sparse import sparse_cells
 from inr.mesh.march import is_closed
 from inr.mesh.measure import measure
@@ -54,7 +55,7 @@ class MeshResult(Mesh):
     n_components: connected surfaces; n_cavities: those of them that point inward; n_specks: those of 3 cells or fewer
     along every axis, beside larger ones. volume: enclosed. thickness: 2 volume / area, that of a plate.
     lipschitz: the slope bound that the search used, None for a dense one. rounds: how often the search had to be
-    extended after its first pass. notes: messages for the user.
+    extended after its first pass. notes: messages for the user. open: of a surface without a sign, what it is.
     """
 
     normals: Reals
@@ -75,6 +76,7 @@ class MeshResult(Mesh):
     lipschitz: float | None
     rounds: int
     notes: tuple[str, ...] = ()
+    open: OpenSurface | None = None
 
     @property
     def fraction(self) -> float:
@@ -93,6 +95,9 @@ class MeshResult(Mesh):
             normals=unit(self.normals / np.asarray(frame.domain.extent)),
             volume=self.volume * math.prod(frame.domain.extent),
             thickness=self.thickness * max(frame.domain.extent),
+            open=None
+            if self.open is None
+            else dataclasses.replace(self.open, area=self.open.area * max(frame.domain.extent) ** 2),
             level=level.item(),
             value_range=(low.item(), high.item()),
         )
@@ -181,14 +186,21 @@ def extract_mesh(
     )
 
 
-def _check(
-    resolution: int, level: float, project_steps: int, margin: float, lipschitz: float | None, chunk: int
-) -> None:
+def check_settings(resolution: int, chunk: int) -> None:
+    """Raise UsageError for settings of an extraction that are out of range."""
     if not 4 <= resolution <= MAX_RESOLUTION:
         raise UsageError(
             f"mesh resolution {resolution} is out of range, expected 4 to {MAX_RESOLUTION} cells along an axis",
             "512 is a good first choice; the surface takes four times the memory with each doubling",
         )
+    if chunk < 1:
+        raise UsageError(f"`chunk` is {chunk}, expected at least 1 point")
+
+
+def _check(
+    resolution: int, level: float, project_steps: int, margin: float, lipschitz: float | None, chunk: int
+) -> None:
+    check_settings(resolution, chunk)
     if not np.isfinite(level):
         raise UsageError(f"`level` is {level}, expected a finite number")
     if project_steps < 0:
@@ -197,5 +209,3 @@ def _check(
         raise UsageError(f"`margin` is {margin}, expected a number of at least 1", "the default is 1.5")
     if lipschitz is not None and not (np.isfinite(lipschitz) and lipschitz > 0):
         raise UsageError(f"`lipschitz` is {lipschitz}, expected a positive number", "or leave it out")
-    if chunk < 1:
-        raise UsageError(f"`chunk` is {chunk}, expected at least 1 point")

@@ -15,11 +15,14 @@ from inr.core.errors import UsageError, unknown_name
 from inr.core.files import check_writable, write_file
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import Mesh
+from inr.mesh.march import is_closed
 from inr.mesh.picture import picture
 from inr.mesh.threemf import threemf
 
 FORMATS = (".ply", ".obj", ".stl", ".glb", ".3mf", ".png")
 """Suffixes that `save_mesh` knows, the default first."""
+
+_GREY = (180, 180, 180, 255)
 
 
 def save_mesh(mesh: Mesh, target: Path | BinaryIO, suffix: str | None = None, *, force: bool = False) -> list[str]:
@@ -31,7 +34,8 @@ def save_mesh(mesh: Mesh, target: Path | BinaryIO, suffix: str | None = None, *,
 
     PLY is binary, its positions are doubles where float32 would lose digits, which is far from the origin; OBJ is
     text; STL is binary triangles without shared vertices, in float32; GLB holds float32 positions, far from the origin
-    relative to the translation of its node, and its axes are not changed. All but STL hold the normals
+    relative to the translation of its node, and its axes are not changed; an open mesh is shown from both sides.
+    All but STL hold the normals
     of vertices. 3MF is text in a ZIP archive, its unit millimetres. PNG is a `picture`. PLY, OBJ, GLB and 3MF keep the
     colours of vertices; a texture is kept by GLB only. Raises UsageError for an unknown
     suffix, an output path that cannot be written, and an empty mesh.
@@ -121,7 +125,13 @@ def _glb(mesh: Mesh) -> bytes:
         place[:3, 3] = ((mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2).astype(np.float32)
         mesh = dataclasses.replace(mesh, vertices=mesh.vertices - place[:3, 3])
     scene = trimesh.Scene()
-    scene.add_geometry(_trimesh(mesh), transform=place)
+    made = _trimesh(mesh)
+    if (
+        mesh.colors is None and mesh.texture is None and not is_closed(mesh.faces)
+    ):  # viewers leave out faces that are seen from behind
+        material = trimesh.visual.material.PBRMaterial(doubleSided=True, baseColorFactor=_GREY)
+        made.visual = trimesh.visual.TextureVisuals(material=material)
+    scene.add_geometry(made, transform=place)
     return bytes(export_glb(scene, include_normals=mesh.normals is not None))
 
 
@@ -170,6 +180,8 @@ def _digits(mesh: Mesh) -> int:
 
 def _notes(mesh: Mesh, suffix: str) -> list[str]:
     notes = []
+    if suffix == ".stl" and not is_closed(mesh.faces):
+        notes.append("STL of an open surface: slicers will not print it; `shell` gives it a thickness")
     if suffix == ".stl":
         notes.append("STL stores no shared vertices, vertex normals or units; use PLY to keep them")
     if suffix == ".glb":

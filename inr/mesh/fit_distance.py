@@ -19,9 +19,13 @@ class FitDistance:
     lipschitz: certified bound of the slope, None if the field states none.
     """
 
-    def __init__(self, fit: Fit, what: str = "a grid of distances") -> None:
-        """Raises UsageError for a fit of anything but signed distances in space; `what` names what needs them."""
-        if fit.spec.quantity != "distances" or (fit.spec.d_in, fit.spec.d_out) != (3, 1):
+    def __init__(self, fit: Fit, what: str = "a grid of distances", *, has_unsigned: bool = False) -> None:
+        """Raises UsageError for a fit of anything but distances in space, with a sign unless `has_unsigned`.
+
+        what: needs them, in that message.
+        """
+        is_distance = fit.spec.traits.is_distance and (has_unsigned or not fit.spec.traits.is_unsigned)
+        if not is_distance or (fit.spec.d_in, fit.spec.d_out) != (3, 1):
             raise UsageError(
                 f"{what} needs a fitted shape or point cloud, this model is of kind {fit.spec.kind!r} and goes from "
                 f"{fit.spec.d_in} coordinates to {fit.spec.d_out} values",

@@ -13,6 +13,8 @@ from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
+from inr.mesh.open_surface import extract_open
+from inr.mesh.shell import check_level, shell_of_fit
 
 DEFAULT_RESOLUTION = 256
 CELLS_ACROSS = 8
@@ -33,6 +35,7 @@ def mesh_of_fit(
     resolution: int | None = None,
     *,
     level: float = 0.0,
+    shell: float = 0.0,
     method: str = "cubes",
     dense: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
@@ -44,7 +47,16 @@ def mesh_of_fit(
             f"{fit.spec.d_out} ({fit.spec.kind})",
             "fit a shape (OBJ, PLY, STL, GLB, OFF) or a point cloud with normals",
         )
-    field, side = fit.field, fit.frame.scale[0]
+    check_level(fit, level)
+    if shell:
+        n = DEFAULT_RESOLUTION if resolution is None else resolution
+        is_given = resolution is not None
+        return shell_of_fit(
+            fit, shell, n, level=level, is_resolution_given=is_given, dense=dense, on_progress=on_progress
+        )
+    if fit.spec.traits.is_unsigned and level == 0:
+        return _open_surface(fit, DEFAULT_RESOLUTION if resolution is None else resolution, on_progress)
+    field = fit.field
     device = next(field.parameters()).device
 
     def values(x: Tensor) -> Tensor:
@@ -61,7 +73,7 @@ def mesh_of_fit(
         result = extract_mesh(
             values,
             resolution=n,
-            level=(level - fit.frame.offset[0]) / side,
+            level=fit.frame.to_field(torch.tensor([level], dtype=torch.float64)).item(),
             gradient=gradient if field.smoothness >= 1 else None,
             method=method,
             dense=dense,
@@ -74,6 +86,27 @@ def mesh_of_fit(
     while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
         result = extracted(finer)
     return dataclasses.replace(result, notes=_notes(result, fit))
+
+
+def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], None] | None) -> MeshResult:
+    """Where distances without a sign are 0, as a mesh that may be open."""
+    field, frame = fit.field, fit.frame
+    device = next(field.parameters()).device
+
+    def values(x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return frame.from_field(field(x.to(device))) / frame.scale[0]
+
+    result = extract_open(values, resolution=resolution, on_progress=on_progress)
+    result = result.in_units(dataclasses.replace(frame, softening=0.0))
+    assert result.open is not None
+    notes = []
+    if not result.open.is_orientable:
+        notes.append("the surface is not orientable: no choice of a front holds everywhere")
+    if result.open.n_nonmanifold_edges:
+        n = result.open.n_nonmanifold_edges
+        notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")
+    return dataclasses.replace(result, notes=tuple(notes))
 
 
 def _finer(result: MeshResult, side: float) -> int | None:

@@ -19,6 +19,7 @@ from inr.signals import metrics as measures
 from inr.signals.shape import Shape
 from inr.signals.solids.distances import MeshSolid, Solid
 from inr.signals.solids.solid_signal import SolidSignal
+from inr.signals.unsigned import Unsigned
 
 Array = NDArray[Any]
 
@@ -86,6 +87,31 @@ def compare_surfaces(mesh: Mesh, solid: Solid, threshold: float) -> dict[str, fl
         "f_score": measures.f_score(to_solid, to_mesh, threshold),
         "hausdorff": float(max(to_solid.max(), to_mesh.max())),
     }
+
+
+def sheet_metrics(signal: Unsigned, fit: Fit, resolution: int | None = None) -> dict[str, float]:
+    """Metrics of the mesh of a fit against an open surface, in mesh units. NaN where the fit has no surface.
+
+    chamfer, hausdorff, f_score: as `compare_surfaces` has them, the last for a threshold of 1 % of the largest extent.
+    boundary_hausdorff: see there; only if both surfaces have a boundary.
+    """
+    mesh = mesh_of_fit(fit, resolution)
+    if mesh.outcome == "empty":
+        return dict.fromkeys(("chamfer", "f_score", "hausdorff"), math.nan)
+    generator = torch.Generator().manual_seed(_SEED)
+    vertices, faces = signal.mesh
+    to_true = measures.point_to_mesh(points_on(mesh, N_POINTS, generator)[0], vertices, faces)
+    to_mesh = measures.point_to_mesh(
+        points_on(Mesh(vertices, faces), N_POINTS, generator)[0], mesh.vertices, mesh.faces
+    )
+    threshold = _F_SCORE * float(np.ptp(vertices, axis=0).max())
+    found = {
+        "chamfer": 0.5 * float(to_true.mean() + to_mesh.mean()),
+        "f_score": measures.f_score(to_true, to_mesh, threshold),
+        "hausdorff": float(max(to_true.max(), to_mesh.max())),
+    }
+    rim = boundary_hausdorff(mesh, Mesh(vertices, faces))
+    return found if rim is None else {**found, "boundary_hausdorff": rim}
 
 
 def slice_iou(evaluate: Evaluate, solid: Solid) -> float:

@@ -17,6 +17,7 @@ from inr.signals import Signal, View, paint_distances
 from inr.signals import metrics as measures
 from inr.signals.shape import Shape
 from inr.signals.solids.solid_signal import SolidSignal
+from inr.signals.unsigned import Unsigned
 
 RESOLUTION = 96
 VIEW, SECTION = 420, 360
@@ -29,7 +30,7 @@ def shape_rows(
 ) -> tuple[list[PanelRow], list[dict[str, float]]]:
     """The rows, and for each fit the metrics of its surface: chamfer_l1, in mesh units."""
     meshes = [mesh_of_fit(fit, RESOLUTION) for fit in fits]
-    true = target if isinstance(target, SolidSignal) else None
+    true = target if isinstance(target, SolidSignal | Unsigned) else None
     own = None if true is None else _mesh_of(true)
     away = [None if true is None else _away(true, mesh) for mesh in meshes]
     rows: list[PanelRow] = []
@@ -67,7 +68,7 @@ def _surfaces(
     return rows_of(shown, of, off, title)
 
 
-def _sections(true: SolidSignal | None, fits: Sequence[Fit], names: Sequence[str]) -> list[PanelRow]:
+def _sections(true: SolidSignal | Unsigned | None, fits: Sequence[Fit], names: Sequence[str]) -> list[PanelRow]:
     domain = fits[0].frame.domain
     axis, place = domain.axes[2], (domain.low[2] + domain.high[2]) / 2
     fitted = []
@@ -76,7 +77,8 @@ def _sections(true: SolidSignal | None, fits: Sequence[Fit], names: Sequence[str
         x = grid.points(torch.arange(grid.size))
         fitted.append(fit(x).numpy().reshape(SECTION, SECTION).T[::-1])
     side = fits[0].frame.scale[0]
-    lines = "blue is inside, white the surface"
+    is_unsigned = fits[0].spec.traits.is_unsigned
+    lines = "white is the surface" if is_unsigned else "blue is inside, white the surface"
     of = [
         Panel(name, image(paint_distances(d, side), f"section of {name}"), lines)
         for d, name in zip(fitted, names, strict=True)
@@ -103,8 +105,8 @@ def _view(mesh: Mesh, azimuth: float) -> Bytes:
     return picture(mesh, VIEW, azimuth_deg=azimuth)
 
 
-def _mesh_of(shape: SolidSignal) -> Mesh:
-    if isinstance(shape, Shape) and shape.meta["sign"] != "formula":
+def _mesh_of(shape: SolidSignal | Unsigned) -> Mesh:
+    if isinstance(shape, Unsigned) or (isinstance(shape, Shape) and shape.meta["sign"] != "formula"):
         return Mesh(*shape.mesh)
     side = float(shape.meta["side"])
     slope = 1.0 if isinstance(shape, Shape) else None
@@ -112,20 +114,20 @@ def _mesh_of(shape: SolidSignal) -> Mesh:
     return found.in_units(shape.frame)
 
 
-def _away(shape: SolidSignal, mesh: Mesh) -> Floats:
+def _away(shape: SolidSignal | Unsigned, mesh: Mesh) -> Floats:
     """Distances [V] of a mesh's vertices from the shape's surface."""
     if not len(mesh.vertices):
         return np.zeros(0)
     return np.abs(_true(shape, mesh.vertices))
 
 
-def _true(shape: SolidSignal, points: Floats) -> Floats:
+def _true(shape: SolidSignal | Unsigned, points: Floats) -> Floats:
     x = shape.frame.domain.to_unit(torch.from_numpy(np.ascontiguousarray(points)))
     distances: Floats = shape.distance(x).numpy()[:, 0]
     return distances
 
 
-def _chamfer(shape: SolidSignal, own: Mesh, mesh: Mesh) -> float:
+def _chamfer(shape: SolidSignal | Unsigned, own: Mesh, mesh: Mesh) -> float:
     """The mean of the two mean distances from random points on one surface to the other, in mesh units.
 
     Exact except for the sampling (2^14 points on each) and the triangles of a mesh of `RESOLUTION` cells a side.

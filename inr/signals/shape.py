@@ -9,7 +9,8 @@ import numpy as np
 
 from inr.core.errors import UnreadableError, UsageError
 from inr.signals._demo import Demo
-from inr.signals._distance import check_span, cube_frame
+from inr.signals._distance import cube_frame
+from inr.signals._meshes import cleaned
 from inr.signals._signal import SIGNALS, Source
 from inr.signals.files import ply as _ply
 from inr.signals.files.meshes import read_mesh
@@ -18,7 +19,7 @@ from inr.signals.solids.boundary import Boundary, MeshPart, bounding, parts_of
 from inr.signals.solids.distances import MeshSolid, Sign
 from inr.signals.solids.faces import Faces, Floats
 from inr.signals.solids.openings import Openings, openings_of
-from inr.signals.solids.orient import Cleaned, Oriented, clean, joined_seams, n_open_edges, orient
+from inr.signals.solids.orient import Cleaned, Oriented, joined_seams, n_open_edges, orient
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _CELLS = 256  # along the box, of meshes and of the finest grid of fields, by default
@@ -91,18 +92,7 @@ class Shape(SolidSignal):
         an open one where more than a quarter of the bounding box is neither inside nor outside (`Openings`), unless a
         sign is given.
         """
-        if len(faces) == 0:
-            raise UnreadableError(f"shape {name!r} has no faces")
-        if not np.isfinite(vertices).all():
-            raise UnreadableError(f"shape {name!r} has NaN or infinite vertices")
-        if not np.ptp(vertices, axis=0).any():
-            raise UnreadableError(f"shape {name!r} has only faces of zero area: it spans 0 units")
-        check_span(vertices, f"shape {name!r}")
-        if faces.min() < 0 or faces.max() >= len(vertices):
-            raise UnreadableError(f"shape {name!r} has faces with indices of missing vertices")
-        mesh = clean(np.asarray(vertices, np.float64), np.asarray(faces, np.int64))
-        if len(mesh.faces) == 0:
-            raise UnreadableError(f"shape {name!r} has only faces of zero area")
+        mesh = cleaned(vertices, faces, f"shape {name!r}")
         mesh = joined_seams(mesh)
         oriented = orient(mesh)
         parts = parts_of(mesh.vertices, oriented)
@@ -111,7 +101,7 @@ class Shape(SolidSignal):
             what = "one triangle" if len(mesh.faces) == 1 else "an open or flat sheet"
             raise UnreadableError(
                 f"shape {name!r} encloses nothing: it is {what}, expected a surface with an inside",
-                "close it or make it thick, in a mesh editor",
+                "`kind=unsigned` fits it as an open surface",
             )
         corners = np.array([(part.low, part.high) for part in solids]).reshape(-1, 3)
         frame = cube_frame(corners)
@@ -127,7 +117,7 @@ class Shape(SolidSignal):
         if openings is not None and openings.is_sheet and sign == "auto":
             raise UsageError(
                 f"shape {name!r} is open: {_boundary_of(openings)}, and {_undecided(openings)}",
-                "signal.sign=winding closes it smoothly; or close it in a mesh editor",
+                "`kind=unsigned` keeps it open; signal.sign=winding closes it smoothly",
             )
         solid = MeshSolid(boundary, sign)
         is_flipped = boundary.n_flipped == len(solids)

@@ -25,13 +25,15 @@ class SignalTests:
             def content(self) -> bytes: ...
 
     options: with which the file is loaded. is_lattice: whether its samples lie on a lattice, which is rendered and
-    written; others are distances. tolerance: of written values, relative to the largest, for formats that lose some.
+    written; others are distances. is_found_by_suffix: without naming the kind. tolerance: of written values, relative
+    to the largest, for formats that lose some.
     """
 
     kind: ClassVar[str]
     suffix: ClassVar[str]
     options: ClassVar[Mapping[str, str]] = {}
     is_lattice: ClassVar[bool] = True
+    is_found_by_suffix: ClassVar[bool] = True
     tolerance: ClassVar[float] = 0.01
 
     def content(self) -> bytes:
@@ -45,7 +47,7 @@ class SignalTests:
     def test_it_is_found_by_its_suffix(self, tmp_path: Path) -> None:
         path = tmp_path / f"small{self.suffix}"
         path.write_bytes(self.content())
-        signal = load_signal(path, None, dict(self.options))
+        signal = load_signal(path, None if self.is_found_by_suffix else self.kind, dict(self.options))
         assert SIGNALS.name_of(type(signal)) == self.kind
         assert signal.name == path.name
 

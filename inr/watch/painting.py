@@ -22,6 +22,7 @@ from inr.report.style import heat, top_of
 from inr.signals import Lattice, Signal
 from inr.signals.files.picture_writing import fitting_profile
 from inr.signals.solids.solid_signal import SolidSignal
+from inr.signals.unsigned import Unsigned
 from inr.watch.feed import Layer
 from inr.watch.session import View
 
@@ -168,7 +169,7 @@ class SurfacePainter(Painter):
         colours = np.full((len(place), 4), 190, np.uint8)
         about: dict[str, Any] = {"view": "surface", "of": [1, 1], "frames": 0, "box": [0.0, 0.0, 1.0, 1.0]}
         about |= {"vertices": len(place), "triangles": len(mesh.faces), "layers": ["fit"], "samples": [cells, cells]}
-        if isinstance(self.signal, SolidSignal) and len(place):
+        if isinstance(self.signal, SolidSignal | Unsigned) and len(place):
             unit = (mesh.vertices - np.asarray(domain.low)) / np.asarray(domain.extent)
             away = self.signal.distance(torch.from_numpy(unit)).abs().numpy()[:, 0]
             top = top_of([away])

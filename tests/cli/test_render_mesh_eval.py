@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
+import inr
 from tests.cli.conftest import TINY, document, invoke, listing, picture_size
 
 
@@ -249,3 +251,63 @@ def test_meshes_are_coloured_by_a_second_model(shape_model: Path, model: Path) -
         refused = invoke("mesh", shape_model, "--resolution", "16", *args)
         assert refused.exit_code == 2, refused.stderr
         assert message in refused.stderr
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of a square sheet, trained enough to have a surface."""
+    folder = tmp_path_factory.mktemp("sheet")
+    (folder / "s.off").write_text("OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0.2\n0 1 0.2\n3 0 1 2\n3 0 2 3\n")
+    small = ("--set", "signal.points=32768", "--set", "fit.batch=4096")
+    made = invoke(
+        "fit", folder / "s.off", "--kind", "unsigned", "-o", folder / "s.safetensors", "--steps", "200", *small
+    )
+    assert made.exit_code == 0, made.stderr
+    return folder / "s.safetensors"
+
+
+def test_an_open_surface_is_written_open(sheet: Path, here: Path) -> None:
+    printed = document(invoke("mesh", sheet, "-o", "s.glb", "--resolution", "24", "--json"))
+    assert not printed["is_closed"]
+    assert printed["open"]["n_boundary_edges"] > 20
+    assert abs(printed["open"]["area"] - 1.02) < 0.15
+    material = trimesh.load(here / "s.glb", force="mesh").visual.material
+    assert material.doubleSided
+    result = invoke("mesh", sheet, "-o", "s.ply", "--resolution", "24")
+    assert "  open  1 part  1 boundary  area " in result.stdout
+
+
+def test_an_open_surface_as_stl_gets_a_note_and_a_shell_does_not(sheet: Path, here: Path) -> None:
+    open_mesh = invoke("mesh", sheet, "-o", "s.stl", "--resolution", "24")
+    assert "STL of an open surface: slicers will not print it; --shell gives it a thickness" in open_mesh.stderr
+    closed = invoke("mesh", sheet, "-o", "t.stl", "--resolution", "24", "--shell", "0.2", "--check")
+    assert closed.exit_code == 0
+    assert "slicers" not in closed.stderr
+    assert 0.15 < trimesh.load(here / "t.stl").volume < 0.4
+    moved = invoke("mesh", sheet, "-o", "u.stl", "--resolution", "24", "--offset", "-0.1")
+    assert moved.exit_code == 2
+    assert "distances to an open surface have no sign" in moved.stderr
+
+
+def test_a_fit_without_a_surface_says_how_far_it_stays_off(sheet: Path, here: Path) -> None:
+    small = ("--set", "signal.points=1024", "--steps", "1", "--field", "siren")
+    assert invoke("fit", sheet.with_name("s.off"), "--kind", "unsigned", "-o", "z.safetensors", *small).exit_code == 0
+    fit = inr.load("z.safetensors")
+    with torch.no_grad():
+        [*fit.field.parameters()][-1].add_(5.0)
+    fit.save("z.safetensors")
+    result = invoke("mesh", "z.safetensors", "-o", "z.ply", "--resolution", "8")
+    assert result.exit_code == 1
+    assert "no surface: the smallest value is " in result.stderr
+    assert "hint: fit longer, or use --resolution 4" in result.stderr
+    assert not (here / "z.ply").exists()
+
+
+@pytest.mark.slow
+def test_eval_measures_an_open_surface_and_its_boundary(sheet: Path) -> None:
+    rows = document(invoke("eval", sheet, sheet.with_name("s.off"), "--kind", "unsigned", "--json"))["models"]
+    metrics = rows[0]["metrics"]
+    assert metrics["near_mae"] < 0.02
+    assert metrics["chamfer"] < 0.03
+    assert metrics["boundary_hausdorff"] < 0.5
+    assert invoke("report", sheet, "-o", "r.html").exit_code == 0

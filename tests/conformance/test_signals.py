@@ -55,6 +55,17 @@ class TestShape(SignalTests):
         return data.encode() if isinstance(data, str) else bytes(data)
 
 
+class TestOpenSurface(SignalTests):
+    kind, suffix = "unsigned", ".off"
+    options: ClassVar = {"points": "400"}
+    is_lattice = False
+    is_found_by_suffix = False
+
+    def content(self) -> bytes:
+        """A square, folded along its diagonal."""
+        return b"OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 1\n0 1 0\n3 0 1 2\n3 0 2 3\n"
+
+
 class TestPoints(SignalTests):
     kind, suffix = "points", ".xyz"
     is_lattice = False

@@ -44,3 +44,23 @@ def test_a_cropped_grid_samples_the_same_points_as_the_whole() -> None:
     whole = Grid.whole((6,)).points(torch.arange(6))
     part = Grid((3,), (0,), (1 / 3,), (5 / 6,)).points(torch.arange(3))
     assert_near(part, whole[2:5], 1e-6)
+
+
+@pytest.mark.parametrize("tau", [1e-4, 1e-3, 1e-2, 1e-1])
+def test_softened_values_come_back(tau: float) -> None:
+    """z = w^2 / (w + tau) and its inverse, for distances from 0 to 1 and in the unit of the signal."""
+    frame = Frame(Domain((0.0,) * 3, (2.0,) * 3, ("x", "y", "z"), "m"), (0.0,), (2.0,), tau)
+    d = torch.linspace(0, 1, 10001, dtype=torch.float64)[:, None]
+    z = frame.to_field(2 * d)
+    assert torch.allclose(z, d * d / (d + tau))
+    assert (frame.from_field(z) - 2 * d).abs().max() < 1e-6
+    assert (frame.from_field(frame.to_field(2 * d.float())) - 2 * d).abs().max() < 2e-6
+    assert (frame.from_field(-z[1:]) == 0).all()
+    assert Frame.from_json(frame.to_json()) == frame
+
+
+def test_frames_without_softening_are_written_as_before() -> None:
+    frame = Frame(Domain((0.0,), (1.0,), ("t",), "s"), (0.0,), (1.0,))
+    assert set(frame.to_json()) == {"domain", "offset", "scale"}
+    with pytest.raises(UnreadableError, match="softening"):
+        Frame(frame.domain, (0.0,), (1.0,), -1.0)

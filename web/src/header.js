@@ -28,6 +28,8 @@ const KINDS = [
   ["points", readPoints],
   ["array", readArray],
   ["video", readVideo],
+  ["unsigned", readUnsigned],
+  ["slices", readPoints],
 ];
 
 /** @param {number} n @param {number} value */
@@ -77,6 +79,13 @@ function readBox(reader) {
 function readShape(reader) {
   const box = readBox(reader);
   reader.u8(0, 3);
+  return box;
+}
+
+/** @param {Reader} reader */
+function readUnsigned(reader) {
+  const box = readBox(reader);
+  reader.f64(SMALLEST, 1);
   return box;
 }
 

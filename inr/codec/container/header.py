@@ -74,7 +74,7 @@ class Header:
 
         axes, unit = self.codec_kind.axes[: self.d_in], self.codec_kind.unit
         high = tuple(a + b for a, b in zip(self.low, self.extent, strict=True))
-        return Frame(Domain(self.low, high, axes, unit), self.offset, self.scale)
+        return Frame(Domain(self.low, high, axes, unit), self.offset, self.scale, self.meta.get("softening", 0.0))
 
     @classmethod
     def of(cls, signal: Signal) -> Header:
@@ -114,6 +114,6 @@ class Header:
 
 def _is_near(a: Frame, b: Frame) -> bool:
     def numbers(frame: Frame) -> tuple[float, ...]:
-        return (*frame.offset, *frame.scale, *frame.domain.low, *frame.domain.high)
+        return (*frame.offset, *frame.scale, frame.softening, *frame.domain.low, *frame.domain.high)
 
     return all(math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-12) for x, y in zip(numbers(a), numbers(b), strict=True))

@@ -11,7 +11,7 @@ from torch import Generator
 
 from inr.signals.solids.boundary import Boundary
 from inr.signals.solids.edges import Edges
-from inr.signals.solids.faces import Bools, Floats, area
+from inr.signals.solids.faces import Bools, Faces, Floats, area
 from inr.signals.solids.winding import Winding
 
 if TYPE_CHECKING:
@@ -128,13 +128,17 @@ class MeshSolid:
         return Winding(*self._wound)
 
     def surface(self, n: int, generator: Generator) -> Floats:
-        draws = uniform(n, 3, generator)
-        face = np.searchsorted(self._area_so_far, draws[:, 0] * self._area_so_far[-1], side="right")
-        corners = self.vertices[self.faces[np.minimum(face, len(self.faces) - 1)]]
-        root = np.sqrt(draws[:, 1:2])
-        weights = np.concatenate([1 - root, root * (1 - draws[:, 2:]), root * draws[:, 2:]], axis=1)
-        points: Floats = np.einsum("nk,nkd->nd", weights, corners)
-        return points
+        return on_faces(self.vertices, self.faces, self._area_so_far, uniform(n, 3, generator))
+
+
+def on_faces(vertices: Floats, faces: Faces, area_so_far: Floats, draws: Floats) -> Floats:
+    """Points [N, 3] on faces, uniform by area, from uniform numbers [N, 3]; area_so_far: running sum of the areas."""
+    face = np.searchsorted(area_so_far, draws[:, 0] * area_so_far[-1], side="right")
+    corners = vertices[faces[np.minimum(face, len(faces) - 1)]]
+    root = np.sqrt(draws[:, 1:2])
+    weights = np.concatenate([1 - root, root * (1 - draws[:, 2:]), root * draws[:, 2:]], axis=1)
+    points: Floats = np.einsum("nk,nkd->nd", weights, corners)
+    return points
 
 
 def across(solid: Solid, points: Floats) -> Floats:

@@ -45,6 +45,12 @@ class Edges:
             return False
         return bool((self.direction[self.order[::2]] != self.direction[self.order[1::2]]).all())
 
+    def ends(self, faces: Faces, chosen: Bools) -> Ints:
+        """Corners [K, 2] of the edges for which `chosen` [E] holds, of the faces [F, 3] that these are edges of, as the
+        first of their faces passes them."""
+        face, corner = np.divmod(self.order[(np.cumsum(self.n_faces) - self.n_faces)[chosen]], 3)
+        return np.stack([faces[face, corner], faces[face, (corner + 1) % 3]], axis=1)
+
     def balance(self, weight: Floats | Bools) -> Ints:
         """Passes one way less those the other way, of each edge, faces [F] counted with a weight."""
         total = np.bincount(self.of_side, self.direction * np.repeat(weight, 3), len(self.n_faces))

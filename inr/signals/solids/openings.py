@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from inr.signals.solids.edges import Edges
-from inr.signals.solids.faces import Faces, Floats
+from inr.signals.solids.faces import Faces, Floats, Ints
 from inr.signals.solids.winding import Winding
 
 _PROBES = 4096
@@ -40,23 +40,28 @@ class Openings:
 
 def openings_of(vertices: Floats, faces: Faces) -> Openings:
     """The openings of oriented faces [F, 3]; undecided and inside are measured at 4096 points of the bounding box."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     edges = Edges.of(faces)
-    face, corner = np.divmod(np.flatnonzero((edges.n_faces == 1)[edges.of_side]), 3)
-    ends = np.stack([faces[face, corner], faces[face, (corner + 1) % 3]], axis=1)
-    names, number = np.unique(ends, return_inverse=True)
-    number = number.reshape(ends.shape)
-    graph = coo_matrix((np.ones(len(ends), np.int8), (number[:, 0], number[:, 1])), shape=(len(names),) * 2)
-    n_loops = int(connected_components(graph, directed=False)[0]) if len(names) else 0
+    ends = edges.ends(faces, edges.n_faces == 1)
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     probes = low + (high - low) * np.random.default_rng(0).random((_PROBES, 3))
     number_at = Winding(vertices, faces).number(probes)
     size = np.abs(number_at)
     return Openings(
-        n_loops,
+        n_pieces(ends),
         len(ends),
         float(np.mean((size > _BETWEEN[0]) & (size < _BETWEEN[1]))),
         float(np.mean(number_at > 0.5)),
     )
+
+
+def n_pieces(ends: Ints) -> int:
+    """Connected pieces of edges between vertices [E, 2]."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(ends):
+        return 0
+    names, number = np.unique(ends, return_inverse=True)
+    number = number.reshape(ends.shape)
+    graph = coo_matrix((np.ones(len(ends), np.int8), (number[:, 0], number[:, 1])), shape=(len(names),) * 2)
+    return int(connected_components(graph, directed=False)[0])

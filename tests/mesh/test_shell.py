@@ -1,0 +1,100 @@
+"""Shells: their volume in closed form, and where they lie."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from inr.core.domain import Spec
+from inr.core.errors import UsageError
+from inr.fitting import Fit
+from inr.mesh import MeshResult, mesh_of_fit
+from tests.mesh import open_surfaces as made
+from tests.mesh import shapes
+from tests.mesh.test_fitted_surface import SIDE, fit_of
+
+
+def unsigned(distance: made.Distance) -> Fit:
+    """A fit of kind "unsigned" whose values are exact."""
+    tau = 1 / 64
+
+    def soft(x: Tensor) -> Tensor:
+        d = distance(x)
+        return d * d / (d + tau)
+
+    fit: Any = fit_of(soft)
+    fit.spec = Spec("unsigned", 3, 1)
+    fit.frame = dataclasses.replace(fit.frame, softening=tau)
+    return cast(Fit, fit)
+
+
+class _Callable:
+    """The fit as a function, which `SimpleNamespace` is not."""
+
+    def __init__(self, fit: Any) -> None:
+        self.field, self.frame, self.spec, self.meta = fit.field, fit.frame, fit.spec, fit.meta
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.frame.from_field(self.field(x)))
+
+
+def shell(fit: Fit, thickness: float, **more: Any) -> MeshResult:
+    return mesh_of_fit(cast(Fit, _Callable(fit)), shell=thickness, **more)
+
+
+def test_the_shell_of_a_sphere_has_its_volume_and_a_cavity() -> None:
+    mesh = shell(fit_of(shapes.sphere), 0.3, resolution=64)
+    outer, inner = shapes.R * SIDE + 0.15, shapes.R * SIDE - 0.15
+    assert mesh.is_closed
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * (outer**3 - inner**3), rel=0.01)
+    assert mesh.n_cavities == 1
+    assert "cavity without an opening" in " ".join(mesh.notes)
+
+
+def test_the_level_moves_the_shell() -> None:
+    mesh = shell(fit_of(shapes.sphere), 0.2, level=0.2, resolution=64)
+    radius = np.linalg.norm(mesh.vertices - SIDE / 2, axis=1)
+    assert radius.max() == pytest.approx(shapes.R * SIDE + 0.3, abs=0.005)
+    assert radius.min() == pytest.approx(shapes.R * SIDE + 0.1, abs=0.005)
+
+
+def test_a_sheet_becomes_a_closed_plate_with_round_edges() -> None:
+    """Steiner: area T + half a perimeter's cylinder + a ball's worth of corners."""
+    a, r = 0.6 * SIDE, 0.15
+    mesh = shell(unsigned(made.turned(made.square(0.6))), 2 * r, resolution=64)
+    assert mesh.is_closed
+    assert mesh.n_cavities == 0
+    assert mesh.volume == pytest.approx(a * a * 2 * r + 4 * a * np.pi * r**2 / 2 + 4 / 3 * np.pi * r**3, rel=0.02)
+
+
+def test_a_shell_beyond_the_box_is_not_cut_off() -> None:
+    mesh = shell(fit_of(shapes.sphere), 2.0, resolution=48)
+    assert mesh.is_closed
+    assert not mesh.is_clipped
+    assert np.linalg.norm(mesh.vertices - SIDE / 2, axis=1).max() == pytest.approx(shapes.R * SIDE + 1, rel=0.05)
+
+
+def test_an_offset_of_a_sheet_is_closed_too() -> None:
+    mesh = mesh_of_fit(unsigned(made.turned(made.square(0.6))), 48, level=0.15)
+    assert mesh.is_closed
+    assert mesh.open is None
+    with pytest.raises(UsageError, match="have no sign"):
+        mesh_of_fit(unsigned(made.turned(made.square(0.6))), 48, level=-0.15)
+
+
+def test_the_surface_of_a_fit_without_a_sign_is_open_and_in_its_units() -> None:
+    mesh = mesh_of_fit(unsigned(made.turned(made.square(0.6))), 40)
+    assert mesh.open is not None
+    assert mesh.open.n_loops == 1
+    assert mesh.open.area == pytest.approx((0.6 * SIDE) ** 2, rel=0.01)
+
+
+def test_thin_shells_have_finer_cells_or_a_note() -> None:
+    fine = shell(fit_of(shapes.sphere), 0.02, resolution=64)
+    assert "less than two cells" in " ".join(fine.notes)
+    with pytest.raises(UsageError, match="above 0"):
+        shell(fit_of(shapes.sphere), -1.0)
