@@ -31,12 +31,16 @@ def verify(
 
     Raises FormatError if decoding fails or yields different symbols, UnavailableError if the disk is full.
     """
+    from inr.signals.metrics import Similarity
+
     with writing("temporary files"), tempfile.TemporaryDirectory(prefix="inr-verify-") as folder:
         path = Path(folder) / "compressed.inrz"
         path.write_bytes(data)
         suffix = ".safetensors" if as_model else header.codec_kind.lossless_suffix(header)
         out, report = Path(folder) / f"decoded{suffix}", Path(folder) / "report.json"
         with Child(MODULE, [str(path), str(out), str(report)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            if header.codec_kind.is_picture:  # meanwhile
+                Similarity.prepare()
             _, errors = child.process.communicate()
         if child.process.returncode != 0:
             lines = errors.decode(errors="replace").strip().splitlines() or [f"exit code {child.process.returncode}"]

@@ -105,6 +105,11 @@ class Similarity:
         self._n_rows = 0  # of windows
         self._per_channel = np.zeros(channels)
 
+    @staticmethod
+    def prepare() -> None:
+        """Import what the measurement needs, which takes a while."""
+        from skimage.metrics import structural_similarity  # noqa: F401
+
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""
         for block in self._blocks.add(predicted, reference):
