@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "compare": "compare",
     "convert": "convert",
     "csg": "csg",
+    "evolve": "evolve",
     "export": "export",
     "report": "report",
     "watch": "watch",

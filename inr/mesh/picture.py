@@ -19,12 +19,15 @@ _COLOUR = np.array([196.0, 205.0, 214.0])
 _NOTHING = np.iinfo(np.int64).max
 
 
-def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation_deg: float = 25.0) -> Pixels:
+def picture(
+    mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation_deg: float = 25.0, within: Reals | None = None
+) -> Pixels:
     """Shaded picture of a mesh, uint8 [size, size, 3]: orthographic, from azimuth and elevation, y up (as in glTF).
 
     A depth buffer over twice the size, then the normals of the vertices, interpolated (of the faces, if the mesh has no
     normals), lit from the upper left, behind the viewer. Both sides of a face are lit. A mesh with colours is
-    drawn in them, one colour per face.
+    drawn in them, one colour per face. within: points [N, 3] that the view shows too, so that several meshes
+    can have one view.
     Raises UsageError for a size outside 8..4096.
     """
     if not 8 <= size <= 4096:
@@ -34,7 +37,7 @@ def picture(mesh: Mesh, size: int = 512, *, azimuth_deg: float = 30.0, elevation
     if len(mesh.faces):
         view = _view(azimuth_deg, elevation_deg)
         seen = mesh.vertices @ view.T
-        triangles = _screen(seen, side)[mesh.faces]
+        triangles = _screen(seen, side, seen if within is None else within @ view.T)[mesh.faces]
         planes = _planes(triangles)
         face = _depth_buffer(triangles, planes, side)
         hit = np.flatnonzero(face >= 0)
@@ -60,9 +63,9 @@ def _view(azimuth_deg: float, elevation_deg: float) -> Reals:
     return np.stack([right, np.cross(away, right), away])
 
 
-def _screen(vertices: Reals, side: int) -> Reals:
-    """Vertices in the view's axes -> pixels across, pixels down, and depth in 0..1; a margin of 6 % all round."""
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+def _screen(vertices: Reals, side: int, shown: Reals) -> Reals:
+    """Vertices in the view's axes -> pixels across, pixels down, and depth in 0..1; a margin of 6 % around `shown`."""
+    low, high = np.minimum(shown.min(axis=0), vertices.min(axis=0)), np.maximum(shown.max(axis=0), vertices.max(axis=0))
     span = max(float((high - low)[:2].max()), 1e-300)
     across = (vertices[:, :2] - (low + high)[:2] / 2) * (0.88 * side / span) + side / 2
     depth = (vertices[:, 2:] - low[2]) / max(float(high[2] - low[2]), 1e-300)

@@ -32,6 +32,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
               "--set", "solve.features=8", "--set", "solve.method=least_squares"),
     "suggest": ("a.png", "--fields", "siren"),
     "csg": ("sphere(0, 0, 0, 1)", "-o", "g.safetensors", "--force"),
+    "evolve": ("torus.safetensors", "--smooth", "0.01", "--frames", "1", "--resolution", "8", "-o", "e.gif", "--force"),
     "watch": ("none.checkpoint",),
     "thumbnail": ("a.inrz", "t.png"),
     "doctor": (),

@@ -1,0 +1,94 @@
+"""`inr evolve`: frames, films, models, and refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import trimesh
+from PIL import Image
+
+from tests.cli.conftest import invoke
+
+SMALL = ("--resolution", "24")
+
+
+@pytest.fixture(autouse=True)
+def ball(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes to a folder with ball.safetensors, of radius 0.5."""
+    monkeypatch.chdir(tmp_path)
+    assert invoke("csg", "sphere(0,0,0, 0.5)", "-o", "ball.safetensors").exit_code == 0
+    assert invoke("csg", "sphere(3,0,0, 0.5)", "-o", "far.safetensors").exit_code == 0
+
+
+def test_frames_in_a_folder_past_the_end() -> None:
+    done = invoke(
+        "evolve",
+        "ball.safetensors",
+        "--smooth",
+        "0.02",
+        "--until",
+        "4",
+        "--frames",
+        "3",
+        "-o",
+        "frames/",
+        "--json",
+        *SMALL,
+    )
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["frames"]
+    assert [row["outcome"] for row in rows] == ["ok", "ok", "empty"]
+    assert re.search(r"the shape vanishes at t = (2\.9|3\.[012])\d*, frames after it are empty", done.stderr)
+    assert sorted(path.name for path in Path("frames").iterdir()) == ["frame_0000.ply", "frame_0001.ply"]
+    assert trimesh.load("frames/frame_0001.ply").volume == pytest.approx(rows[1]["volume"], rel=1e-3)
+    refused = invoke("evolve", "ball.safetensors", "--smooth", "0.02", "--frames", "3", "-o", "frames", *SMALL)
+    assert refused.exit_code == 2
+    assert "frame_0000.ply" in refused.stderr
+
+
+def test_a_film() -> None:
+    done = invoke("evolve", "ball.safetensors", "--flow", "x, 0, 0", "--frames", "4", "-o", "wide.gif", *SMALL)
+    assert done.exit_code == 0, done.output
+    with Image.open("wide.gif") as film:
+        assert getattr(film, "n_frames", 1) == 4
+    assert "volume" in done.output
+
+
+def test_a_model_of_a_flow_is_meshed_as_any_other() -> None:
+    done = invoke("evolve", "ball.safetensors", "--flow", "1, 0, 0", "--until", "2", "-o", "moved.safetensors", *SMALL)
+    assert done.exit_code == 0, done.output
+    assert invoke("mesh", "moved.safetensors", "-o", "moved.ply", *SMALL).exit_code == 0
+    assert trimesh.load("moved.ply").centroid == pytest.approx([2, 0, 0], abs=0.02)
+    assert invoke("csg", "offset(moved, 0.1)", "-o", "o.safetensors").exit_code == 2
+
+
+def test_shapes_that_do_not_overlap() -> None:
+    done = invoke(
+        "evolve", "ball.safetensors", "--morph", "far.safetensors", "--frames", "3", "--format", "glb", *SMALL
+    )
+    assert done.exit_code == 0, done.output
+    assert "overlap by 0 % only" in done.stderr
+    assert Path("ball.frames/frame_0000.glb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "expected one of --smooth, --flow and --morph"),
+        (("--smooth", "1", "--flow", "x,y,z"), "expected one of --smooth"),
+        (("--smooth", "-1"), "--smooth is -1, expected a speed above 0"),
+        (("--flow", "x, y"), "2 formulas, expected 3"),
+        (("--smooth", "1", "--frames", "0"), "--frames is 0"),
+        (("--smooth", "1", "-o", "a.png"), "expected a folder, .gif, .mp4 or .safetensors"),
+        (("--smooth", "1", "--format", "tif"), "--format is 'tif'"),
+        (("--smooth", "1", "-o", "ball.safetensors"), "exists"),
+    ],
+)
+def test_wrong_options(words: tuple[str, ...], message: str) -> None:
+    done = invoke("evolve", "ball.safetensors", *SMALL, *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert sorted(path.name for path in Path().iterdir()) == ["ball.safetensors", "far.safetensors"]
