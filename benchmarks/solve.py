@@ -23,12 +23,13 @@ import torch
 import trimesh
 from _record import save
 from _timing import interleaved, ratio
+from scipy.special import hankel1
 
 from inr.kernels import use_backend
 from inr.kernels.dense_mlp import dense_mlp
 from inr.kernels.pointwise import sines
 from inr.kernels.sine_jet import JetPlan, identity_jets, sine_jet
-from inr.solving import Problem, solve
+from inr.solving import Problem, Solution, solve
 from inr.solving.examples import EXAMPLES
 
 BOX = {"x": (0, 1), "y": (0, 1)}
@@ -41,7 +42,7 @@ def _poisson(k: int, d: int) -> Problem:
     return Problem.of(f"-lap(u) = {d * k * k}*pi**2*{exact}", axes, WALLS, reference={"exact": exact})
 
 
-def _plate(equation: str, axes: Any, conditions: Any, exact: Any, **tables: Any) -> Problem:
+def _plate(equation: Any, axes: Any, conditions: Any, exact: Any, **tables: Any) -> Problem:
     return Problem.of(equation, axes, conditions, reference={"exact": exact} if exact else {}, **tables)
 
 
@@ -62,6 +63,31 @@ def _in_mesh() -> Problem:
         trimesh.creation.torus(1.0, 0.4, major_sections=64, minor_sections=32).export(path)
         conditions = [{"on": "boundary", "equation": f"u = {exact}"}]
         return _plate(f"lap(u) = -12*{exact}", {}, conditions, exact, geometry={"mesh": str(path)})
+
+
+WAVENUMBER = 20
+
+
+def _source(s: float) -> Problem:
+    """A Gaussian source of integral 1 and standard deviation s in free space."""
+    source = f"exp(-(x**2 + y**2)/(2*{s}**2))/(2*pi*{s}**2)"
+    axes = {"x": (-1, 1), "y": (-1, 1)}
+    return Problem.of(f"lap(E) + {WAVENUMBER}**2*E = -{source}", axes, fields={"E": {"complex": True}},
+                      problem={"absorb": {"width": 0.5, "strength": 5}})  # fmt: skip
+
+
+def _off_hankel(solution: Solution, s: float) -> float:
+    """Relative L2 from i/4 H0(k r) exp(-k^2 s^2 / 2), between the layers and outside of the source, after one complex
+    factor is fitted."""
+    line = torch.linspace(-0.5, 0.5, 101, dtype=torch.float64)
+    x = torch.cartesian_prod(line, line)
+    r = x.norm(dim=1).numpy()
+    there = r > max(0.05, 3 * s)
+    parts = solution.field.jets(x[torch.from_numpy(there)], JetPlan(0))[0].detach().numpy()
+    found = parts[:, 0] + 1j * parts[:, 1]
+    wanted = 0.25j * hankel1(0, WAVENUMBER * r[there]) * np.exp(-((WAVENUMBER * s) ** 2) / 2)
+    factor = np.vdot(found, wanted) / np.vdot(found, found)
+    return float(np.linalg.norm(factor * found - wanted) / np.linalg.norm(wanted))
 
 
 def _loaded(text: str, file: str, table: Any, header: str) -> Problem:
@@ -133,6 +159,8 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                    geometry={"polygon": [[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]]}), {}),
         "A7 torus of an STL file": (_in_mesh(), {"method": "least_squares"}),
         "A8 plane wave, k=20": (Problem.of_document(_example("helmholtz.toml")), {}),
+        "A9 source, 0.05": (_source(0.05), {"features": 1000, "method": "least_squares"}),
+        "A9 source, 0.01": (_source(0.01), {"features": 1500, "method": "least_squares", "scale": 128.0}),
         "A10 Helmholtz (1, 4)": (
             _plate("lap(u) + u = (1 - 17*pi**2)*sin(pi*x)*sin(4*pi*y)", square, WALLS, "sin(pi*x)*sin(4*pi*y)"), {}),
         "A11 wave 1-D": (Problem.of_document(_example("wave.toml")), {}),
@@ -184,6 +212,8 @@ def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str,
         pairs = zip(solution.unknowns.items(), EIGENVALUES[name], strict=True)
         row["exact"] = {key: abs(value / exact - 1) for (key, value), exact in pairs}
         row["estimates"] = dict(errors.eigenvalues)
+    if name.startswith("A9"):
+        row["exact"] = {"E": _off_hankel(solution, float(name.rpartition(" ")[2]))}
     if name == "A18 diffusivity":
         row["exact"] = {"kappa": abs(solution.unknowns["kappa"] / 0.3 - 1)}
     if name.startswith("A4"):

@@ -6,6 +6,7 @@ Operators (`lap`, `div(k*grad(u))`) are expanded by the rules of differentiation
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,12 +60,14 @@ Vector = list[Number]
 @dataclass(frozen=True)
 class Scope:
     """What names mean. axes: coordinates; "t" is time. fields: name -> whether it is complex. parameters: name ->
-    formula; unknowns: numbers to be found."""
+    formula; unknowns: numbers to be found. slopes: by axis, what a derivative in `lap` is multiplied by (absorbing
+    layers)."""
 
     axes: tuple[str, ...]
     fields: Mapping[str, bool]
     parameters: Mapping[str, Node]
     unknowns: tuple[str, ...] = ()
+    slopes: Mapping[str, Number] = dataclasses.field(default_factory=dict)
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -181,6 +184,18 @@ def _over(a: Number, b: Number) -> Number:
     return Number(divide(product.re, square), divide(product.im, square))
 
 
+def absorbing(axis: str, low: float, high: float, width: float, strength: float) -> Number:
+    """1 / (1 + i strength (d / width)^2) at depth d in the layers at both ends of an axis; 1 between them.
+
+    Berenger 1994, doi:10.1006/jcph.1994.1159; Chew and Weedon 1994, doi:10.1002/mop.4650071304, as complex coordinates.
+    Waves exp(i k x - i w t) that go out decay by exp(-k strength width / 3).
+    """
+    middle, half = (low + high) / 2, (high - low) / 2
+    off = call("abs", subtract(name(axis), number(middle)))
+    depth = divide(call("max", subtract(off, number(half - width)), ZERO), number(width))
+    return _over(Number(ONE), Number(ONE, multiply(number(strength), multiply(depth, depth))))
+
+
 class _Expansion:
     """The walk over one side of an equation."""
 
@@ -293,7 +308,7 @@ class _Expansion:
             return [_sum([_times(n, self.slope(value, axis)) for n, axis in zip(normals, space, strict=True)])]
         if node.op in ("lap", "bilap"):
             for _ in range(2 if node.op == "bilap" else 1):
-                value = _sum([self.slope(self.slope(value, axis), axis) for axis in space])
+                value = _sum([self.stretched(self.stretched(value, axis), axis) for axis in space])
             return [value]
         parts: dict[str, Callable[[], Number]] = {
             "re": lambda: Number(value.re),
@@ -301,6 +316,11 @@ class _Expansion:
             "conj": lambda: Number(value.re, negate(value.im)),
         }
         return [parts[node.op]()]
+
+    def stretched(self, value: Number, axis: str) -> Number:
+        """The derivative by a coordinate that is complex within an absorbing layer."""
+        slope = self.slope(value, axis)
+        return _times(self.scope.slopes[axis], slope) if axis in self.scope.slopes else slope
 
     def slope(self, value: Number, axis: str) -> Number:
         return Number(self.scope.by_axis(value.re, axis), self.scope.by_axis(value.im, axis))

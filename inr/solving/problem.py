@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,13 +33,23 @@ from inr.core.formula import (
     subtract,
 )
 from inr.core.tensor_formula import tensor_of
-from inr.solving.equation import OPERATORS, SIDE_NORMALS, TIME, Scope, by_name, is_linear, streams_of
+from inr.solving.equation import (
+    OPERATORS,
+    SIDE_NORMALS,
+    TIME,
+    Number,
+    Scope,
+    absorbing,
+    by_name,
+    is_linear,
+    streams_of,
+)
 from inr.solving.geometry import Box, Domain, Shape, shape_of, sides_of
 from inr.solving.settings import SolveSettings
 from inr.solving.solids import AXES, file_beside, solid_of
 
 TABLES = {
-    "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue"},
+    "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue", "absorb"},
     "axes": None,
     "fields": None,
     "geometry": None,
@@ -168,10 +179,12 @@ class Problem:
         fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
         _check_names([*axes], [*fields], [*parameters, *unknowns])
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
+        scope = dataclasses.replace(scope, slopes=_absorb(head.get("absorb"), axes, scope, document))
         domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid)
         residuals = tuple(part for at, text in enumerate(equations, 1) for part in _read(scope, text, f"equation {at}"))
         _check_number(residuals, scope, document)
-        conditions = _conditions(document.get("condition", []), scope, domain)
+        walls = _absorbed_walls(fields) if scope.slopes else []
+        conditions = _conditions([*document.get("condition", []), *walls], scope, domain)
         problem = cls(
             name=str(head.get("name", "")),
             scope=scope,
@@ -325,6 +338,35 @@ def _check_tables(document: Mapping[str, Any]) -> None:
                         f"[{table}] has an unknown entry {key!r}{did_you_mean(key, known)}",
                         f"known: {', '.join(sorted(known))}",
                     )
+
+
+def _absorb(
+    table: Any, axes: Mapping[str, tuple[float, float]], scope: Scope, document: Mapping[str, Any]
+) -> dict[str, Number]:
+    """Factors of derivatives within the layers that `absorb` describes; none without it."""
+    if table is None:
+        return {}
+    if not isinstance(table, Mapping) or set(table) - {"width", "strength"} or "width" not in table:
+        raise UsageError(f"absorb is {table!r}, expected {{ width = 0.25, strength = 5 }}")
+    is_plain = TIME not in axes and not document.get("geometry") and not document["problem"].get("periodic")
+    if not is_plain or not all(scope.fields.values()):
+        raise UsageError(
+            "absorbing layers are for complex fields on a box, without time and periodic axes",
+            "[fields] with E = { complex = true }",
+        )
+    width, strength = table["width"], table.get("strength", 5)
+    most = min(high - low for low, high in axes.values()) / 2
+    if not _is_number(width) or not 0 < width < most or not _is_number(strength) or strength <= 0:
+        raise UsageError(
+            f"absorb has width = {width!r} and strength = {strength!r}, expected a width below half the box, {most:g}, "
+            "and a strength above 0"
+        )
+    return {axis: absorbing(axis, low, high, width, strength) for axis, (low, high) in axes.items()}
+
+
+def _absorbed_walls(fields: Mapping[str, bool]) -> list[dict[str, str]]:
+    """Behind an absorbing layer nothing is left."""
+    return [{"on": "boundary", "equation": f"{key} = 0"} for key in fields]
 
 
 def _eigen(head: Mapping[str, Any]) -> tuple[int, str]:
