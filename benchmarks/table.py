@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import rehearsals
 from _bd import rate_at
 from _record import RECORDS
 from fidelity import summaries
@@ -513,6 +514,46 @@ def _forecasts_summary(group: tuple[str, list[dict[str, Any]]]) -> str:
     )
 
 
+def rehearsals_table() -> str:
+    """Forecasts by the kernel and by rehearsals, over all runs and those whose kernel changes."""
+    _, conditions = together("rehearsals")
+    rows = rehearsals.records()
+    document = rehearsals.calibrated()
+    moved = [row for row in rows if row["cka"] is not None and row["cka"] < 0.9]
+    lines = [
+        "| forecast | runs | said to be lost: right | lost: found | energy left off by, median | worst "
+        "| intervals that held, other runs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for way in rehearsals.WAYS:
+        held, total = rehearsals.coverage(document, way)
+        name = "the kernel" if way == rehearsals.KERNEL else f"rehearsal, {float(way):.0%} of the samples"
+        for what, group in (("", rows), (", kernel changes", moved)):
+            s = rehearsals.summary(group, way)
+            kept = f"{held / total:.1%} of {total}" if total and not what else ""
+            right, found = (f"{s['both'] / max(s[k], 1):.0%} of {s[k]}" for k in ("said", "was"))
+            errors = f"{s['median']:.1f} dB | {s['worst']:.1f} dB"
+            lines.append(f"| {name}{what} | {s['runs']} | {right} | {found} | {errors} | {kept} |")
+    return "\n".join([*conditions, "", *lines])
+
+
+def rehearsed_trials_table() -> str:
+    """The settings that a rehearsal tries, fitted."""
+    record = newest("rehearsed-trials")
+    trials = [t for row in record["rows"] for t in row["trials"]]
+    lines = ["| rehearsed gain | settings | gain in the mean | worst | best |", "|---|---|---|---|---|"]
+    for name, chosen in (
+        ("at least 1 dB: advised", [t["gain"] for t in trials if t["said"] >= 1]),
+        ("0 to 1 dB", [t["gain"] for t in trials if 0 <= t["said"] < 1]),
+        ("below 0", [t["gain"] for t in trials if t["said"] < 0]),
+    ):
+        if chosen:
+            mean = sum(chosen) / len(chosen)
+            lines.append(f"| {name} | {len(chosen)} | {mean:+.1f} dB | {min(chosen):+.1f} dB | {max(chosen):+.1f} dB |")
+    fields = ", ".join(sorted({f"{row['field']} on {row['signal']}" for row in record["rows"]}))
+    return "\n".join([conditions_line(record), "", *lines, "", f"Runs: {fields}."])
+
+
 def advice_table() -> str:
     """The gains of fits with the settings that `inr ntk` tried."""
     every, conditions = together("advice")
@@ -743,6 +784,21 @@ def results() -> str:
             "## What `inr ntk` says will not be learned, and what was not",
             "`forecasts.py` says how; counted are bands with at least 0.1 % of the signal's energy.",
             forecasts_table(),
+        ]
+    if together("rehearsals")[0]:
+        parts += [
+            "## Rehearsals of a whole run, and what was left",
+            "`rehearsals.py` says how; counted are bands with at least 0.1 % of the signal's energy. The factor with "
+            "which the effect of the batch is carried on (`inr/ntk/forecast/batch_noise.py`) was chosen over the same "
+            "runs, so the first columns flatter a little. Intervals are checked on families and signals that did not "
+            "calibrate. All of it ran beside other work, so it has no times.",
+            rehearsals_table(),
+        ]
+    if newest("rehearsed-trials")["rows"]:
+        parts += [
+            "## The settings that `inr ntk --rehearse 10%` tries, fitted",
+            "`rehearsals.py --trials`; equal steps; gains are of what is left of all bands.",
+            rehearsed_trials_table(),
         ]
     if newest("advice")["rows"]:
         parts += [

@@ -24,7 +24,10 @@ def say_report(out: Output, report: Report) -> None:
     if r.bands:
         say("")
         columns = ["cycles/sample", "target", "kernel", "now left", "left by GD", "left", "half at step", ""]
-        out.table(columns, _bands(r), right=columns[:-1])
+        has_intervals = any(math.isfinite(b.left_high) for b in r.bands)
+        if has_intervals:
+            columns.insert(6, "9 of 10 within")
+        out.table(columns, _bands(r, has_intervals=has_intervals), right=columns[:-1])
     say("")
     for finding in r.verdict.findings:
         say(f"- {finding.text}")
@@ -100,7 +103,7 @@ def _numbers(r: Report) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _bands(r: Report) -> list[list[str]]:
+def _bands(r: Report, *, has_intervals: bool) -> list[list[str]]:
     total = sum(b.target_energy for b in r.bands) or 1.0
     top = max(b.kappa for b in r.bands)
     return [
@@ -111,11 +114,17 @@ def _bands(r: Report) -> list[list[str]]:
             _percent(b.residual_energy),
             _percent(b.left_gd),
             _percent(b.left_adam),
+            *([f"{_rough(b.left_low)} - {_rough(b.left_high)} %"] if has_intervals else []),
             "never" if math.isinf(b.half_step) else f"{b.half_step:,.0f}",
             "" if b.is_learned else "not learned",
         ]
         for b in r.bands
     ]
+
+
+def _rough(share: float) -> str:
+    """Two digits of a percentage, at most 999."""
+    return f"{min(100 * share, 999):.2g}" if math.isfinite(share) else "?"
 
 
 def _percent(share: float) -> str:

@@ -26,6 +26,7 @@ from inr.ntk.kernel.lanczos import Density, Eigenpairs, density, lanczos
 from inr.ntk.kernel.matrix import Kernel, Method, cross_kernel, tangent_kernel
 from inr.ntk.kernel.operator import Channels, TangentOperator
 from inr.ntk.kernel.sketch import Sketch, sketch
+from inr.ntk.kernel.wide_posterior import Posterior, wide_posterior
 from inr.ntk.report import Report
 from inr.ntk.report_document import document_of, report_of
 from inr.ntk.spectra.alignment import (
@@ -79,6 +80,7 @@ __all__ = [
     "LowRankKernel",
     "Method",
     "NtkTracker",
+    "Posterior",
     "PowerLaws",
     "Ranks",
     "Report",
@@ -142,4 +144,5 @@ __all__ = [
     "time_constants",
     "violations",
     "wide_kernels",
+    "wide_posterior",
 ]

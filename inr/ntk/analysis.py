@@ -19,7 +19,9 @@ from inr.ntk.forecast.bands import FULL, QUICK, Effort
 from inr.ntk.kernel.memory import GIB, allowed
 from inr.ntk.measure import measure
 from inr.ntk.rehearsal import Subject, plan_of, rehearsed, trained
+from inr.ntk.rehearsed_trials import rehearse_trials
 from inr.ntk.report import Report
+from inr.ntk.thin_runs import rehearse_whole
 from inr.ntk.torch_module import TorchModule
 from inr.ntk.trials import run_trials
 from inr.ntk.verdict import NEGLIGIBLE, judge
@@ -42,7 +44,7 @@ def ntk_report(
     signal: Signal | Source | str | Path | None = None,
     mode: str = "quick",
     points: int | None = None,
-    rehearse: int | None = None,
+    rehearse: float | None = None,
     try_settings: bool = True,
     device: str | torch.device = "auto",
     on_progress: Callable[[str], None] | None = None,
@@ -65,8 +67,11 @@ def ntk_report(
         signal: for a model: the signal that it was fitted to; for a torch module: the one that it is to learn.
         mode: "quick" (seconds to a minute), or "full": also compares predicted runs with actual ones.
         points: of the kernel's matrix. Default: 256; full: 512 to 1024.
-        rehearse: steps of the rehearsal; 0 reads the kernel of the untrained field. Default: a tenth of the run and at
-            most 50; full: a quarter and at most 250.
+        rehearse: steps of the rehearsal, as a whole number; 0 reads the kernel of the untrained field. Default: a tenth
+            of the run and at most 50; full: a quarter and at most 250. A share of the fit in (0, 1), such as 0.1:
+            also rehearse all of its steps with its optimizer and schedule, on so small a part of the samples. The
+            forecast then follows the kernel as it changes, and has narrower intervals; settings are tried in the
+            same way, each with a third of the share.
         try_settings: also try settings that may leave less unlearned.
         device: "auto", "cpu", "cuda", "cuda:INDEX" or "mps".
         on_progress: called with a line about each part of the work before it starts.
@@ -93,6 +98,8 @@ def ntk_report(
         raise UsageError(f"`mode` is {mode!r}, expected quick or full")
     if points is not None and points < 4:
         raise UsageError(f"`points` is {points}, expected at least 4")
+    share = _share(rehearse)
+    steps = None if share is not None or rehearse is None else int(rehearse)
     tell = on_progress or (lambda part: None)
     if isinstance(source, nn.Module):
         source, field, signal = _of_module(source, field, signal)
@@ -107,17 +114,37 @@ def ntk_report(
     tell(_cost(effort, target.spec.d_out))
     where = device if isinstance(device, torch.device) else _device.pick(device)[0]
     if model is None:
-        subject = _rehearsed(target, field, settings, mode, rehearse, where, tell)
+        subject = _rehearsed(target, field, settings, mode, steps, where, tell)
     else:
         subject = trained(target, model, settings, where)
-    found = _with_notes(measure(subject, target, effort, tell), subject.settings)
+    course = None
+    if share is not None:
+        if model is not None:
+            raise UsageError("a share of a fit can be rehearsed only for a new field", "give the signal and `field`")
+        course = rehearse_whole(target, subject.now.config, subject.settings, subject.samples, share, where, tell)
+    found = _with_notes(measure(subject, target, effort, tell, course), subject.settings)
     is_own = not isinstance(subject.now.config, TorchModule)
-    can_try = (
-        is_own and subject.state == "start" and found.steps and found.bands and found.verdict.unlearned > NEGLIGIBLE
-    )
+    is_worth = share is not None or (found.bands and found.verdict.unlearned > NEGLIGIBLE)
+    can_try = is_own and subject.state == "start" and found.steps and is_worth
     if try_settings and can_try:
-        found = dataclasses.replace(found, trials=run_trials(target, subject, found, tell))
+        trials = (
+            run_trials(target, subject, found, tell)
+            if share is None
+            else rehearse_trials(target, subject, found, share, tell)
+        )
+        found = dataclasses.replace(found, trials=trials)
     return judge(found)
+
+
+def _share(rehearse: float | None) -> float | None:
+    """A share of the fit, or None for a number of steps."""
+    if rehearse is None or rehearse == int(rehearse):
+        if rehearse is not None and rehearse < 0:
+            raise UsageError(f"`rehearse` is {rehearse}, expected steps >= 0, or a share of the fit such as 0.1")
+        return None
+    if not 0 < rehearse < 1:
+        raise UsageError(f"`rehearse` is {rehearse}, expected a whole number of steps, or a share in (0, 1)")
+    return rehearse
 
 
 def _of_module(
@@ -211,8 +238,10 @@ def _rehearsed(
 
 
 def _with_notes(report: Report, settings: FitConfig) -> Report:
-    """With a warning for each setting of the run that the forecast does not follow."""
-    notes = []
+    """With a warning for each setting of the run that the forecast does not follow; a rehearsal follows all."""
+    notes: list[str] = []
+    if report.rehearsal is not None:
+        return report
     if not settings.optimizer.is_adam_like:
         notes.append(f"the forecast is for Adam, but the run's optimizer is {settings.optimizer.type_name!r}")
     if settings.base_width is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,13 @@ from inr.core.errors import UsageError
 from inr.fields import Field
 from inr.ntk.forecast.adaptive import TrainingPlan, forecast_descent
 from inr.ntk.forecast.bands import BandSurvey, Effort, limit_db, survey_bands, unlearned
+from inr.ntk.forecast.calibration import Calibration, calibration_of, family_class
+from inr.ntk.forecast.intervals import rehearsed_bands, with_intervals
 from inr.ntk.forecast.linearised import converge, training_jacobian
 from inr.ntk.kernel.infinite_width import infinite_width
 from inr.ntk.kernel.matrix import Kernel, tangent_kernel
 from inr.ntk.rehearsal import Subject, peak_of
-from inr.ntk.report import Convergence, Modes, Report, Verdict, Wide
+from inr.ntk.report import Band, Convergence, Modes, Rehearsal, Report, Verdict, Wide
 from inr.ntk.spectra.alignment import (
     Drift,
     alignment,
@@ -35,6 +38,7 @@ from inr.ntk.spectra.bands import spectral_centroid
 from inr.ntk.spectra.power_laws import power_laws
 from inr.ntk.spectra.sanity import violations
 from inr.ntk.spectra.spectrum import Spectrum, condition, modes_for, ranks, spectrum
+from inr.ntk.thin_runs import Course
 from inr.signals import Signal
 
 DRIFT_POINTS, RUN_POINTS, WIDE_POINTS, JACOBIAN_POINTS = 1024, 2048, 256, 256
@@ -57,8 +61,16 @@ class Clock:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
 
 
-def measure(subject: Subject, signal: Signal, effort: Effort, on_progress: Callable[[str], None]) -> Report:
+def measure(
+    subject: Subject,
+    signal: Signal,
+    effort: Effort,
+    on_progress: Callable[[str], None],
+    course: Course | None = None,
+) -> Report:
     """Everything in a report but its trials and the sentences of its verdict.
+
+    course: a rehearsal of the whole run, whose forecast takes the place of the kernel's.
 
     Raises UsageError if memory does not suffice, and for fewer than 4 samples.
     """
@@ -79,6 +91,9 @@ def measure(subject: Subject, signal: Signal, effort: Effort, on_progress: Calla
     on_progress("bands")
     with clock.part("bands"):
         bands = survey_bands(now, subject.samples, plan, effort, seed, subject.past)
+    calibration = calibration_of(family_class(now), None if course is None else course.share)
+    if bands is not None:
+        bands = dataclasses.replace(bands, bands=_forecast(bands.bands, course, calibration, subject.rehearsed))
     change: Change | None = None
     if subject.start is not None:
         on_progress("drift")
@@ -99,6 +114,8 @@ def measure(subject: Subject, signal: Signal, effort: Effort, on_progress: Calla
     if bands is None:
         warnings.append("the signal is not a lattice, so there are no bands and the verdict is about modes")
         verdict = judge_modes(modes, spec, residual, y, plan, rate)
+        if course is not None:
+            verdict = Verdict(min(1.0, course.final))
     else:
         verdict = judge_bands(bands, peak_of(signal))
     c = y.shape[1]
@@ -131,9 +148,28 @@ def measure(subject: Subject, signal: Signal, effort: Effort, on_progress: Calla
         training_jacobian=runs.jacobian,
         is_followed=bands is not None and bands.is_followed,
         verdict=verdict,
+        rehearsal=None if course is None else _rehearsal(course, bands, calibration),
         warnings=tuple(warnings),
         seconds=clock.seconds,
     )
+
+
+def _forecast(
+    bands: tuple[Band, ...], course: Course | None, calibration: Calibration | None, done: int
+) -> tuple[Band, ...]:
+    """With the rehearsal's forecast if there is one, and with intervals."""
+    if course is None:
+        return with_intervals(bands, calibration)
+    centres = tuple(b.rho for b in bands)
+    known = course.at(centres, is_measured=True)[-1].tolist()
+    return with_intervals(rehearsed_bands(bands, course.steps, course.at(centres), done), calibration, known)
+
+
+def _rehearsal(course: Course, bands: BandSurvey | None, calibration: Calibration | None) -> Rehearsal:
+    left = course.left if bands is None else course.at(tuple(b.rho for b in bands.bands))
+    right, said = (0, 0) if calibration is None else (calibration.right, calibration.said)
+    rows = tuple(tuple(row) for row in left.tolist())
+    return Rehearsal(course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ UNCHANGED = "as it is"
 
 @dataclass(frozen=True)
 class Band:
-    """One band of frequencies; what is left are shares of the target's energy in it. See `report_document`."""
+    """One band of frequencies; what is left are shares of the target's energy in it. See `report_document`.
+
+    left_adam: the forecast: of the rehearsal of the whole run if there was one, else of the kernel.
+    """
 
     low: float
     high: float
@@ -33,6 +36,8 @@ class Band:
     left_gd: float
     left_adam: float
     half_step: float
+    left_low: float = math.nan
+    left_high: float = math.nan
 
     @property
     def rho(self) -> float:
@@ -119,11 +124,34 @@ class Convergence:
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting that was tried: the share that would not be learned with it."""
+    """A setting that was tried: the share that would not be learned with it.
+
+    gain_db: what a rehearsal of the whole run with it leaves less than without; nan: only its kernel was read.
+    """
 
     setting: str
     unlearned: float
     limit_db: float
+    gain_db: float = math.nan
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A run forecast from two rehearsals of its whole length on a part of the samples (`thin_runs`).
+
+    share: of the run's samples. batches: of the two. steps: [T], from 0 to the run's last. left: forecast share of the
+    target's energy by band of the report [T][B]; of all its energy [T][1] for a signal without bands. seconds: that
+    the rehearsals took. right, said: of bands that such forecasts called not learned, how many were not, and of how
+    many (0: not known).
+    """
+
+    share: float
+    batches: tuple[int, ...]
+    steps: tuple[int, ...]
+    left: tuple[tuple[float, ...], ...]
+    seconds: float
+    right: int = 0
+    said: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,6 +209,7 @@ class Report:
     convergence: tuple[Convergence, ...] = ()
     training_jacobian: tuple[float, ...] = ()
     trials: tuple[Trial, ...] = ()
+    rehearsal: Rehearsal | None = None
     verdict: Verdict = Verdict()
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -18,7 +18,10 @@ This is version 1. Within a version, keys are added but never changed or removed
     wide               cka and trace_ratio to the infinite-width kernel, or why: the reason why there is none
     bands              rho, low, high (cycles per sample), count, kappa, kappa_error, kappa_adam, tau_steps (gradient
                        descent at half its largest stable rate), target_energy, residual_energy (now, of the target's),
-                       left_gd, left_adam (forecast after the run, of the target's), half_step (Adam), is_learned
+                       left_gd, left_adam (forecast after the run, of the target's), half_step (Adam), is_learned,
+                       left_low, left_high (9 of 10 such intervals held in runs that were fitted)
+    rehearsal          share of the run's samples, batches, steps, left (forecast by step and band), seconds, right,
+                       said (bands that such forecasts called not learned: that were not, and all), or null
     is_followed        whether left_adam is of a run followed in the residual's Krylov space; else: one rate per band
     centroid, roll_off      of the target, and where kappa is 20 dB below its largest, in cycles per sample
     sharpness, two_over_lr  of the kernel for gradient descent
@@ -26,7 +29,7 @@ This is version 1. Within a version, keys are added but never changed or removed
     per_layer_trace    shares, by layer
     convergence        optimizer, lr, steps, predicted, actual (losses), by octave of eigenvalues: octaves
     training_jacobian  singular values of d theta_T / d theta_0, for small fields in mode full
-    trials             settings that were tried: setting, unlearned, limit_db; best first
+    trials             settings that were tried: setting, unlearned, limit_db, gain_db; best first
     verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, is_reliable
                        (else the kernel changed, and unlearned is about an upper bound), sentences
                        [{rule, text, because, source}]
@@ -43,7 +46,7 @@ from typing import Any, TypeVar
 from inr.core.errors import UnreadableError
 from inr.core.text import finite_json
 from inr.ntk.kernel.units import ROWS
-from inr.ntk.report import Band, Convergence, Finding, Modes, Octave, Report, Trial, Verdict, Wide
+from inr.ntk.report import Band, Convergence, Finding, Modes, Octave, Rehearsal, Report, Trial, Verdict, Wide
 from inr.ntk.spectra.alignment import Drift
 from inr.ntk.spectra.power_laws import PowerLaws
 from inr.ntk.spectra.spectrum import Ranks
@@ -105,6 +108,7 @@ def document_of(report: Report) -> dict[str, Any]:
         "convergence": [{**dataclasses.asdict(c), "error": c.error} for c in report.convergence],
         "training_jacobian": list(report.training_jacobian),
         "trials": [dataclasses.asdict(t) for t in report.trials],
+        "rehearsal": None if report.rehearsal is None else dataclasses.asdict(report.rehearsal),
         "verdict": {
             "unlearned": report.verdict.unlearned,
             "from_rho": report.verdict.from_rho,
@@ -182,6 +186,7 @@ def _report(d: Mapping[str, Any]) -> Report:
         convergence=tuple(_convergence(c) for c in d["convergence"]),
         training_jacobian=_numbers(d["training_jacobian"]),
         trials=tuple(_of(Trial, t) for t in d["trials"]),
+        rehearsal=None if d.get("rehearsal") is None else _rehearsal(d["rehearsal"]),
         verdict=Verdict(
             _number(verdict["unlearned"]),
             _number(verdict["from_rho"]),
@@ -209,9 +214,25 @@ def _convergence(d: Mapping[str, Any]) -> Convergence:
     )
 
 
+def _rehearsal(d: Mapping[str, Any]) -> Rehearsal:
+    return Rehearsal(
+        _number(d["share"]),
+        tuple(map(int, d["batches"])),
+        tuple(map(int, d["steps"])),
+        tuple(map(_numbers, d["left"])),
+        _number(d["seconds"]),
+        int(d["right"]),
+        int(d["said"]),
+    )
+
+
 def _of(cls: type[D], document: Mapping[str, Any]) -> D:
-    """A dataclass of numbers and strings; keys of the document that are not fields are ignored."""
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]  # cls is a dataclass
+    """A dataclass of numbers and strings; keys of the document that are not fields are ignored.
+
+    Fields with a default may be missing: documents of older versions do not have them.
+    """
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # cls is a dataclass
+    names = [f.name for f in fields if f.name in document or f.default is dataclasses.MISSING]
     return cls(**{name: math.nan if document[name] is None else document[name] for name in names})
 
 

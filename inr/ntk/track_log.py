@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ class TrackEntry:
     """One step of a run.
 
     band_residual: share of the target's energy that is left, by band. kappa: of the kernel, by band. cka: alignment of
-    the kernel with the one at the start.
+    the kernel with the one at the start. sharpness, hessian, condition, kta, layers: see `NtkTracker`; nan and {} in
+    logs of older versions.
     """
 
     step: int
@@ -26,6 +28,11 @@ class TrackEntry:
     cka: float
     band_residual: tuple[float, ...]
     kappa: tuple[float, ...]
+    sharpness: float = math.nan
+    hessian: float = math.nan
+    condition: float = math.nan
+    kta: float = math.nan
+    layers: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,11 @@ def _entry(row: dict[str, Any]) -> TrackEntry:
         _number(row.get("cka")),
         tuple(map(_number, row.get("band_residual") or ())),
         tuple(map(_number, row.get("kappa") or ())),
+        _number(row.get("sharpness")),
+        _number(row.get("hessian")),
+        _number(row.get("condition")),
+        _number(row.get("kta")),
+        {str(name): _number(share) for name, share in (row.get("layers") or {}).items()},
     )
 
 

@@ -18,6 +18,7 @@ from inr.fields import Field
 from inr.fitting import FitConfig, Observer
 from inr.ntk.kernel.matrix import tangent_kernel
 from inr.ntk.kernel.operator import TangentOperator
+from inr.ntk.look_measures import measures
 from inr.ntk.probe_windows import ProbeWindows
 from inr.ntk.spectra.alignment import debiased_cka
 from inr.ntk.spectra.bands import band_energy
@@ -53,7 +54,11 @@ class NtkTracker(Observer):
     - kappa [B]: mean of the kernel's Rayleigh quotients at the frequencies of a band, on the first window, from 8
       random functions (`inr.ntk.band_kernel`: relative standard error 1 / sqrt(4 * frequencies in the band));
     - cka: debiased CKA of the kernel at 256 random samples with that at the start;
-    - loss: mean of r^2 on the windows; step and seconds: of the fit at that moment.
+    - loss: mean of r^2 on the windows; step and seconds: of the fit at that moment;
+    - of the kernel at the 256 samples: sharpness, 2 lambda_1 / 256 (of the Gauss-Newton matrix; gradient descent is
+      stable below 2 / lr); hessian, the largest eigenvalue of the loss' Hessian there (12 Lanczos steps; None without
+      second derivatives); condition (99 % of the trace); kta, alignment with the target without its mean; layers, each
+      layer's share of the trace.
     Kernels are of sum_c f_c / sqrt(C), at the trained parameters, not their average (`fit.ema`).
 
     share: > 0, of the fit's seconds. seed: of the windows and of the random functions.
@@ -218,14 +223,15 @@ class NtkTracker(Observer):
         dtype = _precision(field)
         operator = TangentOperator(field, self._samples.at(probes.windows[0])[0], channels="sum", dtype=dtype)
         kappa = band_kernel(operator, probes.bands, Generator().manual_seed(self._seed), PROBES).kappa
-        x = self._samples.at(probes.points)[0]
-        kernel = tangent_kernel(field, x, channels="sum", dtype=dtype).matrix.cpu()
+        x, y = self._samples.at(probes.points)
+        kernel = tangent_kernel(field, x, channels="sum", dtype=dtype)
         found = {
             "loss": _number(square),
             "band_residual": _numbers(torch.where(have > 0, left / have, torch.nan)),
             "kappa": _numbers(kappa),
+            **measures(field, kernel, x, y, self._seed),
         }
-        return found, kernel
+        return found, kernel.matrix.cpu()
 
 
 def observers_of(settings: FitConfig) -> list[Observer]:

@@ -18,12 +18,15 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from inr.ntk.report import UNCHANGED, Finding, Report
+from inr.ntk.report import UNCHANGED, Finding, Rehearsal, Report
 
 NEGLIGIBLE = 1e-3
 """Share of the target's energy below which bands do not matter: 30 dB below the signal."""
 BETTER = 0.9
 """A setting is advised if its trial leaves at most this share of what was unlearned."""
+WORTH_DB = 1.0
+"""A setting that was rehearsed is advised if it leaves so much less."""
+REHEARSED = "benchmarks/rehearsals.py"
 RICH, LAZY = 0.9, 0.99
 """Alignment with the kernel at the start. Below RICH, predictions from the start are rough; above LAZY, they hold."""
 WHITE = 0.01
@@ -41,8 +44,9 @@ def judge(report: Report) -> Report:
 
 
 def is_reliable(r: Report) -> bool:
-    """Whether the kernel that was read is still close to that of the start, and so represents the whole run."""
-    return r.is_linear or not r.steps or r.cka_init >= RICH
+    """Whether the kernel that was read is still close to that of the start, and so represents the whole run, or the
+    whole run was rehearsed."""
+    return r.is_linear or not r.steps or r.cka_init >= RICH or r.rehearsal is not None
 
 
 def exact(r: Report) -> Finding | None:
@@ -63,6 +67,13 @@ def unlearned(r: Report) -> Finding | None:
     v = r.verdict
     if not math.isfinite(v.unlearned):
         return None
+    if not r.bands and r.rehearsal is not None:
+        return Finding(
+            "unlearned",
+            f"{percent(v.unlearned)} of the target's energy will be left after {r.steps + r.rehearsed} steps.",
+            f"rehearsals on {percent(r.rehearsal.share)} of the run's samples, and the effect of the batch",
+            REHEARSED,
+        )
     if not r.bands:
         return Finding(
             "unlearned",
@@ -86,7 +97,9 @@ def unlearned(r: Report) -> Finding | None:
             "forecast of Adam by band",
             "Xu et al. 2019, arXiv:1901.06523",
         )
-    if r.cka_init < RICH and not r.is_linear:
+    if r.rehearsal is not None:
+        return _rehearsed(r, r.rehearsal)
+    if not is_reliable(r):
         return Finding(
             "unlearned",
             f"At most {percent(v.unlearned)} of the target's energy is not learned in {r.steps} steps, in bands from "
@@ -101,6 +114,34 @@ def unlearned(r: Report) -> Finding | None:
         f"{v.from_rho:.3g} cycles per sample upwards{limit}.",
         f"more than half of those bands' energy is left in the forecast of {r.optimizer}",
         "Xu et al. 2019, arXiv:1901.06523; Adam's kernel after Cohen et al. 2022, arXiv:2207.14484",
+    )
+
+
+def _rehearsed(r: Report, rehearsal: Rehearsal) -> Finding:
+    """Which bands a rehearsal of the whole run leaves, and how often such forecasts were right."""
+    v, total = r.verdict, r.steps + r.rehearsed
+    of_ten = round(10 * rehearsal.right / rehearsal.said) if rehearsal.said else 0
+    right = f" ({of_ten} of 10 such forecasts were right)" if of_ten else ""
+    return Finding(
+        "unlearned",
+        f"Bands from {v.from_rho:.3g} cycles per sample upwards stay unlearned after {total} steps{right}: "
+        f"{percent(v.unlearned)} of the target's energy.",
+        f"more than half of those bands' energy is left, from rehearsals on {percent(rehearsal.share)} of the run's "
+        "samples and the effect of the batch",
+        REHEARSED,
+    )
+
+
+def follow_it(r: Report) -> Finding | None:
+    """If the forecast does not hold because the kernel changes: what does."""
+    if is_reliable(r) or r.state != "start":
+        return None
+    return Finding(
+        "follow_it",
+        "For a forecast that follows the kernel, and trials of rates, optimizers and schedules, use --rehearse 10%: it "
+        "takes about a tenth of the fit's work, and each trial a thirtieth.",
+        f"debiased CKA {r.cka_init:.3f} below {RICH}",
+        REHEARSED,
     )
 
 
@@ -124,8 +165,10 @@ def more_steps(r: Report) -> Finding | None:
 
 def try_setting(r: Report) -> Finding | None:
     """The best of the settings that were tried, if it is better than the present one."""
-    if not r.trials or r.verdict.unlearned <= NEGLIGIBLE:
+    if not r.trials or (r.verdict.unlearned <= NEGLIGIBLE and r.rehearsal is None):
         return None
+    if r.rehearsal is not None:
+        return _best_rehearsed(r)
     best, here = r.trials[0], _base(r)
     if best.setting == UNCHANGED or best.unlearned > BETTER * here:
         return None
@@ -138,13 +181,29 @@ def try_setting(r: Report) -> Finding | None:
     return Finding("try_setting", text, "the same forecast with the setting changed", source)
 
 
+def _best_rehearsed(r: Report) -> Finding | None:
+    """The settings with the largest gains, if they are worth it."""
+    helpful = [t for t in r.trials if t.setting != UNCHANGED and t.gain_db >= WORTH_DB]
+    if not helpful:
+        return None
+    best, *others = helpful
+    text = f"Try {best.setting}: rehearsed, it leaves {best.gain_db:.1f} dB less of the signal."
+    if others:
+        text += " Also better: " + ", ".join(f"{t.setting} ({t.gain_db:.1f} dB)" for t in others[:3]) + "."
+    return Finding("try_setting", text, f"rehearsals of the whole run; gains of at least {WORTH_DB:g} dB", REHEARSED)
+
+
 def nothing_helps(r: Report) -> Finding | None:
     """If settings were tried and none is better."""
     if not r.trials or r.verdict.unlearned <= NEGLIGIBLE:
         return None
     here = _base(r)
     tried = [t for t in r.trials if t.setting != UNCHANGED]
-    if not tried or min(t.unlearned for t in tried) <= BETTER * here:
+    if r.rehearsal is not None:
+        is_better = any(t.gain_db >= WORTH_DB for t in tried)
+    else:
+        is_better = bool(tried) and min(t.unlearned for t in tried) <= BETTER * here
+    if not tried or is_better:
         return None
     return Finding(
         "nothing_helps",
@@ -157,7 +216,7 @@ def nothing_helps(r: Report) -> Finding | None:
 
 def coarse(r: Report) -> Finding | None:
     """The forecast has one rate per band."""
-    if not r.bands or not r.steps or r.is_followed or r.is_linear:
+    if not r.bands or not r.steps or r.is_followed or r.is_linear or r.rehearsal is not None:
         return None
     return Finding(
         "coarse",
@@ -173,6 +232,14 @@ def regime(r: Report) -> Finding | None:
     if r.drift is None or r.is_linear or not math.isfinite(r.cka_init):
         return None
     since = f"{r.rehearsed} steps" if r.state == "start" else "training"
+    if r.cka_init < RICH and r.rehearsal is not None:
+        return Finding(
+            "rich",
+            f"Rich regime: after {since} the kernel has changed (alignment {r.cka_init:.2f} with the start, trace "
+            f"{r.drift.trace_ratio:.2g} times). The forecast follows it, because the whole run was rehearsed.",
+            f"debiased CKA {r.cka_init:.3f} below {RICH}",
+            "Fort et al. 2020, arXiv:2010.15110",
+        )
     if r.cka_init < RICH:
         return Finding(
             "rich",
@@ -225,8 +292,8 @@ def edge(r: Report) -> Finding | None:
 
 
 def white(r: Report) -> Finding | None:
-    """A target that is not in the kernel's leading modes."""
-    if r.modes.top10 >= WHITE or len(r.modes.energy) < 100:
+    """A target that is not in the kernel's leading modes; a rehearsal sees better whether it is learned."""
+    if r.modes.top10 >= WHITE or len(r.modes.energy) < 100 or r.rehearsal is not None:
         return None
     return Finding(
         "white",
@@ -252,6 +319,7 @@ SOURCES = {
 RULES: tuple[Rule, ...] = (
     exact,
     unlearned,
+    follow_it,
     more_steps,
     try_setting,
     nothing_helps,

@@ -8,6 +8,7 @@ from typing import Any
 
 from inr.ntk.report import UNCHANGED, Band, Report
 from inr.ntk.verdict import percent
+from inr.report._band_heat import draw_heat
 from inr.report.style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, colour, literal, matplotlib, to_bytes
 
 LEARNED_COLOUR, LEFT_COLOUR = COLOURS[0], COLOURS[1]
@@ -17,19 +18,23 @@ FLOOR_DB = -90.0
 def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
     """The bytes of a figure of one report. suffix: one of `FIGURE_FORMATS`.
 
-    Top: the target's power by frequency with the parts forecast as learned and as left, and the kernel by frequency.
-    Bottom: the kernel's eigenvalues with the target's cumulative energy, and predicted against actual runs (mode full),
-    or the trials, or the layers' shares of the kernel's trace.
+    Top: the target's power by frequency with the parts forecast as learned and as left, with intervals around what is
+    left, and the kernel by frequency. Below: the kernel's eigenvalues with the target's cumulative energy, and
+    predicted against actual runs (mode full), or the trials, or the layers' shares of the kernel's trace. If the whole
+    run was rehearsed, also the bands over its steps as a heat map, and what is left of the whole signal over them.
     """
     mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 7.4), layout="constrained")
+        has_course = report.rehearsal is not None and bool(report.bands)
+        figure = Figure(figsize=(11, 10.6 if has_course else 7.4), layout="constrained")
         FigureCanvasAgg(figure)
-        _leave(figure, 0.9)
-        (power, kernel), (modes, last) = figure.subplots(2, 2)
+        _leave(figure, 0.93 if has_course else 0.9)
+        (power, kernel), (modes, last), *more = figure.subplots(3 if has_course else 2, 2)
+        for heat, course in more:
+            _draw_course(figure, heat, course, report)
         if report.bands:
             _draw_power(power, report)
             _draw_kernel(kernel, [report], [LEARNED_COLOUR])
@@ -121,11 +126,25 @@ def _draw_power(axes: Any, report: Report) -> None:
     after_shown = [max(bottom, a) for a in after]
     axes.fill_between(x, bottom, after_shown, color=LEFT_COLOUR, alpha=0.55, linewidth=0, label="left")
     axes.fill_between(x, after_shown, target, color=LEARNED_COLOUR, alpha=0.28, linewidth=0, label="learned")
+    if any(math.isfinite(b.left_high) for b in bands):
+        low, high = (
+            [max(bottom, _db(d * e / top)) for d, e in zip(density, ends, strict=True)]
+            for ends in ([b.left_low for b in bands], [b.left_high for b in bands])
+        )
+        axes.fill_between(
+            x,
+            low,
+            [min(h, 3.0) for h in high],
+            color=COLOURS[3],
+            alpha=0.3,
+            linewidth=0,
+            label="9 of 10 such forecasts",
+        )
     axes.plot(x, target, color=INK, linewidth=1.8)
     axes.plot(x, after_shown, color=LEFT_COLOUR, linewidth=1.6)
     _frequencies(axes, bands)
     axes.set_ylim(bottom, 3)
-    axes.set_title(f"Power of the target, and what {report.steps} steps leave of it, dB")
+    axes.set_title("Power of the target, and what is left of it, dB")
     axes.annotate(
         "target", (x[len(x) // 3], target[len(x) // 3]), xytext=(6, 6), textcoords="offset points", color=INK,
         fontweight="bold",
@@ -133,12 +152,29 @@ def _draw_power(axes: Any, report: Report) -> None:
     missing = [b for b in bands if not b.is_learned]
     if missing:
         edge = missing[0].low
+        is_at_left = edge <= 1.5 * bands[0].low
         axes.axvline(edge, color=LEFT_COLOUR, linewidth=1.0, linestyle=(0, (4, 3)))
         axes.annotate(
             f"not learned\nfrom {missing[0].rho:.3g} on", (edge, 0.04), xycoords=("data", "axes fraction"),
-            xytext=(-5, 0), textcoords="offset points", ha="right", color=LEFT_COLOUR, fontweight="bold", fontsize=8.5,
+            xytext=(5 if is_at_left else -5, 0), textcoords="offset points", ha="left" if is_at_left else "right",
+            color=INK if is_at_left else LEFT_COLOUR, fontweight="bold", fontsize=8.5,
         )  # fmt: skip
     axes.legend(frameon=False, loc="upper right", handlelength=1.2, fontsize=8.5)
+
+
+def _draw_course(figure: Any, heat: Any, course: Any, report: Report) -> None:
+    """The rehearsal's forecast over the steps."""
+    rehearsal = report.rehearsal
+    assert rehearsal is not None
+    edges = [(b.low, b.high) for b in report.bands]
+    draw_heat(figure, heat, rehearsal.steps, rehearsal.left, edges, "Forecast: left of each band, dB")
+    total = sum(b.target_energy for b in report.bands) or 1.0
+    weights = [b.target_energy / total for b in report.bands]
+    curve = [sum(w * e for w, e in zip(weights, row, strict=True)) for row in rehearsal.left]
+    course.plot([max(s, 0.7) for s in rehearsal.steps], [_db(v) for v in curve], color=LEFT_COLOUR, linewidth=1.8)
+    course.set_xscale("log")
+    course.set_xlabel("step")
+    course.set_title("Forecast: left of the signal, dB")
 
 
 def _draw_kernel(axes: Any, reports: Sequence[Report], hues: Sequence[str]) -> None:
@@ -170,7 +206,7 @@ def _draw_kernel(axes: Any, reports: Sequence[Report], hues: Sequence[str]) -> N
     if shown:
         _frequencies(axes, _inner(shown[0][0].bands))
     axes.set_ylim(max(FLOOR_DB, lowest - 4), 4)
-    axes.set_title("The kernel by frequency: how fast it learns, dB")
+    axes.set_title("Kernel by frequency: how fast it learns, dB")
 
 
 def _draw_adam(axes: Any, bands: Sequence[Band], x: list[float], everything: float) -> None:
@@ -243,6 +279,9 @@ def _draw_convergence(axes: Any, report: Report) -> None:
 def _draw_sources(axes: Any, report: Report) -> None:
     """Bars: the unlearned share of each trial, or the layers' shares of the trace if there are no trials."""
     if len(report.trials) > 1:
+        if any(math.isfinite(t.gain_db) for t in report.trials):
+            _draw_gains(axes, report)
+            return
         trials = report.trials[:7]
         values = [100 * t.unlearned for t in trials]
         hues = [LEFT_COLOUR if t.setting == UNCHANGED else LEARNED_COLOUR for t in trials]
@@ -254,6 +293,16 @@ def _draw_sources(axes: Any, report: Report) -> None:
     shares = [percent(v) for _, v in layers]
     _bars(axes, names, [100 * v for _, v in layers], [LEARNED_COLOUR] * len(layers), shares)
     axes.set_title("Where the kernel comes from: shares of its trace")
+
+
+def _draw_gains(axes: Any, report: Report) -> None:
+    """Before and after each change that was rehearsed: how much less it leaves, in dB."""
+    trials = [t for t in report.trials if t.setting != UNCHANGED and math.isfinite(t.gain_db)][:7]
+    values = [t.gain_db for t in trials]
+    hues = [LEARNED_COLOUR if v > 0 else LEFT_COLOUR for v in values]
+    _bars(axes, [t.setting for t in trials], values, hues, [f"{v:+.1f} dB" for v in values])
+    axes.set_xlim(1.35 * min(0.0, *values), 1.35 * max(0.1, *values))
+    axes.set_title("With a setting changed: less left, dB")
 
 
 def _bars(axes: Any, names: Sequence[str], values: Sequence[float], hues: Sequence[str], texts: Sequence[str]) -> None:

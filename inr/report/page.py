@@ -149,7 +149,11 @@ def _track(entry: Entry, is_one_of_many: bool) -> list[str]:
 
     with mpl.rc_context(TEXT):
         figure = inline(draw_track(track_in(log), ".svg"), "bands during the fit", is_themed=False)
-    text = "The share left of each band of frequencies during the fit, and how fast the tangent kernel learns each."
+    text = (
+        "The share left of each band of frequencies during the fit: a band turns dark when it is learned, the low ones "
+        "first. The kernel says how fast each band is learned. Where its likeness to its start falls below 0.9, the "
+        "field is changing what it learns with, and forecasts from its start no longer hold."
+    )
     return [_heading("Bands during the fit", entry, is_one_of_many), f"<p>{text}</p>", _wide(figure, "light")]
 
 

@@ -125,6 +125,10 @@ def test_a_damaged_log_is_reported(model: Path) -> None:
         (("a.png", "--compare", "siren", "--field", "mlp"), 2, "--compare and --field are both given"),
         (("a.png", "--points", "1"), 2, "--points is 1"),
         (("a.png", "--points", "1000000"), 2, "use at most"),
+        (("a.png", "--rehearse", "120%"), 2, "--rehearse is '120%', expected a number of steps, or a percentage"),
+        (("a.png", "--rehearse", "-3"), 2, "--rehearse is '-3'"),
+        (("a.png", "--rehearse", "0.1"), 2, "--rehearse is '0.1'"),
+        (("a.safetensors", "--signal", "a.png", "--rehearse", "10%"), 2, "only for a new field"),
         (("a.png", "-o", "f.txt"), 2, "has suffix '.txt'"),
         (("none.png",), 3, "no such file"),
     ],
@@ -143,6 +147,16 @@ def test_a_model_without_values_is_refused(tmp_path: Path) -> None:
     result = invoke("ntk", cloud, "--kind", "points", *ONE)
     assert result.exit_code == 2
     assert "has no values that the kernel could be compared with" in result.stderr
+
+
+def test_a_rehearsal_of_the_whole_run(picture: Path) -> None:
+    result = invoke("ntk", picture, *ONE, "--rehearse", "30%", "--no-trials", "--no-progress")
+    assert result.exit_code == 0, result.stderr
+    assert "9 of 10 within" in result.stdout
+    printed = document(invoke("ntk", picture, *ONE, "--rehearse", "30%", "--no-trials", "--json"))
+    assert printed["rehearsal"]["share"] == 0.3
+    assert printed["rehearsal"]["steps"][-1] == 20
+    assert all(b["left_low"] <= b["left_adam"] <= b["left_high"] for b in printed["bands"])
 
 
 NET = """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 
 from inr.core.errors import UnreadableError
 from inr.ntk import document_of, report_of
+from inr.ntk.report import Rehearsal, Trial
 from inr.ntk.report_document import VERSION
 from tests.ntk.small_reports import fine, full, made
 
@@ -18,11 +20,11 @@ KEYS = {
     "lambda_min_over_max", "noise_floor_index", "spectrum", "eff_rank", "condition", "kta", "cka_target", "lga",
     "energy", "energy90_index", "top10_energy", "cka_init", "drift", "wide", "bands", "centroid", "roll_off",
     "sharpness", "two_over_lr", "stable_lr", "per_layer_trace", "convergence", "training_jacobian", "trials",
-    "verdict", "warnings", "seconds", "power_laws",
+    "verdict", "warnings", "seconds", "power_laws", "rehearsal",
 }  # fmt: skip
 BAND_KEYS = {
     "rho", "low", "high", "count", "kappa", "kappa_error", "kappa_adam", "tau_steps", "target_energy",
-    "residual_energy", "left_gd", "left_adam", "half_step", "is_learned",
+    "residual_energy", "left_gd", "left_adam", "half_step", "is_learned", "left_low", "left_high",
 }  # fmt: skip
 
 
@@ -44,6 +46,28 @@ def test_a_report_can_be_read_back() -> None:
     for report in (fine(), full()):
         document = json.loads(json.dumps(document_of(report)))
         assert document_of(report_of(document, "a.json")) == document
+
+
+def test_a_rehearsal_is_kept() -> None:
+    rehearsal = Rehearsal(0.1, (70, 30), (0, 10), ((1.0, 1.0, 1.0), (0.5, 0.2, 0.9)), 1.5, 9, 10)
+    trials = (Trial("fit.lr=0.003", 0.1, math.nan, 2.5), Trial("as it is", 0.2, math.nan, 0.0))
+    report = made(rehearsal=rehearsal, trials=trials)
+    document = json.loads(json.dumps(document_of(report), allow_nan=False))
+    read = report_of(document, "a.json")
+    assert read.rehearsal == rehearsal
+    assert [t.gain_db for t in read.trials] == [2.5, 0.0]
+
+
+def test_a_document_of_an_older_version_is_read() -> None:
+    document = document_of(made(trials=(Trial("as it is", 0.2, 30.0),)))
+    del document["rehearsal"]
+    for part in document["bands"]:
+        del part["left_low"], part["left_high"]
+    del document["trials"][0]["gain_db"]
+    read = report_of(document, "a.json")
+    assert read.rehearsal is None
+    assert math.isnan(read.bands[0].left_low)
+    assert math.isnan(read.trials[0].gain_db)
 
 
 def test_long_curves_are_thinned() -> None:

@@ -95,6 +95,30 @@ def test_a_measurement_equals_the_kernel_of_the_whole_signal(field: Any) -> None
         exact = ntk.band_kernel_of(matrix, bands).kappa
         error = exact / (tracking.PROBES / 2 * bands.counts).sqrt()
         assert ((torch.tensor(look["kappa"]) - exact).abs() < 5 * error).all()
+        sharpest = float(torch.linalg.eigvalsh(matrix.double())[-1]) * 2 / len(x)
+        assert look["sharpness"] == pytest.approx(sharpest, rel=1e-3)
+        assert sum(look["layers"].values()) == pytest.approx(1, rel=1e-5)
+        assert look["kta"] == pytest.approx(ntk.target_alignment(matrix, y - y.mean(0)), abs=1e-4)
+
+
+def test_the_hessians_sharpness_is_the_largest_eigenvalue_of_the_loss() -> None:
+    run = run_of(track_ntk=ALWAYS)
+    *_, last = looks_of(run)
+    x, y = run.pool.batch(torch.arange(run.pool.size)).x, run.pool.batch(torch.arange(run.pool.size)).y
+    curvature = ntk.LossCurvature(run.field, x, y)
+    rows = torch.stack([curvature.hessian(v) for v in torch.eye(curvature.n_params, dtype=torch.float64)])
+    largest = float(torch.linalg.eigvalsh(rows)[-1])
+    assert 0.9 * largest < last["hessian"] <= largest * (1 + 1e-4)
+
+
+def test_what_does_not_exist_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Tensor:
+        raise RuntimeError("no second derivative")
+
+    monkeypatch.setattr(ntk.LossCurvature, "hessian", refuse)
+    first, *_ = looks_of(run_of(track_ntk=ALWAYS))
+    assert first["hessian"] is None
+    assert first["sharpness"] > 0
 
 
 def test_band_residuals_show_what_is_learned() -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from inr.ntk import Drift, Report, document_of
-from inr.ntk.report import UNCHANGED, Trial, Verdict
+from inr.ntk.report import UNCHANGED, Rehearsal, Trial
 from inr.ntk.verdict import RULES, judge, percent, rounded
-from tests.ntk.small_reports import band, made
-
-POOR = {
-    "bands": (band(0, 0, 0, 0), band(0.01, 0.1, 90, 0.01), band(0.1, 0.5, 10, 0.9)),
-    "verdict": Verdict(0.1, 0.22, 25.0),
-}
+from tests.ntk.small_reports import POOR, band, made
 
 
 def rules(report: Report) -> set[str]:
@@ -97,3 +93,44 @@ def test_every_rule_can_apply_and_gives_its_reason() -> None:
 def test_numbers_are_written_shortly() -> None:
     assert [percent(v) for v in (0, 0.00123, 0.0594, 0.5, 1.0)] == ["< 0.01 %", "0.12 %", "5.9 %", "50 %", "100 %"]
     assert [rounded(v) for v in (7, 63, 1234, 45678)] == ["7", "63", "1,200", "46,000"]
+
+
+REHEARSED = {
+    **POOR,
+    "cka_init": 0.4,
+    "drift": Drift(1.0, 0.6, 3.0, 0.2),
+    "rehearsal": Rehearsal(0.1, (70, 30), (0, 110), ((1.0, 1.0, 1.0), (0.1, 0.01, 0.9)), 1.5, 88, 100),
+}
+
+
+def test_a_rehearsed_forecast_says_how_often_such_were_right() -> None:
+    report = judge(made(**REHEARSED))
+    texts = {f.rule: f.text for f in report.verdict.findings}
+    assert texts["unlearned"] == (
+        "Bands from 0.22 cycles per sample upwards stay unlearned after 110 steps (9 of 10 such forecasts were right): "
+        "10 % of the target's energy."
+    )
+    assert report.verdict.is_reliable
+    assert "follow_it" not in texts
+    assert "The forecast follows it" in texts["rich"]
+
+
+def test_a_kernel_that_changes_is_to_be_followed() -> None:
+    report = judge(made(**{k: v for k, v in REHEARSED.items() if k != "rehearsal"}))
+    assert not report.verdict.is_reliable
+    assert "--rehearse 10%" in {f.rule: f.text for f in report.verdict.findings}["follow_it"]
+
+
+def test_rehearsed_settings_are_advised_by_their_gain() -> None:
+    def found(*trials: Trial) -> dict[str, str]:
+        chosen = judge(made(**REHEARSED | {"trials": trials}))
+        return {f.rule: f.text for f in chosen.verdict.findings}
+
+    plain = Trial(UNCHANGED, 0.1, math.nan, 0.0)
+    good = found(Trial("fit.lr=0.003", 0.0, math.nan, 4.2), Trial("fit.optimizer=soap", 0.0, math.nan, 1.5), plain)
+    assert good["try_setting"] == (
+        "Try fit.lr=0.003: rehearsed, it leaves 4.2 dB less of the signal. Also better: fit.optimizer=soap (1.5 dB)."
+    )
+    poor = found(Trial("fit.lr=0.003", 0.0, math.nan, 0.4), plain)
+    assert "try_setting" not in poor
+    assert "fit.lr=0.003" in poor["nothing_helps"]

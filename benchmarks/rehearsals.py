@@ -1,0 +1,269 @@
+"""Forecasts of `inr ntk --rehearse` against fits: `python benchmarks/rehearsals.py FOLDER --record rehearsals`.
+
+FOLDER and the signals are those of `forecasts.py`, pictures with `--side` pixels. Per signal, family, optimizer and
+number of steps the field is fitted, and what it leaves of every band is compared with the forecasts of the kernel (as
+`inr ntk` makes it by default) and of rehearsals with the shares in SHARES.
+
+    target     share of the signal's energy by band
+    fitted     what the fit left of each band, as a share of it
+    forecasts  by way ("kernel", "0.1" ...): left, and known (what was measured, which the forecast changes), by band
+
+With --trials, the settings that `--rehearse 10%` tries are fitted too: the gain that was rehearsed, and the real one.
+
+`python benchmarks/rehearsals.py --calibrate` writes inr/ntk/forecast/calibration.json from all records whose names
+begin with `rehearsals`: quantiles from the families and signals in CALIBRATING. It prints how often intervals held for
+the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import forecasts
+from _record import RECORDS, save
+
+from inr.core.config import override, parse
+from inr.fields import FieldConfig
+from inr.fitting import FitConfig, resolve
+from inr.ntk import ntk_report
+from inr.ntk.forecast import calibration
+from inr.ntk.forecast.batch_noise import GAIN
+from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, conformal_quantile, family_class, score
+from inr.ntk.rehearsal import rehearsed
+from inr.ntk.rehearsed_trials import changes, rehearse_trials
+from inr.ntk.report import LEARNED, UNCHANGED
+from inr.ntk.thin_runs import rehearse_whole
+from inr.ntk.verdict import RICH, WORTH_DB
+from inr.signals import Signal
+
+SHARES = (0.01, 0.03, 0.1)
+WAYS = (KERNEL, *(f"{share:g}" for share in SHARES))
+FAMILIES = {
+    **forecasts.FAMILIES,
+    "wire": ("wire", ("width=24", "depth=2")),
+    "fourier_reparam": ("fourier_reparam", forecasts.NET),
+    "triplane": ("triplane", ()),
+    "dense_grid": ("dense_grid", ()),
+}
+CALIBRATING = (("siren", "relu_pe", "gauss", "mlp", "hash_grid"), ("kodim05", "kodim08", "bach"))
+"""Families and signals; all other runs are for checks."""
+FIRST_GAIN = 0.75
+"""Of records that do not state theirs (`batch_noise.GAIN`)."""
+COUNTED = 1e-3
+"""Share of the signal's energy from which a band counts."""
+
+
+def compared(signal: Signal, config: FieldConfig, fit: FitConfig) -> dict[str, Any]:
+    fitted, _, seconds = forecasts.happened(signal, config, fit)
+    r = ntk_report(signal, config, fit, points=64, try_settings=False)
+    energy = sum(b.target_energy for b in r.bands)
+    subject = rehearsed(signal, config, fit, 0, fit.batch)
+    ways = {KERNEL: {"left": [b.left_adam for b in r.bands], "known": [b.residual_energy for b in r.bands]}}
+    centres = tuple(b.rho for b in r.bands)
+    spent = {}
+    for share in SHARES:
+        course = rehearse_whole(signal, config, fit, subject.samples, share)
+        ways[f"{share:g}"] = {
+            "left": course.at(centres)[-1].tolist(),
+            "known": course.at(centres, is_measured=True)[-1].tolist(),
+        }
+        spent[f"{share:g}"] = course.seconds
+    return {
+        "class": family_class(subject.now),
+        "gain": GAIN,
+        "cka": r.cka_init if math.isfinite(r.cka_init) else None,
+        "target": [b.target_energy / energy for b in r.bands],
+        "fitted": fitted,
+        "forecasts": ways,
+        "fit_seconds": seconds,
+        "seconds": spent,
+    }
+
+
+def trials(signal: Signal, config: FieldConfig, fit: FitConfig) -> list[dict[str, Any]]:
+    """Each trial of `--rehearse 10%`: the gain that was rehearsed, and the real one, in dB of all bands."""
+    r = ntk_report(signal, config, fit, points=64, try_settings=False)
+    subject = rehearsed(signal, config, fit, 0, fit.batch)
+    known = {change.what: change for change in changes(signal, config, fit)}
+    target = [b.target_energy for b in r.bands]
+
+    def reached(chosen: FieldConfig, run: FitConfig) -> float:
+        left = forecasts.happened(signal, *resolve(signal, chosen, run))[0]
+        return total_db(target, left)
+
+    plain = reached(config, fit)
+    return [
+        {"setting": t.setting, "said": t.gain_db, "gain": plain - reached(known[t.setting].field, known[t.setting].run)}
+        for t in rehearse_trials(signal, subject, r, SHARES[-1], lambda part: None)
+        if t.setting != UNCHANGED and math.isfinite(t.gain_db)
+    ]
+
+
+def total_db(target: list[float], left: list[float]) -> float:
+    """Of all bands but the constant."""
+    rest = sum(e * x for e, x in zip(target[1:], left[1:], strict=True)) / sum(target[1:])
+    return 10 * math.log10(max(rest, 1e-12))
+
+
+def records() -> list[dict[str, Any]]:
+    paths = sorted(RECORDS.glob("????-??-??-rehearsals*.json"))
+    rows = [row for path in paths for row in json.loads(path.read_text())["rows"]]
+    for row in rows:
+        for way, found in row["forecasts"].items():
+            if way != KERNEL:
+                found["left"] = _restated(found, row.get("gain", FIRST_GAIN))
+    named = {tuple(row[k] for k in ("signal", "side", "field", "optimizer", "steps")): row for row in rows}
+    return list(named.values())  # of runs that were repeated, the last
+
+
+def _restated(found: dict[str, list[float]], gain: float) -> list[float]:
+    """What a rehearsal would have forecast with the present GAIN: log left - log known is proportional to it."""
+    pairs = zip(found["left"], found["known"], strict=True)
+    return [known * (left / known) ** (GAIN / gain) if known > 0 and left > 0 else left for left, known in pairs]
+
+
+def bands_of(row: dict[str, Any], way: str) -> Iterator[tuple[float, float, float]]:
+    """(fitted, forecast, known) of every band that counts."""
+    found = row["forecasts"][way]
+    for energy, true, left, known in zip(row["target"], row["fitted"], found["left"], found["known"], strict=True):
+        if energy >= COUNTED and known > 0:
+            yield true, left, known
+
+
+def is_calibrating(row: dict[str, Any]) -> bool:
+    families, signals = CALIBRATING
+    return row["field"] in families and row["signal"] in signals
+
+
+def summary(rows: list[dict[str, Any]], way: str) -> dict[str, Any]:
+    """Bands said to be left, bands that were, both, and the errors of the energy left in dB."""
+    said = was = both = 0
+    errors = []
+    for row in rows:
+        for true, left, _ in bands_of(row, way):
+            said += left > LEARNED
+            was += true > LEARNED
+            both += left > LEARNED and true > LEARNED
+        errors.append(
+            abs(total_db(row["target"], row["forecasts"][way]["left"]) - total_db(row["target"], row["fitted"]))
+        )
+    return {"runs": len(rows), "said": said, "was": was, "both": both, "median": median(errors), "worst": max(errors)}
+
+
+def calibrated() -> dict[str, Any]:
+    """The document of calibration.json."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in records():
+        groups[row["class"]].append(row)
+    classes: dict[str, Any] = {}
+    for kind, rows in sorted(groups.items()):
+        classes[kind] = {}
+        for way in WAYS:
+            used = [row for row in rows if is_calibrating(row)]
+            scores = [[score(*band) for band in bands_of(row, way)] for row in used]
+            others = [row for row in rows if not is_calibrating(row)]
+            held = summary(others, way) if others else {"both": 0, "said": 0}
+            quantile = conformal_quantile(scores)
+            if not math.isfinite(quantile):
+                continue
+            classes[kind][way] = {
+                "quantile": round(quantile, 4),
+                "right": held["both"],
+                "said": held["said"],
+                "runs": len(used),
+            }
+    names = [path.name for path in sorted(RECORDS.glob("????-??-??-rehearsals*.json"))]
+    return {"record": names, "level": LEVEL, "floor": FLOOR, "classes": classes}
+
+
+def coverage(document: dict[str, Any], way: str) -> tuple[int, int]:
+    """(intervals that held, all) of the runs that did not calibrate."""
+    held = total = 0
+    for row in records():
+        known = document["classes"][row["class"]].get(way)
+        if is_calibrating(row) or known is None:
+            continue
+        for true, left, before in bands_of(row, way):
+            low, high = calibration.Calibration(**known).interval(left, before)
+            total += 1
+            held += low <= true <= high
+    return held, total
+
+
+def line(row: dict[str, Any]) -> str:
+    parts = [f"{way} {total_db(row['target'], found['left']):.1f}" for way, found in row["forecasts"].items()]
+    return (
+        f"{row['signal']:8}{row['side']:4} {row['field']:16}{row['optimizer']:5}{row['steps']:5} steps  fitted "
+        f"{total_db(row['target'], row['fitted']):.1f} dB, forecast {', '.join(parts)}  "
+        f"(fit {row['fit_seconds']:.1f} s)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--signals", default="kodim05,kodim23,bach", help="with commas")
+    parser.add_argument("--side", type=int, default=48, help="pixels of the pictures' sides")
+    parser.add_argument("--families", default=",".join(FAMILIES), help="with commas")
+    parser.add_argument("--optimizers", default="soap,adam", help="with commas")
+    parser.add_argument("--steps", default="100,300", help="lengths of runs, with commas")
+    parser.add_argument("--trials", action="store_true", help="also fit what --rehearse 10%% tries")
+    parser.add_argument("--record", help="keep the rows under this name")
+    parser.add_argument("--calibrate", action="store_true", help="write calibration.json from the records")
+    given = parser.parse_args()
+    if given.calibrate:
+        document = calibrated()
+        path = Path(calibration.__file__).with_name("calibration.json")
+        path.write_text(json.dumps(document, indent=1) + "\n")
+        moved = [row for row in records() if row["cka"] is not None and row["cka"] < RICH]
+        for way in WAYS:
+            held, total = coverage(document, way)
+            print(f"{way}: {held} of {total} intervals of other runs held, {held / max(total, 1):.1%}")
+            print(f"    all runs {summary(records(), way)}")
+            print(f"    whose kernel moves {summary(moved, way)}")
+        return
+    rows: list[dict[str, Any]] = []
+    forecasts.SIDE = given.side
+    with tempfile.TemporaryDirectory() as work:
+        for name in given.signals.split(","):
+            _, signal = next(forecasts.signals(given.folder, Path(work), name))
+            for steps in map(int, given.steps.split(",")):
+                for optimizer in given.optimizers.split(","):
+                    for label in given.families.split(","):
+                        family, settings = FAMILIES[label]
+                        chosen = override(parse(FieldConfig, family, "field"), settings, "field")
+                        config, fit = resolve(signal, chosen, {"steps": steps, "optimizer": {"type": optimizer}})
+                        row = {
+                            "signal": name,
+                            "side": given.side,
+                            "field": label,
+                            "optimizer": optimizer,
+                            "steps": steps,
+                        }
+                        begin = time.perf_counter()
+                        row |= compared(signal, config, fit)
+                        print(line(row), f" [{time.perf_counter() - begin:.0f} s]", flush=True)
+                        if given.trials:
+                            row["trials"] = trials(signal, config, fit)
+                            for t in row["trials"]:
+                                sign = "*" if t["said"] >= WORTH_DB else " "
+                                print(
+                                    f"   {sign} {t['setting']:32} said {t['said']:+.1f}, {t['gain']:+.1f} dB",
+                                    flush=True,
+                                )
+                        rows.append(row)
+                        if given.record:
+                            save(given.record, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Rehearsals of a whole run: all of its steps, with its optimizer and schedule, on a part of the samples of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from inr.core.errors import UsageError
+from inr.core.samples import Samples
+from inr.fields import Field, FieldConfig
+from inr.fitting import FitConfig, resolve
+from inr.ntk.forecast.bands import interpolated
+from inr.ntk.forecast.batch_noise import extrapolated
+from inr.ntk.rehearsal import UNLIMITED_STEPS
+from inr.ntk.spectra.windows import Windows, energies, windows_of
+from inr.signals import Signal
+from inr.workflows.fit import FitPlan
+
+PARTS = (0.7, 0.3)
+"""Of the samples that a rehearsal may take: its two runs, the one with larger batches first."""
+LOOKS = 16
+"""Times at which the residual is measured, evenly spaced in the logarithm of the step."""
+LOOK_POINTS, LOOK_WINDOWS = 2**14, 4
+LEAST_BATCH = 4
+
+Seen = Callable[[Field], Tensor]
+"""The share of the target's energy that a field leaves, by band [B]."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a rehearsal forecasts of a run.
+
+    share: of the run's samples. batches: of its two runs, descending. steps: [T] ascending, from 0 to the run's last.
+    left: forecast share of the target's energy by band [T, B]; measured: by the run with larger batches [T, B].
+    centres: of the bands, cycles per sample; () for a signal without bands, of which the whole energy is one band.
+    seconds: that it took. has_diverged: one of its runs did.
+    """
+
+    share: float
+    batches: tuple[int, int]
+    steps: tuple[int, ...]
+    left: Tensor
+    measured: Tensor
+    centres: tuple[float, ...]
+    seconds: float
+    has_diverged: bool
+
+    def at(self, centres: tuple[float, ...], *, is_measured: bool = False) -> Tensor:
+        """left, or measured, at other bands [T, len(centres)]: interpolated in the logarithm of the frequency."""
+        values = self.measured if is_measured else self.left
+        if centres == self.centres:
+            return values
+        found = torch.stack([interpolated(row, self.centres, centres) for row in values])
+        first = torch.tensor([c == 0 for c in centres])
+        return torch.where(first, values[:, :1], found)
+
+    @property
+    def final(self) -> float:
+        """The share of all energy left at the end, for a signal without bands."""
+        return float(self.left[-1].sum())
+
+
+def rehearse_whole(
+    signal: Signal,
+    config: FieldConfig,
+    settings: FitConfig,
+    samples: Samples,
+    share: float,
+    device: torch.device | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> Course:
+    """Forecast a run from two rehearsals of its whole length, which together take `share` of its samples.
+
+    samples: of the signal. share: in (0, 1).
+    Raises UsageError for optimizers that take all samples in every step.
+    """
+    if settings.optimizer.is_closed or settings.optimizer.is_least_squares:
+        raise UsageError(
+            f"optimizer {settings.optimizer.type_name!r} cannot be rehearsed on a part of the samples",
+            "give `rehearse` as a number of steps, or use adam or soap",
+        )
+    config, settings = resolve(signal, config, settings)
+    begin = time.monotonic()
+    found: list[_ThinRun] = []
+    for part in PARTS:
+        run = _ThinRun(signal, config, settings, samples, share * part, device)
+        if on_progress is not None:
+            on_progress(f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each")
+        run.go()
+        found.append(run)
+    large, small = found
+    n = min(len(large.left), len(small.left))
+    a, b = torch.stack(large.left[:n]), torch.stack(small.left[:n])
+    left = extrapolated(a, b, (large.batch, small.batch), large.full)
+    left[0] = a[0]
+    return Course(
+        share, (large.batch, small.batch), tuple(large.steps[:n]), left, a, large.centres,
+        time.monotonic() - begin, n < len(large.steps),
+    )  # fmt: skip
+
+
+class _ThinRun:
+    """One run on a share of the samples of each step."""
+
+    def __init__(
+        self,
+        signal: Signal,
+        config: FieldConfig,
+        settings: FitConfig,
+        samples: Samples,
+        share: float,
+        device: torch.device | None,
+    ) -> None:
+        self.full = min(settings.batch, samples.size)
+        self.batch = max(min(LEAST_BATCH, self.full), round(share * self.full))
+        steps = UNLIMITED_STEPS if settings.steps is None else settings.steps
+        whole = dataclasses.replace(
+            settings, time_s=None, target_psnr_db=None, track_ntk=None, steps=steps, rounds=1, batch=self.batch
+        )
+        self._run = FitPlan(signal, config, whole, device).begin()
+        self.steps = look_steps(steps)
+        self.centres, self._seen = seen_of(samples)
+        self.left: list[Tensor] = []
+
+    def go(self) -> None:
+        """`left` [B] after each of `steps`; fewer if the run diverges."""
+        for due in self.steps:
+            while self._run.step < due:
+                if not math.isfinite(self._run.take_step()):
+                    return
+            field = self._run.field if self._run.average is None else self._run.average
+            was_training = field.training
+            left = self._seen(field.eval())
+            field.train(was_training)
+            if not bool(torch.isfinite(left).all()):
+                return
+            self.left.append(left)
+
+
+def look_steps(steps: int) -> list[int]:
+    """0, then at most LOOKS steps up to the last, evenly spaced in the logarithm."""
+    return sorted({0, steps, *(max(1, round(steps ** (i / LOOKS))) for i in range(1, LOOKS + 1))})
+
+
+def seen_of(samples: Samples) -> tuple[tuple[float, ...], Seen]:
+    """(centres of the bands, what is left by band). Without a lattice: (), and the share of all energy that is left."""
+    generator = Generator().manual_seed(0)
+    windows = windows_of(samples, LOOK_POINTS, LOOK_WINDOWS, generator)
+    if windows is not None:
+        return windows.bands.centres, lambda field: _left_of(field, windows)
+    x, y = samples.subset(LOOK_POINTS, generator)
+    total = (y.double() - y.double().mean(0)).square().sum().clamp_min(1e-300)
+
+    def whole(field: Field) -> Tensor:
+        with torch.no_grad():
+            residual = field(x.to(next(field.parameters()).device)).cpu().double() - y
+        return (residual.square().sum() / total).reshape(1)
+
+    return (), whole
+
+
+def _left_of(field: Field, windows: Windows) -> Tensor:
+    device, dtype = next((p.device, p.dtype) for p in field.parameters())
+    with torch.no_grad():
+        values = torch.stack([field(x.to(device, dtype)).cpu().double() for x in windows.x])
+    target = energies(windows.y - windows.mean, windows)
+    left = energies(values - windows.y, windows)
+    return torch.where(target > 1e-12 * target.sum(), left / target.clamp_min(1e-300), 0.0)
