@@ -96,7 +96,7 @@ class Sample:
     def part(
         self, architecture: Architecture, grids: Sequence[Tensor], picture: Tensor
     ) -> tuple[Architecture, list[Tensor], Tensor]:
-        """What a pyramid has in the windows, as a pyramid of its own: architecture, grids, and picture [C, H, W]."""
+        """What a pyramid has in the windows, as a small pyramid: architecture, grids, and picture [C, H, W]."""
         height, width = self.shape
         own = [self.joined(partial(_of_level, grid, level)) for level, grid in enumerate(grids)]
         shown = self.joined(lambda window: picture[:, window.top : window.bottom, window.left : window.right])
