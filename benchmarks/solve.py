@@ -33,6 +33,7 @@ from inr.solving import Problem, Solution, solve
 from inr.solving.examples import EXAMPLES
 
 BOX = {"x": (0, 1), "y": (0, 1)}
+BURGERS_NU = 0.01 / math.pi
 WALLS = [{"on": "boundary", "equation": "u = 0"}]
 
 
@@ -170,6 +171,10 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                     {"on": "start", "equation": "u = exp(-(x**2 + y**2)/0.08)"}],
                    "0.04/(0.04 + 0.02*t)*exp(-(x**2 + y**2)/(2*(0.04 + 0.02*t)))"),
             {"features": 1500, "method": "least_squares"}),
+        "A13 Burgers": (
+            _plate("u_t + u*u_x = nu*u_xx", {"x": (-1, 1), "t": (0, 1)},
+                   [{"on": "start", "equation": "u = -sin(pi*x)"}, {"on": sides, "equation": "u = 0"}], None,
+                   parameters={"nu": BURGERS_NU}), {"sampler": "rad", "time_s": 120.0}),
         "A14 Allen-Cahn front": (
             _plate("u_t = D*u_xx + k*(u - u**3)", {"x": (-1, 1), "t": (0, 1)},
                    [{"on": sides, "equation": f"u = {front}"}, {"on": "start", "equation": f"u = {front}"}], front,
@@ -195,6 +200,24 @@ def _example(name: str) -> dict[str, Any]:
     return tomllib.loads(EXAMPLES[name])
 
 
+def cole_hopf(x: Any, t: Any) -> Any:
+    """u_t + u u_x = nu u_xx with u(x, 0) = -sin pi x, by 100 nodes of Gauss-Hermite quadrature (Cole 1951)."""
+    z, w = np.polynomial.hermite.hermgauss(100)
+    away = x[:, None] - 2 * np.sqrt(BURGERS_NU * t[:, None]) * z
+    exponent = -np.cos(np.pi * away) / (2 * np.pi * BURGERS_NU)
+    weight = np.exp(exponent - exponent.max(1, keepdims=True)) * w
+    return -(np.sin(np.pi * away) * weight).sum(1) / weight.sum(1)
+
+
+def _burgers_errors(solution: Any) -> tuple[dict[str, float], float]:
+    """The relative L2 error, and the error at (0.25, 0.5), where u = -0.847354524451."""
+    unit = torch.rand(4000, 2, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    found, (x, t) = solution.fit(unit)[:, 0].numpy(), unit.T.numpy()
+    wanted = cole_hopf(2 * x - 1, t)
+    quarter = solution.fit(torch.tensor([[0.625, 0.5]], dtype=torch.float64))
+    return {"u": float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))}, abs(float(quarter) + 0.847354524451)
+
+
 def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str, Any]:
     solution = solve(problem, **settings)
     errors = solution.errors
@@ -216,6 +239,8 @@ def measured(name: str, problem: Problem, settings: dict[str, Any]) -> dict[str,
         row["exact"] = {"E": _off_hankel(solution, float(name.rpartition(" ")[2]))}
     if name == "A18 diffusivity":
         row["exact"] = {"kappa": abs(solution.unknowns["kappa"] / 0.3 - 1)}
+    if name.startswith("A13"):
+        row["exact"], row["at_quarter"] = _burgers_errors(solution)
     if name.startswith("A4"):
         centre = solution.fit(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
         row["centre_error"] = abs(float(centre) - 0.0736713533)

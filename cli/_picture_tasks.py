@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from inr.core.errors import UnreadableError, UsageError
 from inr.core.text import printable
 
@@ -114,6 +116,12 @@ def solve_task(
         size = len(data)
     names = [target.name, *(each.name for each in others)]
     out.result("solve", _document(solution, names, size), _text(solution, target.name, size), target.name)
+    if not solution.is_reached:
+        wanted = f"{problem.settings.target:g} of 255 parts of its range"
+        out.note(
+            f"target not reached: the field is farther from the direct solution than {wanted}; more --time or steps"
+        )
+        raise typer.Exit(1)
 
 
 def _progress(out: Output) -> Callable[[int, float], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,8 @@ from ._picture_tasks import Given, is_picture_problem, solve_task
 if TYPE_CHECKING:
     from inr.solving import Problem, Solution
 
-_EXPORTS = (".npz", ".vti", ".png", ".svg", ".pdf")
+_EXPORTS = (".npz", ".vti", ".png", ".svg", ".pdf", ".mp4", ".gif")
+_FILMS = (".mp4", ".gif")
 _PROBLEM = options.INPUT
 
 
@@ -83,7 +84,16 @@ def solve(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf; of a task: a picture; repeatable.",
+            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf, over time .mp4, .gif; of a task: "
+            "a picture; repeatable.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a page (.html): solution, residual, errors, course of the work.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
@@ -140,13 +150,18 @@ def solve(
     is_shown = not (no_progress or is_quiet or as_json)
     with machine("cpu", threads):
         if is_picture_problem(words or []):
-            _refuse("a task has pictures", {"--axes": axes, "--condition": condition, "--parameter": parameter,
-                                            "--exact": exact, "--check": check, "--states": states})  # fmt: skip
+            of_equations = {"--axes": axes, "--condition": condition, "--parameter": parameter, "--exact": exact}
+            _refuse("a task has pictures", of_equations | {"--check": check, "--states": states, "--report": report})
             time_s = None if time is None else options.seconds(time, "--time")
             task = Given(words or [], mask, at, field, settings or [], time_s, seed)
             solve_task(out, task, output, export or [], force=force, is_shown=is_shown)
             return
-        _refuse("they are of tasks on pictures", {"--mask": mask, "--at": at, "--field": field})
+        _refuse("they are of tasks on pictures", {"--mask": mask, "--at": at})
+        if field is not None:
+            raise UsageError(
+                f"--field is {field!r}, and equations are solved by a network of sines, which has all derivatives",
+                'leave out --field; pictures take any field, with a task or kind = "picture"',
+            )
         from inr.core.config import override
         from inr.solving import Problem
         from inr.solving import solve as solved
@@ -166,6 +181,8 @@ def solve(
         chosen = override(given.settings, changed, "solve")
         target = OutputTarget.of(output, f"{stem}.safetensors", force=force, suffixes=(".safetensors",))
         exports = [OutputTarget.of(name, "", force=force, suffixes=_EXPORTS) for name in export or []]
+        page = None if report is None else OutputTarget.of(report, "", force=force, suffixes=(".html", ".htm"))
+        _check_films(given, exports)
         import dataclasses
 
         given = dataclasses.replace(given, settings=chosen)
@@ -178,10 +195,14 @@ def solve(
         data = solution.fit.to_bytes()
         target.write(data, keep=True)
         for each in exports:
-            _export(solution, each)
+            out.notes(_export(solution, each))
+        if page is not None:
+            from inr.report.solution_page import solution_page
+
+            page.write(solution_page(solution, stem if not given.name else "").encode())
         checked = None if cells is None else _checked(given, solution, cells)
     out.notes(solution.notes)
-    names = [target.name, *(each.name for each in exports)]
+    names = [target.name, *(each.name for each in exports), *([page.name] if page is not None else [])]
     document = _document(solution, names, len(data), checked)
     out.result("solve", document, _text(solution, target.name, len(data), checked), target.name)
     if solution.outcome != "done":
@@ -245,7 +266,17 @@ def _of_options(
     return Problem.of(equations if len(equations) > 1 else equations[0], spans, tables, parameters=given, **more)
 
 
-def _export(solution: Solution, target: OutputTarget) -> None:
+def _check_films(problem: Problem, exports: Sequence[OutputTarget]) -> None:
+    for each in exports:
+        if each.suffix("") in _FILMS and (problem.domain.time is None or len(problem.domain.axes) > 3):
+            raise UsageError(
+                f"--export is {each.name!r}, and the problem has the axes {', '.join(problem.domain.axes)}, "
+                "expected time t and one or two of space",
+                "write .png",
+            )
+
+
+def _export(solution: Solution, target: OutputTarget) -> tuple[str, ...]:
     from inr.report.solution_figure import solution_figure
     from inr.solving.lattice import Sampled
 
@@ -254,9 +285,16 @@ def _export(solution: Solution, target: OutputTarget) -> None:
         data = sampled.to_npz()
     elif suffix == ".vti":
         data = sampled.to_vti()
+    elif suffix in _FILMS:
+        from inr.report.solution_film import solution_film
+
+        data, notes = solution_film(sampled, suffix)
+        target.write(data)
+        return notes
     else:
         data = solution_figure(sampled, solution.problem.name, suffix)
     target.write(data)
+    return ()
 
 
 def _checked(problem: Problem, solution: Solution, cells: int) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape as escape_html
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,13 @@ def image(pixels: Bytes, alt: str, icc: bytes | None = None) -> str:
     kind = "webp" if pixels.shape[2] >= 3 else "png"
     squares = " class=squares" if max(rows, columns) < SMALL else ""
     return f'<img{squares} width="{columns}" height="{rows}" alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'
+
+
+def document(heading: str, body: Sequence[str]) -> str:
+    """A whole page of sections in HTML, with the style of all reports. heading: its title, not escaped."""
+    text = (Path(__file__).with_name("_page.html")).read_text("utf-8")
+    parts = {"TITLE": escape(heading), "BODY": "\n".join(body)}
+    return re.sub("TITLE|BODY", lambda found: parts[found[0]], text)
 
 
 def number(value: float) -> str:

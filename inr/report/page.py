@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from html import escape as escape_html
 from pathlib import Path
@@ -16,7 +15,7 @@ from inr.fitting import Fit
 from inr.ntk.report import Report
 from inr.ntk.track_log import track_in
 from inr.report._entry import Entry, entries_of, with_ntk, with_unique_names
-from inr.report._panel import Panel, PanelRow, escape
+from inr.report._panel import Panel, PanelRow, document, escape
 from inr.report._plots import curve_figures, spectrum_figure
 from inr.report._svg import TEXT, inline
 from inr.report._target import ShownSamples, Target, metrics_of, samples_of, targets_of
@@ -63,9 +62,7 @@ def page(
             body.append(f"<h2>{escape(target.name)}</h2>")
         body += _of(target)
     body += _reproduction([entry for target in targets for entry in target.entries])
-    text = (Path(__file__).with_name("_page.html")).read_text("utf-8")
-    parts = {"TITLE": escape(heading), "BODY": "\n".join(body)}
-    return re.sub("TITLE|BODY", lambda found: parts[found[0]], text)
+    return document(heading, body)
 
 
 def _title(targets: Sequence[Target]) -> str:

@@ -71,7 +71,7 @@ def gauss_newton(
     groups: the rows of a round, which is KEPT steps.
     """
     params = parameters_of(state)
-    optimizer: Any = GaussNewton(damping=1e-3, factor=3.0, tries=8).build({"other": params}, {})
+    optimizer: Any = GaussNewton(damping=1e-3, factor=10.0, tries=8, halvings=11).build({"other": params}, {})
     steps = stalled = 0
     damping = 0.0
     while time.perf_counter() < until and stalled < MOST_STALLED:

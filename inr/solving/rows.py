@@ -66,7 +66,7 @@ class Group:
 
     def __post_init__(self) -> None:
         pairs = sorted(streams_of(self.residual))
-        self._partials = {pair: by_name(self.residual, f"{pair[0]}|{pair[1]}") for pair in pairs}
+        self.partials = {pair: by_name(self.residual, f"{pair[0]}|{pair[1]}") for pair in pairs}
         self._by_unknown = {key: by_name(self.residual, key) for key in self.unknowns}
 
     def prepare(self, solution: SolutionField) -> None:
@@ -76,7 +76,7 @@ class Group:
 
     def _names(self, u: Tensor, numbers: Mapping[str, float]) -> dict[str, Tensor]:
         values = dict(self.fixed)
-        for channel, letters in self._partials:
+        for channel, letters in self.partials:
             values[f"{channel}|{letters}"] = u[self.streams.number[letters], :, self.channels.index(channel)]
         return values | {key: self.x.new_tensor(value) for key, value in numbers.items()}
 
@@ -86,7 +86,7 @@ class Group:
 
     def _places(self) -> list[tuple[int, int]]:
         """Stream and channel of each derivative in the residual."""
-        return [(self.streams.number[letters], self.channels.index(ch)) for ch, letters in self._partials]
+        return [(self.streams.number[letters], self.channels.index(ch)) for ch, letters in self.partials]
 
     def residuals(self, net: Tensor, numbers: Mapping[str, float]) -> Tensor:
         """[N], without weights."""
@@ -100,7 +100,7 @@ class Group:
         r = tensor_of(self.residual, names, self.x[:, 0])
         seeds = torch.zeros_like(u)
         size = 0.0
-        for (channel, letters), node in self._partials.items():
+        for (channel, letters), node in self.partials.items():
             s, c = self.streams.number[letters], self.channels.index(channel)
             seeds[s, :, c] = tensor_of(node, names, self.x[:, 0])
             size = max(size, float((seeds[s, :, c] * u[s, :, c]).square().mean().sqrt()))
@@ -118,7 +118,7 @@ class Group:
         net[0] = 1
         names = self._names(self.fields(net), numbers)
         size = 0.0
-        for (_, letters), node in self._partials.items():
+        for (_, letters), node in self.partials.items():
             slope = float(tensor_of(node, names, self.x[:, 0]).square().mean().sqrt())
             size = max(size, slope / math.prod(lengths[letter] for letter in letters))
         return size if math.isfinite(size) and size > 1e-200 else 1.0

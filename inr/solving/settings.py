@@ -21,8 +21,8 @@ class SolveSettings(Config):
     scale: float | None = param(
         None, "largest frequency of the features, in radians per half box; none: searched", gt=0
     )
-    width: int = param(40, "hidden units per layer of Gauss-Newton", ge=2, le=512)
-    depth: int = param(2, "hidden layers of Gauss-Newton", ge=1, le=8)
+    width: int = param(20, "hidden units per layer of Gauss-Newton", ge=2, le=512)
+    depth: int = param(3, "hidden layers of Gauss-Newton", ge=1, le=8)
     omega: float = param(2.0, "factor in the sines of Gauss-Newton", gt=0, le=1000)
     points: int | None = param(None, "points inside; none: by the number of unknowns", ge=16, le=200_000)
     sampler: Literal["uniform", "rad"] = param(

@@ -29,7 +29,7 @@ from inr.solving.errors import Errors, measure
 from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
 from inr.solving.least_squares import solve_last_layer, with_features
-from inr.solving.newton import gauss_newton
+from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights
 from inr.solving.problem import Problem
 from inr.solving.rows import Group, groups_of
@@ -38,6 +38,10 @@ from inr.solving.state import State
 SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
 """Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
 ROWS_PER_UNKNOWN = 2.5
+ROWS_PER_PARAMETER = 3
+"""Of Gauss-Newton: with fewer the equation holds at the points of a step and not between them."""
+SHARE_OF_LAST_LAYER = 0.3
+"""Of the time, for the last layers of a nonlinear equation in time, where Gauss-Newton follows."""
 HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Parts of the time that are solved before all of it, if the equation is not linear."""
 STEPS_PER_HORIZON = 4
@@ -125,6 +129,11 @@ def solve(
     return _Solver(dataclasses.replace(given, settings=chosen), on_progress).run()
 
 
+def starting_rows(problem: Problem, n_inside: int) -> tuple[State, list[Group]]:
+    """The network that Gauss-Newton and descents start from, and its rows at n_inside points."""
+    return _Solver(problem, None).begun(n_inside)
+
+
 def _numbers(place: Sequence[float]) -> str:
     return ", ".join(f"{value:.3g}" for value in place)
 
@@ -170,6 +179,13 @@ class _Solver:
     @property
     def _left(self) -> float:
         return self.start + self.settings.time_s - time.perf_counter()
+
+    @property
+    def _last_layer_until(self) -> float:
+        """When the last layers end; a nonlinear equation in time leaves most of the time to Gauss-Newton."""
+        is_followed = self.settings.method == "auto" and not self.problem.is_linear
+        share = SHARE_OF_LAST_LAYER if is_followed and self.problem.domain.time is not None else 1.0
+        return self.start + share * self.settings.time_s
 
     def _config(self) -> Config:
         scope, domain = self.problem.scope, self.problem.domain
@@ -247,12 +263,12 @@ class _Solver:
             self._solve(state, groups)
             errors = self._keep(f"least squares, scale {scale:.3g}", state, groups, began)
             least = min(least, errors.score) if math.isfinite(errors.score) else least
-            if self._left < 0 or least <= ENOUGH * self.settings.target:
+            if time.perf_counter() > self._last_layer_until or least <= ENOUGH * self.settings.target:
                 break
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
         """The last layer of all rows; where time and a nonlinear equation meet, of early times first."""
-        until = self.start + self.settings.time_s
+        until = self._last_layer_until
         domain = self.problem.domain
         if not self.problem.is_linear and domain.time is not None:
             low, high = domain.time
@@ -275,10 +291,16 @@ class _Solver:
             return
         yield from SCALES[: len(SCALES) + 1 - len(self.problem.scope.axes)]
 
+    def begun(self, n_inside: int) -> tuple[State, list[Group]]:
+        """See `starting_rows`."""
+        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        return state, self._groups(state, n_inside)
+
     def _gauss_newton(self) -> None:
         began = time.perf_counter()
         state = State.start(SolutionField(self._config(), self.generator), self.problem)
-        n_inside = self.settings.points or 1000
+        n_params = sum(p.numel() for p in parameters_of(state))
+        n_inside = self.settings.points or max(1000, ROWS_PER_PARAMETER * n_params // len(self.problem.residuals))
         until = began + max(1.0, self._left)
         seen: list[Sequence[Group]] = []
 
@@ -335,6 +357,8 @@ class _Solver:
         outcome: Outcome = "done" if errors.score <= settings.target else "target_not_reached"
         if self.is_stalled and errors.score > STALLED:
             outcome = "stalled"
+        if outcome == "stalled":
+            notes.append("no step of Gauss-Newton lowers the residual any more: a wider network (solve.width).")
         if errors.ratio > OVERFITTED and outcome != "done":
             notes.append(
                 "the equation holds at the training points but not between them "

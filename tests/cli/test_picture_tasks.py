@@ -39,8 +39,12 @@ def test_a_field_a_fit_and_json(examples: Path) -> None:
     hole[40:60, 50:90] = 255
     Pillow.fromarray(hole).save("hole.png")
     line = ("inpaint", "dusk.png", "--mask", "hole.png", "--field", "siren", "--set", "field.width=16", *EDGE, *QUICK)
+    line += ("--set", "solve.target=100")
     result = invoke("solve", *line, "-o", "u.safetensors", "--export", "u.png", "--json")
     assert result.exit_code == 0, result.stderr
+    again = invoke("solve", *line, "--set", "solve.target=1e-9", "-o", "again.png")
+    assert again.exit_code == 1
+    assert "target not reached" in again.stderr
     found = document(result)
     assert found["n_free"] == 800
     assert found["off"] > 0
@@ -85,6 +89,7 @@ def test_heights_are_floats_in_tiff_and_scaled_in_png(examples: Path) -> None:
         (("tone", "dusk.png", "--field", "magic"), 2, "magic"),
         (("tone", "dusk.png", "-o", "x.bmp"), 2, "has suffix '.bmp'"),
         (("tones", "dusk.png"), 2, "expected one problem file or a task: clone, gradients"),
+        (("poisson.toml", "--field", "hash_grid"), 2, "equations are solved by a network of sines"),
         (("poisson.toml", "--mask", "ball_mask.png"), 2, "--mask cannot be used here"),
     ],
 )

@@ -26,9 +26,11 @@ class GaussNewton(OptimizerConfig):
 
     `is_adaptive` is Levenberg's rule: a step that does not lower the batch's sum of squares is taken back and tried
     again with a larger damping; an accepted one lowers the damping for the next batch. Without it every step has the
-    same damping, as in Bakhvalov 2025, arXiv:2512.17671. For small fields and loss "mse": a step needs the Jacobian,
-    one row per residual, and the Cholesky factors of a matrix with as many rows as there are residuals or parameters,
-    whichever are fewer (at most 8192).
+    same damping, as in Bakhvalov 2025, arXiv:2512.17671. With `halvings`, lengths 1, 1/2, 1/4 ... of a step are tried
+    until they improve no more; the damping falls by the factor for length 1, stays for 1/4, and rises for less.
+
+    For small fields and loss "mse": a step needs the Jacobian, one row per residual, and the Cholesky factors of a
+    matrix with as many rows as there are residuals or parameters, whichever are fewer (at most 8192).
     """
 
     is_least_squares: ClassVar[bool] = True
@@ -37,18 +39,22 @@ class GaussNewton(OptimizerConfig):
     is_adaptive: bool = param(True, "accept only steps that lower the batch's loss, and adapt the damping")
     factor: float = param(4.0, "by which the damping changes", gt=1)
     tries: int = param(8, "solves per step before it is given up", ge=1)
+    halvings: int = param(0, "of a step, at most, before the damping rises", ge=0, le=30)
 
     def build(self, groups: dict[str, list[nn.Parameter]], lr: dict[str, float]) -> torch.optim.Optimizer:
         params = [p for role in groups.values() for p in role]
-        return GaussNewtonOptimizer(params, self.damping, self.factor, self.tries if self.is_adaptive else 0)
+        tries = self.tries if self.is_adaptive else 0
+        return GaussNewtonOptimizer(params, self.damping, self.factor, tries, self.halvings)
 
 
 class GaussNewtonOptimizer(Eager):
     """tries: 0 takes every step, with the same damping. The damping is part of the state."""
 
-    def __init__(self, params: Iterable[nn.Parameter], damping: float, factor: float, tries: int) -> None:
+    def __init__(
+        self, params: Iterable[nn.Parameter], damping: float, factor: float, tries: int, halvings: int = 0
+    ) -> None:
         super().__init__(params, {"lr": 1.0, "damping": damping})
-        self._factor, self._tries = factor, tries
+        self._factor, self._tries, self._halvings = factor, tries, halvings
 
     @torch.no_grad()
     def step(self, closure: Residuals) -> None:  # type: ignore[override]  # torch's closure returns a loss
@@ -60,18 +66,36 @@ class GaussNewtonOptimizer(Eager):
         for _ in range(max(1, self._tries)):
             move = solve(group["damping"])
             if move is not None:
-                for p, origin, part in zip(params, start, _split(move * group["lr"], params), strict=True):
-                    p.copy_(origin + part)
+                move = move * group["lr"]
                 if not self._tries:
+                    _set(params, start, move)
                     return
-                if _energy(closure.value()) < before:
-                    group["damping"] = max(group["damping"] / self._factor, _LEAST)
+                halved = self._best_length(params, start, move, closure, before)
+                if halved is not None:
+                    change = self._factor ** min(halved / 2 - 1, 0.5)
+                    group["damping"] = min(max(group["damping"] * change, _LEAST), _MOST)
                     return
             elif not self._tries:
                 return
             group["damping"] = min(group["damping"] * self._factor, _MOST)
         for p, origin in zip(params, start, strict=True):
             p.copy_(origin)
+
+    def _best_length(
+        self, params: list[Tensor], start: list[Tensor], move: Tensor, closure: Residuals, before: float
+    ) -> int | None:
+        """Take the step, halved as often as it improves; the number of halvings. None if no length lowers the sum."""
+        best, chosen = before, None
+        for halved in range(self._halvings + 1):
+            _set(params, start, move * 0.5**halved)
+            energy = _energy(closure.value())
+            if energy < best:
+                best, chosen = energy, halved
+            elif chosen is not None:
+                break
+        if chosen is not None and chosen != halved:
+            _set(params, start, move * 0.5**chosen)
+        return chosen
 
     step.hooked = True  # type: ignore[attr-defined]  # torch's sign that its profiler has no marks to add
 
@@ -83,6 +107,11 @@ def _energy(residual: Tensor) -> float:
     """The sum of squares; infinity instead of NaN."""
     energy = float(residual.double().square().sum())
     return energy if math.isfinite(energy) else math.inf
+
+
+def _set(params: list[Tensor], start: list[Tensor], move: Tensor) -> None:
+    for p, origin, part in zip(params, start, _split(move, params), strict=True):
+        p.copy_(origin + part)
 
 
 def _split(move: Tensor, params: list[Tensor]) -> list[Tensor]:

@@ -38,7 +38,7 @@ POLISHED = {"type": "cosine", "end": 0.01}
 class PictureSolution:
     """values: the result [H, W, C] in the units of `meta`. fit: a field of it, where one was wanted. n_free: pixels
     that were found. off, off_max: root mean square and largest difference to the direct solution at them, in `unit`;
-    None if the result is the direct one. steps: of training.
+    None if the result is the direct one. steps: of training. is_reached: whether it is as near as `target` says.
     """
 
     task: str
@@ -52,6 +52,7 @@ class PictureSolution:
     steps: int
     seconds: float
     notes: tuple[str, ...]
+    is_reached: bool = True
 
     def shown_as(self, suffix: str) -> tuple[Array, tuple[str, ...]]:
         """Values to write as a format; heights and other numbers are scaled to [0, 1] for pictures without floats."""
@@ -103,11 +104,13 @@ def solve_picture(
     values = found if posed.finish is None else posed.finish(found)
     if wants_fit and fit is None:
         fit = work.of_values(values)
+    span = (float(direct.max()) - float(direct.min())) * posed.per_unit / 255
+    is_reached = off is None or float(np.sqrt(np.mean(np.square(off)))) <= chosen.target * max(span, 1e-12)
     return PictureSolution(
         task.type_name, values, posed.meta, fit, posed.stencils.n_free,
         None if off is None else float(np.sqrt(np.mean(np.square(off)))),
         None if off is None else float(np.abs(off).max()),
-        posed.unit, work.steps, time.perf_counter() - began, posed.notes,
+        posed.unit, work.steps, time.perf_counter() - began, posed.notes, is_reached,
     )  # fmt: skip
 
 

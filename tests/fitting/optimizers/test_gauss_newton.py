@@ -74,6 +74,18 @@ def test_the_damping_falls_with_success_and_rises_with_failure() -> None:
     assert group["damping"] == 0.25 * 4**3
 
 
+def test_a_step_that_is_too_long_is_halved_while_it_improves() -> None:
+    """A Jacobian that is 8 times too small makes a step 8 times too long: the sums of squares are 49, 9, 1, 0, 1/4."""
+    w = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    one = torch.ones(1, 1, 1, dtype=torch.float64)
+    optimizer = GaussNewton(damping=1e-12, factor=4.0, tries=3, halvings=10).build({"other": [w]}, {"other": 1.0})
+    rows = Linear(one, torch.ones(1, 1), w)
+    rows.linearised = lambda params: (rows.value(), one / 8)  # type: ignore[method-assign]  # for the test
+    optimizer.step(rows)  # type: ignore[call-overload]  # torch's closure returns a loss
+    assert w.item() == pytest.approx(1, abs=1e-9)
+    assert optimizer.param_groups[0]["damping"] == pytest.approx(2e-12)  # 4^(3/2 - 1)
+
+
 def test_residuals_and_jacobian_are_those_of_the_weighted_loss(generator: Generator) -> None:
     run = small_run()
     x, y = torch.rand(9, 2, generator=generator), torch.randn(9, 2, generator=generator)
