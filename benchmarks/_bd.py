@@ -46,6 +46,14 @@ def rate_at(curve: Curve, quality_db: float) -> float | None:
     return float(2 ** PchipInterpolator(quality, np.log2(rate))(quality_db))
 
 
+def rate_ratio(curve: Curve, anchor: Curve) -> float | None:
+    """The relative rate at the curve's own points whose quality the anchor reaches, a geometric mean; any number of
+    points will do. None if the anchor reaches none of them."""
+    found = [(rate, rate_at(anchor, quality)) for rate, quality in curve]
+    logs = [np.log2(rate / other) for rate, other in found if other is not None]
+    return float(2 ** np.mean(logs) - 1) if logs else None
+
+
 def rising(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     """Rates and qualities in order, without points that cost more than a better one."""
     kept: list[tuple[float, float]] = []

@@ -6,12 +6,16 @@ a stopped run can continue. Anchors are files of image,codec,quality,bpp,psnr_db
 qualities, `--profile weights` another profile than the default.
 
 Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
-Bjontegaard difference in rate to each anchor, by picture and its mean, which a record `NAME-bd` keeps.
+Bjontegaard difference in rate to each anchor: by picture, the mean of these, and that of the curves of means in both
+meanings. A picture that has fewer than four points counts by its points alone (the rate against the anchor's at equal
+PSNR), and curves of means have the pictures that are complete, so a part of the pictures is enough. A record `NAME-bd`
+keeps the differences.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import json
@@ -24,12 +28,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _bd import Curve, NoOverlapError, bd_rate, rate_at
+from _bd import NoOverlapError, bd_rate, rate_at, rate_ratio
 from _inr import inr
 from _record import newest_rows, save
 
 LEVELS_DB = (28.0, 30.0, 32.0, 34.0, 36.0, 38.0)
-Curves = dict[str, dict[str, Curve]]
+Points = dict[str, dict[Any, tuple[float, float]]]
+"""(bits per pixel, PSNR) by picture and setting."""
+Anchors = dict[str, Points]
+PUBLISHED = {"vtm-28.3": ("coolchic-5.0", -0.039)}
+"""Codecs without points of their own: the anchor, and its rate against theirs, over the 24 Kodak pictures in RGB.
+
+Source: README of Cool-chic 5.0.1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,32 +94,90 @@ def measure(picture: Path, setting: Setting, threads: int | None, folder: Path) 
     }
 
 
-def anchors_of(paths: Iterable[Path]) -> Curves:
-    """Curves by codec, then by picture."""
-    found: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+def anchors_of(paths: Iterable[Path]) -> Anchors:
+    """Points (bits per pixel, PSNR) by codec, picture and setting."""
+    found: Anchors = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
-                found[row["codec"]][row["image"]].append((float(row["bpp"]), float(row["psnr_db"])))
+                found[row["codec"]][row["image"]][row["quality"]] = (float(row["bpp"]), float(row["psnr_db"]))
     return {codec: dict(by_image) for codec, by_image in found.items()}
 
 
-def summary(rows: Sequence[dict[str, Any]], anchors: Curves) -> list[dict[str, Any]]:
-    """Per anchor: the difference in rate by picture, their mean, and bits per pixel at round qualities."""
-    ours: dict[str, list[tuple[float, float]]] = defaultdict(list)
+def summary(rows: Sequence[dict[str, Any]], anchors: Anchors) -> list[dict[str, Any]]:
+    """Per anchor: the difference in rate by picture, the mean, and of the curves of means."""
+    ours: dict[str, dict[Any, tuple[float, float]]] = defaultdict(dict)
     for row in rows:
-        ours[Path(row["file"]).stem].append((row["bpp"], row["psnr_db"]))
+        ours[Path(row["file"]).stem][row.get("quality", row.get("bpp_aim"))] = (row["bpp"], row["psnr_db"])
     lines = []
     for codec, curves in anchors.items():
-        each = {}
-        for name, curve in ours.items():
-            try:
-                each[name] = bd_rate(curve, curves[name])
-            except (KeyError, NoOverlapError):
-                continue
-        if each:
-            lines.append({"anchor": codec, "bd_rate": each, "mean": statistics.fmean(each.values())})
-    return lines
+        each, at_points = {}, {}
+        for name in sorted(ours.keys() & curves.keys()):
+            mine, theirs = list(ours[name].values()), list(curves[name].values())
+            ratio = rate_ratio(mine, theirs)
+            if ratio is not None:
+                at_points[name] = ratio
+            with contextlib.suppress(NoOverlapError):
+                each[name] = bd_rate(mine, theirs)
+        if not at_points:
+            continue
+        line = {
+            "anchor": codec,
+            "bd_rate": each,
+            "rate_at_points": at_points,
+            "mean": _mean(each),
+            "n_files": len(each),
+        }
+        lines.append(line | of_means(ours, curves))
+    return [*lines, *published(lines)]
+
+
+def of_means(ours: Points, theirs: Points) -> dict[str, float | None]:
+    """The difference in rate of the curves of means, over the pictures that both have at all settings."""
+    complete = set.intersection(*({n for n in side if len(side[n]) == _longest(side)} for side in (ours, theirs)))
+    found: dict[str, float | None] = {}
+    for key, mean in {"of_mean_psnr": statistics.fmean, "of_mean_mse": _psnr_of_mean}.items():
+        found[key] = None
+        curves = [
+            [
+                (
+                    statistics.fmean(side[name][at][0] for name in complete),
+                    mean([side[name][at][1] for name in complete]),
+                )
+                for at in side[min(complete)]
+            ]
+            for side in (ours, theirs)
+            if complete
+        ]
+        with contextlib.suppress(NoOverlapError):
+            found[key] = bd_rate(*curves) if complete else None
+    return found
+
+
+def published(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means against codecs of which only the difference to an anchor is published."""
+    found = []
+    for codec, (through, offset) in PUBLISHED.items():
+        for line in (line for line in lines if line["anchor"] == through):
+            moved = {
+                key: None if line[key] is None else (1 + line[key]) * (1 + offset) - 1
+                for key in ("mean", "of_mean_psnr", "of_mean_mse")
+            }
+            found.append({"anchor": codec, "bd_rate": {}, "rate_at_points": {}, "n_files": line["n_files"], **moved})
+    return found
+
+
+def _longest(points: Points) -> int:
+    return max(map(len, points.values()), default=0)
+
+
+def _mean(each: dict[str, float]) -> float | None:
+    return statistics.fmean(each.values()) if each else None
+
+
+def _psnr_of_mean(psnr_db: Sequence[float]) -> float:
+    """The PSNR of the mean of the squared errors that these are of."""
+    return -10 * math.log10(statistics.fmean(10 ** (-db / 10) for db in psnr_db))
 
 
 def means(rows: Sequence[dict[str, Any]], aim: str = "quality") -> list[dict[str, float]]:
@@ -131,7 +199,7 @@ def means(rows: Sequence[dict[str, Any]], aim: str = "quality") -> list[dict[str
     ]
 
 
-def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
+def plot(rows: Sequence[dict[str, Any]], anchors: Anchors, path: Path) -> None:
     """One panel per picture: PSNR over bits per pixel, ours and the anchors'."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter
@@ -141,11 +209,14 @@ def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
     figure = Figure(figsize=(3.4 * columns, 2.8 * -(-len(names) // columns)), layout="constrained")
     for i, name in enumerate(names):
         axes = figure.add_subplot(-(-len(names) // columns), columns, i + 1)
+        points = sorted((row["bpp"], row["psnr_db"]) for row in rows if Path(row["file"]).stem == name)
         for codec, curves in anchors.items():
             if name in curves:
-                axes.plot(*zip(*sorted(curves[name]), strict=True), lw=1, marker=".", ms=3, label=codec)
-        points = sorted((row["bpp"], row["psnr_db"]) for row in rows if Path(row["file"]).stem == name)
+                axes.plot(*zip(*sorted(curves[name].values()), strict=True), lw=1, marker=".", ms=3, label=codec)
         axes.plot(*zip(*points, strict=True), color="black", lw=2, marker="o", ms=4, label="inr")
+        rates, qualities = zip(*points, strict=True)
+        axes.set_xlim(0.6 * min(rates), 1.7 * max(rates))
+        axes.set_ylim(min(qualities) - 2.5, max(qualities) + 2.5)
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(name, fontsize=9)
@@ -155,6 +226,21 @@ def plot(rows: Sequence[dict[str, Any]], anchors: Curves, path: Path) -> None:
         if i == 0:
             axes.legend(fontsize=7)
     figure.savefig(path, dpi=110)
+
+
+def line_of(found: dict[str, Any]) -> str:
+    """A difference for a human."""
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:+.1f} %"
+
+    each = found["bd_rate"] or found["rate_at_points"]
+    how = "" if found["bd_rate"] or not each else "at its points: "
+    return (
+        f"{found['anchor']:>14}  mean {percent(found['mean'])} ({found['n_files']} pictures), of mean PSNR "
+        f"{percent(found['of_mean_psnr'])}, of mean error {percent(found['of_mean_mse'])}  {how}"
+        + "  ".join(f"{name} {100 * value:+.1f}" for name, value in each.items())
+    )
 
 
 def main() -> None:
@@ -191,10 +277,7 @@ def main() -> None:
     if given.record and differences:
         save(f"{given.record}-bd", differences)
     for found in differences:
-        print(
-            f"{found['anchor']:>14}  {100 * found['mean']:+.1f} %  "
-            + "  ".join(f"{name} {100 * value:+.1f}" for name, value in found["bd_rate"].items())
-        )
+        print(line_of(found))
     curve = [(line["bpp"], line["mean_psnr_db"]) for line in table]
     for level in LEVELS_DB:
         at = rate_at(curve, level) if len(curve) > 3 else None

@@ -19,6 +19,15 @@ README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 KERNELS = Path(__file__).parent.parent / "inr" / "kernels"
 DATE = "????-??-??"
+CODECS = {
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "jxl": "JPEG XL",
+    "coolchic-5.0": "Cool-chic 5.0.1",
+    "vtm-28.3": "VTM 28.3, by its published difference to Cool-chic",
+}
+"""Names of codecs for readers."""
 
 SCALED_PICTURES = ("scaling-small", "scaling-large")
 """Records of `scaling.py` on pictures, by falling number of ways."""
@@ -278,10 +287,16 @@ def _differences_of(record: str) -> list[str]:
     if not rows:
         return []
     names = sorted({name for row in rows for name in row["bd_rate"]})
-    lines = [f"| rate against | mean | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    means = {"mean": "mean", "of_mean_psnr": "of mean PSNR", "of_mean_mse": "of mean error"}
+    means = {key: title for key, title in means.items() if any(key in row for row in rows)}
+    lines = [
+        f"| rate against | {' | '.join([*means.values(), *names])} |",
+        "|---" * (1 + len(means) + len(names)) + "|",
+    ]
     for row in rows:
         cells = [f"{100 * row['bd_rate'][name]:+.0f} %" if name in row["bd_rate"] else "" for name in names]
-        lines.append(f"| {row['anchor']} | {100 * row['mean']:+.1f} % | {' | '.join(cells)} |")
+        cells = ["" if row.get(key) is None else f"{100 * row[key]:+.1f} %" for key in means] + cells
+        lines.append(f"| {row['anchor']} | {' | '.join(cells)} |")
     return [conditions_line(newest(record)), "", *lines, ""]
 
 
@@ -648,10 +663,10 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
         if "iou" in row and row["mesh_is_closed"]:
             found = f"IoU {row['iou']:.4f} in {row['fit_s']:.0f} s; closed mesh at 512³ in {row['mesh_s']:.0f} s"
             yield f"Fit a shape ({row['file']})", found, ""
-    bd = {row["anchor"]: row["mean"] for row in newest("rd-bd")["rows"]}
-    if bd:
-        found = ", ".join(f"{100 * mean:+.0f} % ({name})" for name, mean in bd.items())
-        yield "Compress eight photographs", "bytes at equal PSNR, against each codec", found
+    for row in newest("rd-bd")["rows"]:
+        if row["mean"] is not None:
+            what = f"Compress {row.get('n_files', 8)} photographs: bytes at equal PSNR"
+            yield what, f"{100 * row['mean']:+.0f} %", CODECS.get(row["anchor"], row["anchor"])
     sound = newest("rd-sound")["rows"]
     if sound:
         curves = {n: [(r["kbit_per_s"], r["snr_db"]) for r in rows] for n, rows in by_codec(sound)}
