@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from inr.core.errors import InrError, UsageError
 from inr.core.files import check_folder, descriptor_of, reason_of
 from inr.core.workers import Failure, attempts
 
+from ._interrupts import Interrupted, number
 from ._io import PIPE
 from ._output import Output, say, say_exactly
 from ._parameters import as_flags
@@ -138,10 +140,16 @@ def conclude(
             text = message if Path(each_.name).name in message else f"{each_.name}: {message}"
             out.error(_error(each_.failure, text))
     worst = max(
-        [each_.failure.exit_code for each_ in failed] + [int(doc.get("outcome", "done") != "done") for doc in done]
+        [each_.failure.exit_code for each_ in failed] + [_exit_code(doc.get("outcome", "done")) for doc in done]
     )
     if worst:
         raise typer.Exit(worst)
+
+
+def _exit_code(outcome: str) -> int:
+    if outcome == "interrupted":
+        return Interrupted(number() or signal.SIGINT).exit_code
+    return int(outcome != "done")
 
 
 def _error(failure: Failure, message: str) -> InrError:

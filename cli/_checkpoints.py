@@ -1,11 +1,12 @@
-"""Checkpoints of a fit: their folder, and what happens when the disk is full."""
+"""Checkpoints of a fit or an encoding: their folder, and what happens when the disk is full."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inr.core.errors import InrError, UnavailableError, UsageError
 from inr.core.files import check_folder, fallback_folders, is_stream, reason_of
@@ -17,16 +18,27 @@ from ._output import Output
 if TYPE_CHECKING:
     from inr.fitting import Outcome, Run
 
+Write = Callable[[Any, Path, "Outcome"], None]
+"""Writes what is in training as a checkpoint in a folder."""
+
 SUFFIX = ".checkpoint"
 _HINT = "choose another --checkpoint"
 _LONGEST_NAME = 255 - len(SUFFIX)
 
 
+class Saved(Protocol):
+    """What is in training."""
+
+    @property
+    def step(self) -> int: ...
+
+
 class Checkpoints:
     """The checkpoints of one run, in `folder`, which changes if its disk has no space for the last one."""
 
-    def __init__(self, folder: Path, out: Output, *, is_used: bool) -> None:
+    def __init__(self, folder: Path, out: Output, *, is_used: bool, write: Write) -> None:
         self.folder = folder
+        self._write = write
         self._out = out
         self._is_used = is_used
         self._has_failed = False
@@ -42,11 +54,12 @@ class Checkpoints:
         *,
         force: bool,
         is_regular: bool,
+        write: Write,
     ) -> Checkpoints:
         """Choose the folder before any work is done: `given`, `resume`, or one named after the output.
 
-        is_regular: checkpoints are written on the way. Raises UsageError for a place that cannot hold them, and for
-        another run's checkpoint, which would be lost.
+        is_regular: checkpoints are written on the way. write: writes one. Raises UsageError for a place that cannot
+        hold them, and for another run's checkpoint, which would be lost.
         """
         from inr.fitting import CHECKPOINT_NAME, is_unfinished
 
@@ -69,12 +82,12 @@ class Checkpoints:
                 f"checkpoint folder {str(folder)!r} holds an unfinished run",
                 f"continue it with {command('--resume', folder)}, or start over with --force",
             )
-        return cls(folder, out, is_used=folder == resume)
+        return cls(folder, out, is_used=folder == resume, write=write)
 
-    def save(self, run: Run) -> bool:
+    def save(self, run: Saved) -> bool:
         """Write a checkpoint during the run; whether that worked. On a full disk, note it once and continue the run."""
         try:
-            _write(run, self.folder)
+            self._write(run, self.folder, "interrupted")
             self._is_used = True
             return True
         except InrError as error:
@@ -83,36 +96,37 @@ class Checkpoints:
             self._has_failed = True
             return False
 
-    def save_last(self, run: Run) -> None:
+    def save_last(self, run: Saved) -> None:
         """Write the checkpoint of an interrupted run, into another folder if its own disk is full.
 
         Raises UnavailableError if all are.
         """
         try:
-            _write(run, self.folder)
+            self._write(run, self.folder, "interrupted")
         except InrError as error:
             for folder in fallback_folders():
                 with contextlib.suppress(InrError):
-                    _write(run, folder)
+                    self._write(run, folder, "interrupted")
                     self.folder = folder
                     self._out.notes([error.message])
                     return
             hint = f"the run ends at step {run.step} without a checkpoint"
             raise UnavailableError(error.message, self._older(run) if self._is_used else hint) from error
 
-    def finish(self, run: Run, outcome: Outcome) -> None:
+    def finish(self, run: Saved, outcome: Outcome) -> None:
         """Mark a checkpoint that was written on the way as one of a run that is over."""
         if self._is_used:
             try:
-                _write(run, self.folder, outcome)
+                self._write(run, self.folder, outcome)
             except InrError as error:
                 self._out.notes([f"{str(self.folder)!r} is not marked as finished: {error.message}"])
 
-    def _older(self, run: Run) -> str:
+    def _older(self, run: Saved) -> str:
         return f"the run ends at step {run.step}; its last checkpoint: {command('--resume', self.folder)}"
 
 
-def _write(run: Run, folder: Path, outcome: Outcome = "interrupted") -> None:
+def write_run(run: Run, folder: Path, outcome: Outcome) -> None:
+    """The checkpoint of a fit."""
     from inr.fitting import save_checkpoint
 
     save_checkpoint(run, folder, outcome)

@@ -254,6 +254,23 @@ Steps = Annotated[
 Time = Annotated[
     str | None, typer.Option(metavar="T", help="Stop after a time: 30, 30s, 2m, 1h.", rich_help_panel=TRAINING)
 ]
+CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="DIR",
+        help="Folder for checkpoints. Default: OUT.checkpoint.",
+        rich_help_panel=TRAINING,
+    ),
+]
+SaveEvery = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Write a checkpoint every N steps.", rich_help_panel=TRAINING),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Resume from a checkpoint, with its settings.", rich_help_panel=TRAINING),
+]
 Seed = Annotated[
     int | None, typer.Option(metavar="N", help="Seed of everything random. Default: 0.", rich_help_panel=TRAINING)
 ]
@@ -332,6 +349,21 @@ Effort = Annotated[
         metavar="1..9",
         help="Time to spend. On a picture of 768 x 512 with two cores: 1 preview, 3 about a minute, 5 two to three "
         "minutes, 7 a quarter of an hour, 9 smallest file. Default: 5.",
+        rich_help_panel=RATE,
+    ),
+]
+
+
+def complete_tune(incomplete: str) -> list[str]:
+    return [name for name in ("psnr", "perceptual") if name.startswith(incomplete)]
+
+
+Tune = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="psnr, or perceptual: also for multi-scale structural similarity (MS-SSIM). Pictures only.",
+        autocompletion=complete_tune,
         rich_help_panel=RATE,
     ),
 ]

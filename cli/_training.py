@@ -25,7 +25,7 @@ from ._progress import FitProgress
 if TYPE_CHECKING:
     import torch
 
-    from inr.fitting import Fit, Progress, Run
+    from inr.fitting import Fit, Progress
     from inr.fitting.distributed import ProcessGroup
     from inr.watch import FitWatch
     from inr.workflows.fit import FitPlan
@@ -123,18 +123,21 @@ def train(
         elif is_first:
             with shielded():
                 checkpoints.save_last(run)
-            say_interrupted(out, run, checkpoints.folder, outputs.resume_command(checkpoints.folder))
+            folder = checkpoints.folder
+            say_interrupted(out, "fit", run.step, run.seconds, folder, outputs.resume_command(folder))
         raise typer.Exit(error.exit_code) from None
     return WrittenFit(result, len(data), shown.startup_s)
 
 
-def say_interrupted(out: Output, run: Run, folder: Path, words: Sequence[str | Path]) -> None:
+def say_interrupted(
+    out: Output, schema: str, step: int, seconds: float, folder: Path, words: Sequence[str | Path]
+) -> None:
     """Where the checkpoint is, and the command that continues from it."""
-    document = {"outcome": "interrupted", "steps": run.step, "seconds": run.seconds, "checkpoint": str(folder)}
+    document = {"outcome": "interrupted", "steps": step, "seconds": seconds, "checkpoint": str(folder)}
     if out.as_json:
-        out.result("fit", document, "", "")
+        out.result(schema, document, "", "")
     else:
-        text = f"interrupted at step {run.step}; checkpoint in {printable(str(folder))}"
+        text = f"interrupted at step {step}; checkpoint in {printable(str(folder))}"
         say(f"{text}\nhint: {command(*words)}", err=True)
 
 

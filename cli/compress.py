@@ -15,6 +15,7 @@ from inr.core.text import printable
 
 from . import _options as options
 from ._batch import Document, check_jobs, folder_for, run_all
+from ._encoding import StoppableEncoding, Stopping
 from ._interrupts import nothing_to_lose
 from ._io import PIPE, OutputTarget, source
 from ._machine import codec_backend, machine
@@ -57,6 +58,7 @@ def compress(
     size: options.Size = None,
     quality: options.Quality = None,
     effort: options.Effort = None,
+    tune: options.Tune = "psnr",
     profile: options.Profile = None,
     kind: options.Kind = None,
     field: Annotated[
@@ -64,6 +66,17 @@ def compress(
     ] = None,
     settings: Annotated[list[str] | None, options.assignments("Any setting: field.* or signal.*")] = None,
     seed: options.Seed = None,
+    is_kept: Annotated[
+        bool,
+        typer.Option(
+            "--keep",
+            help="If a signal stops it (Ctrl-C, SIGTERM): write the best so far. Pictures only.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
+    checkpoint: options.CheckpointFolder = None,
+    save_every: options.SaveEvery = None,
+    resume: options.Resume = None,
     jobs: options.Jobs = 1,
     no_verify: options.NoVerify = False,
     watch: options.Watch = None,
@@ -81,13 +94,16 @@ def compress(
     """Compress pictures, sounds, shapes and arrays, or models of them, to .inrz files.
 
     Each file is verified by decoding it in a separate process, and the reported quality is that of the decoded signal.
-    --device cuda trains pyramids on the GPU; all other work runs on the CPU.
+    --device cuda trains pyramids on the GPU; all other work runs on the CPU. Ctrl-C leaves a checkpoint of a picture,
+    from which --resume continues to the same bytes.
 
     \b
     inr compress photo.png -o photo.inrz --bpp 0.5
     inr compress photo.png --target-psnr 36 --effort 8
     inr compress *.png -o small/ -j 4
     inr compress cello.wav --size 60k
+    inr compress photo.png --effort 9 --keep
+    inr compress photo.png --resume photo.checkpoint -o photo.inrz
     inr compress photo.png --watch --open
     inr compress photo.safetensors -o photo.inrz     a model from inr fit
     """
@@ -96,17 +112,28 @@ def compress(
     asked = AskedPage.of(watch, is_opened, linger)
     if asked is not None and len(inputs) > 1:
         raise UsageError(f"--watch shows one encoding, but {len(inputs)} inputs are given")
+    options.check_count("--save-every", save_every)
+    stopping = Stopping(out, is_kept, checkpoint, resume, save_every)
     with nothing_to_lose():
         from inr.codec.compression_settings import DEFAULT_EFFORT, CompressionSettings
         from inr.codec.rate_target import RateTarget
 
     target = RateTarget(target_psnr, bpp, None if size is None else options.size_bytes(size, "--size"), quality)
     field_settings, signal_options = _settings(settings or [])
+    if resume is not None:
+        rates = {"--target-psnr": target_psnr, "--bpp": bpp, "--size": size, "--quality": quality, "--effort": effort}
+        others = {"--profile": profile, "--field": field, "--set": field_settings or None, "--seed": seed}
+        others["--tune"] = None if tune == "psnr" else tune
+        _check_resume([name for name, value in (rates | others).items() if value is not None])
     if effort is None:
         effort = DEFAULT_EFFORT
-    arguments = CompressionSettings(target, effort, profile, field, field_settings, seed or 0, not no_verify, device)
+    arguments = CompressionSettings(
+        target, effort, profile, field, field_settings, seed or 0, not no_verify, device, tune
+    )
     folder = folder_for(inputs, output)
     is_single = folder is None
+    if not is_single:
+        _check_single(stopping, len(inputs))
     if threads is None and jobs > 1 and not is_single:
         threads = max(1, (os.cpu_count() or 1) // jobs)
     is_shown = not (no_progress or is_quiet)
@@ -116,7 +143,7 @@ def compress(
         for name in inputs
     ]  # fmt: skip
     with watching_encoding(asked, printable(Path(inputs[0]).name), out) as page:
-        work = functools.partial(run, page=page)
+        work = functools.partial(run, page=page, stopping=stopping if is_single else None)
         run_all(out, "compress", tasks, work, lambda task: task.name, _line, jobs, is_single=is_single)
 
 
@@ -135,8 +162,11 @@ class CompressTask:
     is_shown: bool
 
 
-def run(task: CompressTask, page: EncodingWatch | None = None) -> Document:
-    """Compress one input and return the JSON document of the result. page: shows it, of a single input."""
+def run(task: CompressTask, page: EncodingWatch | None = None, stopping: Stopping | None = None) -> Document:
+    """Compress one input and return the JSON document of the result.
+
+    page: shows it, of a single input. stopping: None in a process for one of several inputs, which just ends.
+    """
     with machine(task.settings.device, task.threads, task.backend) as device, codec_backend(task.backend):
         from inr.codec.compression_input import load_input
         from inr.codec.encode import compress_input
@@ -144,15 +174,49 @@ def run(task: CompressTask, page: EncodingWatch | None = None) -> Document:
         given = source(task.name)
         target = OutputTarget.of(task.target, f"{given.stem}{SUFFIX}", force=task.force, suffixes=(SUFFIX,))
         loaded = load_input(given, task.kind, task.signal_options)
+        encoding = None if stopping is None else StoppableEncoding(stopping, loaded, target, given.stem, _words(task))
         with PartProgress(is_shown=task.is_shown, name=printable(Path(given.name).name)) as progress:
-            arguments = dataclasses.replace(task.settings, device=str(device))
+            arguments = task.settings if encoding is None else encoding.settings_of(task.settings)
+            arguments = dataclasses.replace(arguments, device=str(device))
             if page is not None:
                 page.begin(loaded.signal, progress)
-            made = compress_input(loaded, arguments, page or progress)
-        target.write(made.data, keep=True)
+            if encoding is not None:
+                made = encoding.run(arguments, page or progress)
+            else:
+                made = compress_input(loaded, arguments, page or progress)
+                target.write(made.data, keep=True)
         if page is not None:
             page.end(made)
     return {"input": task.name, "output": target.name, **made.summary()}
+
+
+def _words(task: CompressTask) -> list[str | Path]:
+    """The command that compresses this input, but for its settings and output."""
+    words: list[str | Path] = ["inr", "compress", PIPE if task.name == PIPE else Path(task.name)]
+    words += ["--kind", task.kind] if task.kind is not None else []
+    for key, value in task.signal_options.items():
+        words += ["--set", f"signal.{key}={value}"]
+    return words
+
+
+def _check_resume(given: list[str]) -> None:
+    if given:
+        raise UsageError(
+            f"--resume takes its settings from the checkpoint, but {' and '.join(given)} is given",
+            "leave it out, or start over without --resume",
+        )
+
+
+def _check_single(stopping: Stopping, n: int) -> None:
+    """UsageError for options of one encoding with several inputs."""
+    for name, value in {
+        "--keep": stopping.is_kept or None,
+        "--checkpoint": stopping.checkpoint,
+        "--resume": stopping.resume,
+        "--save-every": stopping.save_every,
+    }.items():
+        if value is not None:
+            raise UsageError(f"{name} is of one encoding, but {n} inputs or a folder are given", "run them separately")
 
 
 def _line(document: Document) -> str:
@@ -164,12 +228,13 @@ def _line(document: Document) -> str:
     parts = [
         printable(document["output"]),
         human_metric(document["headline"], document["metrics"].get(document["headline"])),
+        f"{document['metrics']['ms_ssim']:.4f} MS-SSIM" if "ms_ssim" in document["metrics"] else "",
         human_bytes(document["bytes"]),
         "" if rate is None else f"{rate:.3f} {unit}",
         document["profile"],
         "verified" if document["is_verified"] else "not verified",
         human_seconds(document["seconds"] + document["verify_seconds"]),
-        "" if document["outcome"] == "done" else "target not reached",
+        {"done": "", "interrupted": "interrupted"}.get(document["outcome"], "target not reached"),
     ]
     return "  ".join(part for part in parts if part)
 

@@ -15,7 +15,7 @@ from inr.core.stopwatch import compilation
 
 from . import _interrupts
 from . import _options as options
-from ._checkpoints import Checkpoints
+from ._checkpoints import Checkpoints, write_run
 from ._fit_plan import check_training_memory, frequency_line, narrowed_line, plan_document, plan_text, print_settings
 from ._fit_result import advice, fit_summary, rendering_target, tracking_line
 from ._io import PIPE, OutputTarget, read_settings, source
@@ -54,24 +54,9 @@ def fit(
     batch: options.BatchSize = None,
     seed: options.Seed = None,
     track_ntk: options.TrackNtk = False,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder for checkpoints. Default: OUT.checkpoint.", rich_help_panel=options.TRAINING
-        ),
-    ] = None,
-    save_every: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Write a checkpoint every N steps.", rich_help_panel=options.TRAINING),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Resume from a checkpoint, with its settings.",
-            rich_help_panel=options.TRAINING,
-        ),
-    ] = None,
+    checkpoint: options.CheckpointFolder = None,
+    save_every: options.SaveEvery = None,
+    resume: options.Resume = None,
     render: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Also write a rendering of the field.", rich_help_panel=options.OUTPUT),
@@ -174,7 +159,14 @@ def fit(
         target = OutputTarget.of(output, f"{given.stem}.safetensors", force=force_all, suffixes=(".safetensors",))
         picture = rendering_target(render, signal, force=force_all)
         checkpoints = Checkpoints.of(
-            checkpoint, resume, target, given.stem, out, force=force_all, is_regular=save_every is not None
+            checkpoint,
+            resume,
+            target,
+            given.stem,
+            out,
+            force=force_all,
+            is_regular=save_every is not None,
+            write=write_run,
         )
         out.notes(signal.notes)
         page = stack.enter_context(watching(None if print_config or dry_run else asked, signal, out))

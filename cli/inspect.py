@@ -61,6 +61,13 @@ def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     if what == "compressed":
         _print_compressed(out, entry)
         return
+    if what == "encoding":
+        aim = ", ".join(f"{key} {value}" for key, value in entry["target"].items())
+        text = (
+            f"encoding of {entry['source']}, effort {entry['effort']}, {aim}, {entry['step']} steps, {entry['outcome']}"
+        )
+        say(f"{printable(entry['file'])}: checkpoint, {human_bytes(entry['bytes'])}\n  {printable(text)}")
+        return
     if "tensors" not in entry:
         say(f"{printable(entry['file'])}: {_signal_line(entry)}, {human_bytes(entry['bytes'])}")
         return

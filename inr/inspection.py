@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from inr.core.document import ENCODING_FORMAT
 from inr.core.errors import InrError, UnreadableError
 from inr.core.files import reason_of
 from inr.core.header import parse_header
@@ -109,6 +110,15 @@ def _model(file: BinaryIO, n_bytes: int, name: str) -> dict[str, Any]:
     with _readable(name):
         expected = header_end + max((t["data_offsets"][1] for t in tensors.values()), default=0)
         table = [{"name": k, "dtype": t["dtype"], "shape": t["shape"]} for k, t in sorted(tensors.items())]
+        if document["format"] == ENCODING_FORMAT:
+            settings = document["settings"]
+            described = {
+                "what": "encoding",
+                **{key: document[key] for key in ("format", "source", "step", "seconds", "outcome", "made_by")},
+                "effort": settings.get("effort"),
+                "target": {key: value for key, value in settings.get("target", {}).items() if value is not None},
+            }
+            return _whole(described, n_bytes, expected, name)
         is_model = document["format"] == "inr-model"
         own = [row for row in table if is_model or row["name"].startswith("field.")]
         described = {
@@ -126,6 +136,11 @@ def _model(file: BinaryIO, n_bytes: int, name: str) -> dict[str, Any]:
             "provenance": document.get("provenance", {}),
             "tensors": table,
         }
+    return _whole(described, n_bytes, expected, name)
+
+
+def _whole(described: dict[str, Any], n_bytes: int, expected: int, name: str) -> dict[str, Any]:
+    """The description of a file that has all its bytes."""
     if n_bytes != expected:
         raise UnreadableError(
             f"{name!r} is damaged: it has {n_bytes} bytes, its header states {expected}",

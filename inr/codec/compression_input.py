@@ -67,6 +67,10 @@ class CompressionInput:
             profile = PROFILES[name]().with_settings(settings.field, settings.settings)
             profile.device = settings.device if settings.device.startswith("cuda") else "cpu"
             model = self.model
+            profile.tune = settings.tune
+            if settings.tune not in profile.tunes:
+                reasons[name] = f"it cannot be tuned for {settings.tune!r}"
+                continue
             reason = profile.reason_against(self.signal) if model is None else profile.reason_against_model(model)
             if reason is None:
                 return name, profile, tuple(f"profile {other} is not used: {why}" for other, why in reasons.items())

@@ -13,12 +13,13 @@ from inr.codec.compression_settings import DEFAULT_EFFORT, CompressionSettings
 from inr.codec.container.file import Container
 from inr.codec.container.header import Header
 from inr.codec.decode import decode
-from inr.codec.profile import OnProgress
+from inr.codec.encoding_control import EncodingControl
+from inr.codec.profile import DEFAULT_TUNE, OnProgress
 from inr.codec.rate_target import RateTarget
 from inr.codec.surface import notes_on_surface
 from inr.codec.verification import measure_decoded, verify
 from inr.core.config import assignments_of
-from inr.core.errors import FormatError
+from inr.core.errors import FormatError, UsageError
 from inr.core.files import check_writable, write_file
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class Compressed:
 
     data: its bytes. profile: its name. metrics: quality of the decoded signal; of a shape also
     n_components, n_components_source and volume_error of its mesh. is_verified: the file was decoded by a separate
-    process. sizes: bytes by chunk; "container" is the rest. outcome: whether the target was reached. headline: the
-    metric to show first. seconds: of encoding. verify_seconds: of decoding and measuring.
+    process. sizes: bytes by chunk; "container" is the rest. outcome: whether the target was reached, or the encoding
+    was stopped before its end. headline: the metric to show first. seconds: of encoding. verify_seconds: of decoding
+    and measuring.
     """
 
     data: bytes
@@ -45,7 +47,7 @@ class Compressed:
     metrics: Mapping[str, float]
     sizes: Mapping[str, int]
     is_verified: bool
-    outcome: Literal["done", "target_not_reached"]
+    outcome: Literal["done", "target_not_reached", "interrupted"]
     headline: str
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -97,6 +99,7 @@ def compress(
     verify: bool = True,
     force: bool = False,
     kind: str | None = None,
+    tune: str = DEFAULT_TUNE,
     signal_options: Mapping[str, str] | None = None,
     device: str = "cpu",
     on_progress: OnProgress | None = None,
@@ -120,6 +123,8 @@ def compress(
         verify: decode the file in a separate process before it is written.
         force: replace `out` if it exists.
         kind: kind of the signal, if the suffix does not determine it.
+        tune: "psnr", or "perceptual": pictures are trained for multi-scale structural similarity as well (metric
+            `ms_ssim`).
         signal_options: options of the signal, as `load_signal` takes them.
         device: where a pyramid is trained, see `CompressionSettings`.
         on_progress: called with the share of the encoding that is done, and a text.
@@ -143,7 +148,7 @@ def compress(
     document = {"type": field} if isinstance(field, str) else dict(field or {})
     family = document.pop("type", None)
     settings = tuple(assignments_of(document))
-    arguments = CompressionSettings(target, effort, profile, family, settings, seed, verify, device)
+    arguments = CompressionSettings(target, effort, profile, family, settings, seed, verify, device, tune)
     path = None if out is None else Path(out)
     if path is not None:
         check_writable(path, force=force)
@@ -154,12 +159,24 @@ def compress(
 
 
 def compress_input(
-    given: CompressionInput, settings: CompressionSettings, on_progress: OnProgress | None = None
+    given: CompressionInput,
+    settings: CompressionSettings,
+    on_progress: OnProgress | None = None,
+    control: EncodingControl | None = None,
 ) -> Compressed:
-    """Compress a loaded input."""
+    """Compress a loaded input. control: may stop the encoding, whose outcome is then "interrupted".
+
+    Raises UsageError if the control keeps or resumes an encoding of a profile that cannot.
+    """
     started = time.perf_counter()
     target = given.payload_target(settings.target)
     name, profile, notes = given.profile(settings)
+    profile.control = control
+    if control is not None and not profile.is_resumable and (control.is_kept or control.resumed or control.save_every):
+        raise UsageError(
+            f"the input is compressed with profile {name!r}, whose encodings are neither kept nor resumed",
+            "this works for pictures, with profile pyramid",
+        )
     if given.model is None:
         payload = profile.encode(given.signal, target, settings.effort, settings.seed, on_progress)
     else:
@@ -173,7 +190,14 @@ def compress_input(
         if decoded.symbols_sha256 != payload.symbols_sha256:
             raise FormatError("the file decodes to other symbols than were encoded", "this is a bug in inr")
         metrics = measure_decoded(decoded, given.signal)
+    if profile.tune != DEFAULT_TUNE:
+        metrics = {**metrics, "ms_ssim": similarity_of(data, given.signal)}
     notes = (*notes, *notes_on_size(given.header, len(data)), *notes_on_surface(metrics))
+    outcome: Literal["done", "target_not_reached", "interrupted"] = "done"
+    if control is not None and control.is_stopped:
+        outcome = "interrupted"
+    elif not is_reached(settings.target, given, len(data), metrics):
+        outcome = "target_not_reached"
     return Compressed(
         data=data,
         header=given.header,
@@ -181,12 +205,26 @@ def compress_input(
         metrics=metrics,
         sizes=Container.read(data).sizes,
         is_verified=settings.verify,
-        outcome="done" if is_reached(settings.target, given, len(data), metrics) else "target_not_reached",
+        outcome=outcome,
         headline=given.signal.headline,
         notes=(*given.signal.notes, *given.notes, *notes),
         seconds=encoded - started,
         verify_seconds=time.perf_counter() - encoded,
     )
+
+
+def similarity_of(data: bytes, signal: Signal) -> float:
+    """The MS-SSIM of the picture in a file, as it is written (`ms_ssim`)."""
+    import torch
+
+    from inr.codec.training.ms_ssim import ms_ssim
+    from inr.signals import Lattice
+    from inr.signals.files.picture_writing import as_written
+
+    assert isinstance(signal, Lattice)
+    shown = signal.frame.to_field(torch.from_numpy(as_written(decode(data).values(), signal.meta["dtype"])))
+    pictures = [((values + 1) / 2).movedim(-1, 0) for values in (shown, signal.frame.to_field(signal.values))]
+    return float(ms_ssim(*pictures))
 
 
 def notes_on_size(header: Header, n_bytes: int) -> tuple[str, ...]:

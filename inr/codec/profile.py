@@ -16,6 +16,7 @@ import numpy as np
 
 from inr.codec.container.header import Header
 from inr.codec.decoded import Decoded
+from inr.codec.encoding_control import EncodingControl
 from inr.codec.limits import Limits
 from inr.codec.rate_target import RateTarget
 from inr.core.errors import FormatError, UsageError
@@ -30,6 +31,10 @@ PROFILES: Registry[type[Profile]] = Registry("profile", "inr.codec.profiles")
 
 NUMBERS = {1: "weights", 2: "grids", 3: "pyramid", 4: "pyramid"}
 """The profiles of this version of the format; a number is never reused."""
+
+DEFAULT_TUNE = "psnr"
+TUNES = DEFAULT_TUNE, "perceptual"
+"""What encodings may be tuned for: the mean squared error, or that and multi-scale structural similarity."""
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -73,6 +78,13 @@ class Profile(ABC):
 
     number: ClassVar[int]
     """The number that files get. A profile may read older numbers too, see `reading`."""
+    is_resumable: ClassVar[bool] = False
+    """Whether `encode` follows `control`: it stops when it is told to, and continues from a state."""
+    control: EncodingControl | None = None
+    """What may stop `encode`, if the profile is resumable."""
+    tunes: ClassVar[tuple[str, ...]] = (DEFAULT_TUNE,)
+    """What `encode` can be tuned for, by name."""
+    tune: str = DEFAULT_TUNE
     device: str = "cpu"
     """Where `encode` may train: a CUDA device or the CPU. A profile that ignores it trains on the CPU."""
 

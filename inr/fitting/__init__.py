@@ -1,6 +1,14 @@
 """Fitting: the training loop and its parts, checkpoints, and the result."""
 
-from inr.fitting.checkpoint import CHECKPOINT_NAME, is_unfinished, resume, save_checkpoint, unfinished_fit
+from inr.fitting.checkpoint import (
+    CHECKPOINT_NAME,
+    fingerprint,
+    is_unfinished,
+    resume,
+    save_checkpoint,
+    unfinished_fit,
+    write_checkpoint,
+)
 from inr.fitting.curve import Curve
 from inr.fitting.jitters import JITTERS, JitterConfig
 from inr.fitting.losses import LOSSES, LossConfig
@@ -37,9 +45,11 @@ __all__ = [
     "Run",
     "SamplerConfig",
     "ScheduleConfig",
+    "fingerprint",
     "is_unfinished",
     "resolve",
     "resume",
     "save_checkpoint",
     "unfinished_fit",
+    "write_checkpoint",
 ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inr.core.config import parse
-from inr.core.document import CHECKPOINT_FORMAT
+from inr.core.document import CHECKPOINT_FORMAT, ENCODING_FORMAT
 from inr.core.errors import InrError, UsageError
 from inr.core.files import write_file, writing
 from inr.fitting.curve import Curve
@@ -30,6 +29,7 @@ from inr.fitting.model_file import (
     unreadable_if_invalid,
 )
 from inr.fitting.observer import Observers
+from inr.fitting.optimizer_state import by_prefix, optimizer_state, restore_optimizer
 from inr.fitting.result import Fit, Outcome
 from inr.fitting.run import Run
 from inr.fitting.settings import FitConfig
@@ -54,8 +54,7 @@ def save_checkpoint(run: Run, folder: Path, outcome: Outcome = "interrupted") ->
         tensors |= {f"{observer.prefix}.{k}": v for k, v in observer.state().items()}
     tensors |= {f"generator.{k}": g.get_state() for k, g in run.generators.items()}
     tensors |= {f"last_good.{k}": v for k, v in run.last_good.items()}
-    optimizer: dict[str, Tensor] = {}
-    structure = _flatten(run.optimizer.state_dict()["state"], "optimizer", optimizer)
+    structure, optimizer = optimizer_state(run.optimizer)
     tensors |= optimizer
     document = run.result(outcome, with_metrics=False).document() | {
         "format": CHECKPOINT_FORMAT,
@@ -63,11 +62,15 @@ def save_checkpoint(run: Run, folder: Path, outcome: Outcome = "interrupted") ->
         "seconds": run.seconds,
         "smooth_loss": run.loss.moving_average,
         "round_db": run.round_db,
-        "optimizer": json.dumps([structure, _counters(run.optimizer)]),
+        "optimizer": structure,
         "signal": fingerprint(run.signal),
         "curve": run.loss.curve.document(),
     }
-    data = to_bytes(tensors, document)
+    write_checkpoint(folder, to_bytes(tensors, document))
+
+
+def write_checkpoint(folder: Path, data: bytes) -> None:
+    """Write the file of a checkpoint into `folder`, which is made if it is new; a failure leaves no new folder."""
     is_new = not folder.exists()
     with writing(folder):
         folder.mkdir(exist_ok=True)
@@ -103,7 +106,7 @@ def resume(
             "give the file that the run was started with",
         )
     with unreadable_if_invalid(source.name):
-        groups = _by_prefix(tensors)
+        groups = by_prefix(tensors)
         build_field(config, spec, groups["field"], source.name)
         run = Run(signal, config, settings, device, is_fresh=False, group=group, observers=observers)
         _restore(run, document, groups, source.name)
@@ -117,7 +120,10 @@ def is_unfinished(folder: Path) -> bool:
         document, _ = read_header(Source.of(folder / CHECKPOINT_NAME))
     except InrError:
         return True
-    return document.get("outcome") == "interrupted" or document.get("format") != CHECKPOINT_FORMAT
+    return document.get("outcome") == "interrupted" or document.get("format") not in (
+        CHECKPOINT_FORMAT,
+        ENCODING_FORMAT,
+    )
 
 
 def unfinished_fit(folder: Path) -> Fit:
@@ -161,64 +167,13 @@ def _restore(run: Run, document: Mapping[str, Any], groups: Mapping[str, Mapping
         observer.restore(document[observer.key], groups.get(observer.prefix, {}))
     for stream, generator in run.generators.items():
         generator.set_state(groups["generator"][stream])
-    _restore_optimizer(run.optimizer, document["optimizer"], groups.get("optimizer", {}))
+    restore_optimizer(run.optimizer, document["optimizer"], groups.get("optimizer", {}))
     run.step, run.seconds = int(document["step"]), float(document["seconds"])
     run.provenance = dict(document.get("provenance", {}))
     run.loss.moving_average = float(document["smooth_loss"])
     run.round_db = document.get("round_db")
     run.loss.curve = Curve.of_document(document["curve"]) if "curve" in document else Curve()
     run.last_good = _like(groups.get("last_good", {}), run.field.state_dict(), "last_good")
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, text: str, tensors: Mapping[str, Tensor]) -> None:
-    state = optimizer.state_dict()
-    structure, counters = json.loads(text)
-    entries = _unflatten(structure, {f"optimizer.{k}": v for k, v in tensors.items()})
-    state["state"] = {int(i): entry for i, entry in entries.items()}
-    for entry in state["state"].values():
-        entry.pop("al", None)  # what L-BFGS writes before it reads: as long as its history, which is a setting
-    _check_optimizer(optimizer, state["state"], counters)
-    optimizer.load_state_dict(state)
-    for group, counted in zip(optimizer.param_groups, counters, strict=True):
-        group.update(counted)
-
-
-def _check_optimizer(optimizer: torch.optim.Optimizer, entries: Mapping[int, Any], counters: Any) -> None:
-    """Every tensor of the state has a shape that follows from the parameters', since kernels trust shapes."""
-    params = [p for group in optimizer.param_groups for p in group["params"]]
-    total = sum(p.numel() for p in params)
-    for i, entry in entries.items():
-        if not 0 <= i < len(params) or not isinstance(entry, Mapping):
-            raise UsageError(f"the optimizer's state is of parameter {i}, expected one of {len(params)}")
-        p = params[i]
-        columns = p.numel() // max(1, p.shape[0]) if p.shape else 0
-        sides = (*p.shape, columns, 2 * columns)  # of it, of it as a matrix, and of a matrix of pairs of real numbers
-        possible = [(), (1,), tuple(p.shape), (*p.shape, 2), (total,), *((d, d) for d in sides)]
-        for name, value in entry.items():
-            own = [tuple(p.shape)] if name in ("exp_avg", "exp_avg_sq", "momentum_buffer", "count") else possible
-            for tensor in _tensors(value):
-                if tuple(tensor.shape) not in own:
-                    raise UsageError(
-                        f"state {name!r} has shape {list(tensor.shape)}, "
-                        f"expected one that fits a parameter of {list(p.shape)}"
-                    )
-    is_counted = isinstance(counters, list) and len(counters) == len(optimizer.param_groups)
-    if not is_counted or not all(isinstance(c, dict) and c.keys() <= {"step"} and _are_counts(c) for c in counters):
-        raise UsageError("the optimizer's step counters are not valid")
-
-
-def _are_counts(counted: Mapping[str, Any]) -> bool:
-    return all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v < 2**53 for v in counted.values())
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _tensors(each)
-    elif isinstance(value, Mapping):
-        yield from _tensors(list(value.values()))
 
 
 def _like(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -230,39 +185,3 @@ def _like(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str) ->
 
 def _form(tensor: Tensor) -> tuple[Any, ...]:
     return tuple(tensor.shape), tensor.dtype
-
-
-def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """An optimizer's state as JSON, its tensors moved to `tensors` and named in their place."""
-    if isinstance(value, Tensor):
-        # How a matrix lies in memory decides the last bit of its products.
-        axes = sorted(range(value.ndim), key=value.stride, reverse=True)
-        tensors[path] = value.permute(axes).clone(memory_format=torch.contiguous_format)
-        return {"tensor": path, "axes": axes}
-    if isinstance(value, Mapping):
-        return {str(k): _flatten(v, f"{path}.{k}", tensors) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_flatten(v, f"{path}.{i}", tensors) for i, v in enumerate(value)]
-    return value
-
-
-def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(value, dict):
-        if "axes" in value:
-            axes = value["axes"]
-            return tensors[value["tensor"]].permute([axes.index(axis) for axis in range(len(axes))])
-        return {k: _unflatten(v, tensors) for k, v in value.items()}
-    return [_unflatten(v, tensors) for v in value] if isinstance(value, list) else value
-
-
-def _counters(optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """What groups hold beside parameters and fixed settings: some optimizers count their steps there."""
-    return [{k: v for k, v in g.items() if k == "step"} for g in optimizer.param_groups]
-
-
-def _by_prefix(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        prefix, _, rest = name.partition(".")
-        groups.setdefault(prefix, {})[rest] = tensor
-    return groups

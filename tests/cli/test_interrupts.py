@@ -19,10 +19,11 @@ import pytest
 from inr_cli import _interrupts
 from inr_cli._interrupts import NUMBERS, Interrupted
 from inr_cli._io import OutputTarget
-from inr_cli._progress import FitProgress
+from inr_cli._progress import FitProgress, PartProgress
 from typer.testing import Result
 
 import inr.codec.encode
+import inr.codec.profiles.pyramid.encoder
 import inr.fitting
 import inr.signals
 from inr.codec.compression_input import CompressionInput
@@ -196,6 +197,62 @@ def test_the_command_that_continues_has_the_options_of_the_signal(
     result = invoke(*shlex.split(hint), "--threads", "1", "--no-progress")
     assert result.exit_code == 0, result.output
     assert np.load("m.npy").shape == (9, 8, 3)
+
+
+COMPRESS = ("compress", "a.png", "--effort", "1", "--threads", "1", "--no-progress")
+
+
+def at_encoding_step(patch: pytest.MonkeyPatch, step: int, number: int) -> None:
+    """From now on encodings have 20 steps, and the signal comes in this one."""
+    patch.setattr("inr.codec.profiles.pyramid.encoder.QUICK_STEPS", 20)
+    patch.setitem(inr.codec.profiles.pyramid.encoder.STEPS, 1, 20)
+    real, steps = PartProgress.__call__, [0]
+
+    def called(self: PartProgress, done: float, text: str) -> None:
+        steps[0] += 1
+        if steps[0] == step:
+            signal.raise_signal(number)
+        real(self, done, text)
+
+    patch.setattr(PartProgress, "__call__", called)
+
+
+def test_a_signal_while_it_compresses_leaves_a_checkpoint(picture: Path, patch: pytest.MonkeyPatch) -> None:
+    at_encoding_step(patch, 7, signal.SIGTERM)
+    result = invoke(*COMPRESS, "-o", "m.inrz")
+    assert result.exit_code == 143, result.output
+    assert result.stderr.splitlines()[-2:] == [
+        "interrupted at step 7; checkpoint in m.checkpoint",
+        "hint: inr compress a.png --resume m.checkpoint -o m.inrz",
+    ]
+    assert not Path("m.inrz").exists()
+    start()
+    refused = invoke("compress", "a.png", "--resume", "m.checkpoint", "-o", "m.inrz", "--effort", "3", "--seed", "1")
+    assert refused.exit_code == 2
+    assert "--resume takes its settings from the checkpoint, but --effort and --seed is given" in refused.stderr
+    assert "holds an unfinished run" in invoke(*COMPRESS, "-o", "m.inrz").stderr
+    done = invoke("compress", "a.png", "--resume", "m.checkpoint", "-o", "m.inrz", "--threads", "1", "--no-progress")
+    assert done.exit_code == 0, done.output
+    assert invoke(*COMPRESS, "-o", "whole.inrz").exit_code == 0
+    assert Path("m.inrz").read_bytes() == Path("whole.inrz").read_bytes()
+    assert "compressed" in invoke("inspect", "m.inrz").stdout
+    assert "encoding of a.png, effort 1" in invoke("inspect", str(CHECKPOINT)).stdout
+
+
+def test_a_kept_encoding_is_written_with_the_best_so_far(picture: Path, patch: pytest.MonkeyPatch) -> None:
+    at_encoding_step(patch, 12, signal.SIGINT)
+    result = invoke(*COMPRESS, "-o", "m.inrz", "--keep")
+    assert result.exit_code == 130, result.output
+    assert "verified  " in result.stdout
+    assert result.stdout.rstrip().endswith("interrupted")
+    assert result.stderr.splitlines()[-2:] == [
+        "interrupted at step 12; m.inrz has the best so far",
+        "hint: inr compress a.png --resume m.checkpoint -o m.inrz --force",
+    ]
+    start()
+    assert invoke("decompress", "m.inrz", "-o", "m.png").exit_code == 0
+    several = invoke("compress", "a.png", "m.png", "-o", ".", "--keep")
+    assert (several.exit_code, "--keep is of one encoding, but 2 inputs" in several.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -7,17 +7,24 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Generator, Tensor
 
-from inr.codec.profile import OnProgress, OnState, Payload
+from inr.codec.encoding_control import EncodingControl, EncodingState, EncodingStoppedError
+from inr.codec.profile import DEFAULT_TUNE, OnProgress, OnState, Payload
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
+from inr.codec.profiles.pyramid.distortion import DISTORTIONS, Distortion
 from inr.codec.profiles.pyramid.groups import shapes_of
-from inr.codec.profiles.pyramid.latent_trainer import OnStep, RateController, Trainer
+from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, RateController, Trainer
 from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, QUANTISED_ON, Sample, Window
 from inr.codec.profiles.pyramid.starting_point import StartingPoint
 from inr.codec.profiles.pyramid.tiled_training import TiledTraining
-from inr.codec.profiles.pyramid.training import Training, WholeTraining
+from inr.codec.profiles.pyramid.training import CORRECTION, Training, WholeTraining
 from inr.codec.rate_target import RateTarget
+from inr.codec.training.ms_ssim import SMALLEST
+from inr.core.errors import UsageError
+from inr.fitting.model_file import unreadable_if_invalid
+from inr.fitting.optimizer_state import by_prefix
 from inr.signals import Lattice, Signal
 
 STEPS = {1: 300, 2: 600, 3: 1200, 4: 1800, 5: 2500, 6: 5000, 7: 10000, 8: 20000, 9: 40000}
@@ -29,6 +36,8 @@ SURPLUS = 0.01
 """How far beyond the target a run aims: this share of the bytes, or of 6 dB."""
 CORRECTIONS = 5
 """At most this many corrections follow a run."""
+CORRECTION_SHARE = HARD_SHARE * (1 + CORRECTION)
+"""Steps of a correction, in units of those of the run."""
 WEIGHT_BYTES = 0.7
 """Approximate bytes of a network weight."""
 TOLERANCE = 0.06
@@ -38,11 +47,19 @@ RATE_MODEL = 4e-4, 1.5
 
 
 def encode(
-    signal: Signal, rate_target: RateTarget, effort: int, seed: int, device: str, on_progress: OnProgress | None
+    signal: Signal,
+    rate_target: RateTarget,
+    effort: int,
+    seed: int,
+    device: str,
+    on_progress: OnProgress | None,
+    control: EncodingControl | None = None,
+    tune: str = DEFAULT_TUNE,
 ) -> Payload:
-    """Train a pyramid on a picture and code it. Steps by effort: see `STEPS`."""
+    """Train a pyramid on a picture and code it. Steps by effort: see `STEPS`. tune: a name of `DISTORTIONS`."""
     assert isinstance(signal, Lattice)
     height, width, channels = signal.values.shape
+    distortion = distortion_for(tune, rate_target, height, width)
     target = PyramidTarget(rate_target, signal.frame, height * width)
     architecture = architecture_of(channels, height, width, effort, target.expected_bytes)
     generator = Generator().manual_seed(seed)
@@ -53,16 +70,32 @@ def encode(
 
     if effort > 1 or height * width <= LARGEST_SAMPLE:
         whole = pixels(Window(0, 0, height, width))
-        trainer = Trainer(architecture, whole, target.controller(architecture), generator)
+        trainer = Trainer(architecture, whole, target.controller(architecture), generator, distortion=distortion)
         steps = QUICK_STEPS if effort == 1 and _begun(trainer) else STEPS[effort]
         is_brief = effort == 1 and height * width > QUANTISED_ON
         quantised_on = Sample.drawn(height, width, generator, QUANTISED_ON) if is_brief else None
-        return _reach(WholeTraining(trainer, steps, quantised_on), target, on_progress)
+        return _reach(WholeTraining(trainer, steps, quantised_on), target, on_progress, control)
+    if tune != DEFAULT_TUNE:
+        raise UsageError(
+            f"effort 1 trains a large picture in parts, which `tune={tune}` cannot", "use a higher `effort`"
+        )
     sample = Sample.drawn(height, width, generator)
     part = dataclasses.replace(architecture, height=sample.shape[0], width=sample.shape[1])
     trainer = Trainer(part, sample.joined(pixels), target.controller(architecture), generator)
     steps = SAMPLE_STEPS if _begun(trainer) else STEPS[effort]
-    return _reach(TiledTraining(architecture, pixels, sample, trainer, steps, generator), target, on_progress)
+    return _reach(TiledTraining(architecture, pixels, sample, trainer, steps, generator), target, on_progress, control)
+
+
+def distortion_for(tune: str, target: RateTarget, height: int, width: int) -> Distortion:
+    """The distortion of that name. Raises UsageError if the picture or the target does not suit it."""
+    if tune != DEFAULT_TUNE:
+        if target.target_psnr_db is not None:
+            raise UsageError(
+                f"`target_psnr_db` and `tune={tune}` are both given", "use `quality`, `bpp` or `size_bytes`"
+            )
+        if min(height, width) < SMALLEST:
+            raise UsageError(f"`tune={tune}` needs pictures of at least {SMALLEST} x {SMALLEST} pixels")
+    return DISTORTIONS[tune]
 
 
 def _begun(trainer: Trainer) -> bool:
@@ -143,26 +176,111 @@ class PyramidTarget:
         return 1.0
 
 
-def _reach(training: Training, target: PyramidTarget, on_progress: OnProgress | None) -> Payload:
-    """Train, and correct until the target is met; the best payload."""
+class _Encoding:
+    """A run and its corrections, until the target is met; the best payload."""
 
-    def report(start: float, part: float) -> OnStep:
+    def __init__(
+        self, training: Training, target: PyramidTarget, on_progress: OnProgress | None, control: EncodingControl
+    ) -> None:
+        self._training, self._target, self._on_progress, self._control = training, target, on_progress, control
+        self._steps = self._n_corrections = 0
+        self._best: tuple[Payload, float] | None = None
+        self._factor = 1.0
+        if training.is_resumable:
+            if control.resumed is not None:
+                self._restore(control.resumed)
+            control.state = self._state
+        elif control.is_kept or control.resumed is not None:
+            raise UsageError(
+                "effort 1 trains a large picture in parts, which is neither kept nor resumed",
+                "use a higher `effort`, or let it end: it takes seconds",
+            )
+
+    def payload(self) -> Payload:
+        training, control = self._training, self._control
+        is_within = control.resumed is not None
+        try:
+            while True:
+                with control.training():
+                    if not is_within and self._factor != 1.0:
+                        self._n_corrections += 1
+                    is_within = False
+                    if self._n_corrections == 0:
+                        training.run(self._report)
+                    else:
+                        training.correct(self._factor, self._report)
+                found = self._take()
+                if self._n_corrections == CORRECTIONS:
+                    break
+                self._factor = self._target.correction(*found)
+                if self._factor == 1.0:
+                    return found[0]
+        except EncodingStoppedError:
+            control.is_stopped = True
+            if not control.is_kept:
+                raise
+            if control.save is not None:
+                control.save(self._state())
+            self._take()
+        assert self._best is not None
+        return self._best[0]
+
+    def _take(self) -> tuple[Payload, float]:
+        """The payload of the present state and its error; it is the best if it is better than those before."""
+        found = self._training.quantised()
+        if self._best is None or self._target.rank(*found) < self._target.rank(*self._best):
+            self._best = found
+        return found
+
+    def _report(self, start: float, part: float) -> OnStep:
+        n = self._n_corrections
+        before, whole = (1 + CORRECTION_SHARE * (n - 1), 1 + CORRECTION_SHARE * n) if n else (0.0, 1.0)
+        words = f"correction {n}: " if n else ""
+        told = self._on_progress
+
         def on_step(progress: float, bpp: float, mse: float) -> None:
-            if on_progress is not None:
-                on_progress(start + part * progress, f"{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
-            if isinstance(on_progress, OnState):
-                on_progress.on_state(bpp, -10 * math.log10(mse), training.shown)
+            self._steps += 1
+            if told is not None:
+                share = (before + (whole - before) * (start + part * progress)) / whole
+                told(share, f"{words}{-10 * math.log10(mse):.2f} dB at {bpp:.3f} bits per pixel")
+            if isinstance(told, OnState):
+                told.on_state(bpp, -10 * math.log10(mse), self._training.shown)
+            self._look()
 
         return on_step
 
-    training.run(report)
-    best = latest = training.quantised()
-    for _ in range(CORRECTIONS):
-        factor = target.correction(*latest)
-        if factor == 1.0:
-            return latest[0]
-        training.correct(factor, report)
-        latest = training.quantised()
-        if target.rank(*latest) < target.rank(*best):
-            best = latest
-    return best[0]
+    def _look(self) -> None:
+        control = self._control
+        if control.should_stop():
+            raise EncodingStoppedError
+        if control.save is not None and control.save_every is not None and self._steps % control.save_every == 0:
+            control.save(self._state())
+
+    def _state(self) -> EncodingState:
+        document, tensors = self._training.state()
+        document |= {"corrections": self._n_corrections, "factor": self._factor, "best": None}
+        if self._best is not None:
+            payload, document["best"] = self._best
+            parts = dataclasses.asdict(payload)
+            tensors |= {
+                f"best.{key}": torch.frombuffer(bytearray(part), dtype=torch.uint8) for key, part in parts.items()
+            }
+        return EncodingState(self._steps, document, tensors)
+
+    def _restore(self, state: EncodingState) -> None:
+        with unreadable_if_invalid("the checkpoint"):
+            self._training.restore(state.document, state.tensors)
+            self._steps, self._n_corrections = state.step, int(state.document["corrections"])
+            self._factor = float(state.document["factor"])
+            if state.document["best"] is not None:
+                parts = by_prefix(state.tensors)["best"]
+                self._best = (
+                    Payload(**{key: bytes(part.numpy()) for key, part in parts.items()}), float(state.document["best"]),
+                )  # fmt: skip
+
+
+def _reach(
+    training: Training, target: PyramidTarget, on_progress: OnProgress | None, control: EncodingControl | None
+) -> Payload:
+    """Train, and correct until the target is met; the best payload."""
+    return _Encoding(training, target, on_progress, control or EncodingControl()).payload()

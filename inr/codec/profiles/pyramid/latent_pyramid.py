@@ -14,7 +14,7 @@ from inr.codec.entropy import tensors
 from inr.codec.entropy.tensors import TensorSpec, is_reference
 from inr.codec.kind import CODEC_KINDS, Values
 from inr.codec.limits import Limits
-from inr.codec.profile import PROFILES, OnProgress, Payload, Profile, check_symbols
+from inr.codec.profile import PROFILES, TUNES, OnProgress, Payload, Profile, check_symbols
 from inr.codec.profiles.pyramid import rendering, stream
 from inr.codec.profiles.pyramid.architecture import (
     FIRST_FORM,
@@ -45,6 +45,8 @@ class PyramidProfile(Profile):
     """
 
     number: ClassVar[int] = 4
+    is_resumable: ClassVar[bool] = True
+    tunes: ClassVar[tuple[str, ...]] = TUNES
 
     @classmethod
     def reading(cls, number: int) -> Self:
@@ -68,7 +70,7 @@ class PyramidProfile(Profile):
         reason = self.reason_against(signal)
         if reason is not None:
             raise UsageError(reason)
-        return encoder.encode(signal, target, effort, seed, self.device, on_progress)
+        return encoder.encode(signal, target, effort, seed, self.device, on_progress, self.control, self.tune)
 
     def outline(self, header: Header, arch: memoryview, limits: Limits) -> tuple[TensorSpec, ...]:
         architecture = read_arch(header, arch, limits, self._form)

@@ -1,16 +1,20 @@
-"""Trains a latent pyramid on a picture:  MSE + rate weight * bits per pixel."""
+"""Trains a latent pyramid on a picture:  distortion + rate weight * bits per pixel."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from inr.codec.profiles.pyramid.architecture import Architecture
-from inr.codec.profiles.pyramid.network import Networks, error, rate
+from inr.codec.profiles.pyramid.distortion import Distortion, squared
+from inr.codec.profiles.pyramid.network import Networks, rate
+from inr.core.errors import UsageError
+from inr.fitting.optimizer_state import by_prefix, optimizer_state, restore_optimizer
 from inr.fitting.optimizers.adam import FusedAdam
 from inr.fitting.optimizers.soap import SoapOptimizer
 from inr.kernels.noisy_round import noisy_round
@@ -83,15 +87,20 @@ class Trainer:
         generator: Generator,
         networks: Networks | None = None,
         deviation: tuple[float, float] = DEVIATION,
+        distortion: Distortion = squared,
     ) -> None:
         """target: [C, H, W] in [0, 1]. Training runs on its device; random numbers are drawn on the CPU.
 
-        networks: those to train, instead of new ones. deviation: of the noise, at first and at last.
+        networks: those to train, instead of new ones. deviation: of the noise, at first and at last. distortion: what
+        is trained for, beside the rate.
         """
         self.architecture, self.target, self.rate_controller = architecture, target, rate_controller
-        self._deviation = deviation
+        self._deviation, self.distortion = deviation, distortion
         self._seed = int(torch.randint(2**62, (), generator=generator))
         self._step = 0
+        self.at = 0
+        """Steps of the present part of a run, soft or hard, that are done."""
+        self._guard = Guard(self)
         if networks is None:
             networks = Networks(architecture, target.cpu(), rate_controller.weight, generator)
         self.networks = networks.to(target.device)
@@ -115,16 +124,19 @@ class Trainer:
         """The latents, rounded."""
         return [torch.round(GAIN * x.detach()) for x in self.latents]
 
-    def soft(self, steps: int, on_step: OnStep | None = None, first: float = 1.0) -> None:
+    def soft(self, steps: int, on_step: OnStep | None = None, first: float = 1.0, start: int = 0) -> None:
         """Gradient descent with soft rounding of the latents, applied twice with Gaussian noise in between.
 
         Temperature and deviation change linearly from their first value to their second; learning rates fall by a
         cosine from `first` of their value to nearly 0, those of the networks after a warm-up. Source: the schedule of
-        Cool-chic 5.0 (Orange, 2026), except for its last temperature and the warm-up.
+        Cool-chic 5.0 (Orange, 2026), except for its last temperature and the warm-up. start: the first step, of a
+        part that is continued.
         """
         warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
-        guard = Guard(self)
-        for step in range(steps):
+        if start == 0:
+            self._guard = Guard(self)
+        guard, self.at = self._guard, start
+        for step in range(start, steps):
             progress = step / steps
             at = 1 - first + first * progress
             temperature, deviation = (a + (b - a) * at for a, b in (TEMPERATURE, self._deviation))
@@ -141,21 +153,66 @@ class Trainer:
                 self._step_networks(NETWORK_RATE * guard.part * factor * min(1.0, self._step / warm_up))
             if progress > SETTLING:
                 self.rate_controller.update(bpp, mse, first / steps)
+            self.at = step + 1
             if on_step is not None:
                 on_step((step + 1) / steps, bpp, mse)
 
-    def hard(self, steps: int, on_step: OnStep | None = None) -> None:
-        """Gradient descent of the networks only, with rounded latents."""
-        grids = self.grids()
-        for step in range(steps):
+    def hard(self, steps: int, on_step: OnStep | None = None, start: int = 0) -> None:
+        """Gradient descent of the networks only, with rounded latents. start: as in `soft`."""
+        grids, self.at = self.grids(), start
+        for step in range(start, steps):
             bpp, mse = self._descend(grids)
             self._step_networks(HARD_RATE * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            self.at = step + 1
             if on_step is not None:
                 on_step((step + 1) / steps, bpp, mse)
 
     def _step_networks(self, lr: float) -> None:
         self._network_optimizer.param_groups[0]["lr"] = lr
         self._network_optimizer.step()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that the next steps depend on, as JSON and tensors."""
+        controller = self.rate_controller
+        document: dict[str, Any] = {
+            "at": self.at, "drawn": self._step, "seed": self._seed,
+            "weight": controller.weight, "bpp": controller.bpp, "mse": controller.mse,
+            "guard": self._guard.numbers,
+        }  # fmt: skip
+        tensors = {f"latent.{i}": x.detach().clone() for i, x in enumerate(self.latents)}
+        tensors |= {f"network.{name}": value.detach().clone() for name, value in self.values.items()}
+        tensors |= {f"kept.{name}": value for name, value in self._guard.kept.items()}
+        for name, optimizer in self._optimizers.items():
+            document[name], own = optimizer_state(optimizer)
+            tensors |= {f"{name}.{key}": value for key, value in own.items()}
+        return document, tensors
+
+    def restore(self, document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Continue from a state. Raises UsageError, KeyError, TypeError, ValueError or RuntimeError for another one."""
+        groups = by_prefix(tensors)
+        latents, networks = groups["latent"], groups["network"]
+        kept = groups.get("kept", {})
+        own = {name: tuple(value.shape) for name, value in self.values.items()}
+        shapes = [{name: tuple(value.shape) for name, value in given.items()} for given in (networks, kept) if given]
+        found = [tuple(latents[str(i)].shape) for i in range(len(self.latents))]
+        if any(given != own for given in shapes) or found != list(self.architecture.grids):
+            raise UsageError("the state is of another pyramid")
+        with torch.no_grad():
+            for i, x in enumerate(self.latents):
+                x.copy_(latents[str(i)])
+        self.networks.start_from(networks)
+        self.at, self._step, self._seed = int(document["at"]), int(document["drawn"]), int(document["seed"])
+        controller = self.rate_controller
+        controller.weight, controller.bpp, controller.mse = (document[key] for key in ("weight", "bpp", "mse"))
+        self._guard = Guard(self)
+        self._guard.restore(document["guard"], kept)
+        for name, optimizer in self._optimizers.items():
+            given = {key.removeprefix("optimizer."): value for key, value in groups.get(name, {}).items()}
+            restore_optimizer(optimizer, document[name], given)
+
+    @property
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"latent_optimizer": self._latent_optimizer, "network_optimizer": self._network_optimizer}
 
     def noisy_grids(self, temperature: float, deviation: float) -> list[Tensor]:
         """The latents, rounded softly and with noise, for the next step."""
@@ -167,12 +224,12 @@ class Trainer:
         return grids
 
     def _descend(self, grids: list[Tensor]) -> tuple[float, float]:
-        """Gradients of the loss; bits per pixel and error."""
+        """Gradients of the loss; bits per pixel and mean squared error."""
         self._network_optimizer.zero_grad()
         bpp = rate(self.architecture, self.values, grids) / self._n_pixels
-        mse = error(self.architecture, self.values, grids, self.target)
-        torch.autograd.backward(mse + self.rate_controller.weight * bpp)
-        return float(bpp.detach()), float(mse.detach())
+        distortion, mse = self.distortion(self.architecture, self.values, grids, self.target)
+        torch.autograd.backward(distortion + self.rate_controller.weight * bpp)
+        return float(bpp.detach()), mse
 
 
 def latent_betas(progress: float, steps: int) -> tuple[float, float]:
@@ -188,20 +245,31 @@ class Guard:
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer, self.part, self._age = trainer, 1.0, 0
-        self._kept: dict[str, Tensor] = {}
-        self._found = math.inf, math.inf
+        self.kept: dict[str, Tensor] = {}
+        self._found: tuple[float, float] | None = None
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Its state but for `kept`, as JSON."""
+        return {"part": self.part, "age": self._age, "found": self._found}
+
+    def restore(self, numbers: Mapping[str, Any], kept: Mapping[str, Tensor]) -> None:
+        """Continue from a state."""
+        self.part, self._age, self.kept = float(numbers["part"]), int(numbers["age"]), dict(kept)
+        found = numbers["found"]
+        self._found = None if found is None else (float(found[0]), float(found[1]))
 
     def is_worse(self, bpp: float, mse: float) -> bool:
         """Whether the loss is RISE times that of the last kept state; then that state is back, and `part` halved."""
-        weight, (kept_bpp, kept_mse) = self._trainer.rate_controller.weight, self._found
-        is_sound = mse + weight * bpp <= RISE * (kept_mse + weight * kept_bpp)
-        if self._kept and not is_sound:
-            self._trainer.networks.start_from(self._kept)
+        weight = self._trainer.rate_controller.weight
+        most = math.inf if self._found is None else RISE * (self._found[1] + weight * self._found[0])
+        if self.kept and not mse + weight * bpp <= most:
+            self._trainer.networks.start_from(self.kept)
             self.part /= 2
-            self._found, self._age = (math.inf, math.inf), 0  # the latents have moved on: the next loss is the measure
+            self._found, self._age = None, 0  # the latents have moved on: the next loss is the measure
             return True
         if self._age % GUARDED == 0:
-            self._kept = {name: value.detach().clone() for name, value in self._trainer.values.items()}
+            self.kept = {name: value.detach().clone() for name, value in self._trainer.values.items()}
             self._found = bpp, mse
         self._age += 1
         return False

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from inr.codec.profiles.pyramid.architecture import Architecture, Array
+from inr.codec.profiles.pyramid.distortion import Distortion, squared
 from inr.codec.profiles.pyramid.groups import (
     LARGEST_CONTEXT_WEIGHT,
     LARGEST_WEIGHT,
@@ -22,7 +23,8 @@ from inr.codec.profiles.pyramid.groups import (
     is_of_context,
     shapes_of,
 )
-from inr.codec.profiles.pyramid.network import error, rate
+from inr.codec.profiles.pyramid.network import rate
+from inr.codec.profiles.pyramid.weight_rounding import refined
 
 FINEST, COARSEST = 13, 2
 """Bits that the search begins with and ends at."""
@@ -35,12 +37,14 @@ def quantise(
     target: Tensor,
     rate_weight: float,
     n_pixels: int | None = None,
+    distortion: Distortion = squared,
+    trials: int = 0,
 ) -> tuple[dict[str, Group], dict[str, Array]]:
-    """The groups and integers that make  MSE + rate_weight * bits per pixel  smallest: twice one group after the other.
+    """The groups and integers of least  distortion + rate_weight * bits per pixel:  twice one group after the other.
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
     in the grids' bits (context model) or in the error of the picture (synthesis). n_pixels: of the whole picture, if
-    grids and target are a part of it.
+    grids and target are a part of it. trials: of `refined`, which then chooses how each weight is rounded.
     """
     n_here = architecture.height * architecture.width
     n_pixels = n_pixels or n_here
@@ -58,11 +62,15 @@ def quantise(
 
     def cost(group: str, b: int) -> float:
         trial = held | rounded(group, b)
-        own = rate_weight * _code(architecture, _symbols(trial, members[group], b), b)[0] / n_pixels
+        own = (
+            rate_weight
+            * _code(architecture, _symbols(_integers(trial, members[group], b), members[group], b), b)[0]
+            / n_pixels
+        )
         with torch.no_grad():
             if is_of_context(group):
                 return own + rate_weight * float(rate(architecture, trial, grids)) / n_here
-            return own + float(error(architecture, trial, grids, target))
+            return own + float(distortion(architecture, trial, grids, target)[0])
 
     for group in members:
         candidates = range(COARSEST, (finest if _is_bounded(group) else FINEST) + 1)
@@ -72,15 +80,20 @@ def quantise(
         last = finest if _is_bounded(group) else FINEST
         bits[group] = min(range(max(b - 1, COARSEST), min(b + 1, last) + 1), key=partial(cost, group))
         held |= rounded(group, bits[group])
-    groups = {
-        group: _code(architecture, _symbols(held, names, bits[group]), bits[group])[1]
-        for group, names in members.items()
+    own = {
+        name: value for group, names in members.items() for name, value in _integers(held, names, bits[group]).items()
     }
-    integers = {
-        name: np.rint(np.ldexp(held[name].double().cpu().numpy(), bits[group_of(architecture, name)])).astype(np.int64)
-        for name in shapes_of(architecture)
-    }
-    return groups, integers
+    integers = {name: own[name] for name in shapes_of(architecture)}
+
+    def groups() -> dict[str, Group]:
+        return {
+            group: _code(architecture, _symbols(integers, names, bits[group]), bits[group])[1]
+            for group, names in members.items()
+        }
+
+    if trials:
+        integers = refined(architecture, groups(), integers, grids, target, rate_weight, distortion, trials)
+    return groups(), integers
 
 
 def _least(cost: Callable[[int], float], candidates: Sequence[int]) -> int:
@@ -114,11 +127,12 @@ def _rounded(value: Tensor, bits: int, most: int) -> Tensor:
     return torch.ldexp(torch.round(torch.ldexp(value, torch.tensor(bits))).clamp(-most, most), torch.tensor(-bits))
 
 
-def _symbols(values: Mapping[str, Tensor], names: Sequence[str], bits: int) -> Array:
-    parts = [
-        np.rint(np.ldexp(values[name].double().cpu().numpy(), bits)).astype(np.int64).reshape(-1) - base_of(name, bits)
-        for name in names
-    ]
+def _integers(values: Mapping[str, Tensor], names: Sequence[str], bits: int) -> dict[str, Array]:
+    return {name: np.rint(np.ldexp(values[name].double().cpu().numpy(), bits)).astype(np.int64) for name in names}
+
+
+def _symbols(values: Mapping[str, Array], names: Sequence[str], bits: int) -> Array:
+    parts = [values[name].reshape(-1) - base_of(name, bits) for name in names]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +16,14 @@ from inr.codec.profiles.pyramid import stream
 from inr.codec.profiles.pyramid.architecture import Architecture, Array, synthesis_of, write_arch
 from inr.codec.profiles.pyramid.groups import Groups, dequantised, digest
 from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
-from inr.codec.profiles.pyramid.network import error
 from inr.codec.profiles.pyramid.network_quantiser import quantise
 from inr.codec.profiles.pyramid.sample import Sample
 from inr.kernels.pyramid import Pyramid
+
+TRIALS = 0.25
+"""Changes of rounded weights that are tried, per step of the run. Each takes about a third of a step."""
+CORRECTION = 3
+"""Soft steps of a correction, in units of the hard steps that follow them."""
 
 Reporter = Callable[[float, float], OnStep]
 """(where a part of the run starts, its share of the run) -> what the trainer calls after each step."""
@@ -39,9 +44,22 @@ class Training(ABC):
         """The picture of the present state, [C, rows, columns] in [0, 1]; None if only a part of it is in training."""
         return None
 
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it has a `state`, and can be quantised after any step."""
+        return False
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that the rest of `run` or `correct` depends on, as JSON and tensors."""
+        raise NotImplementedError
+
+    def restore(self, document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """The next `run` or `correct` continues from a state. Raises as `Trainer.restore`."""
+        raise NotImplementedError
+
     @abstractmethod
     def quantised(self) -> tuple[Payload, float]:
-        """The payload of the present state, and the mean squared error of its decoded picture."""
+        """The payload of the present state, and the distortion of its decoded picture."""
 
 
 class WholeTraining(Training):
@@ -51,15 +69,38 @@ class WholeTraining(Training):
         """part: that the networks' integers are chosen on; by default the whole picture."""
         self._part = part
         self._trainer, self._steps, self._n_hard = trainer, steps, round(HARD_SHARE * steps)
+        self._is_hard = self._is_continued = False
 
     def run(self, report: Reporter) -> None:
-        self._trainer.soft(self._steps - self._n_hard, report(0, 1 - HARD_SHARE))
-        self._trainer.hard(self._n_hard, report(1 - HARD_SHARE, HARD_SHARE))
+        self._go(self._steps - self._n_hard, 1.0, report(0, 1 - HARD_SHARE), report(1 - HARD_SHARE, HARD_SHARE))
 
     def correct(self, factor: float, report: Reporter) -> None:
-        self._trainer.rate_controller.fix(factor)
-        self._trainer.soft(3 * self._n_hard, report(1, 0), first=0.5)
-        self._trainer.hard(self._n_hard, report(1, 0))
+        if not self._is_continued:
+            self._trainer.rate_controller.fix(factor)
+        share = 1 / (1 + CORRECTION)
+        self._go(CORRECTION * self._n_hard, 0.5, report(0, 1 - share), report(1 - share, share))
+
+    def _go(self, n_soft: int, first: float, on_soft: OnStep, on_hard: OnStep) -> None:
+        trainer, start = self._trainer, self._trainer.at if self._is_continued else 0
+        if not self._is_continued:
+            self._is_hard = False
+        self._is_continued = False
+        if not self._is_hard:
+            trainer.soft(n_soft, on_soft, first, start)
+            self._is_hard, start, trainer.at = True, 0, 0
+        trainer.hard(self._n_hard, on_hard, start)
+
+    @property
+    def is_resumable(self) -> bool:
+        return True
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        document, tensors = self._trainer.state()
+        return document | {"is_hard": self._is_hard}, tensors
+
+    def restore(self, document: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        self._trainer.restore(document, tensors)
+        self._is_hard, self._is_continued = bool(document["is_hard"]), True
 
     def shown(self) -> Floats | None:
         trainer = self._trainer
@@ -74,15 +115,17 @@ class WholeTraining(Training):
         given = architecture, grids, trainer.target
         part, own, shown = given if self._part is None else self._part.part(*given)
         weight, n_pixels = trainer.rate_controller.weight, architecture.height * architecture.width
-        groups, integers = quantise(part, trainer.values, own, shown, weight, n_pixels)
+        trials = round(TRIALS * self._steps) if self._part is None else 0
+        distortion, target = trainer.distortion, trainer.target
+        groups, integers = quantise(part, trainer.values, own, shown, weight, n_pixels, distortion, trials)
         payload = packed(architecture, groups, integers, grids)
-        device = trainer.target.device
+        device = target.device
         values = {
             name: torch.from_numpy(value).to(device)
             for name, value in dequantised(architecture, groups, integers).items()
         }
         with torch.no_grad():
-            return payload, float(error(architecture, values, grids, trainer.target))
+            return payload, float(distortion(architecture, values, grids, target)[0])
 
 
 def packed(
