@@ -28,6 +28,8 @@ from inr.codec.profiles.pyramid.weight_rounding import refined
 
 FINEST, COARSEST = 13, 2
 """Bits that the search begins with and ends at."""
+COARSER = 0.5
+"""With so many trials per weight all steps are twice those found for the nearest integers; trials make up for it."""
 
 
 def quantise(
@@ -44,7 +46,8 @@ def quantise(
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
     in the grids' bits (context model) or in the error of the picture (synthesis). n_pixels: of the whole picture, if
-    grids and target are a part of it. trials: of `refined`, which then chooses how each weight is rounded.
+    grids and target are a part of it. trials: of `refined`, which then chooses how each weight is rounded, to coarser
+    steps if it has many.
     """
     n_here = architecture.height * architecture.width
     n_pixels = n_pixels or n_here
@@ -80,6 +83,9 @@ def quantise(
         last = finest if _is_bounded(group) else FINEST
         bits[group] = min(range(max(b - 1, COARSEST), min(b + 1, last) + 1), key=partial(cost, group))
         held |= rounded(group, bits[group])
+    if trials >= COARSER * sum(value.numel() for value in given.values()):
+        bits = {group: max(b - 1, COARSEST) for group, b in bits.items()}
+        held = {name: value for group, b in bits.items() for name, value in rounded(group, b).items()}
     own = {
         name: value for group, names in members.items() for name, value in _integers(held, names, bits[group]).items()
     }
