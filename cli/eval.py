@@ -94,7 +94,7 @@ def _row(name: str, fit: Fit, signal: Signal, *, has_surface: bool) -> dict[str,
     evaluate = _in_units_of(signal, fit)
     metrics = signal.metrics(evaluate)
     if has_surface and isinstance(signal, SolidSignal):
-        metrics |= surface_metrics(signal, fit, evaluate)
+        metrics = {**metrics, **surface_metrics(signal, fit, evaluate), **metrics}  # slice_iou of slices is their own
     if has_surface and isinstance(signal, Unsigned):
         metrics |= sheet_metrics(signal, fit)
     return {
