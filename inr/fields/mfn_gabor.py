@@ -10,7 +10,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
@@ -30,7 +30,20 @@ class MfnGabor(Mlp):
 
     paper: ClassVar[str] = "Fathony et al. 2021, Multiplicative Filter Networks, ICLR"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice=cosine("adam", 1e-2, 4096, 1000), rest={"lr": 1e-2, "steps": 1000, "batch": 4096}, record="recipes"
+        lattice=cosine("adam", 1e-2, 4096, 1000),
+        rest={"lr": 1e-2, "steps": 1000, "batch": 4096},
+        shape={**cosine("soap", 3e-3, 4096, 500), "loss": "l1"},
+        record="recipes",
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.block.input_scale",
+            "256, for pictures",
+            "16 for distances",
+            "a torus gets IoU .999 in 120 steps with it, .11 with the paper's (record shape-frequencies)",
+            for_distances=256,
+        ),
     )
 
     encoding: EncodingConfig = param(Identity(), "coordinates to features")

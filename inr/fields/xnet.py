@@ -24,6 +24,7 @@ class Xnet(Periodic):
     paper: ClassVar[str] = "Li, Xia and Zhang 2024, arXiv:2409.19221"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 1e-3, 4096, 900),
+        shape={**cosine("soap", 1e-3, 4096, 500), "loss": "l1"},
         rest={"lr": 1e-3, "schedule": "exponential", "steps": 1000},
         surface=EIKONAL,
         record="recipes",

@@ -94,7 +94,7 @@ PUBLISHED = (
         config=Wire(),
         source="vishwa91/wire wire_occupancy.py",
         spec=SHAPE,
-        small=("width=24",),
+        small=("width=24", "activation.omega=10", "activation.scale=40"),
         forward=_network(_wavelet(10, 40), 3),
         initial=_initial(3, 181),
         settings={
