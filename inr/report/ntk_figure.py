@@ -317,8 +317,9 @@ def _bars(axes: Any, names: Sequence[str], values: Sequence[float], hues: Sequen
     axes.set_xlim(0, (max(values) or 1.0) * 1.25)
     for place, value, text in zip(places, values, texts, strict=True):
         axes.annotate(
-            text, (value, place), xytext=(5, 0), textcoords="offset points", va="center", color=INK, fontweight="bold"
-        )
+            text, (max(value, 0), place), xytext=(5, 0), textcoords="offset points", va="center", color=INK,
+            fontweight="bold",
+        )  # fmt: skip
 
 
 def _draw_left(axes: Any, reports: Sequence[Report], hues: Sequence[str]) -> None:
