@@ -347,8 +347,9 @@ Effort = Annotated[
     int | None,
     typer.Option(
         metavar="1..9",
-        help="Time to spend. On a picture of 768 x 512 with two cores: 1 preview, 3 about a minute, 5 two to three "
-        "minutes, 7 a quarter of an hour, 9 smallest file. Default: 5.",
+        help="Time to spend. On a picture of 768 x 512 with two cores: 1 a preview in seconds, 3 about a minute, "
+        "5 two to three minutes, 7 a quarter of an hour, 9 smallest file. For equal PSNR 5 takes about 7 % more bytes "
+        "than 6 and 15 % more than 7. Default: 5.",
         rich_help_panel=RATE,
     ),
 ]
