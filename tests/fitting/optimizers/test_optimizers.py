@@ -21,7 +21,7 @@ from inr.fitting import Run, resolve
 from inr.fitting.optimizers import Joint
 from inr.fitting.optimizers.adam import Adam, SkippingAdam
 from inr.fitting.optimizers.lbfgs import Lbfgs
-from inr.fitting.optimizers.muon import Muon
+from inr.fitting.optimizers.muon import Muon, MuonOptimizer
 from inr.fitting.optimizers.soap import Soap, SoapOptimizer
 from inr.fitting.schedules.standard import Step
 from inr.signals.array import Array
@@ -81,6 +81,24 @@ def test_muon_brings_singular_values_to_about_one_but_does_not_lift_tiny_ones(ge
     assert float(of_wide.median()) > 0.65
     assert float(of_low[:4].min()) > 0.65
     assert float(of_low[4:].max()) < 0.4  # the rounding to bfloat16 is about 1e-3 of the largest
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (40, 12), (12, 40)])
+def test_muon_moves_as_torchs_does_within_its_rounding_to_bfloat16(
+    shape: tuple[int, int], generator: Generator
+) -> None:
+    ours, theirs = (nn.Parameter(torch.zeros(shape)) for _ in range(2))
+    optimizer = MuonOptimizer([ours], 0.1, 0.95)
+    reference: Any = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.0)
+    for _ in range(4):
+        ours.grad = torch.randn(shape, generator=generator)
+        theirs.grad = ours.grad.clone()
+        optimizer.step()
+        reference.step()
+    error = (ours - theirs).detach().norm() / theirs.detach().norm()
+    assert float(error) < 0.02
+    optimizer.load_state_dict(reference.state_dict())
+    assert torch.allclose(optimizer.state[ours]["momentum_buffer"], reference.state[theirs]["momentum_buffer"])
 
 
 def test_muon_is_for_hidden_matrices_and_scales_tall_ones(generator: Generator) -> None:
