@@ -12,6 +12,7 @@ from ._output import Output, human_seconds, say
 
 if TYPE_CHECKING:
     from inr.ntk import Report
+    from inr.ntk.problem_kernel import ProblemKernel
     from inr.ntk.track_log import Track
 
 
@@ -32,6 +33,23 @@ def say_report(out: Output, report: Report) -> None:
     for finding in r.verdict.findings:
         say(f"- {finding.text}")
     out.note(f"measured in {human_seconds(sum(r.seconds.values()))}")
+
+
+def say_problem(out: Output, kernel: ProblemKernel) -> None:
+    """Blocks, bands and findings of a boundary-value problem."""
+    rows = [[title, f"{trace:.3g}", f"{kernel.weights[title]:.3g}"] for title, trace in kernel.traces.items()]
+    out.table(["rows", "mean diagonal", "weight to balance"], rows, right=["mean diagonal", "weight to balance"])
+    say("")
+    columns = ["cycles", "|p|", "rate of residual", "rate of solution", "half at step"]
+    bands = [
+        [f"{b.cycles:g}", f"{b.symbol:.3g}", f"{b.residual:.2e}", f"{b.solution:.2e}", f"{b.steps:,.0f}"]
+        for b in kernel.bands
+    ]
+    out.table(columns, bands, right=columns)
+    modes = ", ".join(f"{n} of {kernel.size} above the rounding of {name}" for name, n in kernel.modes.items())
+    say(f"\ncondition {kernel.condition:.3g}; modes: {modes}")
+    for finding in kernel.findings:
+        say(f"- {finding}")
 
 
 def say_reports(out: Output, reports: Sequence[Report]) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inr.core.errors import UsageError, unknown_name
-from inr.core.text import printable
+from inr.core.text import finite_json, printable
 
 from . import _options as options
 from ._io import OutputTarget, figure_target, source
 from ._machine import machine
-from ._ntk_tables import say_report, say_reports, say_track
+from ._ntk_tables import say_problem, say_report, say_reports, say_track
 from ._output import Output, say
 from ._python_file import is_python_object, module_in_file
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from inr.ntk import Report
     from inr.signals import Signal, Source
 
+_MOST_POINTS = 4096
 MODES = ("quick", "full", "track")
 
 
@@ -32,7 +33,8 @@ def ntk(
         str,
         typer.Argument(
             metavar="IN",
-            help="A signal, a model written by inr fit, or a torch module, as FILE.py:NAME; - reads stdin.",
+            help="A signal, a model written by inr fit, a torch module, as FILE.py:NAME, or a problem (.toml); "
+            "- reads stdin.",
         ),
     ],
     of: Annotated[
@@ -117,6 +119,7 @@ def ntk(
     inr ntk photo.safetensors --signal photo.png
     inr ntk photo.png --field siren --set field.activation.omega=60 --steps 2000 --json
     inr ntk photo.safetensors --mode track
+    inr ntk poisson.toml                             which conditions and waves of a problem are learned, and when
     inr ntk net.py:model --signal photo.png          any torch module; runs net.py
 
     A torch module maps coordinates [N, D] in [-1, 1] to values [N, C]; for others --set field.low=0.
@@ -130,6 +133,11 @@ def ntk(
     amount = _amount(rehearse)
     with machine(device, threads, backend) as chosen:
         given = None if is_python_object(input) else source(input)
+        if given is not None and given.suffix == ".toml":
+            others = {"--signal": of, "--field": field, "--compare": compare, "--set": settings, "--kind": kind,
+                      "--steps": steps, "--figure": output}  # fmt: skip
+            _of_problem(out, input, 256 if points is None else points, others)
+            return
         target = figure_target(output, force=force)
         if given is not None and mode == "track":
             _track(out, given, input, target)
@@ -176,6 +184,24 @@ def _amount(text: str | None) -> float | None:
             "--rehearse 50, or --rehearse 10%",
         )
     return value
+
+
+def _of_problem(out: Output, name: str, points: int, others: dict[str, Any]) -> None:
+    from inr.ntk.problem_kernel import problem_kernel
+    from inr.solving import Problem
+
+    unused = [option for option, value in others.items() if value]
+    if unused:
+        raise UsageError(f"{' and '.join(unused)} cannot be used with a problem of inr solve")
+    if points > _MOST_POINTS:
+        raise UsageError(f"--points is {points}, expected at most {_MOST_POINTS}")
+    found = problem_kernel(Problem.load(name), points)
+    if out.as_json:
+        out.result("ntk_problem", {"problem": name, **finite_json(dataclasses.asdict(found))}, "", "")
+    elif out.is_quiet:
+        say(f"{found.condition:.6g}")
+    else:
+        say_problem(out, found)
 
 
 class _Progress:

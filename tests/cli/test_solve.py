@@ -103,3 +103,16 @@ def test_mistakes_are_one_line(args: tuple[str, ...], code: int, message: str) -
 def test_a_file_and_options_of_a_line_do_not_mix(here: Path) -> None:
     (here / "p.toml").write_text(EXAMPLES["poisson.toml"])
     assert "a file is given" in invoke("solve", "p.toml", "--axes", "x=0:1").stderr
+
+
+def test_the_kernel_of_a_problem(here: Path) -> None:
+    (here / "p.toml").write_text(EXAMPLES["poisson.toml"])
+    result = invoke("ntk", "p.toml", "--points", "32")
+    assert result.exit_code == 0, result.stderr
+    assert "All conditions are built in" in result.stdout
+    assert document(invoke("ntk", "p.toml", "--points", "32", "--json"))["weights"] == {"equation": 1}
+    refused = invoke("ntk", "p.toml", "--field", "siren")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "error: --field cannot be used with a problem of inr solve\n",
+    )
