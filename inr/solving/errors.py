@@ -14,8 +14,9 @@ from inr.core.tensor_formula import tensor_of
 from inr.core.text import finite_json
 from inr.kernels.jet_plan import JetPlan
 from inr.kernels.sine_jet import sine_jet
-from inr.solving.equation import TIME, by_name, is_linear, streams_of
+from inr.solving.equation import streams_of
 from inr.solving.hard import Hard
+from inr.solving.helmholtz import helmholtz_of
 from inr.solving.problem import Problem
 from inr.solving.rows import Group, groups_of
 from inr.solving.state import State
@@ -124,23 +125,10 @@ def _bound(problem: Problem, residual: float, boundary: float) -> float | None:
 
     It needs values on the whole boundary; None for other problems.
     """
-    if len(problem.residuals) != 1 or problem.domain.time is not None or problem.domain.periodic or problem.unknowns:
+    numbers, conditions = helmholtz_of(problem), [r for condition in problem.conditions for r in condition.residuals]
+    if numbers is None or len(problem.residuals) != 1 or problem.domain.periodic or numbers.wavenumber:
         return None
-    (node,) = problem.residuals
-    (channel,) = problem.scope.channels if len(problem.scope.channels) == 1 else (None,)
-    conditions = [r for condition in problem.conditions for r in condition.residuals]
-    if channel is None or not is_linear(node) or any(streams_of(r) != {(channel, "")} for r in conditions):
-        return None
-    slopes = {letters: by_name(node, f"{channel}|{letters}") for _, letters in streams_of(node)}
-    if any(slope.op != "number" for slope in slopes.values()) or TIME in problem.scope.axes:
-        return None
-    seconds = {axis + axis: slopes.pop(axis + axis, None) for axis in problem.scope.axes}
-    sizes = {None if slope is None else slope.value for slope in seconds.values()}
-    rest = slopes.pop("", None)
-    if len(sizes) != 1 or None in sizes or slopes:
-        return None
-    (k,) = (size for size in sizes if size is not None)
-    if k == 0 or (rest is not None and rest.value / k > 0):
+    if any(streams_of(r) != {(problem.scope.channels[0], "")} for r in conditions):
         return None
     radius, d = problem.domain.shape.radius, len(problem.scope.axes)
-    return boundary + radius**2 / (2 * d * abs(k)) * residual
+    return boundary + radius**2 / (2 * d * abs(numbers.laplacian)) * residual

@@ -28,6 +28,7 @@ from inr.solving.equation import TIME
 from inr.solving.errors import Errors, measure
 from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
+from inr.solving.helmholtz import remarks_on
 from inr.solving.least_squares import solve_last_layer, with_features
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights
@@ -53,6 +54,8 @@ LATTICE = {1: 1024, 2: 128, 3: 48, 4: 24}
 ENOUGH = 1e-2
 """Part of the target at which no other scale is tried."""
 OVERFITTED = 4.0
+UNBALANCED = 30.0
+"""Relative error of a condition over that of the equation from which the condition counts for too little."""
 STALLED = 1e-2
 
 Outcome = Literal["done", "target_not_reached", "stalled"]
@@ -159,6 +162,7 @@ class _Solver:
                 f"the corner at ({_numbers(place)}) points inwards, and derivatives are infinite there: an input of "
                 "the network has the form of solutions at such a corner."
             )
+        self.notes += remarks_on(problem)
         for channel in problem.floating:
             self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
 
@@ -364,6 +368,12 @@ class _Solver:
                 "the equation holds at the training points but not between them "
                 f"({errors.ratio:.1f} times worse), least of all near ({_numbers(errors.worst_at)}): more points, "
                 "or a solution that is singular there."
+            )
+        if outcome != "done" and errors.boundary_relative > UNBALANCED * errors.residual:
+            worst = max(errors.boundary, key=lambda side: errors.boundary[side])
+            notes.append(
+                f'the condition on "{worst}" is off by {errors.boundary[worst]:.2g} although the equation holds '
+                f"({errors.residual:.1e}): give it a larger weight, or set hard = true."
             )
         seconds = time.perf_counter() - self.start
         numbers = state.numbers | self.found
