@@ -176,7 +176,7 @@ def extract_mesh(
         level: signed distance of the surface, in the shape's units, negative inside.
         shell: thickness, in the shape's units, of a closed shell around that surface instead of it; 0: the surface.
         method: "cubes" (marching cubes), "dual" (manifold dual contouring, which keeps sharp edges and corners), or
-            "nets" (surface nets: evenly shaped triangles). An open surface has a method of its own.
+            "nets" (surface nets: evenly shaped triangles). Open surfaces have another method.
         dense: evaluate every lattice point instead of only those near the surface.
         on_progress: called with the name of the stage and the number of points evaluated so far.
 
