@@ -16,7 +16,9 @@ from ._machine import machine
 from ._output import Output, human_bytes
 
 if TYPE_CHECKING:
-    from inr.mesh import MeshCheck, MeshResult
+    from inr.mesh import LargeMesh, MeshCheck, MeshResult
+
+    from ._io import OutputTarget
 
 
 def mesh(
@@ -123,7 +125,17 @@ def mesh(
     with machine(device, threads, backend) as chosen:
         import inr
         from inr.core.errors import UsageError
-        from inr.mesh import FORMATS, Mesh, check_mesh, colour_at, save_mesh, textured
+        from inr.mesh import (
+            FORMATS,
+            LARGE_FORMATS,
+            LEAST_LARGE,
+            Mesh,
+            check_mesh,
+            colour_at,
+            large_mesh_of_fit,
+            save_mesh,
+            textured,
+        )
         from inr.mesh import simplify as simplified
 
         given = source(model)
@@ -134,6 +146,12 @@ def mesh(
             missing = "a model for --colour" if colour is None else f"an output in .glb, not {suffix}"
             raise UsageError(f"--uv writes a texture of colours and needs {missing}", "see `inr mesh --help`")
         shades = None if colour is None else colour_at(fit, inr.load(source(colour)))
+        is_plain = method == "cubes" and not (dense or check or shell or simplify is not None or colour is not None)
+        is_signed = fit.spec.quantity == "distances" and not fit.spec.traits.is_unsigned
+        is_large = resolution is not None and resolution > LEAST_LARGE and suffix in LARGE_FORMATS
+        if is_plain and is_signed and is_large and resolution is not None:
+            _write_large(large_mesh_of_fit(fit, resolution, level=level), target, suffix, level, out)
+            return
         result = inr.extract_mesh(fit, resolution, level=level, shell=shell, method=method, dense=dense)
     document = _document(result)
     if result.outcome == "empty":
@@ -176,6 +194,25 @@ def mesh(
         raise typer.Exit(1)
 
 
+def _write_large(result: LargeMesh, target: OutputTarget, suffix: str, level: float, out: Output) -> None:
+    """Write a mesh a part at a time, and print what was found."""
+    from inr.mesh import save_large
+
+    if result.outcome == "empty":
+        low, high = result.value_range
+        out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
+        raise typer.Exit(1)
+    with target.opened() as file:
+        out.notes(save_large(result, file, suffix))
+        n = file.tell()
+    out.notes(result.notes)
+    text = (
+        f"{printable(target.name)}  {len(result.vertices):,} vertices  {len(result.faces):,} faces  "
+        f"{_kind_of(result)}  {human_bytes(n)}"
+    )
+    out.result("mesh", {"output": target.name, "bytes": n, **_document(result)}, text, target.name)
+
+
 def _words(checked: MeshCheck) -> str:
     """`closed, manifold, no faces cross, 1 component, genus 1, area 13.8, ...`."""
     if checked.is_edge_manifold:
@@ -195,7 +232,7 @@ def _words(checked: MeshCheck) -> str:
     return ", ".join(parts)
 
 
-def _kind_of(result: MeshResult) -> str:
+def _kind_of(result: MeshResult | LargeMesh) -> str:
     """`closed  1 part  volume 4.2`, or `open  1 part  2 boundaries  area 3.1`."""
     closed = "closed" if result.is_closed else "open"
     if result.open is None or result.is_closed:
@@ -204,14 +241,14 @@ def _kind_of(result: MeshResult) -> str:
     return f"open  {_parts(result)}  {n} {'boundary' if n == 1 else 'boundaries'}  area {result.open.area:.5g}"
 
 
-def _parts(result: MeshResult) -> str:
+def _parts(result: MeshResult | LargeMesh) -> str:
     """`1 part`, `2 parts, 1 cavity`."""
     n, holes = result.n_components - result.n_cavities, result.n_cavities
     parts = f"{n} part{'' if n == 1 else 's'}"
     return f"{parts}, {holes} {'cavity' if holes == 1 else 'cavities'}" if holes else parts
 
 
-def _document(result: MeshResult) -> dict[str, Any]:
+def _document(result: MeshResult | LargeMesh) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
         "n_vertices": len(result.vertices),

@@ -41,12 +41,12 @@ def sparse_cells(
     one that 95 % of the cells do not exceed, whichever is steeper. Cells at the
     walls are kept wherever the shape may be inside (g(c) <= L r), because it is closed there.
     """
-    coarse = _CoarseLattice(lattice, sample)
+    coarse = CoarseLattice(lattice, sample)
     cells, used = coarse.keep(lipschitz, margin)
     side = lattice.stride
     while side > 2:
         side //= 2
-        cells, bound = _refine(cells, side, lattice, sample, lipschitz, margin)
+        cells, bound = refine(cells, side, lattice, sample, lipschitz, margin)
         used = max(used, bound)
         check_memory(lattice, len(cells) * (side // 2) ** 2 * _BYTES_PER_BLOCK, memory_bytes)
     blocks = _Blocks(lattice, sample)
@@ -79,10 +79,19 @@ def _slopes(values: Reals | Singles, positions: tuple[Reals, Reals, Reals]) -> R
     return np.sqrt(squares)
 
 
-def _refine(
-    parents: Ints, side: int, lattice: OctreeGrid, sample: PointEvaluator, lipschitz: float | None, margin: float
+def refine(
+    parents: Ints,
+    side: int,
+    lattice: OctreeGrid,
+    sample: PointEvaluator,
+    lipschitz: float | None,
+    margin: float,
+    fallback: float = 0.0,
 ) -> tuple[Ints, float]:
-    """Cells [K, 3] of twice the side -> those of their eighths that may hold the surface, and the bound used."""
+    """Cells [K, 3] of twice the side -> those of their eighths that may hold the surface, and the bound used.
+
+    fallback: the bound if all cells are at a wall, so that no slope is seen.
+    """
     cells = (2 * parents[:, None, :] + CORNERS).reshape(-1, 3)
     low, high = lattice.position(cells * side), lattice.position((cells + 1) * side)
     centre = (low + high) / 2
@@ -90,7 +99,7 @@ def _refine(
     real = ~lattice.beyond(np.maximum(cells * side, 1)).any(axis=1)
     values = np.zeros(len(cells))
     values[real] = sample(centre[real], f"cells of {side}")
-    bound = np.full(len(cells), 0.0 if lipschitz is None else lipschitz)
+    bound = np.full(len(cells), fallback if lipschitz is None else lipschitz)
     groups = np.flatnonzero(real.reshape(-1, 8).all(axis=1))
     if lipschitz is None and len(groups):
         box = centre.reshape(-1, 2, 2, 2, 3)[groups]
@@ -104,7 +113,7 @@ def _refine(
     return cells[real & _keep(values, radius, at_wall, bound)], float(bound.max(initial=0.0))
 
 
-class _CoarseLattice:
+class CoarseLattice:
     """The corners of the coarse cells, all evaluated: the start of the search and a check of its result."""
 
     def __init__(self, lattice: OctreeGrid, sample: PointEvaluator) -> None:

@@ -13,6 +13,7 @@ from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
+from inr.mesh.large import LargeMesh, extract_large
 from inr.mesh.open_surface import extract_open
 from inr.mesh.shell import check_level, shell_of_fit
 
@@ -107,6 +108,19 @@ def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], N
         n = result.open.n_nonmanifold_edges
         notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")
     return dataclasses.replace(result, notes=tuple(notes))
+
+
+def large_mesh_of_fit(fit: Fit, resolution: int, *, level: float = 0.0) -> LargeMesh:
+    """As `mesh_of_fit` of a fit with signed distances, by `extract_large`: 1024 to 4096 cells in little memory."""
+    field = fit.field
+    device = next(field.parameters()).device
+
+    def values(x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return field(x.to(device))
+
+    at = (level - fit.frame.offset[0]) / fit.frame.scale[0]
+    return extract_large(values, fit.frame, resolution=resolution, level=at, lipschitz=None)
 
 
 def _finer(result: MeshResult, side: float) -> int | None:
