@@ -12,6 +12,10 @@ from torch import Tensor
 from inr.core.errors import UsageError
 
 
+_COUNTERS = {"step", "damping"}
+"""What optimizers change in their groups: steps they have taken, and the damping of Gauss-Newton."""
+
+
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[str, dict[str, Tensor]]:
     """The structure of the state as JSON, and its tensors by name, `optimizer` and the way to each."""
     tensors: dict[str, Tensor] = {}
@@ -53,7 +57,7 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, entries: Mapping[int, Any
                         f"expected one that fits a parameter of {list(p.shape)}"
                     )
     is_counted = isinstance(counters, list) and len(counters) == len(optimizer.param_groups)
-    if not is_counted or not all(isinstance(c, dict) and c.keys() <= {"step"} and _are_counts(c) for c in counters):
+    if not is_counted or not all(isinstance(c, dict) and c.keys() <= _COUNTERS and _are_counts(c) for c in counters):
         raise UsageError("the optimizer's step counters are not valid")
 
 
@@ -95,8 +99,8 @@ def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _counters(optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """What groups hold beside parameters and fixed settings: some optimizers count their steps there."""
-    return [{k: v for k, v in g.items() if k == "step"} for g in optimizer.param_groups]
+    """What groups hold beside parameters and fixed settings."""
+    return [{k: v for k, v in g.items() if k in _COUNTERS} for g in optimizer.param_groups]
 
 
 def by_prefix(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
