@@ -11,7 +11,6 @@ from torch import Tensor
 
 from inr.core.errors import UsageError
 
-
 _COUNTERS = {"step", "damping"}
 """What optimizers change in their groups: steps they have taken, and the damping of Gauss-Newton."""
 

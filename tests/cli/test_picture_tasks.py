@@ -39,8 +39,8 @@ def test_a_field_a_fit_and_json(examples: Path) -> None:
     hole[40:60, 50:90] = 255
     Pillow.fromarray(hole).save("hole.png")
     line = ("inpaint", "dusk.png", "--mask", "hole.png", "--field", "siren", "--set", "field.width=16", *EDGE, *QUICK)
-    line += ("--set", "solve.target=100")
-    result = invoke("solve", *line, "-o", "u.safetensors", "--export", "u.png", "--json")
+    loose = ("--set", "solve.target=100")
+    result = invoke("solve", *line, *loose, "-o", "u.safetensors", "--export", "u.png", "--json")
     assert result.exit_code == 0, result.stderr
     again = invoke("solve", *line, "--set", "solve.target=1e-9", "-o", "again.png")
     assert again.exit_code == 1
