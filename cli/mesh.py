@@ -67,6 +67,14 @@ def mesh(
             "--dense", help="Evaluate every lattice point, not only near the surface.", rich_help_panel=options.VIEW
         ),
     ] = False,
+    keep_specks: Annotated[
+        bool,
+        typer.Option(
+            "--keep-specks",
+            help="Keep separate parts of 3 cells or less, which are left out if they have under 1 % of the area.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
     simplify: Annotated[
         float | None,
         typer.Option(
@@ -152,7 +160,9 @@ def mesh(
         if is_plain and is_signed and is_large and resolution is not None:
             _write_large(large_mesh_of_fit(fit, resolution, level=level), target, suffix, level, out)
             return
-        result = inr.extract_mesh(fit, resolution, level=level, shell=shell, method=method, dense=dense)
+        result = inr.extract_mesh(
+            fit, resolution, level=level, shell=shell, method=method, dense=dense, keep_specks=keep_specks
+        )
     document = _document(result)
     if result.outcome == "empty":
         low, high = result.value_range
@@ -258,6 +268,7 @@ def _document(result: MeshResult | LargeMesh) -> dict[str, Any]:
         "n_components": result.n_components,
         "n_cavities": result.n_cavities,
         "n_specks": result.n_specks,
+        "n_left_out": result.n_left_out,
         "volume": result.volume,
         "resolution": result.resolution,
         "value_range": result.value_range,

@@ -161,6 +161,7 @@ def extract_mesh(
     shell: float = 0.0,
     method: str = "cubes",
     dense: bool = False,
+    keep_specks: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
     """The surface where a fitted distance field equals `level`, in the units of the shape.
@@ -178,6 +179,8 @@ def extract_mesh(
         method: "cubes" (marching cubes), "dual" (manifold dual contouring, which keeps sharp edges and corners), or
             "nets" (surface nets: evenly shaped triangles). Open surfaces have another method.
         dense: evaluate every lattice point instead of only those near the surface.
+        keep_specks: keep separate surfaces of 3 cells or fewer along every axis. By default they are left out, with a
+            note, unless all of them together have 1 % of the area. Open surfaces and shells have other rules.
         on_progress: called with the name of the stage and the number of points evaluated so far.
 
     Returns:
@@ -201,7 +204,14 @@ def extract_mesh(
     """
     fitted = model if isinstance(model, Fit) else Fit.load(model)
     return mesh_of_fit(
-        fitted, resolution, level=level, shell=shell, method=method, dense=dense, on_progress=on_progress
+        fitted,
+        resolution,
+        level=level,
+        shell=shell,
+        method=method,
+        dense=dense,
+        keep_specks=keep_specks,
+        on_progress=on_progress,
     )
 
 

@@ -19,7 +19,7 @@ from inr.mesh._octree_grid import Ints, OctreeGrid, OnProgress, PointEvaluator, 
 from inr.mesh._patches import OpenSurface
 from inr.mesh._sparse import sparse_cells
 from inr.mesh.march import is_closed
-from inr.mesh.measure import measure
+from inr.mesh.measure import measure, without_specks
 from inr.mesh.methods import METHODS
 from inr.mesh.project import unit
 
@@ -53,9 +53,10 @@ class MeshResult(Mesh):
     fraction: n_evaluated / n_dense.
     is_closed: every edge has two faces. is_clipped: the shape meets the walls of the unit box and was closed there.
     n_components: connected surfaces; n_cavities: those of them that point inward; n_specks: those of 3 cells or fewer
-    along every axis, beside larger ones. volume: enclosed. thickness: 2 volume / area, that of a plate.
-    lipschitz: the slope bound that the search used, None for a dense one. rounds: how often the search had to be
-    extended after its first pass. notes: messages for the user. open: of a surface without a sign, what it is.
+    along every axis, beside larger ones; n_left_out: specks that are not in the mesh.
+    volume: enclosed. thickness: 2 volume / area, that of a plate. lipschitz: the slope bound that the search used, None
+    for a dense one. rounds: how often the search had to be extended after its first pass. notes: messages for the user.
+    open: of a surface without a sign, what it is.
     """
 
     normals: Reals
@@ -75,6 +76,7 @@ class MeshResult(Mesh):
     thickness: float
     lipschitz: float | None
     rounds: int
+    n_left_out: int = 0
     notes: tuple[str, ...] = ()
     open: OpenSurface | None = None
 
@@ -111,6 +113,7 @@ def extract_mesh(
     gradient: Callable[[Tensor], Tensor] | None = None,
     method: str = "cubes",
     dense: bool = False,
+    keep_specks: bool = True,
     project_steps: int = 2,
     margin: float = 1.5,
     lipschitz: float | None = None,
@@ -124,7 +127,8 @@ def extract_mesh(
     gradient: points [N, 3] -> df/dx [N, 3], for projection and normals; by default central differences over half a
     lattice spacing each way, which also smooth over fields with kinks (hash grids).
     method: how cells become triangles, see `METHODS`: "cubes" (marching cubes), "dual" (keeps sharp edges), "nets".
-    dense: evaluate every lattice point instead of searching. project_steps: Newton steps of each vertex.
+    dense: evaluate every lattice point instead of searching. keep_specks: False leaves out surfaces of 3 cells or fewer
+    along every axis, unless all of them together have 1 % of the area. project_steps: Newton steps of each vertex.
     margin: factor >= 1 on the slope measured between samples, if no bound is given. lipschitz: a bound on |f(x) - f(y)|
     / |x - y| in unit-box lengths. chunk: points per call of `values`. memory_bytes: anything that needs more is
     refused: a sparse search as soon as that is known, before the finest lattice; a dense one before the first point, or
@@ -162,19 +166,23 @@ def extract_mesh(
         cells, bound, rounds = found.cells, found.lipschitz, found.rounds
     n_search = sample.n_values
     made = triangulate(cells, lattice, sample, project_steps)
-    measured = measure(made.vertices, made.faces, lattice.spacing)
+    vertices, faces, normals, n_left_out = made.vertices, made.faces, made.normals, 0
+    if not keep_specks and len(faces):
+        kept, kept_faces, n_left_out = without_specks(vertices, faces, lattice.spacing)
+        vertices, faces, normals = vertices[kept], (np.cumsum(kept) - 1)[faces[kept_faces]], normals[kept]
+    measured = measure(vertices, faces, lattice.spacing)
     return MeshResult(
-        vertices=made.vertices,
-        faces=made.faces,
-        normals=made.normals,
-        outcome="ok" if len(made.faces) else "empty",
+        vertices=vertices,
+        faces=faces,
+        normals=normals,
+        outcome="ok" if len(faces) else "empty",
         value_range=(sample.low, sample.high),
         level=level,
         resolution=resolution,
         n_evaluated=sample.n_values + sample.n_gradient,
         n_search=n_search,
         n_dense=(resolution + 1) ** 3,
-        is_closed=is_closed(made.faces),
+        is_closed=is_closed(faces),
         is_clipped=made.is_clipped,
         n_components=measured.n_components,
         n_cavities=measured.n_cavities,
@@ -183,6 +191,7 @@ def extract_mesh(
         thickness=measured.thickness,
         lipschitz=bound,
         rounds=rounds,
+        n_left_out=n_left_out,
     )
 
 

@@ -39,6 +39,7 @@ def mesh_of_fit(
     shell: float = 0.0,
     method: str = "cubes",
     dense: bool = False,
+    keep_specks: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
     """See `inr.extract_mesh`."""
@@ -78,6 +79,7 @@ def mesh_of_fit(
             gradient=gradient if field.smoothness >= 1 else None,
             method=method,
             dense=dense,
+            keep_specks=keep_specks,
             lipschitz=certified if certified is not None and certified <= TIGHT else None,
             on_progress=on_progress,
         )
@@ -142,6 +144,9 @@ def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
         notes.append("the surface meets the walls of the box and was closed there")
     if not result.is_closed:
         notes.append("the mesh is not closed")
+    if n := result.n_left_out:
+        specks = "1 speck of 3 cells or less was" if n == 1 else f"{n} specks of 3 cells or less were"
+        notes.append(f"{specks} left out; `inr mesh --keep-specks` keeps {'it' if n == 1 else 'them'}")
     if result.n_specks:
         notes.append(
             f"{result.n_specks} of its {result.n_components} surfaces are specks of 3 cells or less: the field is "

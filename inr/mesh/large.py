@@ -31,7 +31,7 @@ _ROWS = 1 << 20  # vertices or faces that are written at a time
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LargeMesh:
-    """vertices [V, 3] float32 in the unit box, faces [F, 3] int32; the other names as in `MeshResult`.
+    """vertices [V, 3] float32 in the unit box, faces [F, 3] int32; the other names as in `MeshResult`. Specks are kept.
 
     frame: of the fit, from the unit box to its units; `volume` is in them.
     """
@@ -50,6 +50,7 @@ class LargeMesh:
     volume: float
     rounds: int
     n_specks: int = 0
+    n_left_out: int = 0
     open: None = None
     notes: tuple[str, ...] = ()
 

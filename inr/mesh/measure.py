@@ -7,10 +7,14 @@ import dataclasses
 import numpy as np
 
 from inr.mesh._octree_grid import Ints, Reals
+from inr.signals.solids.faces import Bools
 
 # Marching cubes makes a closed surface around a single lattice point of one cell each way; a part that is no larger
 # than this many cells along any axis says nothing about its shape.
 _SPECK = 3.0
+
+_SMALL = 0.01
+"""Share of the area that all specks together may have to be left out: more of them say that the field is rough."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +43,7 @@ def measure(vertices: Reals, faces: Ints, spacing: float = 0.0) -> Measured:
     normal = np.cross(b - a, c - a)
     area = float(np.linalg.norm(normal, axis=1).sum() / 2)
     volumes = np.bincount(part, np.einsum("nd,nd->n", a - vertices.mean(axis=0), normal) / 6, n)
-    low, high = np.full((n, 3), np.inf), np.full((n, 3), -np.inf)
-    for corner in (a, b, c):
-        np.minimum.at(low, part, corner)
-        np.maximum.at(high, part, corner)
-    is_small = (high - low).max(axis=1) <= _SPECK * spacing
+    is_small = _extents(vertices, faces, part) <= _SPECK * spacing
     volume = float(volumes.sum())
     return Measured(
         n_parts=int(np.count_nonzero(volumes >= 0)),
@@ -52,6 +52,33 @@ def measure(vertices: Reals, faces: Ints, spacing: float = 0.0) -> Measured:
         volume=volume,
         thickness=2 * abs(volume) / area if area > 0 else 0.0,
     )
+
+
+def without_specks(vertices: Reals, faces: Ints, spacing: float) -> tuple[Bools, Bools, int]:
+    """Vertices [V] and faces [F] to keep, and the number of specks that are not among them.
+
+    Specks: connected surfaces of 3 cells of `spacing` or fewer along every axis. They are left out if all of them
+    together have less than 1 % of the area; otherwise everything is kept.
+    """
+    of_face = _components(faces, len(vertices))
+    is_speck = _extents(vertices, faces, of_face) <= _SPECK * spacing
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if area[is_speck[of_face]].sum() >= _SMALL * area.sum():
+        is_speck[:] = False
+    kept = np.ones(len(vertices), dtype=bool)
+    kept[faces[is_speck[of_face]]] = False
+    return kept, ~is_speck[of_face], int(np.count_nonzero(is_speck))
+
+
+def _extents(vertices: Reals, faces: Ints, part: Ints) -> Reals:
+    """The largest side of the box around each connected surface, by its number `part` [F]."""
+    n = int(part.max(initial=-1)) + 1
+    low, high = np.full((n, 3), np.inf), np.full((n, 3), -np.inf)
+    for corner in faces.T:
+        np.minimum.at(low, part, vertices[corner])
+        np.maximum.at(high, part, vertices[corner])
+    return np.asarray((high - low).max(axis=1, initial=-np.inf))
 
 
 def _components(faces: Ints, n_vertices: int) -> Ints:

@@ -136,6 +136,17 @@ def test_mesh_prints_what_it_found(shape_model: Path) -> None:
         assert word in line
 
 
+def test_specks_are_left_out_with_a_note_and_kept_by_an_option(here: Path) -> None:
+    invoke("csg", "sphere(0, 0, 0, 1) + sphere(1.5, 0, 0, 0.06)", "-o", "two.safetensors")
+    clean = invoke("mesh", "two.safetensors", "--resolution", "48", "-o", "clean.ply", "--json")
+    assert "1 speck of 3 cells or less was left out; `inr mesh --keep-specks` keeps it" in clean.stderr
+    kept = invoke("mesh", "two.safetensors", "--resolution", "48", "-o", "kept.ply", "--json", "--keep-specks")
+    found = [(d["n_components"], d["n_specks"], d["n_left_out"]) for d in map(document, (clean, kept))]
+    assert found == [(1, 0, 1), (2, 1, 0)]
+    assert np.max(trimesh.load("clean.ply", force="mesh").vertices) == pytest.approx(1, abs=0.05)
+    assert np.max(trimesh.load("kept.ply", force="mesh").vertices) == pytest.approx(1.56, abs=0.05)
+
+
 def test_dense_and_sparse_give_the_same_file(shape_model: Path) -> None:
     invoke("mesh", shape_model, "--resolution", "24", "-o", "sparse.ply")
     invoke("mesh", shape_model, "--resolution", "24", "-o", "dense.ply", "--dense")

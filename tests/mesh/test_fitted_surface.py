@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -73,6 +74,17 @@ def dusty(x: Tensor) -> Tensor:
     return torch.minimum(shapes.norm(x - 0.5) - 0.2, crumbs)
 
 
+def beside(radius: float) -> Callable[[Tensor], Tensor]:
+    """A ball of radius 0.2 and one of `radius` beside it; none for 0."""
+
+    def distance(x: Tensor) -> Tensor:
+        large = shapes.norm(x - torch.tensor([0.25, 0.5, 0.5])) - 0.2
+        small = shapes.norm(x - torch.tensor([0.75, 0.5, 0.5])) - radius
+        return torch.minimum(large, small) if radius else large
+
+    return distance
+
+
 def test_components_cavities_and_volume_in_units() -> None:
     ball = 4 / 3 * math.pi
     found = mesh_of_fit(fit_of(hollow), 96)
@@ -89,6 +101,22 @@ def test_small_components_are_noted() -> None:
     found = mesh_of_fit(fit_of(dusty), 64)
     assert (found.n_components, found.n_specks) == (27, 26)  # the one in the middle is inside the ball
     assert "26 of its 27 surfaces are specks" in found.notes[0]
+
+
+def test_a_ball_of_two_cells_beside_a_large_one_is_left_out_unless_kept() -> None:
+    found, kept = (mesh_of_fit(fit_of(beside(1 / 64)), 64, keep_specks=keep) for keep in (False, True))
+    assert (found.n_components, found.n_specks, found.n_left_out, found.is_closed) == (1, 0, 1, True)
+    assert (kept.n_components, kept.n_specks, kept.n_left_out) == (2, 1, 0)
+    assert found.vertices[:, 0].max() < SIDE * 0.6 < kept.vertices[:, 0].max()
+    assert len(np.unique(found.faces)) == len(found.vertices) == len(found.normals) < len(kept.vertices)
+    assert found.notes == ("1 speck of 3 cells or less was left out; `inr mesh --keep-specks` keeps it",)
+    assert found.volume == pytest.approx(mesh_of_fit(fit_of(beside(0.0)), 64).volume, rel=1e-9)
+
+
+@pytest.mark.parametrize("radius", [3 / 64, 0.15, 0.2])
+def test_a_ball_of_more_than_three_cells_beside_a_larger_one_stays(radius: float) -> None:
+    found = mesh_of_fit(fit_of(beside(radius)), 64)
+    assert (found.n_components, found.n_left_out, found.notes) == (2, 0, ())
 
 
 def test_a_surface_that_meets_the_box_is_noted() -> None:
