@@ -72,7 +72,7 @@ class Output:
         if as_json and is_quiet:
             raise UsageError("--json and --quiet are both given, expected one of them")
         if as_json and is_stdout_taken:
-            raise UsageError("--json and -o - both write to stdout, expected one of them", "give -o a file name")
+            raise UsageError("--json and - as an output both write to stdout, expected one of them", "give a file name")
         self.as_json = as_json
         self.is_quiet = is_quiet
         self._err = is_stdout_taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,7 @@ from inr.core.errors import UsageError
 from inr.core.text import printable
 
 from . import _options as options
-from ._io import OutputTarget
+from ._io import PIPE, OutputTarget
 from ._machine import machine
 from ._output import Output, human_bytes, human_seconds
 from ._picture_tasks import Given, is_picture_problem, solve_task
@@ -139,7 +138,10 @@ def solve(
     inr solve clone beach.png bear.png --mask bear_mask.png --at 120,80 -o out.png
     inr solve integrate normals.png -o height.tiff
     """
-    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
+    piped = [name for name in (output, report, *(export or [])) if name == PIPE]
+    out = Output(as_json, is_quiet, verbosity, is_stdout_taken=bool(piped))
+    if len(piped) > 1:
+        raise UsageError(f"{len(piped)} outputs are -, and stdout takes one", "give the others file names")
     if examples:
         _write_examples(out, Path(output or "."), force)
         return
@@ -318,10 +320,10 @@ def _text(solution: Solution, name: str, size: int, checked: Any) -> str:
 
 def _number(key: str, value: float, error: float | None) -> str:
     """A number that was found; an eigenvalue with the digits that its error leaves."""
-    if error is None:
-        return f"{key} = {value:.6g}"
-    digits = min(12, max(2, 2 - math.floor(math.log10(max(error, 1e-300)))))
-    return f"{key} = {value:.{digits}g} (error about {error * abs(value):.1g})"
+    from inr.report.solution_page import number_found
+
+    text = f"{key} = {number_found(value, error)}"
+    return text if error is None else f"{text} (error about {error * abs(value):.1g})"
 
 
 def _document(solution: Solution, names: list[str], size: int, checked: Any) -> dict[str, Any]:

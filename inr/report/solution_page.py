@@ -44,8 +44,14 @@ def _tiles(solution: Solution) -> str:
     facts = [("residual, relative", f"{errors.residual:.2g}"), ("boundary, relative", _zero(errors.boundary_relative))]
     facts += [(f"{key} against exact", f"{value:.2g}") for key, value in errors.exact.items()]
     facts += [("error at most", f"{errors.bound:.2g}")] if errors.bound is not None else []
-    facts += [(key, f"{value:.6g}") for key, value in solution.unknowns.items()]
+    facts += [(key, number_found(value, errors.eigenvalues.get(key))) for key, value in solution.unknowns.items()]
     return f"<dl class=facts>{''.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in facts)}</dl>"
+
+
+def number_found(value: float, error: float | None = None) -> str:
+    """A number of a solution, with the digits that its relative error leaves; six without one."""
+    digits = 6 if error is None else min(12, max(2, 2 - math.floor(math.log10(max(error, 1e-300)))))
+    return f"{value:.{digits}g}"
 
 
 def _zero(value: float) -> str:
@@ -54,12 +60,14 @@ def _zero(value: float) -> str:
 
 def _table(solution: Solution) -> str:
     errors = solution.errors
-    where = f"largest {errors.residual_max:.2g}" + (f" at ({_numbers(errors.worst_at)})" if errors.worst_at else "")
+    where = "in its units" + (f", at ({_numbers(errors.worst_at)})" if errors.worst_at else "")
     rows = [
         ("equation", f"{errors.residual:.2g}", "root mean square, as a part of its largest term"),
-        ("equation, in its units", f"{errors.residual_max:.2g}", where),
+        ("equation, largest", f"{errors.residual_max:.2g}", where),
         ("held out / trained", f"{errors.ratio:.2g}", "residual between the training points over that at them"),
     ]
+    for key, part in errors.eigenvalues.items():
+        rows.append((f"eigenvalue {key}", f"{part:.2g}", "an estimate of its error, as a part of it"))
     unit = "root mean square, in its units"
     rows += [(f"condition {side}", _zero(value), unit) for side, value in errors.boundary.items()]
     for key, value in errors.exact.items():
@@ -91,6 +99,5 @@ def _stages(solution: Solution) -> Panel | None:
         axes.set_xlabel("seconds")
 
     names = "; ".join(f"{stage.what}: {stage.score:.1e}" for stage in solution.stages)
-    return Panel(
-        "Residual after each stage", draw((5, 3.2), paint, "residual by time"), f"{names}. Dashed: the target."
-    )
+    what = "Largest relative error of an eigenvalue" if solution.errors.eigenvalues else "Residual"
+    return Panel(f"{what} after each stage", draw((5, 3.2), paint, f"{what} by time"), f"{names}. Dashed: the target.")

@@ -85,6 +85,13 @@ class EigenSolver:
         if float(b.max()) <= 0:
             self.weight, self.operator = negate(self.weight), negate(self.operator)
         self.b = self._weight_at(self.x)
+        for letters in (axis + axis for axis in problem.scope.axes):
+            factor = self._at(by_name(self.operator, f"{self.channel}|{letters}"), self.x)
+            if float(factor.max()) > 0:
+                raise UsageError(
+                    f"the eigenvalues have no lowest: the factor of {self.channel}_{letters} is positive on the left",
+                    "change the signs of the equation: -lap(u) = E*u",
+                )
 
     def solve(self, config: Config, scale: float, generator: Generator) -> States:
         """The lowest eigenvalues within the span of features whose frequencies go up to `scale`."""
@@ -118,7 +125,10 @@ class EigenSolver:
         return levels, basis @ vectors
 
     def _weight_at(self, x: Tensor) -> Tensor:
-        return tensor_of(self.weight, {axis: x[:, a] for a, axis in enumerate(self.problem.scope.axes)}, x[:, 0])
+        return self._at(self.weight, x)
+
+    def _at(self, formula: Node, x: Tensor) -> Tensor:
+        return tensor_of(formula, {axis: x[:, a] for a, axis in enumerate(self.problem.scope.axes)}, x[:, 0])
 
     def _group(self, field: SolutionField, x: Tensor) -> Group:
         axes = self.problem.scope.axes

@@ -1,7 +1,7 @@
 """Domains: where a problem holds, its sides by name, and points in it and on them.
 
-A domain is a shape in space (box, disc, annulus, or where a formula is negative), times an interval of time if there is
-one.
+A domain is a shape in space (box, disc, annulus, polygon, or where a function is negative), times an interval of time
+if there is one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ LOW_HIGH = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front
 """Sides of a box by axis, at its lower and its higher end."""
 KINDS = ("disc", "annulus", "polygon", "sdf_expression")
 MOST_CORNERS = 500
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a file is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def spread(n: int, d: int, generator: Generator) -> Tensor:
@@ -437,30 +442,39 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
         raise UsageError(f"domains by {kind!r} are not built", f"built are {', '.join(KINDS)}")
     if len(axes) != 2:
         raise UsageError(f"a {kind} has two axes, and there are {len(axes)} in space")
-    if kind == "polygon":
-        return _polygon(document[kind], axes)
-    table = document[kind]
+    found = _polygon(document[kind], axes) if kind == "polygon" else _ring(kind, document[kind])
+    slack = 1e-9 * found.radius
+    if any(a < b - slack for a, b in zip(found.low, low, strict=True)) or any(
+        a > b + slack for a, b in zip(found.high, high, strict=True)
+    ):
+        spans = ", ".join(f"{key} from {a:g} to {b:g}" for key, a, b in zip(axes, found.low, found.high, strict=True))
+        raise UsageError(f"the {kind} is larger than the box of the axes: it has {spans}", "make [axes] as large")
+    return found
+
+
+def _ring(kind: str, table: Any) -> Ring:
     names = {"center", "radius"} if kind == "disc" else {"center", "inner", "outer"}
     if not isinstance(table, Mapping) or set(table) - names or names - {"center"} - set(table):
         raise UsageError(f"{kind} is a table with {', '.join(sorted(names))}")
-    numbers = [float(table[key]) for key in ("inner", "outer") if key in table]
-    inner, outer = numbers if kind == "annulus" else (0.0, float(table["radius"]))
+    center = table.get("center", [0.0, 0.0])
+    is_place = isinstance(center, Sequence) and len(center) == 2 and all(map(is_number, center))
+    if not is_place or not all(is_number(table[key]) for key in names - {"center"}):
+        shown = ", ".join(f"{key} = {value!r}" for key, value in table.items())
+        raise UsageError(f"{kind} has {shown}, expected finite numbers, and two of them as center")
+    inner, outer = (table["inner"], table["outer"]) if kind == "annulus" else (0.0, table["radius"])
     if not 0 <= inner < outer or (kind == "annulus" and inner == 0):
         raise UsageError(f"the radii of the {kind} are {inner:g} and {outer:g}, expected 0 < inner < outer")
-    center = table.get("center", [0.0, 0.0])
-    return Ring((float(center[0]), float(center[1])), inner, outer)
+    return Ring((float(center[0]), float(center[1])), float(inner), float(outer))
 
 
 def _polygon(value: Any, axes: tuple[str, ...]) -> Polygon:
     is_list = isinstance(value, Sequence) and not isinstance(value, str) and 3 <= len(value) <= MOST_CORNERS
     if not is_list or not all(isinstance(c, Sequence) and len(c) == 2 for c in value):
         raise UsageError(f"polygon is {value!r}, expected 3 to {MOST_CORNERS} corners", "[[0, 0], [1, 0], [0, 1]]")
-    try:
-        found = Polygon(axes, tuple((float(x), float(y)) for x, y in value))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the polygon has a corner that is not two numbers: {error}") from error
-    if not all(math.isfinite(c) for corner in found.corners for c in corner):
-        raise UsageError("the polygon has a corner that is not finite")
+    wrong = [corner for corner in value if not all(map(is_number, corner))]
+    if wrong:
+        raise UsageError(f"the polygon has a corner {wrong[0]!r}, expected two finite numbers")
+    found = Polygon(axes, tuple((float(x), float(y)) for x, y in value))
     for a, first in enumerate(found.edges):
         for b, second in enumerate(found.edges[:a]):
             is_next = a - b == 1 or (b == 0 and a == len(found.corners) - 1)

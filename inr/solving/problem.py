@@ -44,7 +44,7 @@ from inr.solving.equation import (
     is_linear,
     streams_of,
 )
-from inr.solving.geometry import Box, Domain, Shape, shape_of, sides_of
+from inr.solving.geometry import Box, Domain, Shape, is_number, shape_of, sides_of
 from inr.solving.settings import SolveSettings
 from inr.solving.solids import AXES, file_beside, solid_of
 
@@ -177,7 +177,7 @@ class Problem:
         unknowns = {key: _unknown(key, value) for key, value in document.get("unknowns", {}).items()}
         equations = _equations(head)
         fields = _fields(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
-        _check_names([*axes], [*fields], [*parameters, *unknowns])
+        _check_names([*axes], [*fields], [*parameters, *unknowns, *([eigenvalue] if states else [])])
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
         scope = dataclasses.replace(scope, slopes=_absorb(head.get("absorb"), axes, scope, document))
         domain = _domain(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid)
@@ -199,6 +199,7 @@ class Problem:
             states=states,
             eigenvalue=eigenvalue,
         )
+        problem._check_data()
         if states:
             problem._check_states()
         problem._check_coverage()
@@ -248,6 +249,23 @@ class Problem:
             values |= {key: points.new_tensor(unknown.start) for key, unknown in self.unknowns.items()}
             found.append(tensor_of(node, values, points[:, 0]))
         return found
+
+    def _check_data(self) -> None:
+        """Refuse numbers to be found that occur nowhere, and measured values outside the box of the domain."""
+        every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
+        unused = [key for key in self.unknowns if not any(key in node.names() for node in every)]
+        if unused:
+            raise UsageError(f"unknown {unused[0]} is in no equation and in no condition", "leave it out of [unknowns]")
+        for data in self.observed:
+            low, high = data.x.new_tensor(self.domain.low), data.x.new_tensor(self.domain.high)
+            slack = 1e-9 * (high - low)
+            outside = data.x[((data.x < low - slack) | (data.x > high + slack)).any(1)]
+            if len(outside):
+                place = ", ".join(f"{value:g}" for value in outside[0].tolist())
+                raise UsageError(
+                    f"observed {data.channel} has {len(outside)} values outside the axes, the first at ({place})",
+                    f"expected {', '.join(self.scope.axes)} within [axes]",
+                )
 
     def _check_states(self) -> None:
         """Refuse an eigenvalue problem of another form than one real field in space."""
@@ -356,7 +374,7 @@ def _absorb(
         )
     width, strength = table["width"], table.get("strength", 5)
     most = min(high - low for low, high in axes.values()) / 2
-    if not _is_number(width) or not 0 < width < most or not _is_number(strength) or strength <= 0:
+    if not is_number(width) or not 0 < width < most or not is_number(strength) or strength <= 0:
         raise UsageError(
             f"absorb has width = {width!r} and strength = {strength!r}, expected a width below half the box, {most:g}, "
             "and a strength above 0"
@@ -400,7 +418,7 @@ def _axes(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[floa
             )
         axes = dict(zip(AXES, zip(solid.low, solid.high, strict=True), strict=True))
     for key, span in table.items():
-        is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(_is_number(end) for end in span)
+        is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(is_number(end) for end in span)
         if not is_pair or not span[0] < span[1]:
             raise UsageError(f"axis {key} is {span!r}, expected [low, high] with low < high")
         if len(key) != 1 or not key.isascii() or not key.isalpha() or key in ("e", "i"):
@@ -411,12 +429,8 @@ def _axes(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[floa
     return axes
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _parameter(key: str, value: Any) -> Node:
-    if _is_number(value):
+    if is_number(value):
         return number(value)
     if not isinstance(value, str):
         raise UsageError(f"parameter {key} is {value!r}, expected a number or a formula")
@@ -427,6 +441,8 @@ def _parameter(key: str, value: Any) -> Node:
 def _unknown(key: str, table: Any) -> Unknown:
     if not isinstance(table, Mapping) or set(table) - {"start", "low", "high"} or "start" not in table:
         raise UsageError(f"unknown {key} is {table!r}, expected {{ start = 1, low = 0.1, high = 10 }}")
+    if not all(map(is_number, table.values())):
+        raise UsageError(f"unknown {key} is {table!r}, expected numbers", "{ start = 1, low = 0.1, high = 10 }")
     start, low, high = (float(table.get(k, d)) for k, d in (("start", 0), ("low", -math.inf), ("high", math.inf)))
     if not low <= start <= high:
         raise UsageError(f"unknown {key} starts at {start:g}, expected {low:g} to {high:g}")
@@ -437,16 +453,17 @@ def _equations(head: Mapping[str, Any]) -> list[str]:
     if ("equation" in head) == ("equations" in head):
         raise UsageError("[problem] has no equation" if "equation" not in head else "both equation and equations",
                          'equation = "lap(u) = -1"')  # fmt: skip
-    found = [head["equation"]] if "equation" in head else list(head["equations"])
-    if not found or not all(isinstance(text, str) for text in found):
+    found = [head["equation"]] if "equation" in head else head["equations"]
+    if not found or not isinstance(found, Sequence) or not all(isinstance(text, str) for text in found):
         raise UsageError(f"the equations are {found!r}, expected text")
-    return found
+    return list(found)
 
 
 def _fields(table: Mapping[str, Any] | None, equations: Sequence[str], known: set[str]) -> dict[str, bool]:
     if table is not None:
         for key, value in table.items():
-            if not isinstance(value, Mapping) or set(value) - {"complex", "unknown"}:
+            is_table = isinstance(value, Mapping) and not set(value) - {"complex", "unknown"}
+            if not is_table or not all(isinstance(each, bool) for each in value.values()):
                 raise UsageError(
                     f"field {key} is {value!r}, expected {{}}, {{ complex = true }} or {{ unknown = true }}"
                 )
@@ -489,7 +506,7 @@ def _domain(
             return scope.formula(text).re
 
     shape = solid or shape_of(table, space, low, high, formula)
-    given = [periodic] if isinstance(periodic, str) else list(periodic)
+    given = _names(periodic, "periodic")
     if set(given) - set(axes) or (given and not isinstance(shape, Box)):
         raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")
     return Domain(tuple(axes), shape, axes.get(TIME), tuple(given))
@@ -524,7 +541,7 @@ def _check_number(residuals: Sequence[Node], scope: Scope, document: Mapping[str
         raise UsageError(
             f"{len(residuals)} equations for {n_wanted} unknown fields ({', '.join(scope.channels)})",
             "give other names a value in [parameters], write one equation per field, or mark a coefficient that data "
-            "determine: [fields] a = { unknown = true }",
+            "determine: [fields] a = { unknown = true }; eigenvalues need a number of states",
         )
     if free and not document.get("observed"):
         raise UsageError(f"{', '.join(free)} has no equation, and there are no [[observed]] data to determine it")
@@ -539,9 +556,11 @@ def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domai
         for key in ("on", "equation"):
             if key not in table:
                 raise UsageError(f"{where} has no entry {key!r}")
-        asked = [table["on"]] if isinstance(table["on"], str) else list(table["on"])
+        asked = _names(table["on"], f"{where}, on")
+        if not asked:
+            raise UsageError(f"{where} is on an empty list", f"sides are {', '.join([*domain.sides, 'boundary'])}")
         with _Named(where):
-            named = [_part(text, scope) for text in asked if str(text).startswith(PART)]
+            named = [_part(text, scope) for text in asked if text.startswith(PART)]
         if named and len(named) != len(asked):
             raise UsageError(f"{where} is on formulas and names of sides, expected one of them")
         sides = domain.walls if named else _sides(asked, domain, taken, where)
@@ -549,7 +568,7 @@ def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domai
         if any(not streams_of(node) for node in residuals):
             raise UsageError(f"{where}, {table['equation']!r} has no unknown field")
         hard, weight = table.get("hard", "auto"), table.get("weight")
-        if hard not in ("auto", True, False) or not (weight is None or (_is_number(weight) and weight > 0)):
+        if hard not in ("auto", True, False) or not (weight is None or (is_number(weight) and weight > 0)):
             raise UsageError(
                 f'{where} has hard = {hard!r} and weight = {weight!r}, expected true, false or "auto", > 0'
             )
@@ -567,9 +586,17 @@ def _conditions(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Domai
     return tuple(found)
 
 
-def _part(text: Any, scope: Scope) -> Node:
+def _names(value: Any, where: str) -> list[str]:
+    """A text, or a list of texts, as a list."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(each, str) for each in found):
+        raise UsageError(f"{where} is {value!r}, expected a text, or a list of texts")
+    return list(found)
+
+
+def _part(text: str, scope: Scope) -> Node:
     """1 where the formula after "expr:" holds, 0 elsewhere."""
-    found = scope.formula(str(text).removeprefix(PART))
+    found = scope.formula(text.removeprefix(PART))
     return call("where", found.re, ONE, ZERO)
 
 
@@ -578,17 +605,17 @@ def _all(parts: Sequence[Node]) -> Node | None:
     return reduce(multiply, parts) if parts else None
 
 
-def _sides(asked: Sequence[Any], domain: Domain, taken: Mapping[str, set[str]], where: str) -> tuple[str, ...]:
+def _sides(asked: Sequence[str], domain: Domain, taken: Mapping[str, set[str]], where: str) -> tuple[str, ...]:
     sides: list[str] = []
     for each in asked:
         if each == "boundary":  # the walls that no earlier condition names
             left = [side for side in domain.walls if side not in taken]
             sides += left or list(domain.walls)
         elif each in domain.sides:
-            sides.append(str(each))
+            sides.append(each)
         else:
             raise UsageError(
-                f"{where} is on {each!r}{did_you_mean(str(each), domain.sides)}",
+                f"{where} is on {each!r}{did_you_mean(each, domain.sides)}",
                 f"sides are {', '.join([*domain.sides, 'boundary'])}",
             )
     return tuple(dict.fromkeys(sides))
@@ -598,7 +625,9 @@ def _exact(table: Mapping[str, Any], scope: Scope) -> dict[str, Node]:
     if "exact" not in table:
         return {}
     given = table["exact"]
-    texts = {next(iter(scope.fields)): given} if isinstance(given, str) else dict(given)
+    if not isinstance(given, str | Mapping):
+        raise UsageError(f"exact is {given!r}, expected a formula, or one per field", 'exact = { u = "x", v = "y" }')
+    texts = {next(iter(scope.fields)): given} if isinstance(given, str) else given
     found: dict[str, Node] = {}
     for key, text in texts.items():
         if key not in scope.fields or not isinstance(text, str):
@@ -618,7 +647,7 @@ def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> li
         raise UsageError("[[observed]] needs a file, next to a problem file")
     path = file_beside(file, folder)
     noise = table.get("noise", 0.01)
-    if not _is_number(noise) or noise <= 0:
+    if not is_number(noise) or noise <= 0:
         raise UsageError(f"noise is {noise!r}, expected a number above 0: the standard deviation of the values")
     try:
         with path.open(newline="", encoding="utf-8") as lines:
@@ -626,6 +655,9 @@ def _observed(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> li
     except (OSError, ValueError, csv.Error) as error:
         raise UnreadableError(f"{file!r} cannot be read as CSV: {error}") from error
     header, body = [name.strip() for name in rows[0]] if rows else [], rows[1:]
+    ragged = next((at for at, row in enumerate(body, 2) if len(row) != len(header)), None)
+    if ragged is not None:
+        raise UnreadableError(f"{file!r} has {len(body[ragged - 2])} values in line {ragged}, expected {len(header)}")
     try:
         values = np.array([[float(each) for each in row] for row in body], np.float64)
     except ValueError as error:

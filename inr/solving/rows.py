@@ -133,22 +133,22 @@ class Group:
 
 
 def _points_on(problem: Problem, condition: Condition, side: str, n: int, generator: Generator) -> Points:
-    """About n points of a side where the condition holds. Raises UsageError if it holds nowhere."""
+    """About n points of a side where the condition holds; none where it holds nowhere."""
     if condition.within is None:
         return problem.domain.on(side, n, generator)
     points = problem.domain.on(side, PER_PART * n, generator)
     values = {axis: points.x[:, a] for a, axis in enumerate(problem.scope.axes)}
     there = tensor_of(condition.within, values, points.x[:, 0]) > 0.5
-    x, normals = points.x[there][:n], points.normals[there][:n]
-    if not len(x) and condition.is_part and len(problem.domain.walls) == 1:
-        raise UsageError(f"{condition.text!r} holds at no point of the boundary", "change the formula of expr:")
-    return Points(x, normals)
+    return Points(points.x[there][:n], points.normals[there][:n])
 
 
 def groups_of(
     problem: Problem, hard: Hard, n_inside: int, n_side: int, generator: Generator, inside: Tensor | None = None
 ) -> list[Group]:
-    """Points and rows of a problem. inside: points for the equations, in place of new ones."""
+    """Points and rows of a problem. inside: points for the equations, in place of new ones.
+
+    Raises UsageError for a condition on a part of the boundary (`expr:`) that has no point.
+    """
     channels, axes, unknowns = problem.scope.channels, problem.scope.axes, problem.scope.unknowns
     found: list[Group] = []
 
@@ -164,8 +164,10 @@ def groups_of(
         add("equation", f"equation {at}" if len(problem.residuals) > 1 else "equation", x, None, node, 1.0)
     soft = problem.settings.weight
     for at, condition in enumerate(problem.conditions):
-        for side in condition.sides:
-            points = _points_on(problem, condition, side, n_side, generator)
+        on = {side: _points_on(problem, condition, side, n_side, generator) for side in condition.sides}
+        if condition.is_part and not any(len(points.x) for points in on.values()):
+            raise UsageError(f"{condition.text!r} holds at no point of the boundary", "change the formula of expr:")
+        for side, points in on.items():
             for part, node in enumerate(condition.residuals):
                 if (at, side, part) not in hard.met:
                     if not len(points.x):

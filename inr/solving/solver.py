@@ -163,6 +163,11 @@ class _Solver:
                 "the network has the form of solutions at such a corner."
             )
         self.notes += remarks_on(problem)
+        if problem.unknowns and not problem.observed:
+            self.notes.append(
+                f"there are no [[observed]] data: {', '.join(problem.unknowns)} means something only if the conditions "
+                "determine it."
+            )
         for channel in problem.floating:
             self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
 

@@ -82,6 +82,8 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE[:4],), 2, 'no condition on side "left"'),
         ((*LINE[:4], "--condition", "u = 0"), 2, "expected SIDE: EQUATION"),
         ((*LINE[:4], "--condition", "boundary: u = nu"), 2, "condition 1, column 5: unknown name 'nu'"),
+        ((*LINE, "--report", "-", "--json"), 2, "--json and - as an output both write to stdout"),
+        ((*LINE, "--report", "-", "--export", "-"), 2, "2 outputs are -, and stdout takes one"),
         ((*LINE, "--check", "fem"), 2, "--check is 'fem', expected fd=N"),
         ((*LINE, "--export", "u.bmp"), 2, "has suffix '.bmp'"),
         ((*LINE, "--set", "fit.steps=3"), 2, "expected solve.KEY=VALUE"),

@@ -9,7 +9,7 @@ import pytest
 
 import inr
 from inr.report.solution_film import FRAMES, solution_film
-from inr.report.solution_page import solution_page
+from inr.report.solution_page import number_found, solution_page
 from inr.signals import Source
 from inr.signals.files.videos import decode
 from inr.solving import Problem, Solution
@@ -39,6 +39,23 @@ def test_the_page_has_figures_errors_and_the_problem() -> None:
     assert "<td>condition start</td><td>0 (built in)</td>" in text
     assert "0.1*u_xx" in text
     assert "http" not in text.replace("http://www.w3.org", "")
+
+
+def test_the_page_of_eigenvalues_has_their_errors() -> None:
+    walls = [{"on": "boundary", "equation": "u = 0"}]
+    kind = {"kind": "eigen", "states": 2}
+    solution = inr.solve(Problem.of("-u_xx = E*u", {"x": (0, 1)}, walls, problem=kind), features=60, scale=6.0)
+    text = solution_page(solution)
+    assert f"<td>eigenvalue E2</td><td>{solution.errors.eigenvalues['E2']:.2g}</td>" in text
+    assert "<dt>E1</dt><dd>9.8696044" in text
+    assert "Largest relative error of an eigenvalue after each stage" in text
+
+
+def test_numbers_have_the_digits_that_their_errors_leave() -> None:
+    assert number_found(0.829912) == "0.829912"
+    assert number_found(0.829912, 0.5) == "0.83"
+    assert number_found(9.8696044010893, 1e-5) == "9.869604"
+    assert number_found(9.8696044010893, 0.0) == "9.86960440109"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])

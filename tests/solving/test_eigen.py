@@ -77,6 +77,7 @@ def test_the_estimates_of_a_well_with_steep_walls_hold() -> None:
         ("-u_xx + u**2 = E*u", LINE, {}, "linear in the field and in E"),
         ("-u_xx = E**2*u", LINE, {}, "linear in the field and in E"),
         ("-u_xx = E*(x - 0.5)*u", LINE, {}, "changes its sign"),
+        ("u_xx = E*u", LINE, {}, "no lowest: the factor of u_xx is positive"),
         ("-u_xx = 3*u", LINE, {}, 'no eigenvalue "E"'),
         ("-u_xx + u_t = E*u", {"x": (0, 1), "t": (0, 1)}, {}, "without time"),
         ("-u_xx = E*u", LINE, {"problem": {"states": 0}}, "states is 0, expected 1 to 50"),

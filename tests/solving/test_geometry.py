@@ -64,10 +64,18 @@ def test_tables_of_shapes() -> None:
         return shape_of(table, ("x", "y"), (0.0, 0.0), (1.0, 1.0), parse_formula)
 
     assert isinstance(make({}), Box)
-    assert isinstance(make({"disc": {"radius": 2}}), Ring)
+    assert isinstance(make({"disc": {"radius": 0.5, "center": [0.5, 0.5]}}), Ring)
     for table, message in (
         ({"mask": "part.png"}, "by 'mask' are not built"),
         ({"disc": {}}, "disc is a table with"),
+        ({"disc": {"radius": "a"}}, "disc has radius = 'a', expected finite numbers"),
+        ({"disc": {"radius": math.inf}}, "disc has radius = inf, expected finite numbers"),
+        ({"annulus": {"inner": True, "outer": 2}}, "annulus has inner = True, outer = 2"),
+        ({"disc": {"radius": 1, "center": [1]}}, r"center = \[1\], expected finite numbers, and two of them"),
+        ({"disc": {"radius": 1, "center": [math.nan, 0]}}, "expected finite numbers"),
+        ({"disc": {"radius": 2}}, "the disc is larger than the box of the axes: it has x from -2 to 2, y from -2 to 2"),
+        ({"polygon": [[0, 0], [1, 0], [0, True]]}, r"a corner \[0, True\], expected two finite numbers"),
+        ({"polygon": [[0, 0], [1.5, 0], [0, 1]]}, "the polygon is larger"),
         ({"annulus": {"inner": 2, "outer": 1}}, "radii"),
         ({"disc": {"radius": 1}, "depth": 3}, "unknown entries: depth"),
     ):

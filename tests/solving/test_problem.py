@@ -81,6 +81,28 @@ def test_properties() -> None:
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "__import__('os')"}}, "equation 1, column 1: '_'"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "reference": {"exact": "u"}}, "exact solution"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "observed": [{"file": "a.csv"}]}, "needs a file"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equations": 3}}, "the equations are 3, expected text"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1", "periodic": 4}}, "periodic is 4, expected a text"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "reference": {"exact": 3}}, "exact is 3"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "reference": {"exact": ["x"]}}, "exact is"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "unknowns": {"k": {"start": "a"}}}, "numbers"),
+        (
+            {"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "fields": {"u": {"complex": "no"}}},
+            "field u is",
+        ),
+        (
+            {
+                "axes": {"x": [0, 1]},
+                "problem": {"equation": "u_xx = 1"},
+                "unknowns": {"k": {"start": 1}},
+                "condition": WALLS,
+            },
+            "unknown k is in no equation",
+        ),
+        (
+            {"axes": {"x": [0, 1]}, "problem": {"equation": "-u_xx = E*u", "kind": "eigen"}, "parameters": {"E": 3}},
+            "names with two meanings: E",
+        ),
     ],
 )
 def test_documents_that_are_refused(document: dict[str, Any], message: str) -> None:
@@ -95,6 +117,9 @@ def test_documents_that_are_refused(document: dict[str, Any], message: str) -> N
         ([{"on": "left", "equation": "u = v"}], "condition 1, column 5: unknown name 'v'"),
         ([{"on": "left", "equation": "x = 0"}], "has no unknown field"),
         ([{"on": "left"}], "no entry 'equation'"),
+        ([{"on": 3, "equation": "u = 0"}], "condition 1, on is 3, expected a text"),
+        ([{"on": [3], "equation": "u = 0"}], r"condition 1, on is \[3\], expected a text"),
+        ([{"on": [], "equation": "u = 0"}], "condition 1 is on an empty list"),
         ([{"on": "left", "equation": "u = 0", "hard": "yes"}], "hard = 'yes'"),
         ([{"on": ["left", "right", "bottom"], "equation": "u = 0"}], 'no condition on side "top": the solution is not'),
     ],
@@ -122,10 +147,14 @@ def test_files(tmp_path: Path) -> None:
     assert problem.unknowns["kappa"].high == 9
     assert not problem.is_linear
     for text, message in (("x,u\n1,2\n", "expected x, t and a field"), ("x,t,u\n1,2,z\n", "not numbers"),
-                          ("x,t,q\n1,2,3\n", "column 'q'"), ("x,t,u\n1,2,nan\n", "not finite")):  # fmt: skip
+                          ("x,t,q\n1,2,3\n", "column 'q'"), ("x,t,u\n1,2,nan\n", "not finite"),
+                          ("x,t,u\n1,2\n", "2 values in line 2, expected 3")):  # fmt: skip
         (tmp_path / "probe.csv").write_text(text)
         with pytest.raises(UnreadableError, match=message):
             Problem.load(path)
+    (tmp_path / "probe.csv").write_text("x,t,u\n0.1,0.2,3\n0.5,7,4\n")
+    with pytest.raises(UsageError, match=r"1 values outside the axes, the first at \(0.5, 7\)"):
+        Problem.load(path)
     path.write_text(body + '[[observed]]\nfile = "../probe.csv"\n')
     with pytest.raises(UsageError, match="outside the folder"):
         Problem.load(path)
