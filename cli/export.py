@@ -38,7 +38,7 @@ def export(
             "--format",
             metavar="NAME",
             help="onnx, pt2, numpy, glsl, wgsl, tcnn, safetensors, ply, obj, glb, stl, html, nvdb, npy, vti, usda, "
-            "mjcf. Default: by the suffix of -o, else onnx.",
+            "mjcf. Default: by the suffix of -o, else onnx, and html for a compressed picture.",
             show_default=False,
             autocompletion=options.complete_format,
             rich_help_panel=options.OUTPUT,
@@ -98,7 +98,7 @@ def export(
         from inr.core.config import override
         from inr.exporters import exporter_for
 
-        named = form or (Path(output).suffix or str(output) if output not in (None, PIPE) else "onnx")
+        named = form or (Path(str(output)).suffix or str(output) if output not in (None, PIPE) else _usual(model))
         kind, suffix = exporter_for(named)
         exporter = kind()
         given = [*(settings or []), *_own(exporter, colors=colors, voxel=voxel, band=band, half=half or None)]
@@ -146,6 +146,16 @@ def _own(exporter: Exporter, **given: Any) -> list[str]:
             raise UsageError(f"--{name} does not apply to {exporter.type_name}", f"it is for {_FORMATS_OF[name]}")
         found.append(f"{name}={json.dumps(value) if isinstance(value, bool) else value}")
     return found
+
+
+def _usual(name: str) -> str:
+    """The format where none is given. Only pages can be made of a compressed picture without a field."""
+    if name == PIPE or Path(name).suffix != ".inrz" or not Path(name).is_file():
+        return "onnx"
+    from inr.codec.decode import read
+    from inr.exporters.file_page import has_page
+
+    return "html" if has_page(read(name)) else "onnx"
 
 
 def _encoded(exporter: Exporter, given: Source, suffix: str) -> Exported:

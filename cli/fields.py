@@ -61,8 +61,9 @@ def fields(
         _list(out, families, has_counts=params)
         return
     cls = FIELDS[name]
+    settings = [*flat_settings(cls, "field.")]
     if as_json or is_quiet:
-        keys = [key for key, _ in flat_settings(cls, "field.")]
+        keys = [key for key, _ in settings]
         document: dict[str, Any] = {
             "name": name,
             "summary": summary(cls),
@@ -74,9 +75,14 @@ def fields(
     say(f"{name}: {summary(cls)}\n{cls.paper}\n")
     out.table(
         ("setting", "default", "meaning"),
-        [(key, default_text(s), _meaning(s)) for key, s in flat_settings(cls, "field.")],
+        [(key, default_text(s), _meaning(s)) for key, s in settings],
     )
-    say(f"\nSet one with --set, for example: inr fit IN --field {name} --set field.depth=3")
+    number = next(
+        (key for key, s in settings if isinstance(s.default, int | float) and not isinstance(s.default, bool)), None
+    )
+    if name in set(FIELDS) and number is not None:
+        value = next(default_text(s) for key, s in settings if key == number)
+        say(f"\nSet one with --set, for example: inr fit IN --field {name} --set {number}={value}")
 
 
 def _list(out: Output, families: Mapping[str, Mapping[str, Any]], *, has_counts: bool) -> None:

@@ -127,7 +127,7 @@ def mesh(
     inr mesh bunny.safetensors -o bunny.stl --simplify 0.01 --check
     inr mesh part.safetensors -o part.stl --method dual     sharp edges
     inr mesh shape.safetensors -o shape.glb --colour colours.safetensors --uv
-    inr mesh shirt.safetensors -o shirt.stl --shell 1.5    an open surface, made printable
+    inr mesh shirt.safetensors -o shirt.stl --shell 1.5    a printable sheet
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:

@@ -122,6 +122,8 @@ def test_a_compressed_picture_becomes_a_page_with_its_decoder(tmp_path: Path) ->
     done = invoke("export", "photo.inrz", "-o", "photo.html")
     assert done.exit_code == 0, done.output
     assert Path("photo.html").stat().st_size < len(data) + 20_000
+    assert invoke("export", "photo.inrz", "--force").exit_code == 0
+    assert Path("photo.html").read_bytes()[:15] == b"<!doctype html>"
     Path("damaged.inrz").write_bytes(data[:-1] + b"x")
     done = invoke("export", "damaged.inrz", "-o", "damaged.html")
     assert done.exit_code == 3
