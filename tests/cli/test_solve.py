@@ -82,7 +82,6 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE[:4],), 2, 'no condition on side "left"'),
         ((*LINE[:4], "--condition", "u = 0"), 2, "expected SIDE: EQUATION"),
         ((*LINE[:4], "--condition", "boundary: u = nu"), 2, "condition 1, column 5: unknown name 'nu'"),
-        ((*LINE, "--report", "-", "--json"), 2, "--json and - as an output both write to stdout"),
         ((*LINE, "--report", "-", "--export", "-"), 2, "2 outputs are -, and stdout takes one"),
         ((*LINE, "--check", "fem"), 2, "--check is 'fem', expected fd=N"),
         ((*LINE, "--export", "u.bmp"), 2, "has suffix '.bmp'"),
@@ -100,6 +99,16 @@ def test_mistakes_are_one_line(args: tuple[str, ...], code: int, message: str) -
     assert message in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert "Traceback" not in result.stderr
+
+
+def test_a_report_or_export_on_stdout_is_alone_there(here: Path) -> None:
+    result = invoke("solve", *LINE, "--export", "-", "-o", "u.safetensors")
+    assert result.stdout_bytes.startswith(b"PK")
+    assert b"u.safetensors" not in result.stdout_bytes[-200:]
+    assert "u.safetensors  residual" in result.stderr
+    refused = invoke("solve", *LINE, "--report", "-", "--json")
+    assert refused.exit_code == 2
+    assert "both write to stdout" in refused.stdout + refused.stderr
 
 
 def test_a_file_and_options_of_a_line_do_not_mix(here: Path) -> None:
