@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from inr.core.errors import UnreadableError, UsageError
+from inr.core.errors import UnreadableError, UsageError, did_you_mean
 from inr.core.text import printable
 
 from ._interrupts import held
@@ -176,16 +176,27 @@ def _document(solution: PictureSolution, names: list[str], size: int | None) -> 
 
 
 def is_picture_problem(words: Sequence[str]) -> bool:
-    """Whether the words are a task with its files, or name a file with kind = "picture"."""
+    """Whether the words are a task with its files, or name a file with kind = "picture".
+
+    Raises UsageError for other words.
+    """
     from inr.solving.pictures import TASKS
 
     if not words:
         return False
     if words[0] in TASKS:
         return True
+    if len(words) == 1 and Path(words[0]).suffix not in ("", ".toml"):
+        raise UsageError(
+            f"{words[0]!r} is neither a problem file (.toml) nor a task: {', '.join(TASKS)}",
+            "inr solve inpaint photo.png --mask mask.png",
+        )
+    if len(words) == 1 and not Path(words[0]).exists() and did_you_mean(words[0], TASKS):
+        raise UsageError(f"unknown picture task {words[0]!r}{did_you_mean(words[0], TASKS)}")
     if len(words) > 1:
         raise UsageError(
-            f"{words[0]!r} and {len(words) - 1} more, expected one problem file or a task: {', '.join(TASKS)}",
+            f"{words[0]!r}{did_you_mean(words[0], TASKS)} and {len(words) - 1} more, expected one problem file or a "
+            f"task: {', '.join(TASKS)}",
             "inr solve clone target.png source.png -o out.png",
         )
     from inr.solving.problem import kind_of, read_problem

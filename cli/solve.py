@@ -145,8 +145,12 @@ def solve(
     if examples:
         _write_examples(out, Path(output or "."), force)
         return
-    if (not words) == (equation is None):
-        raise UsageError("expected a problem file or --equation", "inr solve --examples writes some files")
+    if words and equation is not None:
+        raise UsageError(f"{words[0]!r} and --equation are both given, expected one of them")
+    if not words and equation is None:
+        raise UsageError(
+            "expected a problem file, a task with its pictures, or --equation", "inr solve --examples writes some files"
+        )
     problem = None if not words else words[0]
     cells = None if check is None else _cells(check)
     is_shown = not (no_progress or is_quiet or as_json)

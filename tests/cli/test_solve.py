@@ -75,7 +75,8 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ((), 2, "expected a problem file or --equation"),
+        ((), 2, "expected a problem file, a task with its pictures, or --equation"),
+        (("poisson.toml", "--equation", "u_x = 1"), 2, "'poisson.toml' and --equation are both given"),
         (("none.toml",), 3, "'none.toml' cannot be read"),
         (("--equation", "lap(u) = -1"), 2, "0 axes"),
         ((*LINE[:2], "--axes", "x=0"), 2, "expected a form such as x=0:1,y=0:1"),
