@@ -13,6 +13,7 @@ import numpy as np
 
 from inr.core.errors import UsageError
 from inr.mesh._octree_grid import Ints, Reals
+from inr.mesh._patches import described
 from inr.mesh.extract import Mesh, MeshResult
 from inr.mesh.march import is_closed
 from inr.mesh.measure import measure
@@ -22,6 +23,7 @@ M = TypeVar("M", bound=Mesh)
 
 _FIRST, _LAST, _TRIES = 0.25, 0.8, 10  # share of the faces that is kept by a step: of the first, and of the finest
 _FEWEST = 4
+_HINT = "another `resolution` may give a mesh without; a `shell` around an open surface is closed and can be simplified"
 
 
 def simplify(mesh: M, tolerance: float) -> tuple[M, float]:
@@ -31,17 +33,22 @@ def simplify(mesh: M, tolerance: float) -> tuple[M, float]:
     the mesh is, is undone, and the share goes up. Deviation: the largest distance from vertices, middles of edges and
     middles of faces of either mesh to the other, in the units of the mesh. It is measured against the mesh that was
     given, so errors of steps do not add up. Normals are new, those of the faces around each vertex; colours are those
-    of the vertex that remained. Raises UsageError for a tolerance that is not positive.
+    of the vertex that remained; boundaries stay boundaries. Raises UsageError for a tolerance that is not positive, and
+    for a mesh that is not an orientable manifold, as open surfaces can be: collapses of its edges are not defined.
     """
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise UsageError(f"`simplify` is {tolerance:g}, expected a positive distance")
     was_closed = is_closed(mesh.faces)
+    if not was_closed:
+        _check_sides(mesh.faces)
     best, best_deviation, share = mesh, 0.0, _FIRST
     for _ in range(_TRIES):
         target = max(_FEWEST, int(len(best.faces) * share))
         if target >= len(best.faces):
             break
         vertices, faces, birth = _collapsed(best, target)
+        if not len(faces):
+            raise UsageError("boundaries of the mesh meet in a vertex: it cannot be simplified", _HINT)
         deviation = max(_farthest(mesh, vertices, faces), _farthest(Mesh(vertices, faces), mesh.vertices, mesh.faces))
         if len(faces) < len(best.faces) and deviation <= tolerance and (is_closed(faces) or not was_closed):
             colors = None if best.colors is None else best.colors[birth]
@@ -66,7 +73,20 @@ def _measured(mesh: M) -> M:
         volume=found.volume,
         n_components=found.n_components,
         n_cavities=found.n_cavities,
+        open=None if mesh.open is None else described(mesh.vertices, mesh.faces, mesh.open.is_orientable),
     )
+
+
+def _check_sides(faces: Ints) -> None:
+    """Raise UsageError if faces [F, 3] pass an edge twice in one direction: they are three or more, or wound against
+    each other. Quadrics of such a mesh are refused by libigl, or collapsed without end."""
+    sides = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    n = len(sides) - len(np.unique(sides[:, 0] * (int(faces.max(initial=0)) + 1) + sides[:, 1]))
+    if n:
+        raise UsageError(
+            f"the mesh cannot be simplified: at {n} of its edges three faces meet, or two of opposite orientation",
+            _HINT,
+        )
 
 
 def _collapsed(mesh: Mesh, target: int) -> tuple[Reals, Ints, Ints]:

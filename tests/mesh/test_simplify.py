@@ -77,3 +77,39 @@ def test_colours_stay_with_their_vertices() -> None:
     assert small.colors is not None
     assert len(small.vertices) < len(vertices)
     assert np.abs(small.colors - 127 * (small.vertices + 1)).max() < 60
+
+
+def _strip(n: int, turns: int) -> Mesh:
+    """A flat ring of n by 6 squares around the z axis, or with turns = 1 a Moebius strip."""
+    angle, across = np.meshgrid(2 * np.pi * np.arange(n) / n, np.linspace(-0.3, 0.3, 7), indexing="ij")
+    r = 1 + across * np.cos(turns * angle / 2)
+    places = np.stack([r * np.cos(angle), r * np.sin(angle), across * np.sin(turns * angle / 2)], axis=-1)
+    index = np.arange(7 * n).reshape(n, 7)
+    index = np.concatenate([index, index[:1, :: -1 if turns else 1]])
+    a, b, c, d = (part.ravel() for part in (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]))
+    return Mesh(places.reshape(-1, 3), np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]))
+
+
+def test_an_open_mesh_keeps_its_boundaries() -> None:
+    ring = _strip(64, 0)
+    small, deviation = simplify(ring, 2e-3)
+    assert 0 < deviation <= 2e-3
+    assert len(small.faces) <= len(ring.faces) / 2
+    found = trimesh.Trimesh(small.vertices, small.faces, process=False)
+    assert found.area == pytest.approx(trimesh.Trimesh(ring.vertices, ring.faces).area, rel=5e-3)
+    assert found.euler_number == 0
+    assert not found.is_watertight
+
+
+def test_meshes_that_are_not_orientable_manifolds_are_refused() -> None:
+    with pytest.raises(UsageError, match="cannot be simplified: at 6 of its edges"):
+        simplify(_strip(32, 1), 1e-2)
+    ring = _strip(32, 0)
+    fin = Mesh(
+        np.vstack([ring.vertices, [[1, 0, 1]]]), np.vstack([ring.faces, [ring.faces[0, 0], ring.faces[0, 2], 224]])
+    )
+    with pytest.raises(UsageError, match="cannot be simplified"):
+        simplify(fin, 1e-2)
+    two = Mesh(np.vstack([ring.vertices, [[1, 0, 1], [1, 1, 1]]]), np.vstack([ring.faces, [0, 224, 225]]))
+    with pytest.raises(UsageError, match="boundaries of the mesh meet in a vertex"):
+        simplify(two, 1e-2)
