@@ -165,16 +165,14 @@ def mesh(
         )
     document = _document(result)
     if result.outcome == "empty":
-        low, high = result.value_range
-        if as_json:
-            out.result("mesh", {"output": None, **document}, "", "")
         if result.open is None:
-            out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
-            out.notes(result.notes)
-            out.note("hint: give a --level in that range, or fit longer")
+            _say_empty(result, level, out)
         else:
+            if as_json:
+                out.result("mesh", {"output": None, **document}, "", "")
             coarser = max(4, result.resolution // 2)
             spacing = max(fit.frame.domain.extent) / result.resolution
+            low, _ = result.value_range
             out.note(f"no surface: the smallest value is {low:.3g}, where lattice points are {spacing:.3g} apart")
             out.note(f"hint: fit longer, or use --resolution {coarser}")
         raise typer.Exit(1)
@@ -209,8 +207,7 @@ def _write_large(result: LargeMesh, target: OutputTarget, suffix: str, level: fl
     from inr.mesh import save_large
 
     if result.outcome == "empty":
-        low, high = result.value_range
-        out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
+        _say_empty(result, level, out)
         raise typer.Exit(1)
     with target.opened() as file:
         out.notes(save_large(result, file, suffix))
@@ -221,6 +218,15 @@ def _write_large(result: LargeMesh, target: OutputTarget, suffix: str, level: fl
         f"{_kind_of(result)}  {human_bytes(n)}"
     )
     out.result("mesh", {"output": target.name, "bytes": n, **_document(result)}, text, target.name)
+
+
+def _say_empty(result: MeshResult | LargeMesh, level: float, out: Output) -> None:
+    low, high = result.value_range
+    if out.as_json:
+        out.result("mesh", {"output": None, **_document(result)}, "", "")
+    out.note(f"empty mesh: the field never crosses {level:g}; its values range from {low:.4g} to {high:.4g}")
+    out.notes(result.notes)
+    out.note("hint: give a --level in that range, or fit longer")
 
 
 def _words(checked: MeshCheck) -> str:

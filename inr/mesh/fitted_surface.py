@@ -14,6 +14,7 @@ from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
 from inr.mesh.large import LargeMesh, extract_large
+from inr.mesh.methods import METHODS
 from inr.mesh.open_surface import extract_open
 from inr.mesh.shell import check_level, shell_of_fit
 
@@ -24,6 +25,8 @@ of 3 cells in radius loses 1.9 % of its volume to its flat faces, one of 5 loses
 
 FINEST, MOST_FACES = 2048, 400_000
 """Upper limits of the automatic resolution."""
+
+CLIPPED = "the surface meets the walls of the box and was closed there"
 
 _BLOCK = 1 << 18  # places whose colours are found at a time
 
@@ -50,13 +53,17 @@ def mesh_of_fit(
             "fit a shape (OBJ, PLY, STL, GLB, OFF) or a point cloud with normals",
         )
     check_level(fit, level)
+    is_open = fit.spec.traits.is_unsigned and level == 0
+    if METHODS[method] is not METHODS["cubes"] and (shell or is_open):
+        what = "a shell" if shell else "an open surface"
+        raise UsageError(f"`method` is {method}, but {what} has no choice of methods", "leave it out")
     if shell:
         n = DEFAULT_RESOLUTION if resolution is None else resolution
         is_given = resolution is not None
         return shell_of_fit(
             fit, shell, n, level=level, is_resolution_given=is_given, dense=dense, on_progress=on_progress
         )
-    if fit.spec.traits.is_unsigned and level == 0:
+    if is_open:
         return _open_surface(fit, DEFAULT_RESOLUTION if resolution is None else resolution, on_progress)
     field = fit.field
     device = next(field.parameters()).device
@@ -69,8 +76,6 @@ def mesh_of_fit(
         x = x.detach().to(device).requires_grad_()
         return torch.autograd.grad(field(x).sum(), x)[0]
 
-    certified = field.lipschitz_bound()
-
     def extracted(n: int) -> MeshResult:
         result = extract_mesh(
             values,
@@ -80,7 +85,7 @@ def mesh_of_fit(
             method=method,
             dense=dense,
             keep_specks=keep_specks,
-            lipschitz=certified if certified is not None and certified <= TIGHT else None,
+            lipschitz=_slope(fit),
             on_progress=on_progress,
         )
         return result.in_units(fit.frame)
@@ -122,7 +127,16 @@ def large_mesh_of_fit(fit: Fit, resolution: int, *, level: float = 0.0) -> Large
             return field(x.to(device))
 
     at = (level - fit.frame.offset[0]) / fit.frame.scale[0]
-    return extract_large(values, fit.frame, resolution=resolution, level=at, lipschitz=None)
+    result = extract_large(values, fit.frame, resolution=resolution, level=at, lipschitz=_slope(fit))
+    low, high = fit.frame.from_field(torch.tensor([[v] for v in result.value_range]).double())
+    notes = (CLIPPED,) * result.is_clipped + result.notes
+    return dataclasses.replace(result, value_range=(low.item(), high.item()), notes=notes)
+
+
+def _slope(fit: Fit) -> float | None:
+    """The certified bound on the slope of the field in the unit box, if one is known and at most `TIGHT`."""
+    bound = fit.field.lipschitz_bound()
+    return bound if bound is not None and bound <= TIGHT else None
 
 
 def _finer(result: MeshResult, side: float) -> int | None:
@@ -141,7 +155,7 @@ def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
     side = max(fit.frame.domain.extent)
     cell = side / result.resolution
     if result.is_clipped:
-        notes.append("the surface meets the walls of the box and was closed there")
+        notes.append(CLIPPED)
     if not result.is_closed:
         notes.append("the mesh is not closed")
     if n := result.n_left_out:

@@ -154,12 +154,13 @@ def test_dense_and_sparse_give_the_same_file(shape_model: Path) -> None:
     assert len(sparse.faces) == len(dense.faces)
 
 
-def test_an_empty_mesh_is_exit_code_1_with_the_values_seen(shape_model: Path, here: Path) -> None:
+@pytest.mark.parametrize("n", ["16", "1025"])
+def test_an_empty_mesh_is_exit_code_1_with_the_values_seen(n: str, shape_model: Path, here: Path) -> None:
     before = listing(here)
-    result = invoke("mesh", shape_model, "--resolution", "16", "--level", "-50")
+    result = invoke("mesh", shape_model, "--resolution", n, "--level", "-50")
     assert result.exit_code == 1
     assert "never crosses -50" in result.stderr
-    assert document(invoke("mesh", shape_model, "--resolution", "16", "--level", "-50", "--json"))["outcome"] == "empty"
+    assert document(invoke("mesh", shape_model, "--resolution", n, "--level", "-50", "--json"))["outcome"] == "empty"
     assert listing(here) == before
 
 

@@ -10,11 +10,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from inr.core.domain import Domain, Frame, Spec
+from inr.core.errors import UsageError
 from inr.fitting import Fit
-from inr.mesh import extract_mesh, mesh_of_fit
+from inr.mesh import extract_mesh, large_mesh_of_fit, mesh_of_fit
 from tests.mesh import shapes
 
 SIDE = 3.0
@@ -121,6 +123,49 @@ def test_a_ball_of_more_than_three_cells_beside_a_larger_one_stays(radius: float
 
 def test_a_surface_that_meets_the_box_is_noted() -> None:
     assert "meets the walls" in mesh_of_fit(fit_of(shapes.clipped_sphere), 32).notes[0]
+
+
+def test_a_large_mesh_uses_a_certified_slope_and_has_values_in_units() -> None:
+    def ball(x: Tensor) -> Tensor:
+        distance: Tensor = torch.linalg.vector_norm(x - 0.98, dim=1) - 0.03
+        return distance
+
+    fit = fit_of(ball)
+    free = large_mesh_of_fit(fit, 1024)
+    cast(Any, fit.field).lipschitz_bound = lambda: 1.0
+    bound = large_mesh_of_fit(fit, 1024)
+    assert bound.n_evaluated < free.n_evaluated
+    assert len(bound.faces) == len(free.faces)
+    assert bound.volume == pytest.approx(free.volume)
+    assert bound.value_range[1] == pytest.approx(SIDE * (0.98 * math.sqrt(3) - 0.03), rel=1e-5)
+    assert "meets the walls" in bound.notes[0]
+
+
+def test_a_moebius_strip_is_noted() -> None:
+    angle = torch.linspace(0, 2 * math.pi, 721, dtype=torch.float64)[:-1, None]
+    across = torch.linspace(-0.12, 0.12, 49, dtype=torch.float64)
+    r = 0.3 + across * torch.cos(angle / 2)
+    height = across * torch.sin(angle / 2)
+    strip = torch.stack([r * torch.cos(angle), r * torch.sin(angle), height], dim=-1).reshape(-1, 3) + 0.5
+    tree = cKDTree(strip.numpy())
+    fit = fit_of(lambda x: torch.from_numpy(tree.query(x.numpy())[0]).float())
+    cast(Any, fit).spec = Spec("unsigned", 3, 1)
+    found = mesh_of_fit(fit, 32)
+    assert found.open is not None
+    assert not found.open.is_orientable
+    assert found.open.n_loops == 1
+    assert "the surface is not orientable: no choice of a front holds everywhere" in found.notes
+
+
+@pytest.mark.parametrize("kind", ["unsigned", "shape"])
+def test_a_method_that_has_no_effect_is_refused(kind: str) -> None:
+    fit = fit_of(shapes.sphere)
+    cast(Any, fit).spec = Spec(kind, 3, 1)
+    shell = 0.1 if kind == "shape" else 0.0
+    with pytest.raises(UsageError, match=r"`method` is dual, but (a shell|an open surface) has no choice"):
+        mesh_of_fit(fit, 16, method="dual", shell=shell)
+    with pytest.raises(UsageError, match="unknown mesh method 'duel'"):
+        mesh_of_fit(fit, 16, method="duel", shell=shell)
 
 
 def test_the_default_resolution_grows_for_a_thin_rod() -> None:
