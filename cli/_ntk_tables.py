@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inr.core.text import printable
+from inr.core.text import printable, rough_percent
 
 from ._output import Output, human_seconds, say
 
@@ -132,17 +132,12 @@ def _bands(r: Report, *, has_intervals: bool) -> list[list[str]]:
             _percent(b.residual_energy),
             _percent(b.left_gd),
             _percent(b.left_adam),
-            *([f"{_rough(b.left_low)} - {_rough(b.left_high)} %"] if has_intervals else []),
+            *([f"{rough_percent(b.left_low)} - {rough_percent(b.left_high)} %"] if has_intervals else []),
             "never" if math.isinf(b.half_step) else f"{b.half_step:,.0f}",
             "" if b.is_learned else "not learned",
         ]
         for b in r.bands
     ]
-
-
-def _rough(share: float) -> str:
-    """Two digits of a percentage, at most 999."""
-    return f"{min(100 * share, 999):.2g}" if math.isfinite(share) else "?"
 
 
 def _percent(share: float) -> str:

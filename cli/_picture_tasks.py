@@ -40,12 +40,16 @@ class Given:
         """Raises UsageError, ConfigError or UnreadableError, as `PictureProblem.of`."""
         from inr.core.config import override, parse
         from inr.fields import FieldConfig
-        from inr.solving.pictures import PictureProblem
+        from inr.solving.pictures import TASKS, PictureProblem
 
         sections = _by_section(self.settings)
         sections["solve"] += [] if self.time_s is None else [f"time_s={self.time_s}"]
         sections["solve"] += [] if self.seed is None else [f"seed={self.seed}"]
-        if len(self.words) == 1 and self.words[0].endswith(".toml"):
+        if len(self.words) == 1 and self.words[0] not in TASKS:
+            if self.mask is not None or self.at is not None:
+                raise UsageError(
+                    "--mask and --at are for a task and its pictures, and a problem file is given", "write them there"
+                )
             found = _of_file(self.words[0])
         else:
             task, *files = self.words

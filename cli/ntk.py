@@ -135,7 +135,8 @@ def ntk(
         given = None if is_python_object(input) else source(input)
         if given is not None and given.suffix == ".toml":
             others = {"--signal": of, "--field": field, "--compare": compare, "--set": settings, "--kind": kind,
-                      "--steps": steps, "--figure": output}  # fmt: skip
+                      "--steps": steps, "--seed": seed is not None, "--rehearse": rehearse, "--figure": output,
+                      "--no-trials": no_trials, "--mode": mode != MODES[0]}  # fmt: skip
             _of_problem(out, input, 256 if points is None else points, others)
             return
         target = figure_target(output, force=force)

@@ -1,4 +1,4 @@
-"""Safe display and shell quoting of untrusted text, such as file names and metadata."""
+"""Text for people: safe display and shell quoting of file names and metadata, and numbers in few digits."""
 
 from __future__ import annotations
 
@@ -76,3 +76,15 @@ def finite_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite_json(v) for v in value]
     return value
+
+
+def rough_percent(share: float) -> str:
+    """A share as a percentage of two digits, three from 100 on; what is below 0.01 or above 999 is shown by the limit."""
+    percent = 100 * share
+    if not math.isfinite(percent):
+        return "?"
+    if percent > 999:
+        return "over 999"
+    if 0 < percent < 0.01:
+        return "0.01"
+    return f"{percent:.0f}" if percent >= 100 else f"{percent:.2g}"

@@ -168,6 +168,10 @@ class Problem:
     @classmethod
     def of_document(cls, document: Mapping[str, Any], folder: Path | None = None) -> Self:
         """The problem that the tables of a file describe. folder: where its data files are; None: it may have none."""
+        if kind_of(document) == "picture":
+            raise UsageError(
+                "this is a picture problem, expected one with an equation", "`inr.solving.pictures.PictureProblem`"
+            )
         _check_tables(document)
         head = document.get("problem", {})
         states, eigenvalue = _eigen(head)
@@ -390,10 +394,6 @@ def _absorbed_walls(fields: Mapping[str, bool]) -> list[dict[str, str]]:
 def _eigen(head: Mapping[str, Any]) -> tuple[int, str]:
     """How many eigenvalues are wanted, and the name of the eigenvalue; 0 and "" for a boundary-value problem."""
     kind = head.get("kind", "boundary")
-    if kind == "picture":
-        raise UsageError(
-            "this is a picture problem, expected one with an equation", "`inr.solving.pictures.PictureProblem`"
-        )
     if kind not in KINDS:
         raise UsageError(f"kind is {kind!r}{did_you_mean(str(kind), KINDS)}", f"kinds are {', '.join(KINDS)}")
     if kind == "boundary":

@@ -89,6 +89,11 @@ def test_heights_are_floats_in_tiff_and_scaled_in_png(examples: Path) -> None:
         (("tone", "dusk.png", "--field", "magic"), 2, "magic"),
         (("tone", "dusk.png", "-o", "x.bmp"), 2, "has suffix '.bmp'"),
         (("dusk.png",), 2, "'dusk.png' is neither a problem file (.toml) nor a task: clone"),
+        (
+            ("clone.toml", "--at", "1,1"),
+            2,
+            "--mask and --at are for a task and its pictures, and a problem file is given",
+        ),
         (("inpant",), 2, "unknown picture task 'inpant' (did you mean 'inpaint'?)"),
         (("tones", "dusk.png"), 2, "expected one problem file or a task: clone, gradients"),
         (("poisson.toml", "--field", "hash_grid"), 2, "equations are solved by a network of sines"),

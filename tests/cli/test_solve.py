@@ -128,3 +128,6 @@ def test_the_kernel_of_a_problem(here: Path) -> None:
         2,
         "error: --field cannot be used with a problem of inr solve\n",
     )
+    several = invoke("ntk", "p.toml", "--rehearse", "10%", "--no-trials", "--mode", "track", "--seed", "0")
+    assert several.exit_code == 2
+    assert "--seed and --rehearse and --no-trials and --mode cannot be used with a problem" in several.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import unicodedata
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inr.core.text import command, printable
+from inr.core.text import command, printable, rough_percent
 
 ANY_CHARACTER = st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr)
 """Everything that a file name of bytes can hold, as Python has it."""
@@ -75,3 +76,12 @@ def test_bash_reads_any_name_back(name: str) -> None:
 
 def test_a_path_is_never_an_option() -> None:
     assert command("mkdir", "-p", Path("-p")) == "mkdir -p ./-p"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0"), (0.00016, "0.016"), (1e-6, "0.01"), (0.034, "3.4"), (1.2, "120"), (9.95, "995"), (13, "over 999"),
+     (math.nan, "?"), (math.inf, "?")],
+)  # fmt: skip
+def test_rough_percentages(share: float, text: str) -> None:
+    assert rough_percent(share) == text

@@ -72,6 +72,7 @@ def test_properties() -> None:
         ({"problem": {"equatoin": "u"}}, r"unknown entry 'equatoin' \(did you mean 'equation"),
         ({"condition": {"on": "left"}}, r"write \[\[condition\]\]"),
         ({"data": {}}, "are not built"),
+        ({"problem": {"kind": "picture", "task": "clone"}}, "this is a picture problem"),
         ({"problem": {"kind": "modes", "equation": "u"}}, "kind is 'modes'"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "parameters": {"u": 1}}, "no unknown field"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = a"}, "fields": {"u": 1}}, "field u is 1"),

@@ -27,8 +27,9 @@ def extrapolated(large: Tensor, small: Tensor, batches: tuple[int, int], full: i
         log e(full) = log e(large) + g s log(full / large),     s = log(e(large) / e(small)) / log(large / small)
 
     s is a Gaussian mean over neighbouring bands, and at most 0: more samples never leave more. Bands of which nothing
-    is left, or that the signal does not have, stay 0. large, small: energies
-    left by runs with `batches` (descending) samples per step, both of the same length [..., B].
+    is left, or that the signal does not have, stay 0.
+
+    large, small: energies left [..., B] by runs with `batches` (descending) samples per step.
     """
     if batches[0] <= batches[1] or full <= batches[0]:
         return large.double()

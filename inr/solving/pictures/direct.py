@@ -25,8 +25,8 @@ def solve_direct(stencils: Stencils) -> Array:
     """The solution [H, W, C], known pixels as they are. Raises UnavailableError if no solver converges."""
     part, right = equations(stencils)
     n_free, is_floating, is_square = part.shape[1], stencils.mean is not None, part.shape[0] == part.shape[1]
-    if not n_free:
-        return stencils.values.copy()
+    if not n_free or not len(right):  # nothing to find, or one pixel without a neighbour
+        return stencils.completed(stencils.values.copy())
     if is_square and not is_floating and n_free <= MOST_FACTORED:
         found = _by_factors(part, right, is_floating=False)
     else:

@@ -165,8 +165,10 @@ def differences(values: Array) -> tuple[Array, Array]:
 
 def curl(right: Array, down: Array) -> float:
     """How far wanted differences are from those of any picture: the root mean square of their sums around squares of
-    four pixels, as a part of the root mean square of the differences.
+    four pixels, as a part of the root mean square of the differences. 0 for pictures of one row or column.
     """
+    if not right.size or not down.size:
+        return 0.0
     around = right[:-1] + down[:, 1:] - right[1:] - down[:, :-1]
     size = np.sqrt(np.mean(np.square(right)) + np.mean(np.square(down)))
     return float(np.sqrt(np.mean(np.square(around))) / size) if size > 0 else 0.0

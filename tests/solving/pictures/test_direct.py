@@ -10,7 +10,7 @@ from scipy.fft import dctn, dstn, idctn, idstn
 
 from inr.solving.pictures import direct
 from inr.solving.pictures.direct import solve_direct
-from inr.solving.pictures.stencils import Stencils, differences
+from inr.solving.pictures.stencils import Stencils, curl, differences
 
 
 def rough(*shape: int) -> np.ndarray:
@@ -21,6 +21,14 @@ def test_differences_of_a_picture_give_it_back() -> None:
     values = rough(17, 23, 3)
     stencils = Stencils.of_edges(*differences(values), np.zeros_like(values), mean=values.mean((0, 1)))
     assert np.abs(solve_direct(stencils) - values).max() < 1e-10
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
+def test_a_picture_of_one_row_or_pixel_comes_back(size: tuple[int, int]) -> None:
+    values = rough(*size, 2)
+    stencils = Stencils.of_edges(*differences(values), np.zeros_like(values), mean=values.mean((0, 1)))
+    assert solve_direct(stencils) == pytest.approx(values)
+    assert curl(*differences(values)) == 0
 
 
 def test_cosine_transform_sparse_factors_and_conjugate_gradients_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ class Gradients(PictureTask):
         right, down = both[:, :-1, :, 0], both[:-1, :, :, 1]
         guess = np.zeros((height, width, both.shape[2]))
         stencils = Stencils.of_edges(right, down, guess, mean=np.zeros(both.shape[2]))
-        part = curl(right, down) if min(height, width) > 1 else 0.0
+        part = curl(right, down)
         note = f"{100 * part:.2g} % of the differences belong to no picture (their curl); that part is left out"
         meta = {**FLOATS, "channels": both.shape[2]}
         return Posed(stencils, meta, notes=(note,) if part > 1e-6 else (), unit="units")
