@@ -79,7 +79,7 @@ def finite_json(value: Any) -> Any:
 
 
 def rough_percent(share: float) -> str:
-    """A share as a percentage of two digits, three from 100 on; what is below 0.01 or above 999 is shown by the limit."""
+    """A share as a percentage of two digits, three from 100 on; below 0.01 and above 999 the limit is shown."""
     percent = 100 * share
     if not math.isfinite(percent):
         return "?"
