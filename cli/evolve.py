@@ -36,30 +36,45 @@ def evolve(
     smooth: Annotated[
         float | None,
         typer.Option(
-            metavar="A", help="Mean curvature flow: the surface moves inwards with A (k1 + k2).", show_default=False
+            metavar="A",
+            help="Mean curvature flow: inwards with speed A (k1 + k2); A > 0, in squared mesh units per time.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
         ),
     ] = None,
     flow: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help='A velocity: three formulas of x, y, z and t, "-y, x, 0".', show_default=False
+            metavar="TEXT",
+            help='A velocity: three formulas of x, y, z and t, "-y, x, 0", in mesh units per time.',
+            show_default=False,
+            rich_help_panel=options.VIEW,
         ),
     ] = None,
     morph: Annotated[
-        str | None, typer.Option(metavar="MODEL2", help="The shape to become.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="MODEL2",
+            help="The shape to become: another fitted shape or point cloud.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
     ] = None,
     until: Annotated[
         float, typer.Option(metavar="T", help="The time of the last frame.", rich_help_panel=options.VIEW)
     ] = 1.0,
     frames: Annotated[
-        int, typer.Option(metavar="N", help="How many, from the start to T.", rich_help_panel=options.VIEW)
+        int, typer.Option(metavar="N", help="How many, from the start to T: 1 to 1000.", rich_help_panel=options.VIEW)
     ] = 24,
     resolution: Annotated[
         int,
-        typer.Option(metavar="N", help="Lattice cells along each side of the box.", rich_help_panel=options.VIEW),
+        typer.Option(
+            metavar="N", help="Lattice cells along each side of the box: 8 to 512.", rich_help_panel=options.VIEW
+        ),
     ] = 96,
     rate: Annotated[
-        float, typer.Option(metavar="FPS", help="Frames per second of a film.", rich_help_panel=options.VIEW)
+        float,
+        typer.Option(metavar="FPS", help="Frames per second of a film: 0.1 to 120.", rich_help_panel=options.VIEW),
     ] = 12.0,
     form: options.Format = None,
     force: options.Force = False,
@@ -105,10 +120,13 @@ def evolve(
         rows: list[dict[str, Any]] = []
         shown: list[MeshResult | None] = []
         fits: list[Fit | None] = []
-        n_bytes = 0
+        n_bytes, noted = 0, False
         for time, (own, mesh) in zip(times, _moved(fit, smooth, flow, second, times, resolution, out), strict=True):
             rows.append(_row(time, mesh))
             filled = None if mesh.outcome == "empty" else mesh
+            if mesh.notes and not noted:
+                noted = True
+                out.notes([f"at t = {time:.4g}: {note}" for note in mesh.notes])
             if target.film is not None:
                 shown.append(filled)
             elif target.is_model:
@@ -122,6 +140,8 @@ def evolve(
             n_bytes = len(data)
         if target.model is not None:
             if shown[0] is None:
+                if as_json:
+                    out.result("evolve", {"output": None, "bytes": 0, "empty_from": until, "frames": rows}, "", "")
                 out.note(f"the shape is empty at t = {until:g}: no model was written")
                 raise typer.Exit(1)
             kept = fits[0] if fits[0] is not None else _baked(shown[0], fit, f"--smooth {smooth:g}", chosen, out)

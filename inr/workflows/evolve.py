@@ -67,7 +67,10 @@ def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: 
 
 
 def morphed(first: Fit, second: Fit, shares: Sequence[float]) -> list[Fit]:
-    """The weighted means (1 - s) f + s g of two fits of shapes, in one box around both. No training."""
+    """The weighted means (1 - s) f + s g of two fits of shapes, in one box around both. No training.
+
+    shares: s, from 0 (the first) to 1. Raises UsageError for other fits.
+    """
     _check(first)
     _check(second)
     both = combine("a + b", lambda name: first if name == "a" else second)
@@ -84,7 +87,12 @@ def morphed(first: Fit, second: Fit, shares: Sequence[float]) -> list[Fit]:
 
 
 def overlap(first: Fit, second: Fit, n: int = 2**16) -> float:
-    """Intersection over union of two fits of shapes, on random points of the box around both."""
+    """Intersection over union of two fits of shapes, in [0, 1], on n random points of the box around both.
+
+    Raises UsageError for other fits.
+    """
+    _check(first)
+    _check(second)
     box = combine("a + b", lambda name: first if name == "a" else second).frame.domain
     x = torch.rand(n, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     p = box.from_unit(x)
@@ -101,7 +109,8 @@ class CurvatureFlow:
 
     f_t = a |grad f| div(grad f / |grad f|) on a lattice of n^3 cells in the box of the fit, by explicit steps, so the
     radius of a ball goes as sqrt(r^2 - 4 a t). values: [n + 1, n + 1, n + 1] at nodes, in lengths of the box. time: so
-    far. vanished: when nothing was left inside; None: not yet.
+    far. vanished: when nothing was left inside; None: not yet. Raises UsageError for a speed that is not positive, and
+    for fits that are not of shapes.
     """
 
     def __init__(self, fit: Fit, speed: float, n: int = 96) -> None:

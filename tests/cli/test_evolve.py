@@ -74,6 +74,31 @@ def test_shapes_that_do_not_overlap() -> None:
     assert Path("ball.frames/frame_0000.glb").is_file()
 
 
+def test_an_open_surface_cannot_be_a_target() -> None:
+    trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]).export("sheet.obj")
+    small = ("--steps", "1", "--set", "signal.points=1024", "--field", "siren")
+    assert invoke("fit", "sheet.obj", "--kind", "unsigned", *small, "-o", "sheet.safetensors").exit_code == 0
+    done = invoke("evolve", "ball.safetensors", "--morph", "sheet.safetensors", *SMALL)
+    assert done.exit_code == 2
+    assert "'sheet.obj' is of kind 'unsigned', expected a fitted shape" in done.stderr
+
+
+def test_no_model_of_an_empty_shape_but_a_document() -> None:
+    done = invoke("evolve", "ball.safetensors", "--smooth", "1", "-o", "gone.safetensors", "--json", *SMALL)
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert (found["output"], found["empty_from"]) == (None, 1)
+    assert "no model was written" in done.stderr
+    assert not Path("gone.safetensors").exists()
+
+
+def test_frames_with_cells_larger_than_the_shape_are_noted_once() -> None:
+    done = invoke("evolve", "ball.safetensors", "--flow", "0, 0, 10", "--frames", "3", "--resolution", "16", "-o", "f")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("less than a cell of") == 1
+    assert "note: at t = 0: the shape is about" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
