@@ -95,6 +95,7 @@ class StoppableEncoding:
             resumed=None if self._resumed is None else self._resumed.state,
             save_every=stopping.save_every,
             save=self._checkpoints.save,
+            is_saved=stopping.checkpoint is not None,
         )
         try:
             with self._held() if stopping.is_kept else contextlib.nullcontext():
@@ -117,11 +118,16 @@ class StoppableEncoding:
             self._say_kept(control.state().step)
         return made
 
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoint is after an interruption."""
+        return self._checkpoints.folder
+
     def _say_kept(self, step: int) -> None:
         """Which file holds the best so far, and how to continue."""
-        name, folder = printable(self._target.name), self._checkpoints.folder
+        name = printable(self._target.name)
         if not self._stopping.out.as_json:
-            words = command(*self._resume(folder), *([] if self._target.force else ["--force"]))
+            words = command(*self._resume(self.folder), *([] if self._target.force else ["--force"]))
             say(f"interrupted at step {step}; {name} has the best so far\nhint: {words}", err=True)
 
     @contextlib.contextmanager

@@ -130,10 +130,12 @@ def compress(
     arguments = CompressionSettings(
         target, effort, profile, field, field_settings, seed or 0, not no_verify, device, tune
     )
+    if len(inputs) > 1:
+        _check_single(stopping, f"{len(inputs)} inputs are given")
     folder = folder_for(inputs, output)
     is_single = folder is None
     if not is_single:
-        _check_single(stopping, len(inputs))
+        _check_single(stopping, f"-o {output} is a folder")
     if threads is None and jobs > 1 and not is_single:
         threads = max(1, (os.cpu_count() or 1) // jobs)
     is_shown = not (no_progress or is_quiet)
@@ -187,7 +189,10 @@ def run(task: CompressTask, page: EncodingWatch | None = None, stopping: Stoppin
                 target.write(made.data, keep=True)
         if page is not None:
             page.end(made)
-    return {"input": task.name, "output": target.name, **made.summary()}
+    found: Document = {"input": task.name, "output": target.name, **made.summary()}
+    if encoding is not None and made.outcome == "interrupted":
+        found["checkpoint"] = str(encoding.folder)
+    return found
 
 
 def _words(task: CompressTask) -> list[str | Path]:
@@ -202,13 +207,13 @@ def _words(task: CompressTask) -> list[str | Path]:
 def _check_resume(given: list[str]) -> None:
     if given:
         raise UsageError(
-            f"--resume takes its settings from the checkpoint, but {' and '.join(given)} is given",
-            "leave it out, or start over without --resume",
+            f"--resume takes its settings from the checkpoint, not from {' and '.join(given)}",
+            "leave such options out, or start over without --resume",
         )
 
 
-def _check_single(stopping: Stopping, n: int) -> None:
-    """UsageError for options of one encoding with several inputs."""
+def _check_single(stopping: Stopping, given: str) -> None:
+    """UsageError for options of one input and one output file, where something else is given."""
     for name, value in {
         "--keep": stopping.is_kept or None,
         "--checkpoint": stopping.checkpoint,
@@ -216,7 +221,9 @@ def _check_single(stopping: Stopping, n: int) -> None:
         "--save-every": stopping.save_every,
     }.items():
         if value is not None:
-            raise UsageError(f"{name} is of one encoding, but {n} inputs or a folder are given", "run them separately")
+            raise UsageError(
+                f"{name} works with one input and one output file, but {given}", "give one input, and a file as -o"
+            )
 
 
 def _line(document: Document) -> str:

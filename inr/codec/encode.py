@@ -166,13 +166,13 @@ def compress_input(
 ) -> Compressed:
     """Compress a loaded input. control: may stop the encoding, whose outcome is then "interrupted".
 
-    Raises UsageError if the control keeps or resumes an encoding of a profile that cannot.
+    Raises UsageError if the control keeps, saves or resumes an encoding of a profile that cannot.
     """
     started = time.perf_counter()
     target = given.payload_target(settings.target)
     name, profile, notes = given.profile(settings)
     profile.control = control
-    if control is not None and not profile.is_resumable and (control.is_kept or control.resumed or control.save_every):
+    if control is not None and control.is_needed and not profile.is_resumable:
         raise UsageError(
             f"the input is compressed with profile {name!r}, whose encodings are neither kept nor resumed",
             "this works for pictures, with profile pyramid",

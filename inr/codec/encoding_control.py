@@ -35,7 +35,7 @@ class EncodingControl:
     should_stop: whether to stop now. is_kept: an encoding that stops returns the best it has; else it raises
     `EncodingStoppedError`. training: the context in which steps run. resumed: the state to continue from. save: called
     with the state every `save_every` steps, and where a kept encoding stops. state: set by the encoder; its present
-    state. is_stopped: it has stopped before its end.
+    state. is_stopped: it has stopped before its end. is_saved: the caller wants checkpoints, on the way or at a stop.
     """
 
     should_stop: Callable[[], bool] = _never
@@ -46,3 +46,9 @@ class EncodingControl:
     save: Callable[[EncodingState], Any] | None = None
     state: Callable[[], EncodingState] | None = None
     is_stopped: bool = False
+    is_saved: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the caller counts on it, so that an encoding which cannot follow it must be refused."""
+        return self.is_kept or self.is_saved or self.resumed is not None or self.save_every is not None

@@ -177,7 +177,7 @@ def _restore(run: Run, document: Mapping[str, Any], groups: Mapping[str, Mapping
 
 
 def _like(state: Mapping[str, Tensor], like: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Tensors of the same names, shapes and types as others; none at all where there are none."""
+    """Tensors of the same names, shapes and types as others; an empty state stays empty."""
     if state and (state.keys() != like.keys() or any(_form(state[key]) != _form(t) for key, t in like.items())):
         raise UsageError(f"state {name!r} is of another field")
     return dict(state)

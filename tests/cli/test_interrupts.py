@@ -229,7 +229,7 @@ def test_a_signal_while_it_compresses_leaves_a_checkpoint(picture: Path, patch: 
     start()
     refused = invoke("compress", "a.png", "--resume", "m.checkpoint", "-o", "m.inrz", "--effort", "3", "--seed", "1")
     assert refused.exit_code == 2
-    assert "--resume takes its settings from the checkpoint, but --effort and --seed is given" in refused.stderr
+    assert "--resume takes its settings from the checkpoint, not from --effort and --seed" in refused.stderr
     assert "holds an unfinished run" in invoke(*COMPRESS, "-o", "m.inrz").stderr
     done = invoke("compress", "a.png", "--resume", "m.checkpoint", "-o", "m.inrz", "--threads", "1", "--no-progress")
     assert done.exit_code == 0, done.output
@@ -251,8 +251,22 @@ def test_a_kept_encoding_is_written_with_the_best_so_far(picture: Path, patch: p
     ]
     start()
     assert invoke("decompress", "m.inrz", "-o", "m.png").exit_code == 0
-    several = invoke("compress", "a.png", "m.png", "-o", ".", "--keep")
-    assert (several.exit_code, "--keep is of one encoding, but 2 inputs" in several.stderr) == (2, True)
+    start()
+    patch.undo()
+    at_encoding_step(patch, 12, signal.SIGINT)
+    told = invoke(*COMPRESS, "-o", "m.inrz", "--keep", "--force", "--json")
+    document = json.loads(told.stdout)
+    assert (told.exit_code, document["outcome"], document["checkpoint"]) == (130, "interrupted", "m.checkpoint")
+
+
+def test_only_one_encoding_is_kept_and_nothing_is_made_for_more(picture: Path) -> None:
+    several = invoke("compress", "a.png", "b.png", "-o", "out", "--keep")
+    assert several.exit_code == 2
+    assert "--keep works with one input and one output file, but 2 inputs are given" in several.stderr
+    assert not Path("out").exists()
+    folder = invoke("compress", "a.png", "-o", ".", "--save-every", "5")
+    assert folder.exit_code == 2
+    assert "--save-every works with one input and one output file, but -o . is a folder" in folder.stderr
 
 
 @pytest.mark.parametrize("number", NUMBERS)

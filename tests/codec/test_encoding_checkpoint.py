@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,8 @@ def test_a_checkpoint_is_of_one_signal_and_one_pyramid(given: CompressionInput, 
         EncodingCheckpoint.load(tmp_path / "c")
 
 
-def test_other_profiles_are_not_kept() -> None:
+@pytest.mark.parametrize("wanted", [{"is_kept": True}, {"is_saved": True}, {"save_every": 5}])
+def test_other_profiles_are_not_kept_or_saved(wanted: dict[str, Any]) -> None:
     given = load_input(Array.of_array(picture(6, 6)[..., 0].astype("float32")))
     with pytest.raises(UsageError, match="profile 'grids', whose encodings are neither kept nor resumed"):
-        compress_input(given, CompressionSettings(verify=False), control=EncodingControl(is_kept=True))
+        compress_input(given, CompressionSettings(verify=False), control=EncodingControl(**wanted))

@@ -190,7 +190,7 @@ class _Encoding:
             if control.resumed is not None:
                 self._restore(control.resumed)
             control.state = self._state
-        elif control.is_kept or control.resumed is not None:
+        elif control.is_needed:
             raise UsageError(
                 "effort 1 trains a large picture in parts, which is neither kept nor resumed",
                 "use a higher `effort`, or let it end: it takes seconds",

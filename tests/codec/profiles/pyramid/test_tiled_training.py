@@ -10,9 +10,14 @@ import torch
 from torch import Generator
 
 import inr
+from inr.codec.compression_input import load_input
+from inr.codec.compression_settings import CompressionSettings
+from inr.codec.encode import compress_input
+from inr.codec.encoding_control import EncodingControl
 from inr.codec.profiles.pyramid import encoder, sample, tiled_training
 from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
 from inr.codec.profiles.pyramid.tiled_training import TileTrainer
+from inr.core.errors import UsageError
 from inr.signals.image import Image
 
 SIDE = 128
@@ -93,3 +98,11 @@ def test_a_tile_moves_its_own_latents_only(trained: Trainer) -> None:
         assert moved[where].any()
         moved[where] = False
         assert not moved.any()
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("wanted", [{"is_kept": True}, {"is_saved": True}, {"save_every": 5}])
+def test_an_encoding_in_parts_is_not_kept_or_saved(wanted: dict[str, Any]) -> None:
+    given = load_input(Image.of_pixels(photograph()))
+    with pytest.raises(UsageError, match="in parts, which is neither kept nor resumed"):
+        compress_input(given, CompressionSettings(effort=1, verify=False), control=EncodingControl(**wanted))
