@@ -177,9 +177,10 @@ class _Work:
         return found, dataclasses.replace(fit, metrics=metrics, provenance={"solved": self._document()})
 
     def of_values(self, values: Array) -> Fit:
-        """A field fitted to the result, as `inr fit` would."""
+        """A field fitted to the result, as `inr fit` would, for at most `time_s`."""
         signal = _image(values, self.posed.meta)
-        config, settings = resolve(signal, self.field, {"seed": self.settings.seed})
+        given = {"seed": self.settings.seed, "time_s": self.settings.time_s}
+        config, settings = resolve(signal, self.field, given)
         run = Run(signal, config, settings)
         self._advance(run)
         return dataclasses.replace(run.result("done"), provenance={"solved": self._document()})

@@ -63,13 +63,22 @@ def test_any_field_can_be_the_correction(pictures: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["direct", "edge"])
 def test_a_fit_holds_the_whole_result(pictures: Path, method: str) -> None:
-    solve = {"method": method, "steps": 100, "vertices": 8}
+    solve = {"method": method, "steps": 100, "vertices": 8, "time_s": 300}
     solution = PictureProblem.of("inpaint", "target.png", mask="hole.png", solve=solve).solve(wants_fit=True)
     assert solution.fit is not None
     solution.fit.save("fit.safetensors")
     rendered, meta = Fit.load("fit.safetensors").render()
     assert meta["dtype"] == "uint8"
     assert np.abs(rendered - solution.values.clip(0, 1)).max() < (0.01 if method == "direct" else 0.05)
+
+
+def test_a_fit_of_the_result_ends_in_time(pictures: Path) -> None:
+    field = {"type": "siren", "width": 16}
+    problem = PictureProblem.of("inpaint", "target.png", mask="hole.png", solve={"time_s": 0.2}, field=field)
+    fit = problem.solve(wants_fit=True).fit
+    assert fit is not None
+    assert fit.settings.time_s == 0.2
+    assert 0 < fit.steps < 2000  # as many as `inr fit` would take
 
 
 def test_differences_give_a_picture_back_by_a_field(pictures: Path) -> None:
