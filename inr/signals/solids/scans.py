@@ -73,7 +73,8 @@ def estimated(
 
     Axes are those of least variance of the neighbours. Which way they point is found for at most 4096 representatives,
     by the consistency of winding numbers (`consistent_normals`); every point follows the slope of their winding number,
-    and then the vote of its neighbours. Noisy points are moved onto quadrics through their neighbours.
+    and then the vote of its neighbours. Normals are then those of quadrics through their neighbours, onto which noisy
+    points are moved.
 
     outliers: "auto" leaves out at most 10 % of the points. noise: its standard deviation, None to estimate it.
     viewpoint: [3], where the scanner stood; normals are then turned towards it.
@@ -102,6 +103,8 @@ def estimated(
         k = int(np.clip(6 * (sigma / (_RESIDUAL * spacing)) ** 2, _LEAST, _MOST))
         for _ in range(2):
             x, normals = on_quadrics(x, normals, k)
+    else:
+        normals = on_quadrics(x, normals, NEIGHBOURS)[1]
     share = _clear_share(x, normals, sigma)
     return Scan(low + side * x, normals, side * spacing, side * sigma, n_outliers, share)
 

@@ -44,6 +44,20 @@ def test_clean_points() -> None:
     assert scan.noise < 0.05 * scan.spacing
 
 
+def test_normals_of_clean_points_are_those_of_a_curved_surface() -> None:
+    rng = np.random.default_rng(0)
+    axes = np.array([1.0, 0.8, 0.5])
+    on_ball = rng.normal(size=(3000, 3))
+    points = axes * on_ball / np.linalg.norm(on_ball, axis=1, keepdims=True)
+    scan = estimated(points)
+    np.testing.assert_allclose(scan.points, np.unique(points, axis=0), atol=1e-12)  # clean points stay
+    exact = scan.points / axes**2
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    off = np.degrees(np.arccos(np.clip(np.einsum("nd,nd->n", exact, scan.normals), -1, 1)))
+    assert off.mean() < 0.3  # planes through the neighbours are 1.3 degrees off
+    assert off.max() < 3
+
+
 def test_noisy_points_are_smoothed_and_their_noise_is_measured() -> None:
     sigma = 0.005 * float(np.linalg.norm([2.8, 2.8, 0.8]))
     points, _ = torus(6000, sigma)
