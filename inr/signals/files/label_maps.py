@@ -127,14 +127,15 @@ def _label_in(volume: AnyArray, across: int, name: str, label: int | None) -> in
 
 
 def chosen_label(labels: list[Any], name: str, label: int | None) -> int:
-    """The given label, or the only one. Raises UsageError, with the labels that there are."""
+    """The given label, or the only one. Raises UsageError, with the labels that there are, and UnreadableError if none
+    was given and one is not a whole number."""
+    if label is None and (broken := [value for value in labels if not float(value).is_integer()]):
+        raise UnreadableError(f"{name}: its value {broken[0]:g} is not a whole number, expected labels")
     shown = ", ".join(f"{value:g}" for value in labels[:_MOST_LISTED]) + (", ..." if len(labels) > _MOST_LISTED else "")
     if label is None and len(labels) > 1:
         raise UsageError(
             f"{name} has the labels {shown}: one of them is fitted", f"signal.label={labels[0]:g} chooses one"
         )
-    if label is None and labels[0] != int(labels[0]):
-        raise UnreadableError(f"{name}: its value {labels[0]:g} is not a whole number, expected labels")
     if label is not None and label not in labels:
         raise UsageError(f"option label is {label}, but {name} has the labels {shown}")
     return int(labels[0]) if label is None else label

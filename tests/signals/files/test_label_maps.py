@@ -17,6 +17,7 @@ from inr.inspection import describe
 from inr.signals import Source
 from inr.signals.files import label_maps
 from inr.signals.files.label_maps import (
+    chosen_label,
     contours_of,
     nifti_volume,
     npy_volume,
@@ -152,3 +153,11 @@ def test_arrays_of_other_shapes_are_refused() -> None:
     with pytest.raises(UnreadableError, match="voxels are of type"):
         planes_of_volume(npy_volume(npy(np.zeros((3, 3, 3), complex)), "a", np.ones(3)), "a", None, None)
     assert Source("a.npy", data=b"x").suffix == ".npy"
+
+
+@pytest.mark.parametrize("labels", [[0.25], [0.25, 0.5, 3.0], [1.0, 2.5], [1.0, float("inf")]])
+def test_values_that_are_not_whole_numbers_are_no_labels(labels: list[float]) -> None:
+    with pytest.raises(
+        UnreadableError, match=r"a\.npy: its value (0\.25|2\.5|inf) is not a whole number, expected labels"
+    ):
+        chosen_label(labels, "a.npy", None)
