@@ -61,7 +61,9 @@ def test_inputs_that_are_not_files(here: Path, command: str, name: str) -> None:
     (here / "folder").mkdir()
     result = invoke(command, name)
     assert result.exit_code == 3
-    assert len(result.stderr.splitlines()) == 1
+    error, *hints = result.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert [line.partition(":")[0] for line in hints] == (["hint"] if name == "folder" else [])
     assert listing(here) == []
 
 
