@@ -177,7 +177,7 @@ def _amount(text: str | None) -> float | None:
     digits, is_share = (text[:-1], True) if text.endswith("%") else (text, False)
     try:
         value = float(digits) / 100 if is_share else float(int(digits))
-    except ValueError:
+    except (ValueError, OverflowError):
         value = -1.0
     if (is_share and not 0 < value < 1) or value < 0:
         raise UsageError(

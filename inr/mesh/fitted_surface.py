@@ -30,6 +30,9 @@ CLIPPED = "the surface meets the walls of the box and was closed there"
 
 _BLOCK = 1 << 18  # places whose colours are found at a time
 
+ROUGH = 0.01
+"""Share of edges with more than two faces, of the faces, above which a fit of an open surface is called rough."""
+
 TIGHT = 2.0
 """Largest certified slope, in distances per length, with which a search for the surface is not wasteful."""
 
@@ -113,7 +116,13 @@ def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], N
         notes.append("the surface is not orientable: no choice of a front holds everywhere")
     if result.open.n_nonmanifold_edges:
         n = result.open.n_nonmanifold_edges
-        notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")
+        if n > ROUGH * len(result.faces):
+            notes.append(
+                f"{n} edges have more than two faces: the fit is rough at {resolution} cells; fit longer, or "
+                "use a lower --resolution"
+            )
+        else:
+            notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")
     return dataclasses.replace(result, notes=tuple(notes))
 
 

@@ -99,11 +99,8 @@ def test_the_hint_for_a_missing_folder_makes_it(picture: Path, here: Path, folde
 
 
 def test_the_hint_of_an_interrupted_run_is_one_command(capsys: pytest.CaptureFixture[str]) -> None:
-    class Run:
-        step, seconds = 7, 1.0
-
     again = ("inr", "fit", "a b;c.png", "--resume", Path("d e"), "-o", Path("x'y.safetensors"))
-    say_interrupted(Output(), Run(), Path("d e"), again)
+    say_interrupted(Output(), "fit", 7, 1.0, Path("d e"), again)
     hint = capsys.readouterr().err.splitlines()[-1].removeprefix("hint: ")
     words = subprocess.run(["bash", "-c", f'printf "%s\\n" {hint}'], capture_output=True, text=True, check=True)
     assert words.stdout.splitlines()[:6] == ["inr", "fit", "a b;c.png", "--resume", "d e", "-o"]

@@ -219,7 +219,7 @@ def test_eval_far_from_the_origin_measures_as_at_the_origin(here: Path) -> None:
         printed = document(invoke("eval", f"{name}.safetensors", f"{name}-larger.obj", "--json"))
         found.append(printed["models"][0]["metrics"])
     near, far = found
-    assert far == pytest.approx(near, rel=5e-3, abs=5e-3)
+    assert far == pytest.approx(near, rel=1e-2, abs=5e-3)
 
 
 def test_eval_errors_are_json_too(picture: Path) -> None:
@@ -317,9 +317,16 @@ def test_a_fit_without_a_surface_says_how_far_it_stays_off(sheet: Path, here: Pa
 
 @pytest.mark.slow
 def test_eval_measures_an_open_surface_and_its_boundary(sheet: Path) -> None:
-    rows = document(invoke("eval", sheet, sheet.with_name("s.off"), "--kind", "unsigned", "--json"))["models"]
-    metrics = rows[0]["metrics"]
-    assert metrics["near_mae"] < 0.02
-    assert metrics["chamfer"] < 0.03
-    assert metrics["boundary_hausdorff"] < 0.5
+    """A rough fit has holes, which the boundary's error shows; the default one has none."""
+    rough = invoke("mesh", sheet, "-o", "rough.ply", "--resolution", "128")
+    assert "the fit is rough at 128 cells; fit longer" in rough.stderr
+    mesh = sheet.with_name("s.off")
+    assert invoke("fit", mesh, "--kind", "unsigned", "-o", "s.safetensors").exit_code == 0
+    rows = document(invoke("eval", sheet, "s.safetensors", mesh, "--kind", "unsigned", "--json"))["models"]
+    before, after = rows[0]["metrics"], rows[1]["metrics"]
+    assert after["near_mae"] < 0.001
+    assert after["chamfer"] < 0.001
+    assert after["f_score"] > 0.99
+    assert after["boundary_hausdorff"] < 0.01
+    assert before["boundary_hausdorff"] > 0.1
     assert invoke("report", sheet, "-o", "r.html").exit_code == 0

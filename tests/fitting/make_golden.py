@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ import numpy as np
 from inr.core.header import FORMAT_VERSION
 from inr.fields import FIELDS
 from inr.fitting import Fit
-from inr.signals import Signal
+from inr.signals import Signal, load_signal
 from inr.signals.analytic import demo
 from inr.signals.array import Array
 from inr.signals.audio import Audio
 from inr.signals.image import Image
 from inr.signals.points import Points
 from inr.signals.shape import Shape
+from inr.signals.unsigned import Unsigned
 from inr.signals.video import Video
 from inr.workflows.distillation import distil
 from inr.workflows.fit import fit
@@ -81,9 +83,20 @@ def signals() -> Iterator[tuple[str, Signal, dict[str, Any]]]:
     lipschitz = {"type": "lbdn", "width": 8, "depth": 2}
     yield "shape-mesh", Shape.of_mesh(vertices + 5, faces, n_points=64), lipschitz
     yield "shape-formula", demo("sphere"), SIREN
+    yield "unsigned", Unsigned.of_mesh(vertices, faces[:2], n_points=64), SIREN
+    yield "slices", _ball_of_slices(), SIREN
     directions = waves(20, 3).astype(np.float64) - 0.5
     normals = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     yield "points", Points(2 * normals, normals), SIREN
+
+
+def _ball_of_slices() -> Signal:
+    """A label map [8, 8, 8] of a ball."""
+    place = np.stack(np.meshgrid(*[np.arange(8) - 3.5] * 3, indexing="ij"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ball.npy"
+        np.save(path, (np.linalg.norm(place, axis=0) < 3).astype(np.uint8))
+        return load_signal(path, "slices", {"method": "orex"})
 
 
 def fits() -> Iterator[tuple[str, Callable[[], Fit]]]:
