@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -108,7 +109,7 @@ class Similarity:
     @staticmethod
     def prepare() -> None:
         """Import what the measurement needs, which takes a while."""
-        from skimage.metrics import structural_similarity  # noqa: F401
+        importlib.import_module("skimage.metrics")
 
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""

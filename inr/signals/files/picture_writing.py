@@ -7,6 +7,7 @@ written as the bands come.
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
@@ -43,7 +44,7 @@ def import_writer(suffix: str) -> None:
 
         Image.preinit()  # the modules of common formats
     elif suffix in (".tif", ".tiff"):
-        import tifffile  # noqa: F401  for its later use
+        importlib.import_module("tifffile")
 
 
 def write(bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) -> tuple[str, ...]:
