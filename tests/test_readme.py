@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from inr.fields import FIELDS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -26,6 +28,10 @@ def test_the_top_shows_two_commands_that_start_from_a_fresh_clone() -> None:
         assert re.match(INSTALL, block)
     assert SHELL[1].strip().endswith(".venv/bin/python -m pytest -n auto")
     assert "torch==" in (ROOT / "constraints.txt").read_text()
+
+
+def test_it_states_the_number_of_field_families() -> None:
+    assert f"{len(FIELDS)} field families" in README
 
 
 @pytest.fixture(scope="module")
