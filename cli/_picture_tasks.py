@@ -87,7 +87,7 @@ def _place(text: str) -> tuple[int, int]:
 
 def _of_file(name: str) -> PictureProblem:
     from inr.solving.pictures import PictureProblem
-    from inr.solving.problem import read_problem
+    from inr.solving.tables import read_problem
 
     return PictureProblem.of_document(read_problem(name), Path(name).parent)
 
@@ -203,7 +203,7 @@ def is_picture_problem(words: Sequence[str]) -> bool:
             f"task: {', '.join(TASKS)}",
             "inr solve clone target.png source.png -o out.png",
         )
-    from inr.solving.problem import kind_of, read_problem
+    from inr.solving.tables import kind_of, read_problem
 
     try:
         return bool(kind_of(read_problem(words[0])) == "picture")

@@ -21,10 +21,11 @@ from inr.core.formula import ZERO, Node, name, negate, number, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
+from inr.solving.conditions import Condition
 from inr.solving.equation import by_name, is_linear, streams_of
 from inr.solving.hard import Hard, hard_conditions
 from inr.solving.least_squares import features_of, with_features
-from inr.solving.problem import Condition, Problem
+from inr.solving.problem import Problem
 from inr.solving.rows import Group, Streams
 
 PANELS = {1: 240, 2: 12, 3: 4}

@@ -61,11 +61,22 @@ class Points:
 
 
 class Shape(ABC):
-    """A part of space. low, high: of a box around it. sides: their names."""
+    """A part of space."""
 
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    sides: tuple[str, ...]
+    @property
+    @abstractmethod
+    def low(self) -> tuple[float, ...]:
+        """The lower corner of a box around it."""
+
+    @property
+    @abstractmethod
+    def high(self) -> tuple[float, ...]:
+        """The upper corner."""
+
+    @property
+    @abstractmethod
+    def sides(self) -> tuple[str, ...]:
+        """Their names."""
 
     @abstractmethod
     def contains(self, x: Tensor) -> Tensor:
@@ -95,11 +106,19 @@ class Shape(ABC):
 @dataclass(frozen=True)
 class Box(Shape):
     axes: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    low_ends: tuple[float, ...]
+    high_ends: tuple[float, ...]
 
     @property
-    def sides(self) -> tuple[str, ...]:  # type: ignore[override]  # derived from the axes
+    def low(self) -> tuple[float, ...]:
+        return self.low_ends
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        return self.high_ends
+
+    @property
+    def sides(self) -> tuple[str, ...]:
         return tuple(side for axis in self.axes for side in sides_of(axis))
 
     def contains(self, x: Tensor) -> Tensor:
@@ -134,15 +153,15 @@ class Ring(Shape):
     outer: float
 
     @property
-    def sides(self) -> tuple[str, ...]:  # type: ignore[override]  # a disc has one
+    def sides(self) -> tuple[str, ...]:
         return ("inner", "outer") if self.inner else ("outer",)
 
     @property
-    def low(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+    def low(self) -> tuple[float, ...]:
         return tuple(c - self.outer for c in self.center)
 
     @property
-    def high(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+    def high(self) -> tuple[float, ...]:
         return tuple(c + self.outer for c in self.center)
 
     @property
@@ -175,14 +194,33 @@ class Ring(Shape):
         return Points(x, -out if side == "inner" else out)
 
 
-class LevelSet(Shape):
+class Within(Shape):
+    """A shape within a box, with one side: `outer`."""
+
+    @property
+    @abstractmethod
+    def box(self) -> Box:
+        """Around it."""
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        return self.box.low
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        return self.box.high
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return ("outer",)
+
+
+class LevelSet(Within):
     """Where a function is negative, within a box; its zero set is the boundary.
 
     exactness: largest |value| / |gradient| of a point that counts as on the boundary, as a part of the radius.
     """
 
-    axes: tuple[str, ...]
-    sides: tuple[str, ...] = ("outer",)
     exactness: float = 1e-12
 
     @abstractmethod
@@ -193,15 +231,11 @@ class LevelSet(Shape):
     def gradient(self, x: Tensor) -> Tensor:
         """Its gradient [N, d]."""
 
-    @property
-    def _box(self) -> Box:
-        return Box(self.axes, self.low, self.high)
-
     def contains(self, x: Tensor) -> Tensor:
-        return (self.value(x) <= 0) & self._box.contains(x)
+        return (self.value(x) <= 0) & self.box.contains(x)
 
     def inside(self, n: int, generator: Generator) -> Tensor:
-        return collected(self._box, n, generator, lambda x: x[self.value(x) < 0])
+        return collected(self.box, n, generator, lambda x: x[self.value(x) < 0])
 
     def on(self, side: str, n: int, generator: Generator) -> Points:
         reach = 0.05 * self.radius
@@ -210,9 +244,9 @@ class LevelSet(Shape):
             near = self._landed(x[self.value(x).abs() < reach * self.gradient(x).norm(dim=-1)])
             off = self.value(near).abs() / self.gradient(near).norm(dim=-1).clamp_min(1e-3)
             is_there = (off < self.exactness * self.radius) & near.isfinite().all(-1)
-            return near[is_there & self._box.contains(near)]
+            return near[is_there & self.box.contains(near)]
 
-        x = collected(self._box, n, generator, found)
+        x = collected(self.box, n, generator, found)
         gradient = self.gradient(x)
         return Points(x, gradient / gradient.norm(dim=-1, keepdim=True))
 
@@ -248,17 +282,20 @@ def collected(box: Box, n: int, generator: Generator, keep: Callable[[Tensor], T
 class Implicit(LevelSet):
     """Where a formula of the coordinates is negative."""
 
-    axes: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    around: Box
     distance: Node
 
+    @property
+    def box(self) -> Box:
+        return self.around
+
     def value(self, x: Tensor) -> Tensor:
-        return tensor_of(self.distance, {key: x[:, a] for a, key in enumerate(self.axes)}, x[:, 0])
+        return tensor_of(self.distance, {key: x[:, a] for a, key in enumerate(self.around.axes)}, x[:, 0])
 
     def gradient(self, x: Tensor) -> Tensor:
-        values = {key: x[:, a] for a, key in enumerate(self.axes)}
-        return torch.stack([tensor_of(by_axis(self.distance, axis), values, x[:, 0]) for axis in self.axes], -1)
+        axes = self.around.axes
+        values = {key: x[:, a] for a, key in enumerate(axes)}
+        return torch.stack([tensor_of(by_axis(self.distance, axis), values, x[:, 0]) for axis in axes], -1)
 
 
 @dataclass(frozen=True)
@@ -269,15 +306,15 @@ class Polygon(Shape):
     corners: tuple[tuple[float, float], ...]
 
     @property
-    def low(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+    def low(self) -> tuple[float, ...]:
         return tuple(min(column) for column in zip(*self.corners, strict=True))
 
     @property
-    def high(self) -> tuple[float, ...]:  # type: ignore[override]  # derived
+    def high(self) -> tuple[float, ...]:
         return tuple(max(column) for column in zip(*self.corners, strict=True))
 
     @property
-    def sides(self) -> tuple[str, ...]:  # type: ignore[override]  # one per corner
+    def sides(self) -> tuple[str, ...]:
         return tuple(f"side{k}" for k in range(1, len(self.corners) + 1))
 
     @property
@@ -437,7 +474,7 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
     if kind == "box":
         return Box(axes, low, high)
     if kind == "sdf_expression":
-        return Implicit(axes, low, high, formula(document[kind]))
+        return Implicit(Box(axes, low, high), formula(document[kind]))
     if kind == "mask":
         raise UsageError(f"domains by {kind!r} are not built", f"built are {', '.join(KINDS)}")
     if len(axes) != 2:

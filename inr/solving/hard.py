@@ -16,9 +16,10 @@ from torch import Tensor
 from inr.core.formula import ONE, SMOOTH, ZERO, Node, add, divide, multiply, name, number, substituted, subtract
 from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import by_axis
+from inr.solving.conditions import given, value_given
 from inr.solving.equation import TIME
 from inr.solving.geometry import Box, Domain, Ring, sides_of
-from inr.solving.problem import Problem, given, value_given
+from inr.solving.problem import Problem
 
 AGREEMENT = 1e-9
 

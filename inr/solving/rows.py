@@ -14,10 +14,11 @@ from inr.core.formula import Node, name, number, subtract
 from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import SolutionField, combine, pulled_back
 from inr.kernels.jet_plan import JetPlan
+from inr.solving.conditions import Condition
 from inr.solving.equation import SIDE_NORMALS, by_name, streams_of
 from inr.solving.geometry import Domain, Points
 from inr.solving.hard import Hard
-from inr.solving.problem import Condition, Problem
+from inr.solving.problem import Problem
 
 EXACTNESS = 1e-3
 """Relative residual of an equation that weighs as much as the noise of a measured value: with more weight, a solution

@@ -14,7 +14,7 @@ from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.signals import load_signal
 from inr.signals.shape import Shape as MeshSignal
-from inr.solving.geometry import Box, LevelSet, Points, Shape, collected, spread
+from inr.solving.geometry import Box, LevelSet, Points, Shape, Within, collected, spread
 
 AXES = ("x", "y", "z")
 STEP = 0.02
@@ -55,15 +55,13 @@ def file_beside(name: str, folder: Path | None) -> Path:
     return folder / name
 
 
-class MeshSolid(Shape):
-    """The solid that a mesh bounds, in the mesh's units. Its side is `outer`."""
-
-    axes, sides = AXES, ("outer",)
+class MeshSolid(Within):
+    """The solid that a mesh bounds, in the mesh's units."""
 
     def __init__(self, signal: MeshSignal) -> None:
         self._signal = signal
         vertices, faces = signal.mesh
-        self.low, self.high = tuple(vertices.min(0).tolist()), tuple(vertices.max(0).tolist())
+        self._box = Box(AXES, tuple(vertices.min(0).tolist()), tuple(vertices.max(0).tolist()))
         corners = torch.from_numpy(vertices[faces]).double()
         self._corner, self._edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
         across = torch.linalg.cross(self._edges[:, 0], self._edges[:, 1])
@@ -71,13 +69,17 @@ class MeshSolid(Shape):
         self._normals = across / area[:, None].clamp_min(1e-300)
         self._share = area.cumsum(0) / area.sum()
 
+    @property
+    def box(self) -> Box:
+        return self._box
+
     def contains(self, x: Tensor) -> Tensor:
         box = self._signal.frame.domain
         low, extent = x.new_tensor(box.low), x.new_tensor(box.extent)
         return self._signal.distance((x - low) / extent).reshape(-1).to(x.device) <= 0
 
     def inside(self, n: int, generator: Generator) -> Tensor:
-        return collected(Box(self.axes, self.low, self.high), n, generator, lambda x: x[self.contains(x)])
+        return collected(self.box, n, generator, lambda x: x[self.contains(x)])
 
     def on(self, side: str, n: int, generator: Generator) -> Points:
         draws = spread(n, 3, generator)
@@ -94,16 +96,12 @@ class FitSolid(LevelSet):
 
     fit: Fit
 
-    axes = AXES
     exactness = 1e-4
 
     @property
-    def low(self) -> tuple[float, ...]:  # type: ignore[override]  # the fit's
-        return self.fit.frame.domain.low
-
-    @property
-    def high(self) -> tuple[float, ...]:  # type: ignore[override]  # the fit's
-        return self.fit.frame.domain.high
+    def box(self) -> Box:
+        domain = self.fit.frame.domain
+        return Box(AXES, domain.low, domain.high)
 
     def value(self, x: Tensor) -> Tensor:
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from inr.fields.solution import SolutionField
-from inr.solving.problem import Problem, Unknown
+from inr.solving.inverse import Unknown
+from inr.solving.problem import Problem
 
 
 @dataclass

@@ -21,7 +21,7 @@ SHAPES: dict[str, tuple[Shape, float]] = {
     "annulus": (Ring((0.0, 0.0), 1.0, 2.0), 3 * math.pi),
     "polygon": (Polygon(("x", "y"), L_SHAPE), 3.0),
     "clockwise": (Polygon(("x", "y"), L_SHAPE[::-1]), 3.0),
-    "formula": (Implicit(("x", "y"), (-1.2, -1.2), (1.2, 1.2), parse_formula("x**2 + 4*y**2 - 1")), math.pi / 2),
+    "formula": (Implicit(Box(("x", "y"), (-1.2, -1.2), (1.2, 1.2)), parse_formula("x**2 + 4*y**2 - 1")), math.pi / 2),
 }
 
 
@@ -80,7 +80,7 @@ def test_tables_of_shapes() -> None:
         with pytest.raises(UsageError, match=message):
             make(table)
     with pytest.raises(UsageError, match="nowhere negative"):
-        Implicit(("x",), (0.0,), (1.0,), parse_formula("x + 1")).inside(5, torch.Generator())
+        Implicit(Box(("x",), (0.0,), (1.0,)), parse_formula("x + 1")).inside(5, torch.Generator())
 
 
 def test_the_function_of_a_corner_is_harmonic_and_zero_on_its_sides(generator: torch.Generator) -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from inr.core.tensor_formula import tensor_of
+from inr.solving.conditions import value_given
 from inr.solving.equation import TIME
 from inr.solving.hard import hard_conditions
-from inr.solving.problem import Problem, value_given
+from inr.solving.problem import Problem
 
 EXACT = "sin(x) * exp(y) + x*y"
 BOX = {"x": (-1, 1), "y": (0, 2)}

@@ -1,0 +1,88 @@
+"""Axes, shape and absorbing layers of a problem, from their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from inr.core.errors import UsageError
+from inr.core.formula import Node
+from inr.solving.equation import TIME, Number, Scope, absorbing
+from inr.solving.geometry import Box, Domain, Shape, is_number, shape_of
+from inr.solving.solids import AXES
+from inr.solving.tables import About, names_in
+
+AXIS_NAMES = "x, y, z, t and other single letters but e and i"
+
+
+def axes_of(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[float, float]]:
+    axes: dict[str, tuple[float, float]] = {}
+    if solid is not None:
+        if set(table) - {TIME}:
+            raise UsageError(
+                f"axes {', '.join(table)} are given, and x, y, z and their ranges come from the shape",
+                "leave out all but t",
+            )
+        axes = dict(zip(AXES, zip(solid.low, solid.high, strict=True), strict=True))
+    for key, span in table.items():
+        is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(is_number(end) for end in span)
+        if not is_pair or not span[0] < span[1]:
+            raise UsageError(f"axis {key} is {span!r}, expected [low, high] with low < high")
+        if len(key) != 1 or not key.isascii() or not key.isalpha() or key in ("e", "i"):
+            raise UsageError(f"an axis is called {key!r}, expected {AXIS_NAMES}")
+        axes[key] = (float(span[0]), float(span[1]))
+    if not 1 <= len(axes) <= 4 or list(axes) == [TIME]:
+        raise UsageError(f"{len(axes)} axes, expected 1 to 4 with at least one of space", "[axes] x = [0, 1]")
+    return axes
+
+
+def domain_of(
+    axes: Mapping[str, tuple[float, float]],
+    periodic: Any,
+    table: Mapping[str, Any],
+    scope: Scope,
+    solid: Shape | None,
+) -> Domain:
+    space = scope.space
+    low, high = (tuple(axes[key][end] for key in space) for end in (0, 1))
+
+    def formula(text: Any) -> Node:
+        if not isinstance(text, str):
+            raise UsageError(f"sdf_expression is {text!r}, expected a formula")
+        with About("sdf_expression"):
+            return scope.formula(text).re
+
+    shape = solid or shape_of(table, space, low, high, formula)
+    given = names_in(periodic, "periodic")
+    if set(given) - set(axes) or (given and not isinstance(shape, Box)):
+        raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")
+    return Domain(tuple(axes), shape, axes.get(TIME), tuple(given))
+
+
+def layers_of(
+    table: Any, axes: Mapping[str, tuple[float, float]], scope: Scope, document: Mapping[str, Any]
+) -> dict[str, Number]:
+    """Factors of derivatives within the layers that `absorb` describes; none without it."""
+    if table is None:
+        return {}
+    if not isinstance(table, Mapping) or set(table) - {"width", "strength"} or "width" not in table:
+        raise UsageError(f"absorb is {table!r}, expected {{ width = 0.25, strength = 5 }}")
+    is_plain = TIME not in axes and not document.get("geometry") and not document["problem"].get("periodic")
+    if not is_plain or not all(scope.fields.values()):
+        raise UsageError(
+            "absorbing layers are for complex fields on a box, without time and periodic axes",
+            "[fields] with E = { complex = true }",
+        )
+    width, strength = table["width"], table.get("strength", 5)
+    most = min(high - low for low, high in axes.values()) / 2
+    if not is_number(width) or not 0 < width < most or not is_number(strength) or strength <= 0:
+        raise UsageError(
+            f"absorb has width = {width!r} and strength = {strength!r}, expected a width below half the box, {most:g}, "
+            "and a strength above 0"
+        )
+    return {axis: absorbing(axis, low, high, width, strength) for axis, (low, high) in axes.items()}
+
+
+def absorbed_walls(fields: Mapping[str, bool]) -> list[dict[str, str]]:
+    """Behind an absorbing layer nothing is left."""
+    return [{"on": "boundary", "equation": f"{key} = 0"} for key in fields]
