@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--only", help="parts of names, with commas")
+    parser.add_argument("--only", help="parts of names, with | between them")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> None:
         folder = Path(name)
         prepared(folder, found[-2:], options.side)
         for title, (task, files, mask, field) in problems(folder).items():
-            if options.only is not None and not any(part in title for part in options.only.split(",")):
+            if options.only is not None and not any(part in title for part in options.only.split("|")):
                 continue
             tables = {} if field is None else {"field": field}
             settings = {"method": "edge", "time_s": options.seconds, "steps": 10**6}

@@ -16,6 +16,7 @@ from inr.core.domain import Domain, Frame, Grid
 from inr.fields import FieldConfig
 from inr.fitting import Fit, Run, resolve
 from inr.fitting.warm_start import warm_start
+from inr.layers.folding import linears_of
 from inr.signals.files.picture_writing import as_written
 from inr.signals.image import Image
 from inr.solving.pictures.coarse import coarse_start
@@ -30,6 +31,14 @@ COARSEST_CELLS = 8
 """Of the grid that holds a correction, along the longer side; each level has twice as many, up to a vertex per pixel.
 """
 LEAST_SCALE = 1e-4
+MOST_AT_ONCE = 2**22
+"""Equations up to which all are in every step; with more, Adam's steps see some of them."""
+ALL_AT_ONCE: dict[str, Any] = {
+    "optimizer": {"type": "lbfgs", "iterations": 5, "history": 10},
+    "schedule": "constant",
+}
+SETTLED, LEAST_STEPS = 0.02, 5
+"""Part of the target: steps on all equations end when one changes the picture by less, but the first are small."""
 POLISHED = {"type": "cosine", "end": 0.01}
 """Schedule of the steps with loss `edge`."""
 
@@ -133,17 +142,26 @@ class _Work:
         part, here = whole.cropped()
         start = coarse_start(part, self.settings.vertices)
         rest = part.around(start)
-        size = float(np.sqrt(np.mean(np.square(start - part.values)))) + float(np.sqrt(np.mean(np.square(rest.wanted))))
+        is_at_once = self.field is None and len(rest.nodes) <= MOST_AT_ONCE
+        size = max(float(np.sqrt(np.mean(np.square(rest.wanted)))), LEAST_SCALE)
+        if is_at_once:  # L-BFGS stops at small gradients, and those of a mean are small for many equations
+            size /= np.sqrt(len(rest.nodes))
+        else:
+            size += float(np.sqrt(np.mean(np.square(start - part.values))))
         config = self.field
         if config is None:
             config = _levels(part)
-        signal = _signal(rest.eliminated(), np.zeros(part.shape), max(size, LEAST_SCALE))
+        signal = _signal(rest.eliminated(), np.zeros(part.shape), size)
         chosen = self.settings
         given: dict[str, Any] = {"steps": chosen.steps, "time_s": chosen.time_s, "seed": chosen.seed}
-        if self.field is None:
+        if is_at_once:
+            given |= ALL_AT_ONCE | {"batch": len(rest.nodes)}
+        elif self.field is None:
             given |= {"lr": self.settings.lr, "schedule": POLISHED, "optimizer": {"type": "adam", "beta2": 0.99}}
         run = Run(signal, *resolve(signal, config, given))
-        self._advance(run)
+        if self.field is None:
+            _add_up_levels(run, part.shape[2])
+        self._advance(run, self._is_settled(run, part, start) if is_at_once else None)
         found = whole.values.copy()
         found[here] = part.completed(start + _rendered(run))
         return found
@@ -188,10 +206,26 @@ class _Work:
     def _document(self) -> dict[str, Any]:
         return {"method": self.settings.method, "pixels": self.posed.stencils.n_free}
 
-    def _advance(self, run: Run) -> None:
-        report = self.on_progress
-        run.advance(None if report is None else lambda p: report(p.step, p.loss), should_stop=self.should_stop)
+    def _advance(self, run: Run, is_settled: Callable[[], bool] | None = None) -> None:
+        report, stops = self.on_progress, [each for each in (self.should_stop, is_settled) if each is not None]
+        run.advance(None if report is None else lambda p: report(p.step, p.loss),
+                    should_stop=lambda: any(stop() for stop in stops))  # fmt: skip
         self.steps += run.step
+
+    def _is_settled(self, run: Run, part: Stencils, start: Array) -> Callable[[], bool]:
+        """Whether the last step changed the free pixels by less than `SETTLED` of the target; `start`: its range."""
+        free, least = ~part.fixed, SETTLED * self.settings.target / 255 * max(float(np.ptp(start)), 1e-12)
+        before = np.zeros((part.n_free, part.shape[2]))
+
+        def is_settled() -> bool:
+            nonlocal before
+            if not run.step:
+                return False
+            now = part.completed(_rendered(run))[free]
+            change, before = float(np.sqrt(np.mean(np.square(now - before)))), now
+            return run.step >= LEAST_STEPS and change < least
+
+        return is_settled
 
 
 def _levels(stencils: Stencils) -> dict[str, Any]:
@@ -208,6 +242,14 @@ def _levels(stencils: Stencils) -> dict[str, Any]:
         "log2_table": max(10, min(24, vertices)),
     }
     return {"type": "hash_grid", "encoding": grid, "depth": 0, "init": "xavier"}
+
+
+def _add_up_levels(run: Run, channels: int) -> None:
+    """Make the field of `_levels` the sum of its levels, which is linear in what is trained."""
+    (linear,) = linears_of(run.field)
+    linear.assign(torch.eye(channels).repeat(1, linear.d_in // channels))
+    for parameter in linear.parameters():
+        parameter.requires_grad_(False)
 
 
 def _signal(stencils: Stencils, values: Array, scale: float) -> StencilSignal:

@@ -56,7 +56,11 @@ class Laplacian(PictureTask):
     """sum over the neighbours q of f(q) - f(p) = l at every pixel p.
 
     l is that of a picture, whose pixels at the border are kept; or an array .npy [H, W] or [H, W, C], with mean 0 and
-    no neighbours outside. Without known values at the border, harmonic functions would be free."""
+    no neighbours outside. Without known values at the border, harmonic functions would be free.
+
+    It is posed by edges (`flux`): min sum |f(q) - f(p) - v|^2 is where the sums of f(q) - f(p) around pixels are those
+    of v, and v is any flux that has l as its sums. In that form its condition number is the square root of that of the
+    sums' squares, so that a field finds it too."""
 
     def pose(self, inputs: Inputs) -> Posed:
         source = inputs.sources[0]
@@ -68,7 +72,7 @@ class Laplacian(PictureTask):
             fixed = np.ones((height, width), np.bool_)
             fixed[1:-1, 1:-1] = False
             inside = np.where(fixed[..., None], picture.values, picture.values[fixed].mean(0))
-            stencils = Stencils.of_laplacian(laplacian(picture.values), inside, fixed, is_at_free_only=True)
+            stencils = Stencils.of_edges(*flux(laplacian(picture.values)), inside, fixed)
             return Posed(stencils, picture.meta, with_alpha(picture), picture.notes)
         array = _array(source)
         wanted = array[..., None] if array.ndim == 2 else array
@@ -81,7 +85,8 @@ class Laplacian(PictureTask):
                 "through the border sources and sinks must balance",
                 "subtract its mean",
             )
-        stencils = Stencils.of_laplacian(wanted, np.zeros_like(wanted), mean=np.zeros(wanted.shape[2]))
+        right, down = flux(wanted - total)
+        stencils = Stencils.of_edges(right, down, np.zeros_like(wanted), mean=np.zeros(wanted.shape[2]))
         meta = {**FLOATS, "channels": wanted.shape[2]}
         return Posed(stencils, meta, unit="units")
 
@@ -95,6 +100,29 @@ def laplacian(values: Array) -> Array:
     found[:-1] += down
     found[1:] -= down
     return found
+
+
+def flux(wanted: Array) -> tuple[Array, Array]:
+    """Differences to the right [H, W-1, C] and downwards [H-1, W, C] whose sums around pixels are `wanted` [H, W, C].
+
+    `wanted` sums to 0. Blocks of 1, 2, 4 ... pixels are balanced with their neighbours along rows and columns in turn,
+    so that no flow goes further than it must; along a whole row at once, the part of the flow that belongs to no
+    picture would be many times larger.
+    """
+    flows = [np.zeros_like(wanted), np.zeros_like(wanted)]
+    left, size = wanted, 1
+    while size < max(wanted.shape[:2]):
+        size *= 2
+        for flow, axis in zip(flows, (1, 0), strict=True):
+            starts = np.arange(0, wanted.shape[axis], size)
+            counts = np.diff(np.append(starts, wanted.shape[axis]))
+            shape = [1, 1, 1]
+            shape[axis] = -1
+            means = np.add.reduceat(left, starts, axis) / counts.reshape(shape)
+            balanced = np.repeat(means, counts, axis)
+            flow += np.cumsum(left - balanced, axis)
+            left = balanced
+    return flows[0][:, :-1], flows[1][:-1]
 
 
 def _array(source: Source) -> Array:

@@ -9,7 +9,7 @@ import pytest
 
 from inr.core.errors import InrError
 from inr.solving.pictures import PictureProblem
-from inr.solving.pictures.tasks.gradients import laplacian
+from inr.solving.pictures.tasks.gradients import flux, laplacian
 
 
 def values() -> np.ndarray:
@@ -31,6 +31,26 @@ def test_an_array_of_laplacians(tmp_path: Path) -> None:
     np.save(tmp_path / "l.npy", laplacian(values()[..., None])[..., 0])
     solution = PictureProblem.of("laplacian", tmp_path / "l.npy").solve()
     assert np.abs(solution.values[..., 0] - values()).max() < 1e-11
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 1), (6, 1, 2), (14, 19, 1), (16, 16, 3)])
+def test_a_flux_has_the_wanted_sums(shape: tuple[int, int, int]) -> None:
+    wanted = np.random.default_rng(0).standard_normal(shape)
+    wanted -= wanted.mean((0, 1))
+    right, down = flux(wanted)
+    sums = np.zeros(shape)
+    sums[:, :-1] += right
+    sums[:, 1:] -= right
+    sums[:-1] += down
+    sums[1:] -= down
+    assert np.abs(sums - wanted).max() < 1e-12
+
+
+def test_a_field_has_the_laplacian(pictures: Path) -> None:
+    settings = {"method": "edge", "vertices": 8, "time_s": 300}
+    solution = PictureProblem.of("laplacian", "target.png", solve=settings).solve()
+    assert solution.off is not None
+    assert solution.off < 0.1
 
 
 @pytest.mark.parametrize("task", ["gradients", "laplacian"])
