@@ -18,12 +18,19 @@ class PictureSettings(Config):
 
     method: Literal["direct", "edge"] = param("direct", "direct: linear algebra; edge: a field, by loss `edge`")
     time_s: float = param(30.0, "seconds of training, also of a fit of the result, at most", gt=0, le=86400)
-    steps: int = param(2500, "steps of training with method edge, at most", ge=1, le=10**7)
+    steps: int = param(
+        2500, "steps of training with method edge, at most; without --field each is five of L-BFGS", ge=1, le=10**7
+    )
     target: float = param(
         0.5,
         "of method edge: root mean square to the direct solution, in 1/255 of its range; above it exit code 1",
         gt=0,
     )
-    lr: float = param(0.05, "learning rate of the correction at the start, in parts of its scale", gt=0, le=1)
+    lr: float = param(
+        0.05,
+        "learning rate at the start of a correction of more than a million pixels, in parts of its scale",
+        gt=0,
+        le=1,
+    )
     vertices: int = param(64, "of the coarse start along the longer side", ge=2, le=512)
     seed: int = param(0, "of initial weights and batches", ge=0)
