@@ -213,7 +213,7 @@ def equations() -> dict[str, tuple[Problem, dict[str, Any], Callable[[Solution],
     return {
         "helmholtz, point source": (_source(0.05), last | {"features": 1000}, lambda s: _off_hankel(s, 0.05)),
         "wave, d'Alembert": (
-            _wave(LINE, _pulse("x"), f"({_pulse('x - t')} + {_pulse('x + t')})/2"), last | {"features": 400}, None),
+            _wave(LINE, _pulse("x"), f"({_pulse('x - t')} + {_pulse('x + t')})/2"), last | {"features": 1000}, None),
         "wave, standing": (
             _wave({"x": (0, 1), "y": (0, 1), "t": (0, 1)}, "sin(pi*x)*sin(2*pi*y)",
                   "sin(pi*x)*sin(2*pi*y)*cos(sqrt(5)*pi*t)"), last | {"features": 800}, None),
@@ -225,7 +225,7 @@ def equations() -> dict[str, tuple[Problem, dict[str, Any], Callable[[Solution],
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
-    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--only", help="parts of names, with | between them")
