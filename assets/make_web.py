@@ -1,6 +1,6 @@
 """Write the decoder of `web/` as one small file, for the pages that `inr export` writes.
 
-    python assets/make_web.py            inr/exporters/_viewer.js, part of the package
+    python assets/make_web.py            inr/exporters/_viewer.js and _colours.js, parts of the package
     python assets/make_web.py FOLDER     also inr-web.js (a module) and auto.js, to put on a server
 
 Needs esbuild 0.28.2, on the PATH or named by INR_ESBUILD: `npm install --prefix FOLDER esbuild@0.28.2`.
@@ -17,7 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "web" / "src"
-TARGET = ROOT / "inr" / "exporters" / "_viewer.js"
+PAGES = ROOT / "inr" / "exporters"
+TARGETS = {"page": PAGES / "_viewer.js", "field_page": PAGES / "_colours.js"}
+"""Entries of `web/src` -> the files that pages of `inr export` hold."""
 VERSION = "0.28.2"
 NAMES = (
     "FormatError", "InrImage", "UnsupportedError", "decode", "decodeInWorker", "defineElement", "draw", "inspect",
@@ -60,7 +62,8 @@ def main(folder: Path | None) -> None:
         raise SystemExit(
             f"needs esbuild {VERSION}: npm install --prefix FOLDER esbuild@{VERSION}, then set INR_ESBUILD"
         )
-    TARGET.write_text(bundle(program, "page.js"), "utf-8")
+    for entry, target in TARGETS.items():
+        target.write_text(bundle(program, f"{entry}.js"), "utf-8")
     if folder is not None:
         write_scripts(folder, bundle(program, "bundle.js"))
 

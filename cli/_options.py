@@ -109,6 +109,7 @@ Linger = Annotated[
 ]
 SignalInput = Annotated[str, typer.Argument(metavar="IN", help="A file; - reads stdin; analytic:torus is a formula.")]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file written by inr fit; - reads stdin.")]
+SolidModel = Annotated[str, typer.Argument(metavar="MODEL", help="A fitted shape or point cloud; - reads stdin.")]
 Settings = Annotated[list[str] | None, assignments("Any setting: field.*, fit.* or signal.*")]
 SignalSettings = Annotated[list[str] | None, assignments("Setting of the signal: signal.*", INPUT)]
 

@@ -31,7 +31,7 @@ _SIZE = 480
 
 
 def evolve(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A fitted shape or point cloud; - reads stdin.")],
+    model: options.SolidModel,
     output: options.OutputPath = None,
     smooth: Annotated[
         float | None,

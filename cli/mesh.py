@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def mesh(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A fitted shape or point cloud; - reads stdin.")],
+    model: options.SolidModel,
     output: options.OutputPath = None,
     resolution: Annotated[
         int | None,

@@ -79,6 +79,7 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         media = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.call("Emulation.setEmulatedMedia", features=media)
+        self.call("Page.navigate", url="about:blank")  # an address that differs in its fragment would not be loaded
         self.call("Page.navigate", url=url)
 
     def value(self, expression: str) -> Any:

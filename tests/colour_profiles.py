@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,29 @@ from PIL import Image, ImageCms
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
-# Colorants of Adobe RGB (1998) for D50, as its profile has them, and its exponent 563/256.
+# Colorants for D50, as profiles have them.
 _ADOBE = {"r": (0.60974, 0.31111, 0.01947), "g": (0.20528, 0.62567, 0.06087), "b": (0.14919, 0.06322, 0.74457)}
+_P3 = {"r": (0.5151, 0.2412, -0.0011), "g": (0.2920, 0.6922, 0.0419), "b": (0.1571, 0.0666, 0.7841)}
 _WHITE = (0.9642, 1.0, 0.8249)
 _GAMMA = 563 / 256
+_SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
 def adobe_rgb() -> bytes:
     """A display profile of version 2 with the primaries and the exponent of Adobe RGB (1998)."""
+    return _profile(_ADOBE, b"curv" + struct.pack(">IIH", 0, 1, round(_GAMMA * 256)), 0x02100000)
+
+
+def display_p3() -> bytes:
+    """A display profile of version 4 with the primaries of Display P3 and the curve of sRGB."""
+    return _profile(_P3, b"para" + struct.pack(">IHH", 0, 3, 0) + _numbers(_SRGB_CURVE), 0x04000000)
+
+
+def _profile(primaries: Mapping[str, tuple[float, ...]], curve: bytes, version: int) -> bytes:
     tags = {b"wtpt": _xyz(_WHITE), b"desc": _text(b"wide"), b"cprt": b"text\0\0\0\0none\0"}
-    for colour, place in _ADOBE.items():
+    for colour, place in primaries.items():
         tags[f"{colour}XYZ".encode()] = _xyz(place)
-        tags[f"{colour}TRC".encode()] = b"curv" + struct.pack(">IIH", 0, 1, round(_GAMMA * 256))
+        tags[f"{colour}TRC".encode()] = curve
     table, data = b"", b""
     start = 128 + 4 + 12 * len(tags)
     for name, content in tags.items():
@@ -30,17 +42,17 @@ def adobe_rgb() -> bytes:
         table += name + struct.pack(">II", start + len(data), len(content))
         data += padded
     size = start + len(data)
-    head = struct.pack(">I4sI4s4s4s", size, b"none", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head = struct.pack(">I4sI4s4s4s", size, b"none", version, b"mntr", b"RGB ", b"XYZ ")
     head += struct.pack(">6H4s4sIIIQI", 2026, 1, 1, 0, 0, 0, b"acsp", b"APPL", 0, 0, 0, 0, 0) + _numbers(_WHITE)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
 
 
-def shown_in_srgb(pixels: Pixels, profile: bytes) -> Pixels:
-    """By littleCMS, relative colorimetric with black point compensation."""
+def converted(pixels: Pixels, profile: bytes, target: bytes | None = None) -> Pixels:
+    """By littleCMS, relative colorimetric with black point compensation. target: another profile than sRGB's."""
     found = ImageCms.profileToProfile(
         Image.fromarray(pixels),
         ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("sRGB") if target is None else ImageCms.ImageCmsProfile(io.BytesIO(target)),
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )

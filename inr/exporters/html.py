@@ -24,6 +24,9 @@ LIMIT = 2048
 """Numbers that are constants in the text: browsers compile long texts slowly."""
 LARGE = 32_000_000
 
+_COLOURS = {"icc", "colour_chunks"}
+"""Of a picture's `meta`: what its values mean."""
+
 _HELP = {
     "picture": "Drag to move, scroll to zoom (keys: arrows, + and -): every pixel evaluates the field. The slider "
     "compares the field with its samples at the original resolution, upscaled bicubically.",
@@ -73,6 +76,9 @@ class Page(Exporter):
         }
         if view == "shape":
             data["per_length"] = number(1 / fit.frame.scale[0])
+        has_colours = view == "picture" and fit.spec.d_out >= 3 and bool(_COLOURS & fit.meta.keys())
+        if has_colours:
+            data["colours"] = {name: fit.meta[name] for name in _COLOURS & fit.meta.keys()}
         if view == "sound":
             assert fit.spec.shape is not None
             data["rate"] = fit.spec.shape[0] / fit.frame.domain.extent[0]
@@ -80,13 +86,13 @@ class Page(Exporter):
         document = json.dumps(data, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
         head, tail = text.split("DATA")
         head = head.replace("TITLE", html.escape(name))
+        script = Path(__file__).with_name("_colours.js").read_text("utf-8") if has_colours else ""
+        tail = tail.replace("COLOURS", script)
         weights = (
             b"" if made.weights is None else base64.b64encode(texture(made.weights).data)
         )  # large: copied only once
         page = b"".join([f'{head}{document[:-1]}, "weights": "'.encode(), weights, f'"}}{tail}'.encode()])
         notes = [f"the page has {len(page) / 1e6:.0f} MB"] if len(page) > LARGE else []
-        if view == "picture" and fit.meta.get("icc"):
-            notes.append("the page does not apply the picture's colour profile: colours outside sRGB look different")
         return Exported({suffix: page}, tuple(notes))
 
 

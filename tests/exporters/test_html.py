@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
 import re
 from html import unescape
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,9 @@ from inr.core.errors import UsageError
 from inr.exporters import EXPORTERS, export
 from inr.fitting import Fit
 from inr.signals import View
-from tests.browser import browser
+from inr.signals.image import Image as Picture
+from tests.browser import Browser, browser
+from tests.colour_profiles import adobe_rgb, converted, display_p3
 from tests.exporters import runtimes
 from tests.exporters.fits import encoded, fit_of
 
@@ -36,7 +41,7 @@ def shot(page: Path, width: int, height: int) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_pixels_of_a_picture_are_those_of_render(tmp_path: Path) -> None:
+def test_the_shownof_a_picture_are_those_of_render(tmp_path: Path) -> None:
     fit = inr.fit("analytic:zone-plate", SIREN, TINY)
     page = export(fit, tmp_path / "a.html")[0]
     found = shot(page, *SIZE)
@@ -44,6 +49,56 @@ def test_the_pixels_of_a_picture_are_those_of_render(tmp_path: Path) -> None:
     expected = np.rint(255 * np.clip(values, 0, 1))
     assert found.shape[:2] == expected.shape[:2]
     assert np.abs(found - expected).max() <= 1
+
+
+@pytest.mark.slow
+def test_colours_of_a_wide_picture_are_those_that_colour_management_gives(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    pixels = np.stack([5 * rows, 4 * columns, 250 - 4 * columns], -1).astype(np.uint8)
+    with browser() as tab:
+        for icc in (display_p3(), adobe_rgb()):
+            fit = inr.fit(Picture.of_pixels(pixels, icc=icc), SIREN, {"steps": 100})
+            page = export(fit, tmp_path / "a.html", force=True)[0]
+            values, _ = fit.render(View(size=SIZE))
+            own = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+            for gamut, target in (("srgb", None), ("p3", display_p3())):  # of the screen, and of the canvas on it
+                tab.open(f"{page.as_uri()}#bare", width=SIZE[0], height=SIZE[1], color_gamut=gamut)
+                tab.wait("document.body.dataset.state === 'done'")
+                expected = converted(own, icc, target).astype(int)
+                assert np.abs(expected - own).max() > 15 or icc == target
+                found = [canvas_of(tab)]
+                if gamut == "srgb":  # as Chromium shows it on a screen of sRGB
+                    found.append(np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB")).astype(int))
+                # The page converts values that are not rounded: each channel lies between those of the neighbours.
+                corners = [np.clip(own + np.array(c), 0, 255).astype(np.uint8) for c in product((-1.0, 1.0), repeat=3)]
+                near = [converted(corner, icc, target).astype(int) for corner in corners]
+                for shown in found:
+                    assert (shown >= np.min(near, 0) - 1).all()
+                    assert (shown <= np.max(near, 0) + 1).all()
+                    assert (np.abs(shown - expected) <= 2).mean() > 0.99
+        assert tab.problems == []
+
+
+def canvas_of(tab: Browser) -> np.ndarray:
+    """The numbers in the canvas, in its own colour space: [height, width, 3]."""
+    width, height = SIZE
+    read = f"""(() => {{
+        const pixels = new Uint8Array({4 * width * height});
+        gl.readPixels(0, 0, {width}, {height}, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+        let text = "";
+        for (let i = 0; i < pixels.length; i += 4096) text += String.fromCharCode(...pixels.subarray(i, i + 4096));
+        return btoa(text);
+    }})()"""
+    pixels = np.frombuffer(base64.b64decode(tab.value(read)), np.uint8)
+    return pixels.reshape(height, width, 4)[::-1, :, :3].astype(int)
+
+
+@pytest.mark.slow
+def test_colours_that_are_not_understood_are_shown_as_they_are_with_a_note(tmp_path: Path) -> None:
+    pixels = np.full((8, 8, 3), (60, 200, 60), np.uint8)
+    fit = inr.fit(Picture.of_pixels(pixels, icc=b"a colour profile"), SIREN, TINY)
+    dom = runtimes.browse(export(fit, tmp_path / "a.html")[0])
+    assert "are shown as sRGB</dd>" in dom
 
 
 @pytest.mark.slow

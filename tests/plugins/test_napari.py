@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -52,6 +54,21 @@ def test_the_manifest_names_the_reader() -> None:
     assert {point.value for point in entry_points(group="napari.manifest") if point.name == "inr"} <= {
         "inr.plugins:napari.yaml"
     }
+
+
+def test_napari_s_engine_validates_the_manifest_and_reads_every_golden_file_by_it() -> None:
     npe2 = pytest.importorskip("npe2", reason="npe2 is not installed; the manifest is not validated")
     manifest = npe2.PluginManifest.from_file(MANIFEST)
     manifest.validate_imports()
+    done = subprocess.run([sys.executable, "-m", "npe2", "validate", str(MANIFEST)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "valid" in done.stdout
+    manager = npe2.PluginManager.instance()
+    manager.register(manifest)
+    for path in sorted(GOLDEN.glob("*.inrz")):
+        layers = npe2.read([str(path)], stack=False)
+        expected = read(path)
+        assert [kind for *_, kind in layers] == [kind for *_, kind in expected]
+        for (data, about, _), (own, told, _) in zip(layers, expected, strict=True):
+            assert about["name"] == told["name"]
+            assert all(np.array_equal(a, b) for a, b in zip(data, own, strict=True))

@@ -13,7 +13,9 @@ PACKAGE = Path(str(inr.__file__)).parent
 PAGES = {
     "watch/_page.css": (("ink", "dim"), ("mark", "line", *(f"c{i}" for i in range(8)))),
     "exporters/_page.html": (("ink", "dim"), ("mark",)),
+    "exporters/_file_page.html": (("ink", "dim", "mark"), ("line",)),
     "report/_page.html": (("ink", "soft"), ()),
+    "../site/demo.html": (("ink", "dim", "mark"), ("line",)),
 }
 """Per page: variables of text, and of lines, marks and borders of buttons."""
 

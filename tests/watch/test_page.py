@@ -19,7 +19,7 @@ from PIL import Image
 
 from inr.fitting import Fit, unfinished_fit
 from tests.browser import Browser, browser
-from tests.colour_profiles import adobe_rgb, shown_in_srgb
+from tests.colour_profiles import adobe_rgb, converted
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
@@ -134,7 +134,7 @@ def test_what_is_drawn_is_the_target_and_colours_go_through_the_profile(tab: Bro
     path = picture(tmp_path)
     pixels = np.full((48, 64, 3), (60, 200, 60), np.uint8)
     Image.fromarray(pixels).save(path, icc_profile=adobe_rgb())
-    expected = shown_in_srgb(pixels, adobe_rgb())[0, 0]
+    expected = converted(pixels, adobe_rgb())[0, 0]
     assert np.abs(expected.astype(int) - pixels[0, 0]).max() > 30
     with fitting(tmp_path, str(path), *ENDLESS) as (_, url):
         tab.open(url)

@@ -22,8 +22,9 @@ def program() -> str:
     return found
 
 
-def test_the_file_in_the_package_is_made_from_the_sources() -> None:
-    assert SCRIPT["TARGET"].read_text("utf-8") == SCRIPT["bundle"](program(), "page.js")
+def test_the_files_in_the_package_are_made_from_the_sources() -> None:
+    for entry, target in SCRIPT["TARGETS"].items():
+        assert target.read_text("utf-8") == SCRIPT["bundle"](program(), f"{entry}.js")
 
 
 def test_the_scripts_for_servers_are_small_and_decode(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 /** Colours of a file in the colour space of a canvas: profiles with a matrix and curves, and PNG's code points.
  *
- * A profile is compared with sRGB and Display P3. Other colours are converted to Display P3, which holds more of them.
+ * A profile is compared with sRGB and Display P3. Other colours are converted to that one of them which the screen has: if
+ * they were converted twice, those outside of both would be cut off twice.
  */
 
 /** Columns: the primaries in XYZ of illuminant D50, as ICC profiles have them. */
@@ -19,10 +20,11 @@ const UNKNOWN = "the colours are described in a way that is not known here, and 
 
 /** @typedef {{matrix: number[], curves: ((v: number) => number)[]}} Space */
 
-/** The canvas's colour space for a picture, and what converts its pixels in place, if they have to be.
+/** The canvas's colour space for a picture, and the picture's own space where its values have to be converted to that.
  * @param {Pick<import("./types.js").Decoded, "icc" | "meta" | "channels">} picture
- * @returns {{colorSpace: "srgb" | "display-p3", map: ((pixels: Uint8ClampedArray) => void) | null, note: string | null}} */
-export function colourMap({ icc, meta, channels }) {
+ * @param {boolean} isWide Whether the canvas may have the space of Display P3.
+ * @returns {{colorSpace: "srgb" | "display-p3", space: Space | null, note: string | null}} */
+export function canvasColours({ icc, meta, channels }, isWide) {
   /** @type {Space | null} */
   let space = null;
   try {
@@ -32,13 +34,32 @@ export function colourMap({ icc, meta, channels }) {
   }
   if (!space || channels < 3) {
     const hasOther = (icc || meta?.colour_chunks) && channels > 2;
-    return { colorSpace: "srgb", map: null, note: hasOther ? UNKNOWN : null };
+    return { colorSpace: "srgb", space: null, note: hasOther ? UNKNOWN : null };
   }
-  if (space.curves.every(isLikeSrgb)) {
-    if (isNear(space.matrix, SRGB)) return { colorSpace: "srgb", map: null, note: null };
-    if (isNear(space.matrix, P3)) return { colorSpace: "display-p3", map: null, note: null };
-  }
-  return { colorSpace: "display-p3", map: converter(space), note: null };
+  const isCoded = space.curves.every(isLikeSrgb);
+  if (isCoded && isNear(space.matrix, SRGB)) return { colorSpace: "srgb", space: null, note: null };
+  if (!isWide) return { colorSpace: "srgb", space, note: null };
+  return { colorSpace: "display-p3", space: isCoded && isNear(space.matrix, P3) ? null : space, note: null };
+}
+
+/** The same for pixels: what converts them in place, if they have to be. Those of Display P3 always stay as they are.
+ * @param {Pick<import("./types.js").Decoded, "icc" | "meta" | "channels">} picture @param {boolean} isWide As the screen is.
+ * @returns {{colorSpace: "srgb" | "display-p3", map: ((pixels: Uint8ClampedArray) => void) | null, note: string | null}} */
+export function colourMap(picture, isWide) {
+  const wide = canvasColours(picture, true);
+  const { colorSpace, space, note } = wide.space && !isWide ? canvasColours(picture, false) : wide;
+  return { colorSpace, map: space && converter(space, colorSpace), note };
+}
+
+/** From linear light of a space to that of a canvas, row by row. @param {Space} space @param {string} colorSpace */
+export function matrixTo({ matrix }, colorSpace) {
+  const back = inverse(colorSpace === "srgb" ? SRGB : P3);
+  return [0, 1, 2].flatMap((r) => [0, 1, 2].map((c) => [0, 1, 2].reduce((s, k) => s + back[3 * r + k] * matrix[3 * k + c], 0)));
+}
+
+/** Whether the screen of a page shows more than sRGB; where there is no screen, whether it may. */
+export function hasWideScreen() {
+  return globalThis.matchMedia?.("(color-gamut: p3)").matches ?? true;
 }
 
 /** @param {number[]} a @param {number[]} b */
@@ -51,11 +72,10 @@ function isLikeSrgb(curve) {
   return [0.02, 0.1, 0.25, 0.5, 0.75, 1].every((v) => Math.abs(encoded(curve(v)) - v) < SAME_CURVE);
 }
 
-/** @param {Space} space @returns {(pixels: Uint8ClampedArray) => void} */
-function converter({ matrix, curves }) {
-  const tables = curves.map((curve) => Float64Array.from({ length: 256 }, (_, v) => curve(v / 255)));
-  const back = inverse(P3);
-  const m = [0, 1, 2].flatMap((r) => [0, 1, 2].map((c) => [0, 1, 2].reduce((s, k) => s + back[3 * r + k] * matrix[3 * k + c], 0)));
+/** @param {Space} space @param {string} colorSpace @returns {(pixels: Uint8ClampedArray) => void} */
+function converter(space, colorSpace) {
+  const tables = space.curves.map((curve) => Float64Array.from({ length: 256 }, (_, v) => curve(v / 255)));
+  const m = matrixTo(space, colorSpace);
   const codes = Float64Array.from({ length: 4097 }, (_, i) => 255 * encoded(i / 4096));
   /** @param {number} v Linear light. */
   const code = (v) => codes[Math.round(4096 * Math.min(Math.max(v, 0), 1))];

@@ -84,8 +84,9 @@ export interface Painted {
   note: string | null;
 }
 
-/** A decoded picture as a canvas shows it, in the colours of its profile. */
-export function paint(decoded: Decoded): Painted;
+/** A decoded picture as a canvas shows it, in the colours of its profile. isWide: whether the screen shows more than sRGB;
+ * by default what the page says of it. */
+export function paint(decoded: Decoded, isWide?: boolean): Painted;
 
 /** `decode` and `paint` in a worker. */
 export function paintInWorker(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Painted>;

@@ -1,4 +1,5 @@
 /** Decoding in a worker of its own for each picture, so that the page never waits and an abort ends the work at once. */
+import { hasWideScreen } from "./colour.js";
 import { asBytes, decode } from "./decode.js";
 import { FormatError, UnsupportedError } from "./errors.js";
 import { paint } from "./paint.js";
@@ -19,7 +20,7 @@ export const paintInWorker = async (bytes, options) => {
 async function run(bytes, { limits, signal } = {}, isPainted) {
   const given = asBytes(bytes);
   signal?.throwIfAborted();
-  const found = await inWorker({ bytes: given, limits, isPainted }, signal);
+  const found = await inWorker({ bytes: given, limits, isPainted, isWide: hasWideScreen() }, signal);
   if (found) return found;
   const decoded = await decode(given, { limits, signal });
   return { decoded, painted: isPainted ? paint(decoded) : null };
