@@ -180,7 +180,7 @@ def extract_mesh(
             "nets" (surface nets: evenly shaped triangles). Open surfaces have another method.
         dense: evaluate every lattice point instead of only those near the surface.
         keep_specks: keep separate surfaces of 3 cells or fewer along every axis. By default they are left out, with a
-            note, unless all of them together have 1 % of the area. Open surfaces and shells have other rules.
+            note, unless all of them together have 1 % of the area. Not for open surfaces.
         on_progress: called with the name of the stage and the number of points evaluated so far.
 
     Returns:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from inr.core.document import ENCODING_FORMAT
+from inr.core.document import CHECKPOINT_NAME, ENCODING_FORMAT
 from inr.core.errors import InrError, UnreadableError
 from inr.core.files import reason_of
 from inr.core.header import parse_header
@@ -21,7 +21,12 @@ __all__ = ["describe", "summary_of"]
 
 
 def describe(given: Source | Path) -> dict[str, Any]:
-    """The contents of a file's header, as JSON. Raises UnreadableError for a missing, damaged or unknown file."""
+    """The contents of a file's header, as JSON; of a checkpoint's folder, those of the file in it.
+
+    Raises UnreadableError for a missing, damaged or unknown file.
+    """
+    if isinstance(given, Path) and (given / CHECKPOINT_NAME).is_file():
+        given = given / CHECKPOINT_NAME
     source = given if isinstance(given, Source) else Source.of(given)
     try:
         with source.open() as file:

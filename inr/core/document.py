@@ -17,6 +17,8 @@ MODEL_FORMAT = "inr-model"
 CHECKPOINT_FORMAT = "inr-checkpoint"
 ENCODING_FORMAT = "inr-encoding"
 """Checkpoints of `inr compress`."""
+CHECKPOINT_NAME = "checkpoint.safetensors"
+"""The file in the folder of a checkpoint."""
 MAX_DEPTH = 100
 MAX_D_IN = 16
 MAX_D_OUT = 2**16

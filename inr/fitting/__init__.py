@@ -1,7 +1,7 @@
 """Fitting: the training loop and its parts, checkpoints, and the result."""
 
+from inr.core.document import CHECKPOINT_NAME
 from inr.fitting.checkpoint import (
-    CHECKPOINT_NAME,
     fingerprint,
     is_unfinished,
     resume,

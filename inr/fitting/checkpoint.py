@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inr.core.config import parse
-from inr.core.document import CHECKPOINT_FORMAT, ENCODING_FORMAT
+from inr.core.document import CHECKPOINT_FORMAT, CHECKPOINT_NAME, ENCODING_FORMAT
 from inr.core.errors import InrError, UsageError
 from inr.core.files import write_file, writing
 from inr.fitting.curve import Curve
@@ -34,8 +34,6 @@ from inr.fitting.result import Fit, Outcome
 from inr.fitting.run import Run
 from inr.fitting.settings import FitConfig
 from inr.signals import Signal, Source
-
-CHECKPOINT_NAME = "checkpoint.safetensors"
 
 
 def save_checkpoint(run: Run, folder: Path, outcome: Outcome = "interrupted") -> None:

@@ -64,6 +64,11 @@ class OctreeGrid:
         """Whether indices of one axis, of any shape, lie beyond the box."""
         return (index < 1) | (index > self.resolution + 1)
 
+    def any_beyond(self, points: Ints) -> Bools:
+        """Whether lattice points [N, 3] lie beyond the box; faster than `beyond(points).any(axis=1)`."""
+        x, y, z = self.beyond(points).T
+        return np.asarray(x | y | z)
+
     def leaves(self, start: Ints) -> Bools:
         """Whether the lattice edge from this index of its axis to the next leaves the box."""
         return (start < 1) | (start > self.resolution)
@@ -110,6 +115,16 @@ class PointEvaluator:
         self._level, self._chunk, self._on_progress = level, chunk, on_progress
         self.n_values = self.n_gradient = 0
         self.low, self.high = math.inf, -math.inf
+
+    def another(self) -> PointEvaluator:
+        """One of the same field for another thread, with its own counts and without progress; see `include`."""
+        return PointEvaluator(self._values, self._gradient, self._level, self._chunk, None)
+
+    def include(self, other: PointEvaluator) -> None:
+        """Add the counts and the range of another evaluator."""
+        self.n_values += other.n_values
+        self.n_gradient += other.n_gradient
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
 
     def __call__(self, points: Reals, stage: str) -> Singles:
         """f(x) - level at points [N, 3], float32 [N]."""

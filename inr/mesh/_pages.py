@@ -36,12 +36,13 @@ class Layer:
         self.page_of[0][shared >= 0] = np.arange(len(used))
         self.values, self.vertex = last.values[used], last.vertex[used]
 
-    def wanted(self, blocks: Ints) -> Ints:
-        """Lattice points [N, 3] of blocks [B, 3] of 2^3 cells whose values are unknown, in the order of `fill`."""
+    def claim(self, blocks: Ints) -> None:
+        """Make room for the points of blocks [B, 3] of 2^3 cells."""
         n = _claim(blocks, self.start, self.page_of, len(self.values))
-        more = n - len(self.values)
-        self.values = np.concatenate([self.values, np.full((more, PAGE**3), _UNKNOWN)])
-        self.vertex = np.concatenate([self.vertex, np.full((more, 3 * PAGE**3), -1, np.int32)])
+        self.values, self.vertex = _longer(self.values, n, _UNKNOWN), _longer(self.vertex, n, -1)
+
+    def wanted(self, blocks: Ints) -> Ints:
+        """Lattice points [N, 3] of claimed blocks [B, 3] whose values are unknown, in the order of `fill`."""
         return np.asarray(_want(blocks, self.start, self.page_of, self.values), np.int64)
 
     def fill(self, points: Ints, values: Any) -> None:
@@ -50,13 +51,22 @@ class Layer:
     def triangles(self, blocks: Ints, first: int) -> tuple[Any, Any]:
         """Vertices [V, 3] float32 in the unit box, numbered from `first`, and faces [F, 3] int32 of blocks [B, 3]."""
         table, number = cases()
-        n_faces = _count(blocks, self.start, self.page_of, self.values, number)
+        case = np.empty((len(blocks), 8), np.uint8)
+        n_faces = _classify(blocks, self.start, self.page_of, self.values, number, case)
         vertices, faces = np.empty((2 * n_faces + 64, 3), np.float32), np.empty((n_faces, 3), np.int32)
         n = _march(
-            *(blocks, self.start, self.page_of, self.values, self.vertex, table, number, EDGES),
+            *(blocks, case, self.start, self.page_of, self.values, self.vertex, table, number, EDGES),
             *(self.lattice.resolution, first, vertices, faces),
         )
         return vertices[:n].copy(), faces
+
+
+def _longer(rows: Any, n: int, value: Any) -> Any:
+    """An array of n rows that starts with the given ones; `value` in the others."""
+    found = np.empty((n, rows.shape[1]), rows.dtype)
+    found[: len(rows)] = rows
+    found[len(rows) :] = value
+    return found
 
 
 @compiled
@@ -98,32 +108,39 @@ def _fill(points: Any, start: Any, page_of: Any, values: Any, given: Any) -> Non
 
 
 @compiled
-def _corners(x: Any, y: Any, z: Any, page_of: Any, values: Any, corner: Any) -> Any:
-    """The values at the corners of the cell at (x, y, z), and its case."""
-    case = 0
-    for c in range(8):
-        i, j, k = x + (c >> 2), y + (c >> 1 & 1), z + (c & 1)
-        at = (((i & _MASK) << _SHIFT) + (j & _MASK) << _SHIFT) + (k & _MASK)
-        corner[c] = values[page_of[i >> _SHIFT, j >> _SHIFT, k >> _SHIFT], at]
-        if corner[c] < 0:
-            case |= 1 << c
-    return case
+def _value(x: Any, y: Any, z: Any, page_of: Any, values: Any) -> Any:
+    at = (((x & _MASK) << _SHIFT) + (y & _MASK) << _SHIFT) + (z & _MASK)
+    return values[page_of[x >> _SHIFT, y >> _SHIFT, z >> _SHIFT], at]
 
 
 @compiled
-def _count(blocks: Any, start: Any, page_of: Any, values: Any, number: Any) -> Any:
-    corner = np.empty(8, np.float32)
+def _classify(blocks: Any, start: Any, page_of: Any, values: Any, number: Any, case: Any) -> Any:
+    """The cases of marching cubes of the 8 cells of each block, into `case`; returns the number of triangles."""
+    inside = np.empty(27, np.uint8)
     n = 0
     for b in range(len(blocks)):
+        x, y, z = 2 * blocks[b, 0] - start, 2 * blocks[b, 1], 2 * blocks[b, 2]
+        n_inside = 0
+        for c in range(27):
+            inside[c] = _value(x + c // 9, y + c // 3 % 3, z + c % 3, page_of, values) < 0
+            n_inside += inside[c]
+        if n_inside == 0 or n_inside == 27:
+            case[b] = 0
+            continue
         for c in range(8):
-            x, y, z = 2 * blocks[b, 0] + (c >> 2), 2 * blocks[b, 1] + (c >> 1 & 1), 2 * blocks[b, 2] + (c & 1)
-            n += number[_corners(x - start, y, z, page_of, values, corner)]
+            first = 9 * (c >> 2) + 3 * (c >> 1 & 1) + (c & 1)
+            found = 0
+            for d in range(8):
+                found |= inside[first + 9 * (d >> 2) + 3 * (d >> 1 & 1) + (d & 1)] << d
+            case[b, c] = found
+            n += number[found]
     return n
 
 
 @compiled
 def _march(
     blocks: Any,
+    cases: Any,
     start: Any,
     page_of: Any,
     values: Any,
@@ -137,12 +154,11 @@ def _march(
     faces: Any,
 ) -> Any:
     """Triangles of all cells of the blocks; returns the number of new vertices. Points beyond the box go to it."""
-    corner = np.empty(8, np.float32)
     n, n_faces = 0, 0
     for b in range(len(blocks)):
         for c in range(8):
             x, y, z = 2 * blocks[b, 0] + (c >> 2), 2 * blocks[b, 1] + (c >> 1 & 1), 2 * blocks[b, 2] + (c & 1)
-            case = _corners(x - start, y, z, page_of, values, corner)
+            case = cases[b, c]
             for t in range(number[case]):
                 for k in range(3):
                     edge = table[case, t, k]
@@ -154,7 +170,9 @@ def _march(
                     at = 3 * at + axis
                     if vertex[page, at] < 0:
                         vertex[page, at] = first + n
-                        share = corner[low] / (corner[low] - corner[high])
+                        here = values[page, at // 3]
+                        there = _value(x - start + (high >> 2), y + (high >> 1 & 1), z + (high & 1), page_of, values)
+                        share = here / (here - there)
                         share = min(max(share, np.float32(1e-3)), np.float32(1 - 1e-3))
                         for d, p in enumerate((i, j, m)):
                             place = p - 1 + (share if d == axis else np.float32(0))
@@ -166,7 +184,7 @@ def _march(
 
 
 @compiled
-def n_unpaired(faces: Any, n_vertices: Any, low: Any, high: Any) -> Any:
+def n_unpaired(faces: Any, low: Any, high: Any) -> Any:
     """Edges whose lower vertex is in low..high - 1 that two faces do not pass once in each direction."""
     size = np.zeros(high - low + 1, np.int64)
     for f in range(len(faces)):

@@ -96,7 +96,7 @@ def refine(
     low, high = lattice.position(cells * side), lattice.position((cells + 1) * side)
     centre = (low + high) / 2
     # cells wholly beyond the box have their centre on its wall; their value is not used
-    real = ~lattice.beyond(np.maximum(cells * side, 1)).any(axis=1)
+    real = ~lattice.any_beyond(np.maximum(cells * side, 1))
     values = np.zeros(len(cells))
     values[real] = sample(centre[real], f"cells of {side}")
     bound = np.full(len(cells), fallback if lipschitz is None else lipschitz)
@@ -108,7 +108,7 @@ def refine(
         local = np.full(len(parents), np.quantile(slopes, STEEP))
         local[groups] = np.maximum(local[groups], slopes)
         bound = margin * np.repeat(local, 8)
-    at_wall = (lattice.beyond(cells * side) | lattice.beyond((cells + 1) * side)).any(axis=1)
+    at_wall = lattice.any_beyond(cells * side) | lattice.any_beyond((cells + 1) * side)
     radius = np.linalg.norm(high - low, axis=1) / 2
     return cells[real & _keep(values, radius, at_wall, bound)], float(bound.max(initial=0.0))
 

@@ -117,7 +117,7 @@ def extract_mesh(
     project_steps: int = 2,
     margin: float = 1.5,
     lipschitz: float | None = None,
-    chunk: int = 1 << 18,
+    chunk: int = 1 << 16,
     memory_bytes: int = 8 << 30,
     on_progress: OnProgress | None = None,
 ) -> MeshResult:

@@ -14,6 +14,7 @@ from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
 from inr.mesh.large import LargeMesh, extract_large
+from inr.mesh.measure import notes_on_specks
 from inr.mesh.methods import METHODS
 from inr.mesh.open_surface import extract_open
 from inr.mesh.shell import check_level, shell_of_fit
@@ -64,9 +65,18 @@ def mesh_of_fit(
         n = DEFAULT_RESOLUTION if resolution is None else resolution
         is_given = resolution is not None
         return shell_of_fit(
-            fit, shell, n, level=level, is_resolution_given=is_given, dense=dense, on_progress=on_progress
+            fit,
+            shell,
+            n,
+            level=level,
+            is_resolution_given=is_given,
+            dense=dense,
+            keep_specks=keep_specks,
+            on_progress=on_progress,
         )
     if is_open:
+        if keep_specks:
+            raise UsageError("`keep_specks` has no effect on an open surface, whose parts below 20 faces are left out")
         return _open_surface(fit, DEFAULT_RESOLUTION if resolution is None else resolution, on_progress)
     field = fit.field
     device = next(field.parameters()).device
@@ -167,9 +177,7 @@ def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
         notes.append(CLIPPED)
     if not result.is_closed:
         notes.append("the mesh is not closed")
-    if n := result.n_left_out:
-        specks = "1 speck of 3 cells or less was" if n == 1 else f"{n} specks of 3 cells or less were"
-        notes.append(f"{specks} left out; `inr mesh --keep-specks` keeps {'it' if n == 1 else 'them'}")
+    notes += notes_on_specks(result.n_left_out)
     if result.n_specks:
         notes.append(
             f"{result.n_specks} of its {result.n_components} surfaces are specks of 3 cells or less: the field is "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from inr.core.domain import Frame
 from inr.core.errors import UsageError
+from inr.kernels.threads import in_turn
 from inr.mesh._octree_grid import Ints, OctreeGrid, OnProgress, PointEvaluator, check_memory
 from inr.mesh._pages import Layer, join, n_unpaired, volumes
 from inr.mesh._sparse import CoarseLattice, refine
@@ -27,6 +28,8 @@ _BYTES_PER_FACE = 45  # of all arrays for the finished mesh at the peak
 _TRIES = 3
 _PARTS = 8  # of the vertices, for the check of edges
 _ROWS = 1 << 20  # vertices or faces that are written at a time
+_COARSE = 32  # coarse cells that are refined at a time, so that their arrays stay small
+_BLOCKS = 1 << 15  # blocks whose values are found at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,17 +70,17 @@ def extract_large(
     level: float = 0.0,
     lipschitz: float | None = None,
     margin: float = 1.5,
-    chunk: int = 1 << 18,
+    chunk: int = 1 << 16,
     memory_bytes: int = 8 << 30,
     on_progress: OnProgress | None = None,
 ) -> LargeMesh:
     """Triangulate {x in [0, 1]^3 : f(x) = level} on a lattice of 1024 to 4096 cells along each axis.
 
-    Arguments as of `extract_mesh`. The same search, layer after layer of coarse cells along the first axis; only the
-    triangles, in single precision, and one layer of lattice points are kept. Vertices are where the interpolant of the
-    values at the ends of an edge is zero: the lattice is so fine that Newton steps would move them by a small part of a
-    cell only. At the end every edge is checked to have two faces. If one has not, the search has missed surface, and is
-    repeated with twice the margin, three times at most.
+    Arguments as of `extract_mesh`. The same search, layer after layer of coarse cells along the first axis, one layer
+    ahead in a second thread; only the triangles, in single precision, and one layer of lattice points are kept.
+    Vertices are where the interpolant of the values at the ends of an edge is zero: the lattice is so fine that Newton
+    steps would move them by a small part of a cell only. At the end every edge is checked to have two faces. If one has
+    not, the search has missed surface, and is repeated with twice the margin, three times at most.
 
     Raises UsageError for a resolution out of range, or if the mesh needs more than `memory_bytes`.
     """
@@ -88,8 +91,7 @@ def extract_large(
     n_wrong = 0
     for attempt in range(_TRIES):
         vertices, faces = _all_triangles(lattice, sample, lipschitz, margin * 2**attempt, memory_bytes)
-        bounds = [len(vertices) * k // _PARTS for k in range(_PARTS + 1)]
-        n_wrong = sum(n_unpaired(faces, len(vertices), a, b) for a, b in itertools.pairwise(bounds))
+        n_wrong = _n_unpaired(faces, len(vertices))
         if not n_wrong:
             break
     parent = np.arange(len(vertices), dtype=np.int32)
@@ -116,27 +118,54 @@ def extract_large(
     )
 
 
+def _n_unpaired(faces: Any, n_vertices: int) -> int:
+    """Edges that two faces do not pass once in each direction."""
+    bounds = [n_vertices * k // _PARTS for k in range(_PARTS + 1)]
+    wrong = [0] * _PARTS
+
+    def count(part: int) -> None:
+        wrong[part] = n_unpaired(faces, bounds[part], bounds[part + 1])
+
+    in_turn(_PARTS, count)
+    return sum(wrong)
+
+
 def _all_triangles(
     lattice: OctreeGrid, sample: PointEvaluator, lipschitz: float | None, margin: float, memory_bytes: int
 ) -> tuple[Any, Any]:
     coarse, bound = CoarseLattice(lattice, sample).keep(lipschitz, margin)
+    searching = sample.another()
+
+    def blocks_of(x: int) -> Ints:
+        cells = coarse[coarse[:, 0] == x]
+        return np.concatenate(
+            [_blocks(part, lattice, searching, lipschitz, margin, bound) for part in _parts(cells, _COARSE)]
+        )
+
     layers: list[tuple[Any, Any]] = []
     last: Layer | None = None
     n_vertices = n_faces = 0
-    for x in range(lattice.n_coarse):
-        layer = Layer(lattice, x * lattice.stride)
-        if last is not None:
-            layer.follow(last)
-        last = layer
-        blocks = _blocks(coarse[coarse[:, 0] == x], lattice, sample, lipschitz, margin, bound)
-        if not len(blocks):
-            continue
-        points = layer.wanted(blocks)
-        layer.fill(points, _values(points, lattice, sample))
-        layers.append(layer.triangles(blocks, n_vertices))
-        n_vertices += len(layers[-1][0])
-        n_faces += len(layers[-1][1])
-        check_memory(lattice, n_faces * _BYTES_PER_FACE, memory_bytes)
+    with ThreadPoolExecutor(1) as beside:  # the search is one layer ahead
+        ahead = beside.submit(blocks_of, 0)
+        for x in range(lattice.n_coarse):
+            blocks = ahead.result()
+            if x + 1 < lattice.n_coarse:
+                ahead = beside.submit(blocks_of, x + 1)
+            layer = Layer(lattice, x * lattice.stride)
+            if last is not None:
+                layer.follow(last)
+            last = layer
+            if not len(blocks):
+                continue
+            layer.claim(blocks)
+            for part in _parts(blocks, _BLOCKS):
+                points = layer.wanted(part)
+                layer.fill(points, _values(points, lattice, sample))
+            layers.append(layer.triangles(blocks, n_vertices))
+            n_vertices += len(layers[-1][0])
+            n_faces += len(layers[-1][1])
+            check_memory(lattice, n_faces * _BYTES_PER_FACE, memory_bytes)
+    sample.include(searching)
     vertices, faces = np.empty((n_vertices, 3), np.float32), np.empty((n_faces, 3), np.int32)
     v, f = n_vertices, n_faces
     while layers:  # from the end, so that each layer is freed as soon as it is copied
@@ -159,7 +188,9 @@ def _blocks(
 
 def _values(points: Ints, lattice: OctreeGrid, sample: PointEvaluator) -> Any:
     """f - level at lattice points [N, 3]; + h beyond the box."""
-    is_real = ~lattice.beyond(points).any(axis=1)
+    is_real = ~lattice.any_beyond(points)
+    if is_real.all():
+        return sample(lattice.position(points), "lattice points")
     found = np.full(len(points), lattice.spacing, np.float32)
     found[is_real] = sample(lattice.position(points[is_real]), "lattice points")
     return found
@@ -200,8 +231,9 @@ def save_large(mesh: LargeMesh, file: BinaryIO, suffix: str) -> list[str]:
     return ["a mesh of this resolution is written without normals"]
 
 
-def _parts(rows: Any) -> Any:
-    return (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
+def _parts(rows: Any, size: int = _ROWS) -> Any:
+    """At least one part, which may be empty."""
+    return (rows[start : start + size] for start in range(0, max(1, len(rows)), size))
 
 
 def _in_units(mesh: LargeMesh, places: Any) -> Any:

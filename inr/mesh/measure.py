@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from inr.mesh._octree_grid import Ints, Reals
+from inr.mesh._patches import parts_of
 from inr.signals.solids.faces import Bools
 
 # Marching cubes makes a closed surface around a single lattice point of one cell each way; a part that is no larger
@@ -37,7 +38,7 @@ def measure(vertices: Reals, faces: Ints, spacing: float = 0.0) -> Measured:
     """Of vertices [V, 3] and faces [F, 3], lattice cells `spacing` long; 0 for a mesh that is not from a lattice."""
     if not len(faces):
         return Measured(0, 0, 0, 0.0, 0.0)
-    part = _components(faces, len(vertices))
+    part = parts_of(faces)
     n = int(part.max()) + 1
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
@@ -60,7 +61,7 @@ def without_specks(vertices: Reals, faces: Ints, spacing: float) -> tuple[Bools,
     Specks: connected surfaces of 3 cells of `spacing` or fewer along every axis. They are left out if all of them
     together have less than 1 % of the area; otherwise everything is kept.
     """
-    of_face = _components(faces, len(vertices))
+    of_face = parts_of(faces)
     is_speck = _extents(vertices, faces, of_face) <= _SPECK * spacing
     corners = vertices[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
@@ -71,6 +72,14 @@ def without_specks(vertices: Reals, faces: Ints, spacing: float) -> tuple[Bools,
     return kept, ~is_speck[of_face], int(np.count_nonzero(is_speck))
 
 
+def notes_on_specks(n: int) -> tuple[str, ...]:
+    """What a user is to know of n specks that were left out."""
+    if not n:
+        return ()
+    specks = "1 speck of 3 cells or less was" if n == 1 else f"{n} specks of 3 cells or less were"
+    return (f"{specks} left out; `inr mesh --keep-specks` keeps {'it' if n == 1 else 'them'}",)
+
+
 def _extents(vertices: Reals, faces: Ints, part: Ints) -> Reals:
     """The largest side of the box around each connected surface, by its number `part` [F]."""
     n = int(part.max(initial=-1)) + 1
@@ -79,14 +88,3 @@ def _extents(vertices: Reals, faces: Ints, part: Ints) -> Reals:
         np.minimum.at(low, part, vertices[corner])
         np.maximum.at(high, part, vertices[corner])
     return np.asarray((high - low).max(axis=1, initial=-np.inf))
-
-
-def _components(faces: Ints, n_vertices: int) -> Ints:
-    """Number of the connected surface of each face: faces that share a vertex are connected."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows, columns = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(n_vertices, n_vertices))
-    of_vertex = connected_components(graph, directed=False)[1][faces[:, 0]]
-    return np.asarray(np.unique(of_vertex, return_inverse=True)[1].reshape(-1), np.int64)

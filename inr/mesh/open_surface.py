@@ -47,7 +47,7 @@ def extract_open(
     *,
     resolution: int = 256,
     gradient: Callable[[Tensor], Tensor] | None = None,
-    chunk: int = 1 << 18,
+    chunk: int = 1 << 16,
     memory_bytes: int = 8 << 30,
     on_progress: OnProgress | None = None,
 ) -> MeshResult:

@@ -16,6 +16,7 @@ from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, MeshResult, extract_mesh
 from inr.mesh.fit_distance import FitDistance
+from inr.mesh.measure import notes_on_specks
 from inr.mesh.project import unit
 
 _ACROSS, _FINEST = 4, 2048  # cells through the shell by default, and the finest lattice that is chosen for that
@@ -31,6 +32,7 @@ def shell_of_fit(
     level: float = 0.0,
     is_resolution_given: bool = True,
     dense: bool = False,
+    keep_specks: bool = False,
     on_progress: Callable[[str, int], None] | None = None,
 ) -> MeshResult:
     """The solid {x : |f(x) - level| <= thickness / 2}, in the units of the fit; f are its distances.
@@ -58,7 +60,9 @@ def shell_of_fit(
         found = _distance_beyond(distance, domain.from_unit(x.double()).numpy())
         return torch.from_numpy((np.abs(found - level) - thickness / 2) / side).float()
 
-    result = extract_mesh(values, resolution=min(n, MAX_RESOLUTION), dense=dense, on_progress=on_progress)
+    result = extract_mesh(
+        values, resolution=min(n, MAX_RESOLUTION), dense=dense, keep_specks=keep_specks, on_progress=on_progress
+    )
     return dataclasses.replace(result.in_units(frame), notes=_notes(result, thickness, side))
 
 
@@ -90,7 +94,7 @@ def check_level(fit: Fit, level: float) -> None:
 
 
 def _notes(result: MeshResult, thickness: float, side: float) -> tuple[str, ...]:
-    notes = []
+    notes = list(notes_on_specks(result.n_left_out))
     if thickness < 2 * side / result.resolution:
         notes.append(
             f"the shell is {thickness:.3g} thick, less than two cells of {side / result.resolution:.3g}: parts can be "

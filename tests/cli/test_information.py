@@ -119,8 +119,9 @@ def test_inspect_reads_no_pixels_of_large_pictures(tmp_path: Path) -> None:
 
 def test_inspect_a_checkpoint(picture: Path) -> None:
     invoke("fit", picture, *TINY, "--steps", "4", "--save-every", "2")
-    entry = document(invoke("inspect", "a.checkpoint/checkpoint.safetensors", "--json"))["files"][0]
-    assert (entry["what"], entry["n_params"], entry["steps"]) == ("checkpoint", 371, 4)
+    for name in ("a.checkpoint", "a.checkpoint/checkpoint.safetensors"):
+        entry = document(invoke("inspect", name, "--json"))["files"][0]
+        assert (entry["what"], entry["n_params"], entry["steps"]) == ("checkpoint", 371, 4)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 40, -1])

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from inr.core.domain import Spec
@@ -91,6 +92,21 @@ def test_the_surface_of_a_fit_without_a_sign_is_open_and_in_its_units() -> None:
     assert mesh.open is not None
     assert mesh.open.n_loops == 1
     assert mesh.open.area == pytest.approx((0.6 * SIDE) ** 2, rel=0.01)
+
+
+def test_the_shell_of_a_speck_is_left_out_unless_kept() -> None:
+    """A small ball beside a large one: its shell is a ball of 2.7 cells."""
+
+    def two(x: Tensor) -> Tensor:
+        return torch.minimum(shapes.sphere(x), shapes.norm(x - 0.07) - 0.004)
+
+    fit = fit_of(two)
+    mesh, whole = (shell(fit, 0.02 * SIDE, resolution=96, keep_specks=kept) for kept in (False, True))
+    assert whole.n_components == mesh.n_components + 1
+    assert "1 speck of 3 cells or less was left out" in " ".join(mesh.notes)
+    assert "left out" not in " ".join(whole.notes)
+    with pytest.raises(UsageError, match="`keep_specks` has no effect on an open surface"):
+        mesh_of_fit(unsigned(made.turned(made.square(0.6))), 40, keep_specks=True)
 
 
 def test_thin_shells_have_finer_cells_or_a_note() -> None:

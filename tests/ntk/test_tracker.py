@@ -112,13 +112,19 @@ def test_the_hessians_sharpness_is_the_largest_eigenvalue_of_the_loss() -> None:
 
 
 def test_what_does_not_exist_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operation without a second derivative, in torch's words; other errors are not hidden."""
+    words = "derivative for aten::_scaled_dot_product_flash_attention_backward is not implemented"
+
     def refuse(*_: object) -> Tensor:
-        raise RuntimeError("no second derivative")
+        raise RuntimeError(words)
 
     monkeypatch.setattr(ntk.LossCurvature, "hessian", refuse)
     first, *_ = looks_of(run_of(track_ntk=ALWAYS))
     assert first["hessian"] is None
     assert first["sharpness"] > 0
+    words = "out of memory"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_of(track_ntk=ALWAYS)
 
 
 def test_band_residuals_show_what_is_learned() -> None:

@@ -15,6 +15,10 @@ from inr.signals.files.csl import ContourPlane
 from inr.signals.files.format import FORMATS, FileFormat
 from inr.signals.solids.faces import Floats
 
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META_BYTES = 2**12
+_ITEMS = b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"  # how an item of a sequence begins, in either order of bytes
+_LEAST_ITEM = 80  # bytes per item on average: a contour has more, and pydicom takes 700 for each
 _PER_CURVE = 16
 _MOST_BYTES = 2**24
 _SAME = 1e-3
@@ -58,9 +62,14 @@ def planes_of_structure(data: bytes, name: str, roi: str | None) -> list[Contour
     """The closed planar contours of one region of a DICOM RT structure set, in mm of the patient (LPS), by pydicom.
 
     Contours of one plane are joined by the even-odd rule, whether holes are separate contours or keyholes. roi: the
-    region's name; None: the only one. Raises UnavailableError without pydicom, UsageError with the names for another.
+    region's name; None: the only one. Raises UnavailableError without pydicom, UsageError with the names for another,
+    UnreadableError for a file that would need many times its size in memory.
     """
     pydicom = need("pydicom", f"{name}: reading DICOM files", "pydicom")
+    if _DEFLATED in data[:_META_BYTES]:
+        raise UnreadableError(f"{name}: it is deflated, expected a plain DICOM file", "dcmconv +te a.dcm b.dcm")
+    if sum(data.count(item) for item in _ITEMS) * _LEAST_ITEM > len(data) + _META_BYTES:
+        raise UnreadableError(f"{name}: its items have few bytes each, expected those of contours")
     found = pydicom.dcmread(io.BytesIO(data), force=False)
     names = {int(item.ROINumber): str(item.ROIName) for item in found.get("StructureSetROISequence", [])}
     regions = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,55 @@ def test_a_region_of_a_structure_set() -> None:
         planes_of_structure(data, "a.dcm", "liver")
     signal = load_signal(Source("a.dcm", data=data), None, {"roi": "Liver", "method": "orex"})
     assert signal.meta["n_planes"] == 3
+
+
+def _deflated() -> bytes:
+    """50 kB of file, 50 MB of data."""
+    pydicom = pytest.importorskip("pydicom")
+    found = pydicom.dcmread(io.BytesIO(structure({"Liver": [circle(5, 0), circle(4, 3)]})))
+    found.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    found.add_new((0x0011, 0x0010), "LO", "inr")
+    found.add_new((0x0011, 0x1000), "OB", bytes(50 << 20))
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, found, enforce_file_format=True)
+    return file.getvalue()
+
+
+def _of_items(one: bytes, n: int) -> bytes:
+    """A sequence of n items, or in one another, that are almost empty."""
+    data = structure({"Liver": [circle(5, 0), circle(4, 3)]})
+    sequence = b"\x06\x30\x39\x00SQ\0\0\xff\xff\xff\xff"
+    return data[: data.index(b"\x06\x30\x39\x00")] + (sequence if len(one) == 8 else b"") + one * n
+
+
+def _of_stated_length() -> bytes:
+    """A value that states 4 GB."""
+    data = structure({"Liver": [circle(5, 0), circle(4, 3)]})
+    at = data.index(b"\x06\x30\x50\x00") + 4
+    return data[:at] + b"UN\0\0\xf0\xff\xff\xff" + b"1\\2\\3" * 1000
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (_deflated, "it is deflated"),
+        (lambda: _of_items(b"\xfe\xff\x00\xe0\0\0\0\0", 20_000), "few bytes each"),
+        (
+            lambda: _of_items(b"\x06\x30\x39\x00SQ\0\0" + 4 * b"\xff" + b"\xfe\xff\x00\xe0" + 4 * b"\xff", 3000),
+            "few bytes",
+        ),
+        (_of_stated_length, "cannot read 'a.dcm' as slices"),
+    ],
+    ids=["deflated", "items", "nested", "length"],
+)
+def test_hostile_structure_sets_take_less_than_ten_times_their_size(made: Callable[[], bytes], message: str) -> None:
+    data = made()
+    tracemalloc.start()
+    with pytest.raises(UnreadableError, match=message):
+        load_signal(Source("a.dcm", data=data), "slices", {"method": "orex"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(data)
 
 
 @pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
