@@ -12,6 +12,7 @@ from typing import Any
 import rehearsals
 from _bd import rate_at
 from _record import RECORDS
+from _shape_tables import shape_parts
 from fidelity import summaries
 from rd_sound import LEVELS_DB, by_codec
 
@@ -772,6 +773,7 @@ def results() -> str:
         "### What papers claim, at a scale that fits a laptop",
         claims_table(),
     ]
+    parts += shape_parts(newest, conditions_line)
     if newest("transfer")["rows"]:
         parts += [
             "## Learning rates over the width",
