@@ -14,12 +14,14 @@ more: fewer steps on fewer pixels, and other pictures where the paper's are not 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,7 @@ class Arm:
     name: str
     field: Document
     published: Mapping[int, float | None]
-    fit: Document = field(default_factory=dict)
+    fit: Document = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -263,6 +265,10 @@ def _camera(side: int) -> np.ndarray:
     return pixels
 
 
+def _has_reached(run: Run, step: int) -> bool:
+    return run.step >= step
+
+
 def fits(result: Result, sources: Sources, scale: Scale, device: torch.device) -> list[dict[str, Any]]:
     """The arms' rows: after each published number of steps, the quality here and the difference."""
     signal = result.signal(sources, scale)
@@ -276,8 +282,7 @@ def fits(result: Result, sources: Sources, scale: Scale, device: torch.device) -
             run = Run(signal, *resolve(signal, arm.field, settings, recipe="paper"), device)
             row["n_params"] = run.field.n_params
             for steps, published in sorted(arm.published.items()):
-                until = scale.steps(steps)
-                outcome = run.advance(should_stop=lambda run=run, until=until: run.step >= until)
+                outcome = run.advance(should_stop=partial(_has_reached, run, scale.steps(steps)))
                 fit = run.result(outcome)
                 quality = fit.metrics[result.key] if result.quality is None else result.quality(fit, sources, scale)
                 point = {"steps": run.step, "of": steps, "quality": quality, "published": published}

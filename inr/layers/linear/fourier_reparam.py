@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -16,7 +17,6 @@ from torch import Generator, Tensor, nn
 
 from inr.core.config import param
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor, with_ones
-from inr.kernels.constant_product import constant_product
 from inr.layers.activations.sine import Sine
 from inr.layers.linear._base import LINEARS, Linear, LinearConfig, Role
 from inr.layers.linear.dense import Dense
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 ALPHA_SINE = 0.01
+
+_SHORT = 1e-4
+"""Rows of the basis below this part of the longest one count as 0 up to rounding."""
 
 
 @LINEARS.register("fourier_reparam")
@@ -63,41 +66,87 @@ class FourierReparam(LinearConfig):
             return dense
         return FourierReparamLinear(self, d_in, d_out, has_bias=has_bias, role=role, generator=generator)
 
+    def frequencies(self) -> Tensor:
+        """[K], K = n_low + n_high, in float64."""
+        low = torch.arange(1, self.n_low + 1, dtype=torch.float64) / self.n_low
+        return torch.cat([low, torch.arange(1, self.n_high + 1, dtype=torch.float64)])
+
+    def angles(self, d_in: int) -> Tensor:
+        """f t [K, d_in] in float64."""
+        half = math.pi * self.n_low
+        return self.frequencies()[:, None] * torch.linspace(-half, half, d_in, dtype=torch.float64)
+
+    def offsets(self) -> Tensor:
+        """The phases [P] in float64."""
+        return 2 * math.pi * torch.arange(self.phases, dtype=torch.float64) / self.phases
+
     def basis(self, d_in: int) -> Tensor:
         """B [M, d_in]."""
-        half = math.pi * self.n_low
-        t = torch.linspace(-half, half, d_in, dtype=torch.float64)
-        low = torch.arange(1, self.n_low + 1, dtype=torch.float64) / self.n_low
-        frequency = torch.cat([low, torch.arange(1, self.n_high + 1, dtype=torch.float64)])
-        phase = 2 * math.pi * torch.arange(self.phases, dtype=torch.float64) / self.phases
-        rows = torch.cos(frequency[:, None, None] * t + phase[:, None])
+        rows = torch.cos(self.angles(d_in)[:, None] + self.offsets()[:, None])
         return ((self.alpha or ALPHA) * rows).flatten(0, 1).float()
+
+    def waves(self, d_in: int) -> Tensor:
+        """[2 K, d_in]: alpha cos(f t) and alpha sin(f t) for each frequency."""
+        angles = self.angles(d_in)
+        return ((self.alpha or ALPHA) * torch.stack([angles.cos(), angles.sin()], 1)).flatten(0, 1).float()
+
+    def turns(self) -> Tensor:
+        """[P, 2]: cos(f t + phase) = turns . (cos f t, sin f t)."""
+        phase = self.offsets()
+        return torch.stack([phase.cos(), -phase.sin()], 1).float()
 
 
 class FourierReparamLinear(Linear, HasGradientFactors):
-    basis: Tensor  # [M, d_in]
+    """W = Lambda B, computed without B: a row of B is a combination of two waves, so Lambda B = (Lambda turns) waves.
+
+    For each frequency the P columns of Lambda become two, [d_out, 2 K], and the product with the waves costs P / 2
+    times less than the one with B. Where a row of B is 0 up to rounding, as with few units, its coefficients are so
+    large that the rounding counts: there B itself is used.
+    """
+
+    basis: Tensor | None  # [M, d_in], where it is used
+    turns: Tensor  # [P, 2]
+    waves: Tensor  # [2 K, d_in]
 
     def __init__(
         self, config: FourierReparam, d_in: int, d_out: int, *, has_bias: bool, role: Role, generator: Generator
     ) -> None:
         super().__init__()
         self.d_in, self.d_out, self.role = d_in, d_out, role
-        self.register_buffer("basis", config.basis(d_in), persistent=False)
-        m = len(self.basis)
+        basis = config.basis(d_in)
+        lengths = torch.linalg.vector_norm(basis, dim=1)
+        self.register_buffer("basis", basis if _has_short_rows(config, d_in) else None, persistent=False)
+        self.register_buffer("turns", config.turns(), persistent=False)
+        self.register_buffer("waves", config.waves(d_in), persistent=False)
+        m = len(basis)
         draw = torch.empty(d_out, m).uniform_(-1.0, 1.0, generator=generator)
-        bound = math.sqrt(6.0 / m) / torch.linalg.vector_norm(self.basis, dim=1)
-        self.coefficients = nn.Parameter(draw * bound)
+        self.coefficients = nn.Parameter(draw * (math.sqrt(6.0 / m) / lengths))
         self.bias = nn.Parameter(torch.zeros(d_out)) if has_bias else None
 
     def effective(self) -> tuple[Tensor, Tensor | None]:
-        return constant_product(self.coefficients, self.basis), self.bias
+        if self.basis is not None:
+            return self.coefficients @ self.basis, self.bias
+        by_wave = self.coefficients.reshape(-1, len(self.turns)) @ self.turns
+        return by_wave.reshape(self.d_out, -1) @ self.waves, self.bias
 
     def assign(self, weight: Tensor) -> None:
         """Rescale the drawn coefficients so that the mean square of W equals that of `weight`."""
         with torch.no_grad():
-            now = self.coefficients @ self.basis
+            now, _ = self.effective()
             self.coefficients.mul_(weight.square().mean().sqrt() / now.square().mean().sqrt())
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """df/dLambda = delta (B h)^T, df/db = delta."""
-        return [factor(with_ones(inputs[0] @ self.basis.T, self.bias is not None), cotangent=cotangent)]
+        h = inputs[0]
+        if self.basis is not None:
+            projected = h @ self.basis.T
+        else:
+            projected = ((h @ self.waves.T).reshape(-1, 2) @ self.turns.T).reshape(len(h), -1)
+        return [factor(with_ones(projected, self.bias is not None), cotangent=cotangent)]
+
+
+@cache
+def _has_short_rows(config: FourierReparam, d_in: int) -> bool:
+    with torch.device("cpu"):  # also while a field is built without numbers
+        lengths = torch.linalg.vector_norm(config.basis(d_in), dim=1)
+        return bool((lengths <= _SHORT * lengths.max()).any())

@@ -118,6 +118,22 @@ def test_the_basis_is_the_formula_row_by_row() -> None:
     assert_near(basis, torch.stack(rows), 1e-5)
 
 
+@pytest.mark.parametrize(("phases", "width"), [(1, 32), (2, 32), (5, 32), (8, 8)])
+def test_the_effective_matrix_and_its_gradient_are_those_of_the_product_with_the_basis(
+    phases: int, width: int, generator: torch.Generator
+) -> None:
+    """With eight units, frequency 7 and a phase of pi / 2 a row of the basis is 0 up to rounding."""
+    config = FourierReparam(n_low=4, n_high=7, phases=phases, alpha=0.1)
+    layer = config.build(width, 6, has_bias=False, role="hidden", generator=generator).double()
+    assert isinstance(layer, FourierReparamLinear)
+    assert (layer.basis is None) == (width == 32)
+    basis, g = config.basis(width).double(), torch.randn(6, width, generator=generator, dtype=torch.float64)
+    weight, _ = layer.effective()
+    assert_near(weight.detach(), layer.coefficients.detach() @ basis, 1e-6)
+    (gradient,) = torch.autograd.grad(weight, layer.coefficients, g)
+    assert_near(gradient, g @ basis.T, 1e-6)
+
+
 @pytest.mark.parametrize("activation", ["relu", "sine"])
 def test_the_mean_variance_of_w_is_two_over_fan_in(activation: str, generator: torch.Generator) -> None:
     linear = FourierReparam(n_low=64, n_high=64, phases=8)
@@ -128,12 +144,14 @@ def test_the_mean_variance_of_w_is_two_over_fan_in(activation: str, generator: t
     omega = config.activation.omega if isinstance(config.activation, Sine) else 1.0
     layers = [m for m in field.modules() if isinstance(m, FourierReparamLinear)]
     assert len(layers) == 2
+    assert isinstance(config.linear, FourierReparam)
+    lengths = torch.linalg.vector_norm(config.linear.basis(256), dim=1)
     for layer in layers:
         weight, bias = layer.effective()
         assert abs(float(weight.detach().var()) * 256 * omega**2 - 2.0) < 0.05
         assert bias is not None
         assert not bias.detach().any()
-        bound = math.sqrt(6 / len(layer.basis)) / torch.linalg.vector_norm(layer.basis, dim=1) / omega
+        bound = math.sqrt(6 / len(lengths)) / lengths / omega
         assert float((layer.coefficients.detach().abs() / bound).max()) <= 1.01
 
 
