@@ -90,7 +90,7 @@ TOPICS = {
     "mesh/": {"fitted_solids"},
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
-    "solving/": {"absorbing", "inverse"},
+    "solving/": {"absorbing"},
     "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations"},
     "watch/": {"contrast", "page"},
 }
