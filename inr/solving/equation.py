@@ -39,6 +39,8 @@ OPERATORS = {
 TIME = "t"
 MOST_ORDER = 2
 SIDE_NORMALS = ("n_x", "n_y", "n_z")
+STEPS = frozenset({"heaviside", "sign", "where"})
+"""Functions that jump."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,26 @@ class Scope:
         if len(found) != 1:
             raise refused(1, "a vector, where a number is expected")
         return found[0]
+
+    def differentiated_steps(self, text: str) -> list[Node]:
+        """Expanded formulas of coordinates with steps (`heaviside`, `where` ...) that an equation differentiates."""
+        left, right, _ = _sides(text)
+        found: list[Node] = []
+        for side in (left, right):
+            if side is not None and side.strip():
+                self._collect_steps(parse_formula(side, functions={**FUNCTIONS, **OPERATORS}), False, found)
+        return found
+
+    def _collect_steps(self, node: Node, is_inside: bool, found: list[Node]) -> None:
+        if is_inside and (node.op in STEPS or node.name in self.parameters):
+            try:
+                expanded = self._expanded(node, has_fields=False)
+            except UsageError:  # fields in it
+                return
+            found += [each.re for each in expanded if each.re.functions() & STEPS]
+            return
+        for arg in node.args:
+            self._collect_steps(arg, is_inside or node.op in OPERATORS, found)
 
     # -- names
 

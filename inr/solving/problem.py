@@ -19,6 +19,7 @@ from inr.solving.domains import absorbed_walls, axes_of, domain_of, layers_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
 from inr.solving.geometry import Box, Domain, sides_of
 from inr.solving.inverse import Observed, Unknown, observed_of, unknown_of
+from inr.solving.jumps import check_jumps
 from inr.solving.names import (
     check_names,
     check_number,
@@ -114,6 +115,8 @@ class Problem:
             part for at, text in enumerate(equations, 1) for part in residuals_of(scope, text, f"equation {at}")
         )
         check_number(residuals, scope, document)
+        if not states:  # eigenvalues come from integrals, where coefficients may jump
+            check_jumps(equations, scope, domain)
         walls = absorbed_walls(fields) if scope.slopes else []
         conditions = conditions_of([*document.get("condition", []), *walls], scope, domain)
         problem = cls(

@@ -33,6 +33,7 @@ from inr.solving.least_squares import solve_last_layer, with_features
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights
 from inr.solving.problem import Problem
+from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reached
 from inr.solving.rows import Group, groups_of
 from inr.solving.state import State
 
@@ -144,11 +145,14 @@ def _numbers(place: Sequence[float]) -> str:
 class _Solver:
     def __init__(self, problem: Problem, on_progress: Callable[[str, float], None] | None) -> None:
         check_balance(problem)
+        check_unknowns(problem)
         self.problem, self.settings = problem, problem.settings
         self.on_progress = on_progress
         self.generator = Generator().manual_seed(problem.settings.seed)
         self.hard = hard_conditions(problem)
         self.notes = [*self.hard.notes]
+        self.remarks: list[str] = []
+        self.n_trained = 0
         self.start = time.perf_counter()
         self.stages: list[Stage] = []
         self.best: tuple[State, Errors] | None = None
@@ -223,6 +227,7 @@ class _Solver:
     def _keep(self, what: str, state: State, trained: Sequence[Group], began: float, n: int = 4000) -> Errors:
         errors = measure(self.problem, state, self.hard, Generator().manual_seed(self.settings.seed + 1), trained, n)
         score = errors.score if math.isfinite(errors.score) else math.inf
+        self.n_trained = max((len(g.x) for g in trained if g.kind == "equation"), default=0)
         self.stages.append(Stage(what, time.perf_counter() - began, score))
         if self.best is None or not self.best[1].score <= score:
             self.best = (state, errors)
@@ -325,6 +330,8 @@ class _Solver:
 
         steps, self.is_stalled = gauss_newton(state, groups, until, is_enough)
         self._keep(f"Gauss-Newton, {steps} steps", copy.deepcopy(state), seen[0], began)
+        self._remark(slow_steps(steps, time.perf_counter() - began, n_params))
+        self._note_time(state, seen[0])
         began = time.perf_counter()
         solve_last_layer(state, seen[0], is_linear=self.problem.is_linear)
         self._keep("least squares of its last layer", state, seen[0], began)
@@ -356,6 +363,20 @@ class _Solver:
         name = self.settings.method
         steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left)
         self._keep(f"{name}, {steps} steps", state, seen[0], began)
+        self._note_time(state, seen[0])
+
+    def _note_time(self, state: State, groups: Sequence[Group]) -> None:
+        if not self.settings.causal:
+            return
+        for group in groups:
+            if group.kind == "equation":
+                weights = causal_weights(self.problem, state, group, self.settings.causal)
+                self._remark(time_reached(self.problem, state, group, weights))
+
+    def _remark(self, note: str | None) -> None:
+        """Keep a note for a solution that misses its target."""
+        if note is not None:
+            self.remarks.append(note)
 
     # -- result
 
@@ -380,6 +401,10 @@ class _Solver:
                 f'the condition on "{worst}" is off by {errors.boundary[worst]:.2g} although the equation holds '
                 f"({errors.residual:.1e}): give it a larger weight, or set hard = true."
             )
+        if outcome != "done":
+            if self.n_trained:
+                self._remark(front_in(self.problem, state, self.n_trained))
+            notes += self.remarks
         seconds = time.perf_counter() - self.start
         numbers = state.numbers | self.found
         return Solution(

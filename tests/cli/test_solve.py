@@ -90,6 +90,12 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE, "--set", "solve.method=magic"), 2, "method is 'magic'"),
         ((*LINE, "--time", "soon"), 2, "expected a time"),
         ((*LINE, "--parameter", "k"), 2, "expected NAME=VALUE"),
+        ((*LINE, "--field", "hash_grid"), 2, "equations are solved by a network of sines, which has all derivatives"),
+        (
+            ("--equation", "div(k*grad(u)) = -1", *LINE[2:], "--parameter", "k=1 + 9*heaviside(x - 0.5)"),
+            2,
+            "a coefficient jumps from",
+        ),
         ((*LINE, "--states", "2"), 2, 'the equation has no eigenvalue "E"'),
         (("poisson.toml", "--states", "2"), 2, "are for --equation, and a file is given"),
     ],
