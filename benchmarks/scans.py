@@ -73,7 +73,8 @@ def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
         points, normals = sampled(mesh, args.points, *CASES[case], args.seed)
         np.savetxt(scan, points, fmt="%.7g")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        _, seconds = inr_json("fit", scan, "-o", model)
+        words = [word for text in args.set for word in ("--set", text)]
+        _, seconds = inr_json("fit", scan, "-o", model, *words)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         evaluated, _ = inr_json("eval", model, path)
         meshed, _ = inr_json("mesh", model, "-o", Path(folder) / "m.ply", "--resolution", "256")
@@ -94,6 +95,7 @@ def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
         "shape": path.stem,
         "case": case,
         "seed": args.seed,
+        "set": args.set,
         "points": args.points,
         "iou": metrics["iou"],
         "chamfer": metrics["chamfer"],
@@ -116,6 +118,7 @@ def main() -> int:
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
     parser.add_argument("--points", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=0, help="of the points and their noise")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of the fit")
     parser.add_argument("--poisson-python", type=Path, metavar="PYTHON", help="interpreter that has pymeshlab")
     parser.add_argument("--record", metavar="NAME", help="write records/DATE-NAME.json")
     parser.add_argument("--remark", default="", help="kept in every row of the record")

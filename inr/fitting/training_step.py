@@ -66,6 +66,8 @@ class TrainingStep:
         damaged.
         """
         self._number, self._fraction = step, drawn.fraction
+        assert self._settings.loss is not None
+        self._loss = self._settings.loss.at(progress)
         self._precision = self._precision_at(progress, mean_loss)
         self._set_rates(self._settings.schedule.factor(progress))
         if self._settings.optimizer.is_least_squares:

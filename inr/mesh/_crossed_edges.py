@@ -14,7 +14,8 @@ _COARSE = 32  # cells along an axis at the start
 _SLOPE, _MARGIN = 1.1, 0.25  # of a fitted distance, and its error in cells
 _WEAK = 0.2  # distance in cells below which the direction is taken from around the point
 _CLEAR = 0.5  # cosine from which two directions are the same side, or opposite sides
-_ON = 0.25  # distance of a crossing from the surface, in cells
+_ON, _BENT = 0.25, 0.02  # distance of a crossing from the surface, in cells; and of one by a sharp edge
+_LOOKS = 0.25, 0.05, 0.01  # how far around a crossing by a sharp edge its place is looked for, in turn, in cells
 _LEAST_STEP = 0.25  # of differences, in cells
 _NOISIEST, _NOISY = 0.3, 0.02  # cells: what is believed at most, and from where slopes near the surface are not
 _BYTES_PER_LEAF = 1500
@@ -38,7 +39,7 @@ def crossed_edges(sample: PointEvaluator, resolution: int, memory_bytes: int) ->
     sample: distance to the surface, >= 0. Cells are kept in a search from coarse to fine while the surface may pass
     them. An edge crosses if the distance grows in opposite directions at its ends (the cosine between them is below
     -1/2) and is small where it would reach 0 between them; if the directions are across each other, as at a sharp
-    edge, if it is small where the tangent plane of an end crosses the edge.
+    edge, if it reaches 0 near where the tangent plane of an end crosses the edge, and not twice.
     """
     h = 1 / resolution
     leaves = _leaves(sample, resolution, memory_bytes)
@@ -84,8 +85,17 @@ def crossed_edges(sample: PointEvaluator, resolution: int, memory_bytes: int) ->
     edge, which = np.nonzero(np.isfinite(found))
     off, place = np.full(found.shape, np.inf), np.full((*found.shape, 3), np.nan)
     place[edge, which], off[edge, which] = off_at(edge, found[edge, which])
+    near, column = np.nonzero(across[:, None] & (off <= _ON * h))
+    for reach in _LOOKS:
+        shares = np.clip(found[near, column, None] + reach * np.linspace(-1, 1, 11), 0, 1)
+        x, u_at = off_at(np.repeat(near, 11), shares.ravel())
+        first = 11 * np.arange(len(near)) + u_at.reshape(-1, 11).argmin(axis=1)
+        found[near, column], off[near, column], place[near, column] = shares.ravel()[first], u_at[first], x[first]
+    bent = max(_BENT, 2.5 * noise) * h
+    is_twice = (off <= bent).all(axis=1) & (np.abs(found[:, 0] - found[:, 1]) > 2 * _BENT)
     best, least = off.argmin(axis=1), off.min(axis=1)
-    kept = np.flatnonzero(least <= max(_ON, 2.5 * noise) * h)
+    most = np.where(across, bent, max(_ON, 2.5 * noise) * h)
+    kept = np.flatnonzero((least <= most) & ~is_twice)
     return Crossed(points[start[kept]], axis[kept], place[kept, best[kept]], least[kept], noise)
 
 

@@ -6,27 +6,28 @@ fitted by the Eikonal loss, which needs no distances. Outward normals that are m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from inr.core.domain import Frame, Spec
-from inr.core.errors import EmptyError, InrError, UnreadableError, UsageError
-from inr.signals._distance import DistanceSignal, PointPool, check_span, cube_frame, evaluate_points
+from inr.core.errors import InrError, UnreadableError, UsageError
+from inr.signals._cloud_file import is_bare, is_solid, options_of_clouds, read_cloud, read_scan
+from inr.signals._distance import DistanceSignal, PointPool, cube_frame, evaluate_points
 from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
 from inr.signals.files import ply as _ply
-from inr.signals.files.point_table import Table, read_table
-from inr.signals.files.reading import check_options, decoding, read_bytes
+from inr.signals.files.reading import check_options
 from inr.signals.files.sniffing import POINT_SUFFIXES
 from inr.signals.solids.cloud_mesh import mesh_of_cloud
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
-from inr.signals.solids.clouds import Cloud, cloud_of, has_normals, points_of
+from inr.signals.solids.clouds import Cloud
 from inr.signals.solids.distances import MeshSolid, Solid
 from inr.signals.solids.faces import Floats
-from inr.signals.solids.scans import Outliers, estimated, is_planar
+from inr.signals.solids.indicators import INDICATORS
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_points_of
 
 _TEST_POINTS = 2**15
@@ -44,8 +45,10 @@ class Points(DistanceSignal):
 
     A cloud that closes a volume is opened as a `ClosedCloud`, whose distances are calculated from the points. Any other
     is trained by the Eikonal loss, on samples of value 0 with a unit normal. Options: `method=eikonal` does so with a
-    closed cloud too; `method=poisson` takes the distances of a mesh through the points, the zero set of the spectral
-    Poisson indicator (default `auto`: so for points without normals that are noisy or have many outliers).
+    closed cloud too; `method=poisson` and `method=gauss` take the distances of a mesh through the points, the zero set
+    of the spectral Poisson indicator or of the winding number (default `auto`: Poisson's for points without normals
+    that are noisy or have many outliers). `method=heat` trains without normals by the loss of HotSpot, see
+    `BarePoints`.
     `orient=keep` leaves normals that point inwards as they are, so that the inside is around the points, and trains by
     the Eikonal loss (default `auto`: those of a closed cloud are turned over, with a note). `points`: training samples
     of a closed cloud, default 2^20.
@@ -66,17 +69,16 @@ class Points(DistanceSignal):
     default_field: ClassVar[str] = "siren"  # a local grid learns nothing away from the points
     headline: str = "surface_mae"
 
-    def __init__(self, points: Floats, normals: Floats, notes: tuple[str, ...] = ()) -> None:
-        """points: [N, 3] in mesh units. normals: [N, 3], unit length, outward."""
+    def __init__(self, points: Floats, normals: Floats | None, notes: tuple[str, ...] = ()) -> None:
+        """points: [N, 3] in mesh units. normals: [N, 3], unit length, outward; None for a loss that takes none."""
         self.frame = cube_frame(points)
         self.spec = Spec("points", 3, 1)
         side = self.frame.scale[0]
         self.meta = {"side": side, "n_points": len(points)}
         self.notes = notes
-        x = _in_box(self.frame, points).astype(np.float32)
-        self._batch = Batch(
-            torch.from_numpy(x), torch.zeros(len(x), 1), normals=torch.from_numpy(normals.astype(np.float32))
-        )
+        x = torch.from_numpy(_in_box(self.frame, points).astype(np.float32))
+        given = None if normals is None else torch.from_numpy(normals.astype(np.float32))
+        self._batch = Batch(x, torch.zeros(len(x), 1), normals=given)
 
     @classmethod
     def claims(cls, source: Source) -> bool:
@@ -84,38 +86,35 @@ class Points(DistanceSignal):
 
     @classmethod
     def load_options(cls, meta: Mapping[str, Any]) -> dict[str, str]:
-        return {"method": "eikonal"}
+        return {"method": str(meta.get("method", "eikonal"))}
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
-        return cls._of(_read(source, options), options)
+        check_options("points", options, options_of_clouds())
+        return cls._of(read_cloud(source, options), options)
 
     @classmethod
     def open(cls, source: Source, options: Mapping[str, str]) -> Signal:
-        """As a `ClosedCloud` if the cloud is closed, unless `method=eikonal` is given."""
-        cloud = _read(source, options)
+        """As a `ClosedCloud` if the cloud is closed and not `method=eikonal`; as `BarePoints` without normals."""
+        check_options("points", options, options_of_clouds())
+        if is_bare(options):
+            return BarePoints.load(source, options)
+        cloud = read_cloud(source, options)
         if cloud.is_solid and options.get("method") != "eikonal":
             return ClosedCloud.of(cloud, source.name, n_points_of(options), options.get("method", "auto"))
         return cls._of(cloud, options)
 
     @classmethod
     def default_field_for(cls, source: Source, options: Mapping[str, str]) -> str:
-        if options.get("method") == "eikonal":
-            return cls.default_field
         try:
-            table = _table(source)
-            is_solid = _is_estimated(table, source, options) or _given(table, source, options).is_solid
+            is_trained = options.get("method") == "eikonal" or is_bare(options) or not is_solid(source, options)
         except InrError:  # raised again when the signal is loaded
             return cls.default_field
-        return ClosedCloud.default_field if is_solid else cls.default_field
+        return cls.default_field if is_trained else ClosedCloud.default_field
 
     @classmethod
     def _of(cls, cloud: Cloud, options: Mapping[str, str]) -> Self:
-        if "points" in options:
-            raise UsageError(
-                "option points does not apply: the Eikonal loss trains on the points of the cloud itself",
-                "closed clouds whose normals point outwards take it, without method=eikonal",
-            )
+        _refuse_points(options, "Eikonal")
         return cls(cloud.points, cloud.normals, cloud.notes)
 
     def pool(self, generator: Generator) -> Pool:
@@ -129,22 +128,45 @@ class Points(DistanceSignal):
         points p +- that step along the normal whose sign is not that of the step.
         """
         chosen = torch.randperm(len(self._batch.x), generator=torch.Generator().manual_seed(_TEST_SEED))[:_TEST_POINTS]
-        assert self._batch.normals is not None
-        x, normals = self._batch.x[chosen], self._batch.normals[chosen].double()
+        x, normals = self._batch.x[chosen], self._batch.normals
         steps = _STEP * torch.eye(3)
         ends = [evaluate_points(evaluate, x + sign * step) for step in steps for sign in (1.0, -1.0)]
         gradient = np.stack([a - b for a, b in zip(ends[::2], ends[1::2], strict=True)], axis=1)
         gradient /= 2 * _STEP * self.meta["side"]
         norm = np.linalg.norm(gradient, axis=1)
-        cosine = np.einsum("nd,nd->n", gradient, normals.numpy()) / np.where(norm > 0, norm, 1.0)
-        offset = _STEP * normals.float()
-        outside, inside = (evaluate_points(evaluate, p) for p in (x + offset, x - offset))
-        return {
+        found = {
             "surface_mae": float(np.mean(np.abs(evaluate_points(evaluate, self._batch.x)))),
-            "normal_error_deg": float(np.mean(np.degrees(np.arccos(np.clip(cosine, -1, 1))))),
             "gradient_norm_error": float(np.mean(np.abs(norm - 1))),
+        }
+        if normals is None:
+            return found
+        normal = normals[chosen]
+        cosine = np.einsum("nd,nd->n", gradient, normal.double().numpy()) / np.where(norm > 0, norm, 1.0)
+        outside, inside = (evaluate_points(evaluate, x + way * _STEP * normal) for way in (1, -1))
+        return {
+            **found,
+            "normal_error_deg": float(np.mean(np.degrees(np.arccos(np.clip(cosine, -1, 1))))),
             "wrong_side": float(np.mean(np.concatenate([outside <= 0, inside >= 0]))),
         }
+
+
+class BarePoints(Points):
+    """Points all over a closed surface, without normals, trained by the heat loss alone: no mesh and no distances.
+
+    Outliers are left out, and noise is smoothed, as for estimated normals. The loss makes one sheet through the points
+    and chooses the inside, which takes many steps of a smooth field; `metrics` cannot tell whether it is the right one.
+    """
+
+    loss: ClassVar[str] = "heat"
+
+    @classmethod
+    def load(cls, source: Source, options: Mapping[str, str]) -> Self:
+        check_options("points", options, options_of_clouds())
+        _refuse_points(options, "heat")
+        scan, notes = read_scan(source, options)
+        signal = cls(scan.points, None, notes)
+        signal.meta["method"] = "heat"
+        return signal
 
 
 class ClosedCloud(SolidSignal):
@@ -158,7 +180,7 @@ class ClosedCloud(SolidSignal):
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
-        cloud = _read(source, options)
+        cloud = read_cloud(source, options)
         if not cloud.is_solid:
             raise UnreadableError(f"point cloud {source.name!r} does not surround a volume with outward normals")
         return cls.of(cloud, source.name, n_points_of(options), options.get("method", "auto"))
@@ -167,7 +189,8 @@ class ClosedCloud(SolidSignal):
     def of(cls, cloud: Cloud, name: str, n_points: int = DEFAULT_POINTS, method: str = "auto") -> Self:
         """The solid of a cloud for which `is_solid` holds, trained on `n_points` samples.
 
-        method: "poisson" for the distances of a mesh through the points, "auto" for that only if they are noisy.
+        method: an indicator of `INDICATORS` for the distances of a mesh through the points, its zero set; "auto" for
+        that, by Poisson's, only if they are noisy.
         """
         points, normals = distinct(cloud.points, cloud.normals)
         n_distinct = len(points)
@@ -177,8 +200,10 @@ class ClosedCloud(SolidSignal):
         if n_strays:
             notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
         frame = cube_frame(points)
-        make = _mesh_in if method == "poisson" or cloud.is_noisy else _solid_in
-        solid: Solid = make(frame, points, normals)
+        make: Callable[[Frame, Floats, Floats], Solid] = _solid_in
+        if method in INDICATORS or cloud.is_noisy or cloud.is_cluttered:
+            make = partial(_mesh_in, indicator=method if method in INDICATORS else "poisson", is_noisy=cloud.is_noisy)
+        solid = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
             low, side = np.array(frame.domain.low), frame.scale[0]
@@ -210,123 +235,13 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
     return CloudSolid(*merged(_in_box(frame, points), normals))
 
 
-_SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
-_STRAYS = 0.002
-"""Share of outliers from which others are taken to lie near the surface, too near to be left out."""
-_ESTIMATE = ("outliers", "noise", "viewpoint")
-_OPTIONS = {
-    "method": ("auto", "poisson", "eikonal"),
-    "orient": ("auto", "keep"),
-    "normals": ("auto", "given", "estimate"),
-    "outliers": ("auto", "keep", "remove"),
-    "noise": None,
-    "viewpoint": None,
-    "points": None,
-}
+def _mesh_in(frame: Frame, points: Floats, normals: Floats, *, indicator: str, is_noisy: bool) -> MeshSolid:
+    return MeshSolid(mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, is_noisy=is_noisy))
 
 
-def _read(source: Source, options: Mapping[str, str]) -> Cloud:
-    """The cloud of a file, with normals of it or with estimated ones."""
-    check_options("points", options, _OPTIONS)
-    table = _table(source)
-    if _is_estimated(table, source, options):
-        cloud = _estimated(table, source, options)
-    else:
-        surplus = [name for name in _ESTIMATE if name in options]
-        if surplus:
-            raise UsageError(
-                f"option {surplus[0]} does not apply: point cloud {source.name!r} has normals",
-                "signal.normals=estimate estimates them nevertheless",
-            )
-        cloud = _given(table, source, options)
-    check_span(cloud.points, f"point cloud {source.name!r}")
-    return cloud
-
-
-def _mesh_in(frame: Frame, points: Floats, normals: Floats) -> MeshSolid:
-    return MeshSolid(mesh_of_cloud(*merged(_in_box(frame, points), normals)))
-
-
-def _table(source: Source) -> Table:
-    data = read_bytes(source)
-    with decoding(source, "a point cloud"):
-        return read_table(data, source)
-
-
-def _is_estimated(table: Table, source: Source, options: Mapping[str, str]) -> bool:
-    wish = options.get("normals", "auto")
-    return wish == "estimate" or (wish == "auto" and not has_normals(table, source.name))
-
-
-def _given(table: Table, source: Source, options: Mapping[str, str]) -> Cloud:
-    return cloud_of(table, source.name, may_turn=options.get("orient") != "keep")
-
-
-def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Cloud:
-    """Raises UnreadableError for too few or coplanar points, EmptyError if no closed surface is found."""
-    name = source.name
-    points, notes = points_of(table, name)
-    if len(points) < _LEAST_POINTS:
-        raise UnreadableError(f"{name}: {len(points)} points, at least {_LEAST_POINTS} are needed to tell a surface")
-    check_span(points, f"point cloud {name!r}")
-    if is_planar(points):
-        raise UnreadableError(f"{name}: all points lie in a plane, so they surround no volume")
-    scan = estimated(
-        points,
-        outliers=cast(Outliers, options.get("outliers", "auto")),
-        noise=_noise_of(options, points),
-        viewpoint=_viewpoint_of(options),
-    )
-    sure = f"{name}: normals were estimated; clear for {100 * scan.share:.3g} % of the points"
-    if scan.share < _UNSURE:
-        raise EmptyError(
-            f"{name}: inside and outside are clear for only {100 * scan.share:.3g} % of the points, expected a closed "
-            f"surface with points all over it",
-            "give normals; or a viewpoint, if all points were seen from one",
-        )
-    notes += (f"{sure} (spacing {scan.spacing:.3g}, noise {scan.noise:.2g})",)
-    if scan.n_outliers:
-        notes += (f"{name}: {scan.n_outliers} outliers were left out; signal.outliers=keep keeps them",)
-    if scan.share < _SURE:
-        unsure = 100 * (1 - scan.share)
-        notes += (
-            f"{name}: the orientation is uncertain for {unsure:.2g} % of the points (open, thin or sparse there); "
-            "give normals",
-        )
-    return Cloud(
-        scan.points,
-        scan.normals,
-        notes,
-        is_solid=True,
-        spacing=scan.spacing,
-        is_noisy=scan.is_noisy or scan.n_outliers > _STRAYS * len(points),
-    )
-
-
-def _noise_of(options: Mapping[str, str], points: Floats) -> float | None:
-    """In mesh units; None: to be estimated."""
-    text = options.get("noise", "auto")
-    if text == "auto":
-        return None
-    try:
-        value = float(text.removesuffix("%"))
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < np.inf:
+def _refuse_points(options: Mapping[str, str], loss: str) -> None:
+    if "points" in options:
         raise UsageError(
-            f"option noise is {text!r}, expected auto, a length in mesh units, or a share of the diagonal such as 0.5%"
+            f"option points does not apply: the {loss} loss trains on the points of the cloud itself",
+            "closed clouds whose normals point outwards take it, without method=eikonal and method=heat",
         )
-    return value * float(np.linalg.norm(np.ptp(points, axis=0))) / 100 if text.endswith("%") else value
-
-
-def _viewpoint_of(options: Mapping[str, str]) -> Floats | None:
-    text = options.get("viewpoint")
-    if text is None:
-        return None
-    try:
-        place = np.array([float(part) for part in text.split(",")])
-    except ValueError:
-        place = np.empty(0)
-    if place.shape != (3,) or not np.isfinite(place).all():
-        raise UsageError(f"option viewpoint is {text!r}, expected three numbers such as 0,0,2")
-    return place

@@ -1,4 +1,4 @@
-"""Open surfaces: triangle meshes with or without an inside, as distance functions without a sign."""
+"""Open surfaces: triangle meshes or point clouds with or without an inside, as distance functions without a sign."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ import torch
 from torch import Generator, Tensor
 
 from inr.core.domain import Frame, Spec
+from inr.core.errors import EmptyError
 from inr.core.rules import positive
+from inr.signals._cloud_file import OUTLIERS, read_scan
 from inr.signals._described import Described
 from inr.signals._distance import DistanceSignal, PointPool, cube_frame, evaluate_points
 from inr.signals._meshes import cleaned
 from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Source
 from inr.signals.files.meshes import read_mesh
+from inr.signals.files.ply import has_faces
 from inr.signals.files.reading import check_options
+from inr.signals.files.sniffing import POINT_SUFFIXES
+from inr.signals.solids.cloud_sheet import faces_of_cloud
+from inr.signals.solids.cloud_solid import one_per_cell
 from inr.signals.solids.distances import normal, uniform
 from inr.signals.solids.faces import Faces, Floats
 from inr.signals.solids.orient import joined_seams
+from inr.signals.solids.scans import Scan
 from inr.signals.solids.sheet import Sheet
 from inr.signals.solids.solid_signal import DEFAULT_POINTS, n_points_of
 
@@ -31,23 +38,29 @@ SOFTENING = 2 / 256
 NEAR = 0.01
 """Distance, in lengths of the cube, below which points are near the surface."""
 
+_MOST, _CELLS = 2**18, 512  # points that are joined; cells along a side, of which others keep one point each
+
 _TEST_POINTS = 2**16
 _TEST_SEED = 0x5EED
 
 
 @SIGNALS.register("unsigned")
 class Unsigned(DistanceSignal):
-    """A surface given by a triangle mesh, open or not. Coordinates and values (distance >= 0) in mesh units.
+    """A surface given by a triangle mesh or a point cloud, open or not, with values (distance >= 0) in mesh units.
 
     Faces may be wound in any way, cross, and meet in threes at an edge. The domain is that of shapes. With the distance
     w in lengths of the cube, a field is trained on z = w^2 / (w + tau), tau = 1/128: smooth at the surface, where w has
     a kink that no field can hold. Options: `points` (training points, default 2^20).
+
+    Points (PLY without faces, XYZ, CSV, NPY ...) are joined by triangles, see `faces_of_cloud`, after outliers are left
+    out and noise is smoothed; normals of the file are not needed and not used. Options: `outliers`, `noise`, as for
+    points. The surface ends at its last points. Of more than 2^18 points one in each of 512^3 cells is taken.
     """
 
     kind: ClassVar[str] = "unsigned"
     noun: ClassVar[str] = "open surface"
     is_unsigned: ClassVar[bool] = True
-    extensions: ClassVar[tuple[str, ...]] = (".obj", ".ply", ".stl", ".glb", ".off")
+    extensions: ClassVar[tuple[str, ...]] = (".obj", ".ply", ".stl", ".glb", ".off", *POINT_SUFFIXES, ".npy")
     unclaimed: ClassVar[tuple[str, ...]] = extensions
     described: ClassVar[Described] = Described(
         d_in=(3, 3), d_out=(1, 1), is_lattice=False, meta={"side": positive(1e-30), "softening": positive(1e-30, 1.0)}
@@ -73,16 +86,51 @@ class Unsigned(DistanceSignal):
 
     @classmethod
     def load(cls, source: Source, options: Mapping[str, str]) -> Self:
-        check_options("unsigned", options, {"points": None})
         n_points = n_points_of(options)
-        found = read_mesh(source)
-        signal = cls.of_mesh(found.vertices, found.faces, n_points=n_points, name=source.name)
-        signal.notes = (*(f"{source.name}: {note}" for note in found.notes), *signal.notes)
+        is_cloud = source.suffix in (*POINT_SUFFIXES, ".npy") or (source.suffix == ".ply" and not has_faces(source))
+        if is_cloud:
+            check_options("unsigned", options, {"points": None, "outliers": OUTLIERS, "noise": None})
+            scan, notes = read_scan(source, options)
+            signal = cls.of_scan(scan, n_points=n_points, name=source.name)
+        else:
+            check_options("unsigned", options, {"points": None})
+            found = read_mesh(source)
+            signal = cls.of_mesh(found.vertices, found.faces, n_points=n_points, name=source.name)
+            notes = tuple(f"{source.name}: {note}" for note in found.notes)
+        signal.notes = (*notes, *signal.notes)
         return signal
 
     @classmethod
     def of_mesh(cls, vertices: Floats, faces: Faces, *, n_points: int = DEFAULT_POINTS, name: str = "mesh") -> Self:
         """A surface from vertices [V, 3] and faces [F, 3]. Raises UnreadableError as `cleaned` does."""
+        signal = cls._of_faces(vertices, faces, n_points, name)
+        notes = []
+        if not signal.meta["n_boundary_edges"]:
+            notes.append(f"{name}: it is closed; without `kind=unsigned` the fit would know its inside")
+        if n := signal.meta["n_nonmanifold_edges"]:
+            notes.append(f"{name}: {n} {'edge has' if n == 1 else 'edges have'} more than two faces")
+        signal.notes = tuple(notes)
+        return signal
+
+    @classmethod
+    def of_scan(cls, scan: Scan, *, n_points: int = DEFAULT_POINTS, name: str = "scan") -> Self:
+        """The surface through the points of a scan. Raises EmptyError if no three of them are near each other."""
+        points, normals = scan.points, scan.normals
+        if len(points) > _MOST:
+            low, side = points.min(axis=0), float(np.ptp(points, axis=0).max())
+            chosen = one_per_cell((points - low) / side, _CELLS)
+            points, normals = points[chosen], normals[chosen]
+        faces = faces_of_cloud(points, normals)
+        if not len(faces):
+            raise EmptyError(f"{name}: no three of its {len(points)} points are near each other, expected a surface")
+        signal = cls._of_faces(points, faces, n_points, name)
+        signal.meta["n_points"] = len(scan.points)
+        spacing = f"spacing {scan.spacing:.3g}, noise {scan.noise:.2g}"
+        signal.notes = (f"{name}: {len(faces)} triangles join its {len(points)} points ({spacing})",)
+        return signal
+
+    @classmethod
+    def _of_faces(cls, vertices: Floats, faces: Faces, n_points: int, name: str) -> Self:
         mesh = joined_seams(cleaned(vertices, faces, f"surface {name!r}"))
         frame = cube_frame(mesh.vertices)
         frame = Frame(frame.domain, frame.offset, frame.scale, SOFTENING)
@@ -100,13 +148,7 @@ class Unsigned(DistanceSignal):
             "n_loops": sheet.n_loops,
             "n_nonmanifold_edges": sheet.n_forks,
         }
-        notes = []
-        if not len(sheet.rim):
-            notes.append(f"{name}: it is closed; without `kind=unsigned` the fit would know its inside")
-        if sheet.n_forks:
-            n = sheet.n_forks
-            notes.append(f"{name}: {n} {'edge has' if n == 1 else 'edges have'} more than two faces")
-        return cls(sheet, frame, meta, tuple(notes), n_points)
+        return cls(sheet, frame, meta, (), n_points)
 
     def distance(self, x: Tensor) -> Tensor:
         """True distances [N, 1] in mesh units at unit-box points [N, 3]."""

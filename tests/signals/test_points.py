@@ -17,8 +17,9 @@ from torch import Tensor
 
 from inr.core.errors import EmptyError, UnreadableError, UsageError
 from inr.core.solid_formulas import sphere
+from inr.fitting import Run, resolve
 from inr.signals import Source, default_field_of, kind_of, load_signal
-from inr.signals.points import ClosedCloud, Points
+from inr.signals.points import BarePoints, ClosedCloud, Points
 from inr.signals.solids.clouds import orientation
 from inr.signals.solids.distances import MeshSolid
 
@@ -445,6 +446,70 @@ def test_noisy_points_and_method_poisson_take_the_distances_of_a_mesh() -> None:
         assert np.abs(off).mean() < error
 
 
+def test_method_gauss_takes_the_distances_of_a_mesh_by_the_winding_number() -> None:
+    points, normals = ball(2000, np.random.default_rng(0))
+    given = Source("a.npy", data=npy(np.concatenate([points, normals], axis=1)))
+    signal = load_signal(given, "points", {"method": "gauss"})
+    assert isinstance(signal, ClosedCloud)
+    assert isinstance(signal.solid, MeshSolid)
+    x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
+    at = x.numpy() * signal.frame.scale[0] + np.array(signal.frame.domain.low)
+    off = signal.distance(x)[:, 0].numpy() - (np.linalg.norm(at, axis=1) - 1)
+    assert np.abs(off).mean() < 0.005
+
+
+@pytest.mark.parametrize("options", [{"method": "heat"}, {"normals": "ignore"}])
+@pytest.mark.parametrize("has_normals", [True, False])
+def test_points_can_be_trained_without_any_normals(options: dict[str, str], *, has_normals: bool) -> None:
+    points, normals = ball(500, np.random.default_rng(0))
+    rows = np.concatenate([points, normals], axis=1) if has_normals else points
+    source = Source("scan.xyz", data=lines(np.concatenate([rows, rows[:1] * 5])))
+    signal = load_signal(source, None, options)
+    assert isinstance(signal, BarePoints)
+    assert default_field_of(source, None, options) == signal.default_field == "siren"
+    loss = resolve(signal)[1].loss
+    assert loss is not None
+    assert loss.type_name == "heat"
+    assert any("1 outliers were left out" in note for note in signal.notes)
+    batch = signal.pool(torch.Generator()).batch(torch.arange(500))
+    assert batch.normals is None
+    to_surface = torch.linalg.vector_norm(signal.frame.domain.from_unit(batch.x.double()), dim=1) - 1
+    assert float(to_surface.abs().max()) < 1e-6
+    found = signal.metrics(lambda x: torch.linalg.vector_norm(signal.frame.domain.from_unit(x), dim=1)[:, None] - 1)
+    assert found.keys() == {"surface_mae", "gradient_norm_error"}
+    assert max(found.values()) < 1e-3
+    assert signal.load_options(signal.meta) == {"method": "heat"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "heat", "normals": "estimate"},
+        {"method": "poisson", "normals": "ignore"},
+        {"method": "heat", "viewpoint": "0,0,1"},
+        {"normals": "ignore", "orient": "keep"},
+        {"method": "heat", "noise": "1%"},
+    ],
+)
+def test_options_that_need_normals_are_refused_without_them(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="does not apply"):
+        scanned(ball(300, np.random.default_rng(0))[0], **options)
+
+
+@pytest.mark.slow
+def test_the_heat_loss_finds_the_inside_of_a_torus_without_normals() -> None:
+    points, _ = torus(4000, np.random.default_rng(0))
+    signal = load_signal(Source("scan.xyz", data=lines(points)), None, {"method": "heat"})
+    field = {"type": "siren", "width": 64, "depth": 3}
+    run = Run(signal, *resolve(signal, field, {"steps": 500, "batch": 1024}))
+    fit = run.result(run.advance())
+    x = torch.rand(20_000, 3, generator=torch.Generator().manual_seed(1))
+    at = signal.frame.domain.from_unit(x.double()).numpy()
+    inside = np.hypot(np.hypot(at[:, 0], at[:, 1]) - 2, at[:, 2]) < 0.5
+    found = fit(x)[:, 0].numpy() < 0
+    assert (found & inside).sum() > 0.9 * (found | inside).sum()
+
+
 def test_thin_parts_are_noted() -> None:
     flat = ball(1000, np.random.default_rng(0))[0] * [1, 1, 0.16]
     notes = load_signal(Source("a.xyz", data=lines(flat)), None, {}).notes
@@ -476,6 +541,33 @@ def test_a_sheet_without_normals_is_refused() -> None:
     with pytest.raises(EmptyError, match="inside and outside are clear for only") as caught:
         scanned(np.stack([x, y, 0.1 * np.sin(5 * x)], axis=1))
     assert caught.value.exit_code == 1
+    assert "`kind=unsigned`" in str(caught.value.hint)
+
+
+def test_a_plane_and_too_few_points_are_refused() -> None:
+    x, y = np.random.default_rng(0).random((2, 1000))
+    with pytest.raises(UnreadableError, match="all points lie in a plane") as caught:
+        scanned(np.stack([x, y, 2 * x - y], axis=1))
+    assert "`kind=unsigned`" in str(caught.value.hint)
+    with pytest.raises(UnreadableError, match="64 points, at least 100 are needed to tell a surface"):
+        scanned(ball(64, np.random.default_rng(0))[0])
+
+
+def test_uncertain_orientation_is_noted() -> None:
+    points = ball(4000, np.random.default_rng(0))[0]
+    notes = scanned(points[points[:, 2] > 0.3], normals="estimate").notes
+    assert any("the orientation is uncertain for" in note and "`kind=unsigned`" in note for note in notes)
+
+
+def test_half_a_ball_is_not_closed_unless_it_is_wished() -> None:
+    points = ball(4000, np.random.default_rng(0))[0]
+    with pytest.raises(UsageError, match=r"leave an opening, (4|5). % of their area") as caught:
+        scanned(points[points[:, 2] > 0])
+    assert "`kind=unsigned` keeps it open" in str(caught.value.hint)
+    for part, options in ((points[points[:, 2] > 0], {"normals": "estimate"}), (points[points[:, 2] > -0.7], {})):
+        notes = scanned(part, **options).notes
+        assert any("which was closed" in note for note in notes)
+    assert not any("opening" in note for note in scanned(points).notes)
 
 
 @pytest.mark.parametrize(

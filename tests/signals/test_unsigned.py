@@ -10,7 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from inr.core.errors import UnreadableError, UsageError
-from inr.signals import load_signal
+from inr.signals import Source, load_signal
+from inr.signals.solids.faces import Floats
 from inr.signals.unsigned import SOFTENING, Unsigned
 from tests.mesh.shapes import norm
 
@@ -92,3 +93,70 @@ def test_the_message_of_an_open_shape_names_the_kind(tmp_path: Path) -> None:
         load_signal(path)
     assert "`kind=unsigned`" in str(caught.value.hint)
     assert load_signal(path, "unsigned").spec.quantity == "unsigned distances"
+
+
+# -- from points
+
+
+def bowl(n: int = 3000) -> Floats:
+    """Points of the lower half of a ball of radius 2 around (5, 0, 0)."""
+    z, angle = np.random.default_rng(0).random((2, n)) * [[1], [2 * np.pi]]
+    across = np.sqrt(1 - z**2)
+    return 2 * np.stack([across * np.cos(angle), across * np.sin(angle), -z], axis=1) + [5, 0, 0]
+
+
+def scan(points: Floats, name: str = "scan.xyz", **options: str) -> Unsigned:
+    data = "\n".join(" ".join(map(repr, row)) for row in points.tolist()).encode()
+    signal = load_signal(Source(name, data=data), "unsigned", {"points": "4096", **options})
+    assert isinstance(signal, Unsigned)
+    return signal
+
+
+def test_points_of_a_bowl_give_its_distances_and_leave_it_open() -> None:
+    signal = scan(bowl())
+    p = signal.frame.domain.from_unit(torch.rand(2000, 3, generator=Generator().manual_seed(0), dtype=torch.float64))
+    found = signal.distance(signal.frame.domain.to_unit(p))[:, 0]
+    q = p - torch.tensor([5.0, 0, 0])
+    across = q[:, :2].norm(dim=1)
+    exact = torch.where(q[:, 2] <= 0, (q.norm(dim=1) - 2).abs(), torch.hypot(across - 2, q[:, 2]))
+    assert float((found - exact).abs().max()) < 0.1  # 1.6 spacings, at the rim
+    assert float((found - exact).abs().mean()) < 0.01
+    assert "triangles join its 3000 points" in signal.notes[0]
+    assert "boundary_mae" in signal.metrics(signal.distance)
+
+
+def test_points_in_a_plane_are_a_surface() -> None:
+    x, y = np.random.default_rng(0).random((2, 2000))
+    signal = scan(np.stack([x, y, 2 * x - y], axis=1), "terrain.csv")
+    height = signal.distance(signal.frame.domain.to_unit(torch.tensor([[0.5, 0.5, 0.5 + 0.06**0.5]]).double()))
+    assert float(height) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_normals_of_a_file_do_not_matter_and_a_ply_without_faces_is_a_cloud() -> None:
+    points = bowl(500)
+    x = torch.rand(200, 3, dtype=torch.float64)
+    rows = np.concatenate([points, np.random.default_rng(1).normal(size=(500, 3))], axis=1)
+    head = "ply\nformat ascii 1.0\nelement vertex 500\n" + "".join(f"property double {c}\n" for c in "xyz")
+    body = "\n".join(" ".join(map(repr, row)) for row in points.tolist())
+    ply = load_signal(Source("a.ply", data=f"{head}end_header\n{body}\n".encode()), "unsigned")
+    assert isinstance(ply, Unsigned)
+    for signal in (scan(rows), ply):
+        assert torch.equal(signal.distance(x), scan(points).distance(x))
+
+
+def test_outliers_of_an_open_scan_are_left_out() -> None:
+    signal = scan(np.concatenate([bowl(), [[5, 0, 4], [9, 3, 1]]]))
+    assert any("2 outliers were left out" in note for note in signal.notes)
+    assert signal.meta["n_points"] == 3000
+    assert scan(np.concatenate([bowl(), [[5, 0, 4]]]), outliers="keep").meta["n_points"] == 3001
+
+
+def test_options_and_clouds_that_are_refused() -> None:
+    with pytest.raises(UnreadableError, match="64 points, at least 100"):
+        scan(bowl(64))
+    with pytest.raises(UsageError, match="unknown option 'method'"):
+        scan(bowl(200), method="poisson")
+    with pytest.raises(UsageError, match="option noise is"):
+        scan(bowl(200), noise="much")
+    away = np.random.default_rng(0).random((120, 3)) ** 30
+    assert scan(away, outliers="keep").meta["n_faces"] > 0

@@ -31,6 +31,10 @@ class LossConfig(Config):
     draws: ClassVar[bool] = False
     is_capturable: ClassVar[bool] = False
 
+    def at(self, progress: float) -> LossConfig:
+        """The loss at a share of the run, in [0, 1], for one whose weights change over it."""
+        return self
+
     @abstractmethod
     def value(self, field: Field, batch: Batch, generator: Generator) -> Tensor:
         """The loss, a scalar. Extra points that it needs are drawn from `generator`."""

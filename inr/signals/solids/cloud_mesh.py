@@ -9,7 +9,7 @@ import numpy as np
 from inr.core.errors import EmptyError
 from inr.signals.solids.boundary import Boundary
 from inr.signals.solids.faces import Faces, Floats, Ints, volume
-from inr.signals.solids.indicator import Indicator
+from inr.signals.solids.indicators import INDICATORS
 from inr.signals.solids.scans import NEIGHBOURS, areas
 
 _SIZES = 64, 96, 128, 192, 256
@@ -19,18 +19,24 @@ _CELL = 0.8
 _SHARE, _NEAR = 0.01, 2.0
 """A component stays if it is the nearest to at least this share of the points, within this many cells."""
 
-_STEPS, _WIDTH, _LEAST = 3, 1.5, 3
+_STEPS, _LEAST = 3, 3
+_CLEAN, _NOISY = (NEIGHBOURS, 1.5), (2 * NEIGHBOURS, 2.5)
+"""Neighbours, and the width h of their weights in spacings."""
+
 _CHUNK = 2**15
 _NONE = "the points surround no volume: their indicator has no surface near them", "give normals, or a mesh"
 
 
-def mesh_of_cloud(points: Floats, normals: Floats) -> Boundary:
+def mesh_of_cloud(points: Floats, normals: Floats, indicator: str = "poisson", *, is_noisy: bool = False) -> Boundary:
     """The boundary of the solid that points [N, 3] in the unit box surround, without specks.
 
-    The spectral Poisson indicator is cut at its level on the points, on a lattice finer than the points are apart, at
-    most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points,
-    s(x) = sum w_i n_i . (x - p_i) / sum w_i with w_i = exp(-|x - p_i|^2 / h^2) and h 1.5 spacings (Kolluri 2008), by at
-    most a cell a step, except in holes. Raises EmptyError if nothing is left.
+    An indicator, of `INDICATORS`, is cut at its level on the points, on a lattice finer than the points are apart, at
+    most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points
+    (Kolluri 2008), by at most a cell a step, except in holes: to s(x) = 0, with
+    s(x) = sum w_i m_i . (x - p_i) / sum w_i, w_i = exp(-|x - p_i|^2 / h^2), h 1.5 spacings, or 2.5 if `is_noisy`.
+    Kolluri's m_i is the normal n_i, which puts a ball of radius R h^2 / 2R too far out; here it is the mean of n_i and
+    the normal at x, for which every point of a ball says 0, and w_i has the cosine between them as a factor, 0 if it
+    is negative. Raises EmptyError if nothing is left.
     """
     from scipy.spatial import cKDTree
 
@@ -40,11 +46,11 @@ def mesh_of_cloud(points: Floats, normals: Floats) -> Boundary:
     spacing = np.sqrt(area)
     wished = 1 / (_CELL * float(np.median(spacing)))
     size = next((n for n in _SIZES if n >= wished), _SIZES[-1])
-    indicator = Indicator(points, normals, area, size)
-    vertices, faces = indicator.surface()
-    vertices, faces = _main(vertices, faces, points, _NEAR * indicator.cell)
+    side = INDICATORS[indicator](points, normals, area, size)
+    vertices, faces = side.surface()
+    vertices, faces = _main(vertices, faces, points, _NEAR * side.cell)
     for _ in range(_STEPS):
-        vertices = _pulled(vertices, points, normals, tree, spacing, indicator.cell)
+        vertices = _pulled(vertices, points, normals, tree, spacing, side.cell, *(_NOISY if is_noisy else _CLEAN))
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
     return Boundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False)
@@ -71,13 +77,15 @@ def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple
     return vertices[kept], number[faces[kept[faces[:, 0]]]]
 
 
-def _pulled(x: Floats, points: Floats, normals: Floats, tree: Any, spacing: Floats, most: float) -> Floats:
+def _pulled(
+    x: Floats, points: Floats, normals: Floats, tree: Any, spacing: Floats, most: float, k: int, width: float
+) -> Floats:
     """Points [N, 3] after one step onto the moving least-squares surface."""
     found = np.empty_like(x)
     for start in range(0, len(x), _CHUNK):
         here = slice(start, start + _CHUNK)
-        distance, near = tree.query(x[here], k=NEIGHBOURS)
-        found[here] = x[here] + _step(x[here], points, normals, distance, near, _WIDTH * spacing[near[:, :1]], most)
+        distance, near = tree.query(x[here], k=min(k, len(points)))
+        found[here] = x[here] + _step(x[here], points, normals, distance, near, width * spacing[near[:, :1]], most)
     return found
 
 
@@ -85,10 +93,17 @@ def _step(
     x: Floats, points: Floats, normals: Floats, distance: Floats, near: Ints, width: Floats, most: float
 ) -> Floats:
     weight = np.exp((distance[:, :1] ** 2 - distance**2) / width**2)
-    weight /= weight.sum(axis=1, keepdims=True)
-    height = np.einsum("nk,nkd,nkd->n", weight, x[:, None] - points[near], normals[near])
-    way = np.einsum("nk,nkd->nd", weight, normals[near])
-    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
+    way = _unit(np.einsum("nk,nkd->nd", weight, normals[near]))
+    weight *= np.einsum("nkd,nd->nk", normals[near], way).clip(min=0)
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    mean = (normals[near] + way[:, None]) / 2
+    height = np.einsum("nk,nkd,nkd->n", weight, x[:, None] - points[near], mean)
     is_held = np.sum(distance < 2 * width, axis=1) >= _LEAST
     step: Floats = -np.where(is_held, np.clip(height, -most, most), 0)[:, None] * way
     return step
+
+
+def _unit(vectors: Floats) -> Floats:
+    """The vectors [N, 3] at length 1; those without a length stay."""
+    found: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return found

@@ -12,7 +12,7 @@ from torch import Generator
 from inr.signals.solids.clouds import NEIGHBOURS, point_areas
 from inr.signals.solids.distances import EXACT, cells_of, uniform
 from inr.signals.solids.faces import Bools, Floats, Ints
-from inr.signals.solids.indicator import Indicator
+from inr.signals.solids.indicators import INDICATORS
 
 _NEAR = 16
 _CHUNK = 2**15
@@ -74,7 +74,7 @@ class CloudSolid:
                 off = np.clip(off, -self._spacing, self._spacing)
                 self._place(np.clip(self._points - off[:, None] * self._normals, 0, 1))
                 off = self._offsets()
-        self._indicator = Indicator(self._points, self._normals, self._area)
+        self._indicator = INDICATORS["poisson"](self._points, self._normals, self._area)
         self._coarsest = 4 / 3 * self._indicator.cell
         self._sparse = one_per_cell(self._points, _COARSE)
         self._sparse_tree: Any = cKDTree(self._points[self._sparse])

@@ -48,7 +48,8 @@ class Cloud:
     """points, normals: [N, 3] float64, normals of unit length. notes: what was done to them.
 
     is_solid: the points surround a volume and their normals point out of it. spacing: of estimated normals, how far the
-    points are apart, else 0. is_noisy: their noise was found to be a good part of that, or there were many outliers.
+    points are apart, else 0. is_noisy: their noise was found to be a good part of that. is_cluttered: there were many
+    outliers, so others may be near.
     """
 
     points: Floats
@@ -57,6 +58,7 @@ class Cloud:
     is_solid: bool
     spacing: float = 0.0
     is_noisy: bool = False
+    is_cluttered: bool = False
 
 
 class NoNormalsError(UnreadableError):
@@ -251,6 +253,13 @@ def orientation(points: Floats, normals: Floats) -> int:
     )
     middle = float(np.median(total))
     return 0 if abs(middle) < 0.5 else 1 if middle > 0 else -1
+
+
+def openness(points: Floats, normals: Floats) -> float:
+    """|sum of a_i n_i| over the sum of areas a_i: 0 of a closed surface, 1/2 of half a ball, 1 of a plane."""
+    points, normals, distance = _sampled(points, normals)
+    areas = point_areas(distance)
+    return float(np.linalg.norm(areas @ normals) / max(areas.sum(), 1e-300))
 
 
 def point_areas(distance: Floats) -> Floats:

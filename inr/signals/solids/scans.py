@@ -16,12 +16,14 @@ NEIGHBOURS = 12
 _FEW, _MANY = 16, 30
 """Neighbours of a plane, of clean and of noisy points."""
 
-_NOISY = 0.25
-"""Noise in spacings, above which points are smoothed."""
+_NOISY, _ROUGH = 0.25, 0.05
+"""Noise in spacings, above which points are smoothed; and those of a surface that may be open."""
 
-_RESIDUAL = 0.2
-"""Noise that smoothing is to leave, in spacings; and the neighbours of a quadric, at least and at most."""
-_LEAST, _MOST = 30, 128
+_RESIDUAL, _SHARP = 0.2, 3.0
+"""Noise that smoothing is to leave, in spacings; and how much less neighbours with another normal weigh then."""
+
+_LEAST, _MOST = 30, 192
+"""Neighbours of a quadric."""
 
 _ALONE, _FAR = 4.0, 10.0
 """A point is an outlier if its neighbours are this many times farther than those of the points around it, or of the
@@ -81,32 +83,71 @@ def estimated(
 
     The result does not depend on the order of the points, nor on the number of threads.
     """
-    given = np.unique(points, axis=0)
-    low, side = given.min(axis=0), float(np.ptp(given, axis=0).max())
-    x = (given - low) / side
-    if outliers != "keep":
-        kept = ~_is_outlier(x)
-        if outliers == "remove" or kept.mean() >= 1 - _MOST_OUTLIERS:
-            x = x[kept]
-    planes = _Planes(x, _FEW)
-    sigma = planes.noise if noise is None else noise / side
-    if is_noisy := sigma > _NOISY * planes.spacing:
-        planes = _Planes(x, _MANY)
-        sigma = planes.noise if noise is None else sigma
+    scan = _Cleaned(points, outliers, noise)
+    x, planes = scan.points, scan.planes
     if viewpoint is None:
-        normals = _facing_out(x, planes, sigma)
+        normals = _facing_out(x, planes, scan.noise)
     else:
-        towards = np.einsum("nd,nd->n", planes.axes, (viewpoint - low) / side - x)
+        towards = np.einsum("nd,nd->n", planes.axes, (viewpoint - scan.low) / scan.side - x)
         normals = np.where(towards[:, None] < 0, -planes.axes, planes.axes)
-    spacing, n_outliers = planes.spacing, len(given) - len(x)
-    if is_noisy:
-        k = int(np.clip(6 * (sigma / (_RESIDUAL * spacing)) ** 2, _LEAST, _MOST))
-        for _ in range(2):
-            x, normals = on_quadrics(x, normals, k)
-    else:
-        normals = on_quadrics(x, normals, NEIGHBOURS)[1]
-    share = _clear_share(x, normals, sigma)
-    return Scan(low + side * x, normals, side * spacing, side * sigma, n_outliers, share)
+    x, normals = scan.smoothed(normals)
+    return scan.result(x, normals, _clear_share(x, normals, scan.noise))
+
+
+def unoriented(points: Floats, *, outliers: Outliers = "auto", noise: float | None = None) -> Scan:
+    """As `estimated`, of surfaces that may be open: which way a normal points is not known, and `share` is 0.
+
+    Less noise is smoothed, because triangles between the points must lie along the surface.
+    """
+    scan = _Cleaned(points, outliers, noise, _ROUGH)
+    x, normals = scan.smoothed(scan.planes.axes, is_oriented=False)
+    return scan.result(x, normals, 0.0)
+
+
+class _Cleaned:
+    """Different points [N, 3] without outliers, in lengths of the longest side of their box, from its lowest corner;
+    their planes and their noise."""
+
+    def __init__(self, points: Floats, outliers: Outliers, noise: float | None, noisy: float = _NOISY) -> None:
+        given = np.unique(points, axis=0)
+        self.low, self.side = given.min(axis=0), float(np.ptp(given, axis=0).max())
+        x = (given - self.low) / self.side
+        if outliers != "keep":
+            kept = ~_is_outlier(x)
+            if outliers == "remove" or kept.mean() >= 1 - _MOST_OUTLIERS:
+                x = x[kept]
+        self.points, self.n_outliers = x, len(given) - len(x)
+        self.planes = _Planes(x, _FEW)
+        self.noise = self.planes.noise if noise is None else noise / self.side
+        self._is_noisy = self.noise > noisy * self.planes.spacing
+        self._is_given = noise is not None
+        if self._is_noisy:
+            self.planes = _Planes(x, _MANY)
+            self.noise = self.noise if self._is_given else self.planes.noise
+
+    def smoothed(self, normals: Floats, *, is_oriented: bool = True) -> tuple[Floats, Floats]:
+        """The points, moved if they are noisy, and the normals of the quadrics there.
+
+        Few neighbours show too little noise, as those far off the surface are not among them, so it is measured again.
+        """
+        x = self.points
+        if not self._is_noisy:
+            return x, on_quadrics(x, normals, NEIGHBOURS, is_oriented=is_oriented)[1]
+        if not self._is_given:
+            self.noise = float(np.median(on_quadrics(x, normals, self._n_smoothing, is_oriented=is_oriented)[2]))
+        k = self._n_smoothing
+        for _round in range(2):
+            x, normals, _ = on_quadrics(x, normals, k, is_oriented=is_oriented, sharp=_SHARP)
+        return x, normals
+
+    @property
+    def _n_smoothing(self) -> int:
+        """Neighbours of a quadric whose value at its middle has the noise `_RESIDUAL`: 6 terms are fitted to them."""
+        return int(np.clip(6 * (self.noise / (_RESIDUAL * self.planes.spacing)) ** 2, _LEAST, _MOST))
+
+    def result(self, x: Floats, normals: Floats, share: float) -> Scan:
+        spacing, noise = self.side * self.planes.spacing, self.side * self.noise
+        return Scan(self.low + self.side * x, normals, spacing, noise, self.n_outliers, share)
 
 
 def is_planar(points: Floats) -> bool:

@@ -15,7 +15,7 @@ from inr.core.errors import UnreadableError, UsageError
 from inr.fitting import resolve
 from inr.signals import Source, default_field_of, load_signal
 from inr.signals.points import ClosedCloud, Points
-from inr.signals.solids.indicator import Indicator
+from inr.signals.solids.indicators import INDICATORS
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Cloud = tuple[Floats, Floats]
@@ -211,7 +211,7 @@ def test_a_closed_cloud_is_trained_as_a_mesh_is() -> None:
     assert signal.meta["thickness"] == pytest.approx(2, rel=0.02)
     with pytest.raises(UsageError, match="option points does not apply"):
         load_signal(given, "points", {"points": "4096", "method": "eikonal"})
-    with pytest.raises(UsageError, match="expected one of auto, poisson, eikonal"):
+    with pytest.raises(UsageError, match="expected one of auto, gauss, poisson, eikonal, heat"):
         load_signal(given, "points", {"method": "eiknal"})
 
 
@@ -255,7 +255,7 @@ def test_the_indicator_is_on_its_levels_away_from_the_surface() -> None:
     around = np.sqrt(1 - height**2)
     normals = np.stack([around * np.cos(turn), around * np.sin(turn), height], axis=1)
     at = 0.5 + 0.4 * normals
-    indicator = Indicator(at, normals, np.full(2000, 4 * np.pi * 0.16 / 2000))
+    indicator = INDICATORS["poisson"](at, normals, np.full(2000, 4 * np.pi * 0.16 / 2000))
     x = np.random.default_rng(0).random((5000, 3))
     away = np.linalg.norm(x - 0.5, axis=1) - 0.4
     value = indicator(x)
