@@ -17,6 +17,7 @@ from . import _options as options
 from ._io import PIPE, OutputTarget, source
 from ._machine import machine
 from ._output import Output, human_bytes
+from ._progress import PartProgress
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,23 @@ def evolve(
             rich_help_panel=options.VIEW,
         ),
     ] = None,
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train",
+            help="Train one field of space and time on the equation of --smooth or --flow (NISE).",
+            rich_help_panel=options.VIEW,
+        ),
+    ] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Steps of --train, at least 1; 3000 by default.",
+            show_default=False,
+            rich_help_panel=options.VIEW,
+        ),
+    ] = None,
     until: Annotated[
         float, typer.Option(metavar="T", help="The time of the last frame.", rich_help_panel=options.VIEW)
     ] = 1.0,
@@ -87,13 +105,15 @@ def evolve(
     """Move a fitted shape: by a flow, into another shape, or by its curvature.
 
     Writes one mesh per frame into a folder, a film (.gif, .mp4), or the shape at time T as a model (.safetensors).
-    Flows and morphs need no training: the model holds the shape and the formulas. Lengths are in mesh units.
+    Flows and morphs need no training: the model holds the shape and the formulas. With --train it is one network of
+    space and time, taken at T, for shapes without fine detail. Lengths are in mesh units.
 
     \b
     inr evolve bunny.safetensors --smooth 0.02 --frames 24 -o frames/
     inr evolve part.safetensors --flow "-y, x, 0" --until 1.57 -o turned.safetensors
     inr evolve part.safetensors --flow "0, 0, 0.2*sin(3*x)" -o wave.gif
     inr evolve a.safetensors --morph b.safetensors -o morph.mp4
+    inr evolve bunny.safetensors --smooth 0.02 --train -o smooth.safetensors
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == PIPE)
     if sum(each is not None for each in (smooth, flow, morph)) != 1:
@@ -108,6 +128,12 @@ def evolve(
         raise UsageError(f"--rate is {rate:g}, expected 0.1 to 120 frames per second")
     if smooth is not None and not 0 < smooth < 1e6:
         raise UsageError(f"--smooth is {smooth:g}, expected a speed above 0 and below 1e6")
+    if train and morph is not None:
+        raise UsageError("--train has no use with --morph, whose frames need no training", "leave out --train")
+    if steps is not None and not train:
+        raise UsageError("--steps is for --train", "add --train, or leave out --steps")
+    if steps is not None and steps < 1:
+        raise UsageError(f"--steps is {steps}, expected at least 1")
     with machine(device, threads) as chosen:
         import inr
         from inr.workflows.evolve import times_of, vanished_at
@@ -121,7 +147,12 @@ def evolve(
         shown: list[MeshResult | None] = []
         fits: list[Fit | None] = []
         n_bytes, noted = 0, False
-        for time, (own, mesh) in zip(times, _moved(fit, smooth, flow, second, times, resolution, out), strict=True):
+        moving: Iterator[tuple[Fit | None, MeshResult]]
+        if train:
+            moving = _trained(fit, smooth, flow, times, resolution, steps, out)
+        else:
+            moving = _moved(fit, smooth, flow, second, times, resolution, out)
+        for time, (own, mesh) in zip(times, moving, strict=True):
             rows.append(_row(time, mesh))
             filled = None if mesh.outcome == "empty" else mesh
             if mesh.notes and not noted:
@@ -149,7 +180,7 @@ def evolve(
             target.model.write(data, keep=True)
             n_bytes = len(data)
     end = vanished_at(times, [row["outcome"] == "empty" for row in rows])
-    if end is not None and smooth is None:
+    if end is not None and (smooth is None or train):
         out.note(f"the shape is empty from t = {end:.3g} on")
     document = {"output": target.name, "bytes": n_bytes, "empty_from": end, "frames": rows}
     what = "1 model" if target.is_model else f"{len(rows)} frames"
@@ -249,6 +280,39 @@ def _moved(
         last = max(times)
         fits = morphed(fit, second, [time / last for time in times])
     for each in fits:
+        yield each, inr.extract_mesh(each, n)
+
+
+def _trained(
+    fit: Fit, smooth: float | None, flow: str | None, times: Sequence[float], n: int, steps: int | None, out: Output
+) -> Iterator[tuple[Fit | None, MeshResult]]:
+    """The fit of each time, from one trained field of space and time, and its mesh."""
+    import inr
+    from inr.fields.flowed import formulas_of
+    from inr.workflows.evolve import flowed
+    from inr.workflows.trained_motion import STEPS, trained_flow, trained_smoothing
+
+    vertices = inr.extract_mesh(fit, min(n, 48)).vertices
+    if not len(vertices):
+        raise UsageError("the model has no surface: nothing can be moved", "fit longer")
+    more: dict[str, Any] = {"steps": STEPS if steps is None else steps}
+    with PartProgress(is_shown=not out.is_quiet, name="training") as progress:
+
+        def on_step(done: int, steps: int) -> None:
+            progress(done / steps, f"step {done} of {steps}")
+
+        if smooth is not None:
+            found = trained_smoothing(fit, smooth, max(times), vertices, on_step=on_step, **more)
+        else:
+            assert flow is not None
+            formulas = formulas_of(flow)
+            frame = flowed(fit, formulas, sorted({0.0, *times}), vertices)[0].frame
+            found = trained_flow(fit, formulas, max(times), frame, vertices, on_step=on_step, **more)
+    out.note(
+        f"trained in {more['steps']} steps: the start is off by {found.start_error:.3g} on average, "
+        f"and the equation by {100 * found.equation_error:.2g} % of the motion"
+    )
+    for each in found.at(times):
         yield each, inr.extract_mesh(each, n)
 
 

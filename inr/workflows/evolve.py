@@ -12,6 +12,7 @@ from torch import Tensor
 
 from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import UsageError
+from inr.fields import Field
 from inr.fields.csg import CsgField
 from inr.fields.flowed import Flowed, FlowedField, carried, velocity_of
 from inr.fields.morph import Morph, MorphField
@@ -161,9 +162,7 @@ def _cube_around(places: Reals) -> Frame:
     return Frame(box, (0.0,), (side,))
 
 
-def _fit(
-    fit: Fit, field: FlowedField | MorphField, frame: Frame, how: dict[str, object], meta: dict[str, float]
-) -> Fit:
+def _fit(fit: Fit, field: Field, frame: Frame, how: dict[str, object], meta: dict[str, float]) -> Fit:
     return Fit(
         field=field,
         spec=_SPEC,

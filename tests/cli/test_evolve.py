@@ -110,6 +110,9 @@ def test_frames_with_cells_larger_than_the_shape_are_noted_once() -> None:
         (("--smooth", "1", "-o", "a.png"), "expected a folder, .gif, .mp4 or .safetensors"),
         (("--smooth", "1", "--format", "tif"), "--format is 'tif'"),
         (("--smooth", "1", "-o", "ball.safetensors"), "exists"),
+        (("--morph", "far.safetensors", "--train"), "--train has no use with --morph"),
+        (("--smooth", "1", "--steps", "9"), "--steps is for --train"),
+        (("--smooth", "1", "--train", "--steps", "0"), "--steps is 0, expected at least 1"),
     ],
 )
 def test_wrong_options(words: tuple[str, ...], message: str) -> None:
@@ -117,3 +120,12 @@ def test_wrong_options(words: tuple[str, ...], message: str) -> None:
     assert done.exit_code == 2
     assert message in done.stderr
     assert sorted(path.name for path in Path().iterdir()) == ["ball.safetensors", "far.safetensors"]
+
+
+def test_a_trained_field_of_space_and_time() -> None:
+    words = ("evolve", "ball.safetensors", "--flow", "0.1, 0, 0", "--train", "--steps", "80", "-o", "t.safetensors")
+    done = invoke(*words, *SMALL)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"trained in 80 steps: the start is off by 0\.0\d* on average", done.stderr)
+    inspected = invoke("inspect", "t.safetensors").stdout
+    assert "at_time" in inspected

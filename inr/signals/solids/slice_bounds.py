@@ -11,9 +11,10 @@ import numpy as np
 from inr.signals.solids.faces import Bools, Floats, Ints
 from inr.signals.solids.sections import Section
 
-LEAST = 0.3
-"""Least size of the distance as a part of that within the plane; without it, 0 everywhere would be the smoothest."""
-_OUTSIDE = 0.01
+LEAST, LEAST_PARALLEL = 0.3, 0.55
+"""Least size of the distance as a part of that within the plane; without it, 0 everywhere would be the smoothest.
+In parallel planes a larger one rounds off the ends of a solid less."""
+_OUTSIDE = 0.002
 _OFF = 0.04
 _NEAR_LEAST, _NEAR_MOST = 1 / 512, 1 / 16
 _CLOSE = 1e-3
@@ -25,7 +26,7 @@ class SliceBounds:
 
     In the plane of a section let s be the signed distance to its contours. The nearest point of the surface is at most
     as far as that of the contours, so f has the sign of s and |f| <= |s|; 0 on the contours. And |f| >= LEAST |s|,
-    which is an assumption: it holds unless the surface meets the plane at less than 17 degrees.
+    which is an assumption: it holds unless the surface meets the plane at less than 17 degrees, 33 for LEAST_PARALLEL.
     """
 
     points: Floats
@@ -55,7 +56,7 @@ class SliceBounds:
         return self[is_kept]
 
 
-def on_contours(section: Section, n: int) -> SliceBounds:
+def on_contours(section: Section, n: int, least: float) -> SliceBounds:
     """About n points on the contours, evenly by length, and half as many beside them."""
     way = section.ends - section.starts
     length = np.linalg.norm(way, axis=1)
@@ -66,10 +67,10 @@ def on_contours(section: Section, n: int) -> SliceBounds:
     across = np.stack([way[k, 1], -way[k, 0]], axis=1) / length[k][:, None]
     off = np.concatenate([on[::4] + _OFF * across[::4], on[2::4] - _OFF * across[2::4]])
     zero = np.zeros(n)
-    return SliceBounds.joined([SliceBounds(section.to_space(on), zero, zero), in_plane(section, off)])
+    return SliceBounds.joined([SliceBounds(section.to_space(on), zero, zero), in_plane(section, off, least)])
 
 
-def in_plane(section: Section, at: Floats) -> SliceBounds:
+def in_plane(section: Section, at: Floats, least: float) -> SliceBounds:
     """The intervals at points [N, 2] of the plane, without those that are outside of the box or nearly on a contour."""
     p = section.to_space(at)
     kept = ((p >= 0) & (p <= 1)).all(axis=1)
@@ -78,7 +79,7 @@ def in_plane(section: Section, at: Floats) -> SliceBounds:
         return SliceBounds(p, np.full(len(p), _OUTSIDE), np.full(len(p), 1.0))
     s = section.distance(at)
     at, p, s = (each[np.abs(s) > _CLOSE] for each in (at, p, s))
-    return SliceBounds(p, np.where(s < 0, s, LEAST * s), np.where(s < 0, LEAST * s, s))
+    return SliceBounds(p, np.where(s < 0, s, least * s), np.where(s < 0, least * s, s))
 
 
 def all_over(section: Section, n: int, generator: np.random.Generator) -> Floats:

@@ -12,7 +12,16 @@ from inr.signals.solids.boundary import Boundary
 from inr.signals.solids.bounded_spline import BoundedSpline
 from inr.signals.solids.faces import Faces, Floats, volume
 from inr.signals.solids.sections import FAR, Section
-from inr.signals.solids.slice_bounds import SliceBounds, all_over, beside_contours, in_plane, on_contours, walls
+from inr.signals.solids.slice_bounds import (
+    LEAST,
+    LEAST_PARALLEL,
+    SliceBounds,
+    all_over,
+    beside_contours,
+    in_plane,
+    on_contours,
+    walls,
+)
 
 MOST_PLANES = 64
 """Of which a spline is tried."""
@@ -44,7 +53,7 @@ def mesh_of_sections(sections: Sequence[Section]) -> Boundary:
         sections = _with_ends(sections)
     found = None
     if len(sections) <= MOST_PLANES:
-        spline, share = _spline(sections)
+        spline, share = _spline(sections, LEAST_PARALLEL if is_parallel else LEAST)
         if share >= _GOOD or not is_parallel:
             found = _of_spline(spline)
     vertices, faces = _between(sections) if found is None else found
@@ -82,7 +91,7 @@ def _with_ends(sections: Sequence[Section]) -> list[Section]:
     ]
 
 
-def _spline(sections: Sequence[Section]) -> tuple[BoundedSpline, float]:
+def _spline(sections: Sequence[Section], least: float) -> tuple[BoundedSpline, float]:
     """The spline, and the intersection over union of its inside and that of the sections, on their planes."""
     generator = np.random.default_rng(0)
     lengths = [float(np.linalg.norm(each.ends - each.starts, axis=1).sum()) for each in sections]
@@ -90,8 +99,8 @@ def _spline(sections: Sequence[Section]) -> tuple[BoundedSpline, float]:
     parts = [walls()]
     for each, length in zip(sections, lengths, strict=True):
         if length:
-            parts.append(on_contours(each, max(16, round(0.55 * _FIRST * length / total))))
-        parts.append(in_plane(each, all_over(each, max(8, round(0.2 * _FIRST / len(sections))), generator)))
+            parts.append(on_contours(each, max(16, round(0.55 * _FIRST * length / total)), least))
+        parts.append(in_plane(each, all_over(each, max(8, round(0.2 * _FIRST / len(sections))), generator), least))
     bounds = SliceBounds.joined(parts).distinct()
     spline = BoundedSpline(bounds.points, bounds.low, bounds.high)
     per_plane = _TRIED // len(sections)
@@ -100,7 +109,7 @@ def _spline(sections: Sequence[Section]) -> tuple[BoundedSpline, float]:
         at = [all_over(each, per_plane // 2, generator)]
         if not each.is_empty:
             at.append(beside_contours(each, per_plane // 2, generator))
-        tried.append(in_plane(each, np.concatenate(at)))
+        tried.append(in_plane(each, np.concatenate(at), least))
     probes = SliceBounds.joined(tried)
     f = spline(probes.points)
     excess = np.maximum(probes.low - f, f - probes.high)
