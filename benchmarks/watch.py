@@ -1,9 +1,10 @@
 """What the page of a fit costs: python benchmarks/watch.py PICTURE [SOUND SHAPE ...] [--record watch]
 
 Two runs of one signal with equal settings take turns in one process: one alone, one with `FitWatch` and a client in
-another process that reads the events and fetches every picture, as the page does. Each turn lasts some seconds; a ratio
-is of two turns that follow each other, so that other load on the machine meets both: of the steps per second of wall
-time, and of the steps per second of CPU time of this process, which other processes disturb less.
+another process that reads the events and fetches every picture, as the page does. Turns last a second, so that other
+load on the machine meets both; pictures come in some turns and not in others, so the ratios are of the steps of all
+turns: per second of wall time, and of CPU time of this process, which other processes disturb less. The ratios of eight
+parts of the turns tell how far they can be trusted.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import multiprocessing
-import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ from inr.ntk import observers_of
 from inr.signals import load_signal
 from inr.watch import FitWatch, Session
 
-ROUNDS, TURN_S = 10, 5.0
+ROUNDS, TURN_S = 40, 1.0
+PARTS = 8
+Pair = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""A turn alone, and the watched one that follows or precedes it."""
+
 LAYERS = {"picture": ("fit", "target", "error"), "wave": ("wave",), "surface": ("surface",)}
 
 
@@ -48,13 +53,21 @@ def client(port: int, token: str, seen: Any) -> None:
             seen[0] += 1
 
 
-def turn(run: Run, watch: FitWatch | None) -> tuple[float, float]:
-    """Steps per second of wall time, and of CPU time of all threads."""
+def turn(run: Run, watch: FitWatch | None) -> tuple[float, float, float]:
+    """Steps, seconds of wall time, and of CPU time of all threads."""
     first, start, used = run.step, time.perf_counter(), time.process_time()
     end = start + TURN_S
     run.advance(None if watch is None else watch.on_progress, should_stop=lambda: time.perf_counter() >= end)
-    steps = run.step - first
-    return steps / (time.perf_counter() - start), steps / (time.process_time() - used)
+    return run.step - first, time.perf_counter() - start, time.process_time() - used
+
+
+def speed(turns: Sequence[tuple[float, float, float]], clock: int) -> float:
+    """Steps per second of all turns. clock: 1 for wall time, 2 for CPU time."""
+    return sum(each[0] for each in turns) / sum(each[clock] for each in turns)
+
+
+def ratio(pairs: Sequence[Pair], clock: int) -> float:
+    return speed([watched for _, watched in pairs], clock) / speed([alone for alone, _ in pairs], clock)
 
 
 def measured(path: Path) -> dict[str, Any]:
@@ -79,14 +92,16 @@ def measured(path: Path) -> dict[str, Any]:
         pairs.append((second, first) if number % 2 else (first, second))
     reader.terminate()
     session.close()
-    ratios = [[with_page[clock] / without[clock] for without, with_page in pairs] for clock in range(2)]
+    n = ROUNDS // PARTS
+    parts = [pairs[first : first + n] for first in range(0, ROUNDS, n)]
+    ratios = [[ratio(part, clock) for part in parts] for clock in (1, 2)]
     return {
         "file": path.name,
         "field": field.type_name,
-        "alone_per_s": statistics.median(alone[0] for alone, _ in pairs),
-        "watched_per_s": statistics.median(shown[0] for _, shown in pairs),
-        "ratio": statistics.median(ratios[0]),
-        "cpu_ratio": statistics.median(ratios[1]),
+        "alone_per_s": speed([alone for alone, _ in pairs], 1),
+        "watched_per_s": speed([shown for _, shown in pairs], 1),
+        "ratio": ratio(pairs, 1),
+        "cpu_ratio": ratio(pairs, 2),
         "ratios": sorted(ratios[0]),
         "cpu_ratios": sorted(ratios[1]),
         "pictures": seen[0],

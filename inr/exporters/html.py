@@ -27,6 +27,8 @@ LARGE = 32_000_000
 _COLOURS = {"icc", "colour_chunks"}
 """Of a picture's `meta`: what its values mean."""
 
+_NO_PSNR = "the page has no PSNR; with --set original=PICTURE it is measured"
+
 _HELP = {
     "picture": "Drag to move, scroll to zoom (keys: arrows, + and -): every pixel evaluates the field. The slider "
     "compares the field with its samples at the original resolution, upscaled bicubically.",
@@ -55,7 +57,8 @@ class Page(Exporter):
     def encode_file(self, data: bytes, name: str, suffix: str) -> Exported | None:
         if not has_page(data):
             return None
-        return Exported({suffix: page_of_file(data, name, self.original)})
+        notes = () if self.original is not None else (_NO_PSNR,)
+        return Exported({suffix: page_of_file(data, name, self.original)}, notes)
 
     def encode(self, fit: Fit, suffix: str) -> Exported:
         if self.original is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import cached_property
 
 from inr.fitting.curve import Curve, is_on_curve
 from inr.signals import Signal
@@ -53,9 +54,13 @@ class TrainingLoss:
         """PSNR estimated from the average: exact for equal channel scales, before clipping and rounding."""
         return None if is_jittered or not self._is_mse else self.psnr_db_of(self.mean(step))
 
+    @cached_property
+    def _peak(self) -> float | None:
+        return self._signal.peak  # of sounds and float pictures it is searched among all values, too slow for each step
+
     def psnr_db_of(self, mse: float) -> float | None:
         """PSNR of a mean squared error in training units; None for signals without one, and for errors of 0."""
-        peak = self._signal.peak
+        peak = self._peak
         if peak is None or not mse > 0:
             return None
         scale = self._signal.frame.scale

@@ -20,7 +20,8 @@ from inr.ntk import document_of, ntk_report
 from inr.report import page
 from inr.signals import load_signal
 from inr.signals.image import Image as Picture
-from tests.colour_profiles import adobe_rgb
+from tests.browser import browser
+from tests.colour_profiles import adobe_rgb, converted, display_p3
 from tests.exporters import runtimes
 
 TINY = {"type": "siren", "width": 12, "depth": 2}
@@ -287,3 +288,29 @@ def test_pictures_keep_their_colour_profile_and_errors_have_none() -> None:
     data = re.findall(r'alt="(\w+)[^"]*" src="data:image/\w+;base64,([^"]+)"', text)
     profiles = {alt: Image.open(io.BytesIO(base64.b64decode(part))).info.get("icc_profile") for alt, part in data}
     assert profiles == {"target": adobe_rgb(), "reconstruction": adobe_rgb(), "error": None}
+
+
+@pytest.mark.slow
+def test_a_browser_shows_pictures_of_a_report_in_the_colours_of_their_profile(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    pixels = np.stack([5 * rows, 4 * columns, 250 - 4 * columns], -1).astype(np.uint8)
+    path = tmp_path / "a.html"
+    read = """(() => {
+        const image = document.querySelector("img[alt=target]"), canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        const ink = canvas.getContext("2d");
+        ink.drawImage(image, 0, 0);
+        return Array.from(ink.getImageData(0, 0, canvas.width, canvas.height).data);
+    })()"""
+    with browser() as tab:
+        for icc in (display_p3(), adobe_rgb()):
+            picture = Picture.of_pixels(pixels, icc=icc)
+            run = Run(picture, *resolve(picture, {"type": "siren", "width": 8, "depth": 1}, {"steps": 2}))
+            path.write_text(page(run.result(run.advance()), signal=picture), "utf-8")
+            tab.open(path.as_uri())
+            tab.wait("document.querySelector('img[alt=target]').complete")
+            found = np.array(tab.value(read)).reshape(48, 64, 4)[..., :3]
+            expected = converted(pixels, icc).astype(int)
+            assert np.abs(expected - pixels).max() > 20
+            assert np.abs(found - expected).max() <= 2
+        assert tab.problems == []
