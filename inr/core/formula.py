@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, Protocol
 
 from inr.core.errors import UsageError, did_you_mean
 
@@ -38,12 +39,22 @@ _TOKEN = re.compile(
 )
 
 
+class Table(Protocol):
+    """A function of coordinates that is given by samples."""
+
+    def __call__(self, *args: Any) -> Any:
+        """Its values at numbers, or at arrays of the library that evaluates the formula."""
+
+    def by(self, axis: int) -> Table:
+        """Its derivative by an argument. Raises UsageError where it has none."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation of a formula.
 
-    op: "number", "name", one of + - * / ** < > <= >=, "neg", or a function's name. at: its column in the text, from 1;
-    0 where it comes from no text.
+    op: "number", "name", one of + - * / ** < > <= >=, "neg", a function's name, or "table", of its arguments. at: its
+    column in the text, from 1; 0 where it comes from no text.
     """
 
     op: str
@@ -51,6 +62,7 @@ class Node:
     value: float = 0.0
     name: str = ""
     at: int = field(default=0, compare=False)
+    table: Table | None = None
 
     @property
     def is_zero(self) -> bool:
@@ -328,6 +340,8 @@ def _mapped(node: Node, of_name: Callable[[Node], Node], memo: dict[int, Node]) 
             memo[id(node)] = of_name(node)
         elif node.op == "number":
             memo[id(node)] = node
+        elif node.op == "table":
+            memo[id(node)] = replace(node, args=tuple(_mapped(arg, of_name, memo) for arg in node.args))
         else:
             memo[id(node)] = combined(node.op, [_mapped(arg, of_name, memo) for arg in node.args])
     return memo[id(node)]
@@ -377,6 +391,9 @@ def _chain(node: Node, by: list[Node]) -> Node:
         return call("where", call("<" if op == "min" else ">", *args), by[0], by[1])
     if op == "where":
         return call("where", args[0], by[1], by[2])
+    if node.table is not None:
+        terms = [multiply(replace(node, table=node.table.by(i)), each) for i, each in enumerate(by) if not each.is_zero]
+        return reduce(add, terms)
     if op == "atan2":
         square = add(multiply(args[0], args[0]), multiply(args[1], args[1]))
         return divide(subtract(multiply(args[1], by[0]), multiply(args[0], by[1])), square)
@@ -407,6 +424,8 @@ def evaluated(node: Node, values: Mapping[str, Any], library: Mapping[str, Calla
                 memo[id(node)] = node.value
             elif node.op == "name":
                 memo[id(node)] = values[node.name]
+            elif node.table is not None:
+                memo[id(node)] = node.table(*(value(arg) for arg in node.args))
             else:
                 args = [value(arg) for arg in node.args]
                 is_plain = all(isinstance(arg, float | bool) for arg in args)

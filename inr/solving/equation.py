@@ -229,6 +229,8 @@ class _Expansion:
             return [Number(Node("number", value=node.value))]
         if node.op == "name":
             return [self.name(node)]
+        if node.op == "table":
+            return [Number(node)]
         if node.op in OPERATORS:
             return self.operator(node)
         args = [self.of(arg) for arg in node.args]

@@ -467,7 +467,7 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
 
     Raises UsageError for what it cannot be.
     """
-    kind = next((key for key in (*KINDS, "mask") if key in document), "box")
+    kind = next((key for key in KINDS if key in document), "box")
     unknown = set(document) - {kind, "box"}
     if unknown:
         raise UsageError(f"[geometry] has unknown entries: {', '.join(sorted(unknown))}")
@@ -475,8 +475,6 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
         return Box(axes, low, high)
     if kind == "sdf_expression":
         return Implicit(Box(axes, low, high), formula(document[kind]))
-    if kind == "mask":
-        raise UsageError(f"domains by {kind!r} are not built", f"built are {', '.join(KINDS)}")
     if len(axes) != 2:
         raise UsageError(f"a {kind} has two axes, and there are {len(axes)} in space")
     return _polygon(document[kind], axes) if kind == "polygon" else _ring(kind, document[kind])

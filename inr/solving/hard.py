@@ -65,7 +65,10 @@ def _values(problem: Problem, channel: str, letters: str) -> Iterator[tuple[str,
         for part, node in enumerate(condition.residuals):
             value = value_given(node, channel) if not letters else given(node, channel, letters)
             smooth = value is not None and value.functions() <= SMOOTH | {"/"}
-            if value is None or not (smooth or condition.is_hard) or value.names() - set(problem.scope.axes):
+            is_stored = value is not None and "table" not in value.functions()  # model files hold formulas
+            if value is None or not is_stored or not (smooth or condition.is_hard):
+                continue
+            if value.names() - set(problem.scope.axes):
                 continue
             for side in condition.sides:
                 if not letters or side == "start":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from inr.core.errors import UnreadableError, UsageError
+from inr.solving.columns import columns_of
 from inr.solving.equation import Scope
 from inr.solving.geometry import is_number
 from inr.solving.solids import file_beside
@@ -63,25 +63,12 @@ def observed_of(table: Mapping[str, Any], scope: Scope, folder: Path | None) -> 
     noise = table.get("noise", 0.01)
     if not is_number(noise) or noise <= 0:
         raise UsageError(f"noise is {noise!r}, expected a number above 0: the standard deviation of the values")
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.reader(lines))
-    except (OSError, ValueError, csv.Error) as error:
-        raise UnreadableError(f"{file!r} cannot be read as CSV: {error}") from error
-    header, body = [name.strip() for name in rows[0]] if rows else [], rows[1:]
-    ragged = next((at for at, row in enumerate(body, 2) if len(row) != len(header)), None)
-    if ragged is not None:
-        raise UnreadableError(f"{file!r} has {len(body[ragged - 2])} values in line {ragged}, expected {len(header)}")
-    try:
-        values = np.array([[float(each) for each in row] for row in body], np.float64)
-    except ValueError as error:
-        raise UnreadableError(f"{file!r} has a row that is not numbers: {error}") from error
+    columns = columns_of(file, path, table.get("columns"))
+    header, values = [*columns], np.stack([*columns.values()], -1) if columns else np.zeros((0, 0))
     missing = [axis for axis in scope.axes if axis not in header]
     fields = [key for key in header if key not in scope.axes]
     if missing or not fields or values.ndim != 2 or not 1 <= len(values) <= MOST_OBSERVED:
         raise UnreadableError(f"{file!r} has columns {', '.join(header)}, expected {', '.join(scope.axes)} and a field")
-    if not np.isfinite(values).all():
-        raise UnreadableError(f"{file!r} has values that are not finite")
     x = torch.from_numpy(values[:, [header.index(axis) for axis in scope.axes]])
     wrong = [key for key in fields if key not in scope.channels]
     if wrong:

@@ -15,11 +15,13 @@ from inr.core.errors import UsageError
 from inr.core.formula import ZERO, Node, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.solving.conditions import Condition, conditions_of
+from inr.solving.data import data_of
 from inr.solving.domains import absorbed_walls, axes_of, domain_of, layers_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
 from inr.solving.geometry import Box, Domain, sides_of
 from inr.solving.inverse import Observed, Unknown, observed_of, unknown_of
 from inr.solving.jumps import check_jumps
+from inr.solving.masks import masked_shape
 from inr.solving.names import (
     check_names,
     check_number,
@@ -103,7 +105,9 @@ class Problem:
         states, eigenvalue = states_of(head)
         solid = solid_of(document.get("geometry", {}), folder)
         axes = axes_of(document.get("axes", {}), solid)
+        solid = solid or masked_shape(document.get("geometry", {}), axes, folder)
         parameters = {key: parameter_of(key, value) for key, value in document.get("parameters", {}).items()}
+        parameters |= {key: data_of(key, table, axes, folder) for key, table in document.get("data", {}).items()}
         unknowns = {key: unknown_of(key, value) for key, value in document.get("unknowns", {}).items()}
         equations = equations_of(head)
         fields = fields_of(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})

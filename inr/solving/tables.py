@@ -17,7 +17,8 @@ TABLES = {
     "condition": {"on", "equation", "hard", "weight"},
     "parameters": None,
     "unknowns": None,
-    "observed": {"file", "noise"},
+    "data": None,
+    "observed": {"file", "noise", "columns"},
     "reference": {"exact"},
     "solve": None,
 }
@@ -44,10 +45,6 @@ def kind_of(document: Mapping[str, Any]) -> Any:
 
 def check_tables(document: Mapping[str, Any]) -> None:
     for table, content in document.items():
-        if table == "data":
-            raise UsageError(
-                "coefficients from files ([data]) are not built", "write them as a formula in [parameters]"
-            )
         if table not in TABLES:
             raise UsageError(f"unknown table [{table}]{did_you_mean(table, TABLES)}", f"known: {', '.join(TABLES)}")
         is_list = table in ("condition", "observed")

@@ -66,7 +66,6 @@ def test_tables_of_shapes() -> None:
     assert isinstance(make({}), Box)
     assert isinstance(make({"disc": {"radius": 0.5, "center": [0.5, 0.5]}}), Ring)
     for table, message in (
-        ({"mask": "part.png"}, "by 'mask' are not built"),
         ({"disc": {}}, "disc is a table with"),
         ({"disc": {"radius": "a"}}, "disc has radius = 'a', expected finite numbers"),
         ({"disc": {"radius": math.inf}}, "disc has radius = inf, expected finite numbers"),

@@ -71,7 +71,7 @@ def test_properties() -> None:
         ({"axs": {}}, r"unknown table \[axs\] \(did you mean 'axes'"),
         ({"problem": {"equatoin": "u"}}, r"unknown entry 'equatoin' \(did you mean 'equation"),
         ({"condition": {"on": "left"}}, r"write \[\[condition\]\]"),
-        ({"data": {}}, "are not built"),
+        ({"data": {"k": 3}, "axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = k"}}, "data k is 3, expected"),
         ({"problem": {"kind": "picture", "task": "clone"}}, "this is a picture problem"),
         ({"problem": {"kind": "modes", "equation": "u"}}, "kind is 'modes'"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}, "parameters": {"u": 1}}, "no unknown field"),

@@ -94,7 +94,6 @@ def test_parts_of_a_box(generator: torch.Generator) -> None:
         ({"geometry": {"polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, "sides 1 and 3 of the polygon meet"),
         ({"geometry": {"polygon": [[0, 0], [1, 1], [2, 2]]}}, "has no area"),
         ({"geometry": {"polygon": [[0, 0], ["a", 1], [2, 2]]}}, "expected two finite numbers"),
-        ({"geometry": {"mask": "a.png"}}, "domains by 'mask' are not built"),
     ],
 )
 def test_domains_that_are_refused(tables: dict[str, Any], message: str) -> None:
