@@ -1,7 +1,10 @@
 """Write the decoder of `web/` as one small file, for the pages that `inr export` writes.
 
     python assets/make_web.py            inr/exporters/_viewer.js and _colours.js, parts of the package
-    python assets/make_web.py FOLDER     also inr-web.js (a module) and auto.js, to put on a server
+    python assets/make_web.py FOLDER     also inr-web.js (a module), auto.js, and inr-web-fields.js, which both load for
+                                         files that hold a field, to put on a server
+
+`web/src/field/tables.js` is written anew first (`assets/make_web_tables.py`).
 
 Needs esbuild 0.28.2, on the PATH or named by INR_ESBUILD: `npm install --prefix FOLDER esbuild@0.28.2`.
 """
@@ -38,22 +41,28 @@ def esbuild() -> str | None:
 
 def bundle(program: str, entry: str) -> str:
     """A function `inrWeb`, which returns what a file of `web/src` exports; workers run the same text."""
+    return f"function inrWeb(){{{_bundle(program, entry, '--format=iife', '--global-name=api')}return api}}\n"
+
+
+def module(program: str, entry: str) -> str:
+    """A module that exports what a file of `web/src` exports."""
+    return _bundle(program, entry, "--format=esm") + "\n"
+
+
+def _bundle(program: str, entry: str, *options: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(SOURCES, copy)
-        (copy / "bundled_worker_source.js").replace(copy / "worker_source.js")
-        options = [
-            "--bundle",
-            "--minify",
-            "--format=iife",
-            "--global-name=api",
-            "--target=es2022",
-            "--log-level=warning",
-        ]
+        for place in ("worker_source.js", "fields_module.js"):
+            (copy / f"bundled_{place}").replace(copy / place)
         made = subprocess.run(
-            [program, str(copy / entry), *options], capture_output=True, text=True, check=True, cwd=folder
+            [program, str(copy / entry), "--bundle", "--minify", "--target=es2022", "--log-level=warning", *options],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=folder,
         )
-    return f"function inrWeb(){{{made.stdout.strip()}return api}}\n"
+    return made.stdout.strip()
 
 
 def main(folder: Path | None) -> None:
@@ -62,17 +71,21 @@ def main(folder: Path | None) -> None:
         raise SystemExit(
             f"needs esbuild {VERSION}: npm install --prefix FOLDER esbuild@{VERSION}, then set INR_ESBUILD"
         )
+    subprocess.run([sys.executable, str(ROOT / "assets" / "make_web_tables.py")], check=True)
     for entry, target in TARGETS.items():
         target.write_text(bundle(program, f"{entry}.js"), "utf-8")
     if folder is not None:
-        write_scripts(folder, bundle(program, "bundle.js"))
+        write_scripts(folder, program)
 
 
-def write_scripts(folder: Path, text: str) -> None:
-    """The bundle as a module, and as a script that shows the pictures of a page."""
+def write_scripts(folder: Path, program: str) -> None:
+    """The bundle as a module, and as a script that shows the pictures of a page; beside them the module of fields."""
     folder.mkdir(parents=True, exist_ok=True)
+    text = bundle(program, "bundle.js")
+    text += 'inrWeb.fields=new URL("./inr-web-fields.js",import.meta.url).href;'
     (folder / "inr-web.js").write_text(f"{text}export const{{{','.join(NAMES)}}}=inrWeb();\n", "utf-8")
     (folder / "auto.js").write_text(f"{text}inrWeb().watchImages(document);\n", "utf-8")
+    (folder / "inr-web-fields.js").write_text(module(program, "fields.js"), "utf-8")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def sizes() -> list[dict[str, Any]]:
     program = script["esbuild"]()
     if program is not None:
         with tempfile.TemporaryDirectory() as folder:
-            script["write_scripts"](Path(folder), script["bundle"](program, "bundle.js"))
+            script["write_scripts"](Path(folder), program)
             texts["inr-web.js"] = (Path(folder) / "inr-web.js").read_bytes()
     return [{"file": name, "bytes": len(t), "gzip_bytes": len(gzip.compress(t, 9))} for name, t in texts.items()]
 

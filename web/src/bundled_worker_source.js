@@ -3,5 +3,6 @@ export const WORKER_TYPE = "classic";
 
 export function workerSource() {
   // @ts-ignore: the function around the bundle
-  return `(${inrWeb})().serve(self)`;
+  const whole = inrWeb;
+  return `${whole};inrWeb.fields=${JSON.stringify(whole.fields)};inrWeb().serve(self)`;
 }

@@ -1,4 +1,5 @@
 /** CRC-32C (Castagnoli) and SHA-256. The browser's own SHA-256 is missing on pages from file: and http:. */
+import { FormatError } from "./errors.js";
 
 const CRC = new Uint32Array(256);
 for (let i = 0; i < 256; i++) {
@@ -112,4 +113,20 @@ export class Sha256 {
  * @param {Uint8Array} bytes */
 export function hex(bytes) {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** FormatError unless a file states this digest of its symbols, or its first 16 bytes.
+ * @param {Uint8Array} digest @param {Uint8Array} stated */
+export function checkDigest(digest, stated) {
+  if (stated.some((byte, i) => byte !== digest[i])) {
+    throw new FormatError("the decoded symbols differ from the encoded ones");
+  }
+}
+
+/** Symbols as int32, little-endian.
+ * @param {Int32Array | Int16Array} symbols */
+export function littleEndian(symbols) {
+  const view = new DataView(new ArrayBuffer(4 * symbols.length));
+  for (let i = 0; i < symbols.length; i++) view.setInt32(4 * i, symbols[i], true);
+  return new Uint8Array(view.buffer);
 }

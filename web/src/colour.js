@@ -18,10 +18,11 @@ const SAME_PRIMARIES = 2e-3;
 const SAME_CURVE = 6e-3;
 const UNKNOWN = "the colours are described in a way that is not known here, and are shown as sRGB";
 
+/** @typedef {Pick<import("./types.js").DecodedPicture & import("./types.js").FileParts, "icc" | "meta" | "channels">} Coloured */
 /** @typedef {{matrix: number[], curves: ((v: number) => number)[]}} Space */
 
 /** The canvas's colour space for a picture, and the picture's own space where its values have to be converted to that.
- * @param {Pick<import("./types.js").Decoded, "icc" | "meta" | "channels">} picture
+ * @param {Coloured} picture
  * @param {boolean} isWide Whether the canvas may have the space of Display P3.
  * @returns {{colorSpace: "srgb" | "display-p3", space: Space | null, note: string | null}} */
 export function canvasColours({ icc, meta, channels }, isWide) {
@@ -43,7 +44,7 @@ export function canvasColours({ icc, meta, channels }, isWide) {
 }
 
 /** The same for pixels: what converts them in place, if they have to be. Those of Display P3 always stay as they are.
- * @param {Pick<import("./types.js").Decoded, "icc" | "meta" | "channels">} picture @param {boolean} isWide As the screen is.
+ * @param {Coloured} picture @param {boolean} isWide As the screen is.
  * @returns {{colorSpace: "srgb" | "display-p3", map: ((pixels: Uint8ClampedArray) => void) | null, note: string | null}} */
 export function colourMap(picture, isWide) {
   const wide = canvasColours(picture, true);

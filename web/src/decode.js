@@ -1,6 +1,7 @@
 /** Decoding of untrusted bytes: every size is checked before memory is allocated (FORMAT.md, section 7). */
 import { readContainer } from "./container.js";
 import { FormatError, UnsupportedError } from "./errors.js";
+import { loadFields } from "./fields_module.js";
 import { readHeader } from "./header.js";
 import { EXPANSION, Limits } from "./limits.js";
 import { planPyramid } from "./pyramid/profile.js";
@@ -29,14 +30,15 @@ function understand(bytes, limits) {
   return { container, header, profile };
 }
 
-/** Decodes step by step; errors other than FormatError and UnsupportedError show a fault of the decoder.
+/** Decodes step by step; errors other than FormatError and UnsupportedError show a fault of the decoder. If a step is the
+ * promise of a module, the next one needs the module.
  * @param {Uint8Array} bytes @param {Limits} limits
- * @returns {Generator<void, import("./types.js").Decoded, void>} */
+ * @returns {Generator<Promise<any> | void, import("./types.js").Decoded, any>} */
 export function* decodeSteps(bytes, limits) {
   const { container, header, profile } = understand(bytes, limits);
-  if (profile !== "pyramid") throw new UnsupportedError(`this decoder does not know the profile ${profile}`);
-  const picture = yield* planPyramid(header, container, limits)();
-  return { ...picture, profile, icc: container.icc?.slice() ?? null, meta: metaOf(container) };
+  const plan = profile === "pyramid" ? planPyramid : (yield loadFields()).planField;
+  const decoded = yield* plan(header, container, limits)();
+  return { ...decoded, profile, icc: container.icc?.slice() ?? null, meta: metaOf(container) };
 }
 
 /** @param {import("./internal.js").Container} container */
@@ -54,9 +56,10 @@ export const decode = async (bytes, options = {}) => {
   const { signal } = options;
   const steps = decodeSteps(asBytes(bytes), new Limits(options.limits));
   signal?.throwIfAborted();
-  for (let since = now(); ; ) {
-    const { done, value } = nextOf(steps);
+  for (let since = now(), module; ; ) {
+    const { done, value } = nextOf(steps, module);
     if (done) return value;
+    module = value && (await value);
     if (now() - since < TURN) continue;
     await turn();
     signal?.throwIfAborted();
@@ -65,13 +68,15 @@ export const decode = async (bytes, options = {}) => {
 };
 
 /** The next step; whatever goes wrong in it is the one error of damaged files.
- * @param {Generator<void, import("./types.js").Decoded, void>} steps */
-function nextOf(steps) {
+ * @param {ReturnType<typeof decodeSteps>} steps @param {any} module */
+function nextOf(steps, module) {
   try {
-    return steps.next();
+    return steps.next(module);
   } catch (error) {
-    if (error instanceof FormatError || error instanceof UnsupportedError) throw error;
-    throw new FormatError(`the file cannot be decoded: ${error}`, { cause: error });
+    const { name, message } = /** @type {Error} */ (error);
+    // A module of its own has classes of its own for these errors.
+    if (name === "UnsupportedError") throw new UnsupportedError(message);
+    throw new FormatError(name === "FormatError" ? message : `the file cannot be decoded: ${error}`, { cause: error });
   }
 }
 

@@ -6,7 +6,7 @@ const ENTRIES = 1024;
 
 /** What the shader and its canvas need. curves: RGBA of each sample of the curves; null: values stay as they are.
  * matrix: by columns, as WebGL takes it.
- * @param {Pick<import("./types.js").Decoded, "icc" | "meta" | "channels">} picture @param {boolean} isWide
+ * @param {import("./colour.js").Coloured} picture @param {boolean} isWide
  * @returns {{colorSpace: string, curves: Float32Array | null, matrix: number[], note: string | null}} */
 export function shaderColours(picture, isWide) {
   const { colorSpace, space, note } = canvasColours(picture, isWide);

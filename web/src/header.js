@@ -4,6 +4,10 @@ import { Reader } from "./reader.js";
 
 const LARGEST = 3.5e38;
 const SMALLEST = 1e-45;
+const DTYPES = [
+  ...["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"],
+  ...["float16", "float32", "float64"],
+];
 
 /** @param {Uint8Array} data @param {import("./limits.js").Limits} limits
  * @returns {import("./internal.js").Header} */
@@ -85,8 +89,7 @@ function readShape(reader) {
 /** @param {Reader} reader */
 function readUnsigned(reader) {
   const box = readBox(reader);
-  reader.f64(SMALLEST, 1);
-  return box;
+  return { ...box, softening: reader.f64(SMALLEST, 1) };
 }
 
 /** @param {Reader} reader */
@@ -101,10 +104,10 @@ function readArray(reader) {
   const shape = all(reader.u8(1, 4), 0).map(() => reader.varint(1));
   const channels = reader.varint(1, 256);
   if (reader.u8(0, 1) < 1 && channels > 1) throw new FormatError("the header's array has no axis for its channels");
-  reader.u8(0, 11);
+  const dtype = DTYPES[reader.u8(0, DTYPES.length - 1)];
   const lowest = reader.f64(-LARGEST, LARGEST);
   if (lowest > reader.f64(-LARGEST, LARGEST)) throw new FormatError("the header's range is empty");
-  return { shape, channels, ...readMap(reader, channels), low: all(shape.length, 0), extent: shape };
+  return { shape, channels, ...readMap(reader, channels), low: all(shape.length, 0), extent: shape, dtype };
 }
 
 /** @param {Reader} reader */

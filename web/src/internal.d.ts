@@ -25,6 +25,10 @@ export interface Header {
   depth?: number;
   /** Samples or frames per second. */
   rate?: number;
+  /** Of the elements of an array. */
+  dtype?: string;
+  /** Of unsigned distances. */
+  softening?: number;
 }
 
 export interface TensorSpec {
@@ -65,4 +69,45 @@ export interface PageData {
   stem: string;
   facts: [string, string][];
   about: string;
+}
+
+/** Settings of a field or of a part of it, by name; `type` is the variant. */
+export interface Config {
+  type: string;
+  [name: string]: any;
+}
+
+/** Levels of a grid; scale, resolution [L][D], entries, isDense [L]. */
+export interface Geometry {
+  scale: number[][];
+  resolution: number[][];
+  entries: number[];
+  isDense: boolean[];
+}
+
+/** How a tensor of latents lies in space: the symbol of plane p, place i, k < inner is its number
+ * p planeStride + i placeStride + k. */
+export interface Planes {
+  kind: string;
+  /** Planes, then axes. */
+  shape: number[];
+  planeStride: number;
+  placeStride: number;
+  inner: number;
+}
+
+export interface FieldTensor {
+  name: string;
+  size: number;
+  /** It holds latents. */
+  isTable?: boolean;
+  planes?: Planes | null;
+}
+
+/** A step from earlier values [N, k], whose places are `inputs`, to a new one [N, width]. */
+export interface Op {
+  op: string;
+  inputs: number[];
+  width: number;
+  [name: string]: any;
 }

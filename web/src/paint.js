@@ -1,10 +1,12 @@
 /** Decoded pictures as what a canvas shows: RGBA of 8 bits, in a colour space that the canvas knows. */
 import { colourMap, hasWideScreen } from "./colour.js";
+import { UnsupportedError } from "./errors.js";
 
 /** The picture for `putImageData`. Its colours are those of the file's profile; if that is not understood, they are taken
  * as sRGB, and `note` says so. Values of 16 bits keep their upper 8, floats are clipped to 0 ... 1.
  * @type {typeof import("./types.js").paint} */
 export const paint = (decoded, isWide = hasWideScreen()) => {
+  if (decoded.kind !== "image") throw new UnsupportedError(`the file holds a signal of kind ${decoded.kind}, not a picture`);
   const { width, height, channels, depth, data } = decoded;
   const pixels = new Uint8ClampedArray(4 * width * height);
   const scale = depth === 8 ? 1 : depth === 16 ? 255 / 65535 : 255;

@@ -10,10 +10,17 @@ export function serve(scope) {
     try {
       const decoded = await decode(bytes, { limits });
       const painted = isPainted ? paint(decoded, isWide) : null;
-      scope.postMessage({ decoded, painted }, [decoded.data.buffer, ...(painted ? [painted.data.buffer] : [])]);
+      scope.postMessage({ decoded, painted }, buffersOf(decoded, painted));
     } catch (error) {
       const { name, message } = /** @type {Error} */ (error);
       scope.postMessage({ error: { name, message } });
     }
   };
+}
+
+/** What is handed over instead of copied.
+ * @param {import("./types.js").Decoded} decoded @param {import("./types.js").Painted | null} painted */
+function buffersOf(decoded, painted) {
+  const parts = "data" in decoded ? [decoded.data].flat() : [];
+  return [...parts, ...(painted ? [painted.data] : [])].map(({ buffer }) => buffer);
 }

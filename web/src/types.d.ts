@@ -37,9 +37,53 @@ export interface DecodedPicture {
   depth: 8 | 16 | 32;
   /** Rows, columns, channels. */
   data: Uint8ClampedArray | Uint16Array | Float32Array;
-  /** SHA-256 of the decoded symbols, in hexadecimal digits. */
-  symbolsSha256: string;
 }
+
+export interface DecodedSound {
+  kind: "audio";
+  /** In hertz. */
+  sampleRate: number;
+  /** Samples per channel. */
+  length: number;
+  channels: number;
+  /** The samples of each channel, full scale 1; they are not clipped. */
+  data: Float32Array[];
+}
+
+export interface DecodedVideo {
+  kind: "video";
+  frames: number;
+  height: number;
+  width: number;
+  channels: number;
+  /** Frames per second. */
+  rate: number;
+  /** Frames, rows, columns, channels. */
+  data: Uint8ClampedArray;
+}
+
+export interface DecodedArray {
+  kind: "array";
+  /** Without the channels. */
+  shape: number[];
+  channels: number;
+  /** The type of the elements in the original; here they are neither rounded nor clipped to it. */
+  dtype: string;
+  data: Float32Array;
+}
+
+/** A field of distances in a cube: those of a shape, of points or slices, or unsigned ones. */
+export interface DecodedShape {
+  kind: "shape" | "points" | "slices" | "unsigned";
+  /** The corner of the cube. */
+  low: number[];
+  side: number;
+  softening: number;
+  /** For `distances`. */
+  field: { ops: object[] };
+}
+
+export type DecodedSignal = DecodedPicture | DecodedSound | DecodedVideo | DecodedArray | DecodedShape;
 
 export interface FileParts {
   profile: string;
@@ -49,7 +93,12 @@ export interface FileParts {
   meta: Record<string, unknown> | null;
 }
 
-export type Decoded = DecodedPicture & FileParts;
+export interface Digest {
+  /** SHA-256 of the decoded symbols, in hexadecimal digits. */
+  symbolsSha256: string;
+}
+
+export type Decoded = DecodedSignal & FileParts & Digest;
 
 export interface Inspected extends FileParts {
   kind: string;
@@ -85,7 +134,7 @@ export interface Painted {
 }
 
 /** A decoded picture as a canvas shows it, in the colours of its profile. isWide: whether the screen shows more than sRGB;
- * by default what the page says of it. */
+ * by default what the page says of it. Throws UnsupportedError for other signals. */
 export function paint(decoded: Decoded, isWide?: boolean): Painted;
 
 /** `decode` and `paint` in a worker. */

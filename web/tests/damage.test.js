@@ -1,40 +1,38 @@
 /** Harmful files: any bytes give the one error, in little time and memory. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decodeSteps } from "../src/decode.js";
-import { FormatError, UnsupportedError } from "../src/errors.js";
-import { Limits } from "../src/limits.js";
+import { decode, FormatError, UnsupportedError } from "../src/index.js";
 import { corpus, golden, names } from "./files.js";
 import { resealed } from "./sealing.js";
 
 const MOST_SECONDS = 2;
 const MOST_BYTES = 2 ** 28;
+/** Of a file, about. */
+const MOST_FLIPS = 400;
 
-/** What becomes of bytes; errors that are neither of the two are thrown.
+/** What becomes of bytes. Errors that are neither of the two, and those that show a fault of the decoder, are thrown.
  * @param {Uint8Array} bytes */
-function outcome(bytes) {
+async function outcome(bytes) {
   try {
-    for (const _ of decodeSteps(bytes, new Limits()));
+    await decode(bytes);
     return "decoded";
   } catch (error) {
+    const { cause } = error;
+    if (cause && !["FormatError", "UnsupportedError"].includes(cause.name)) throw cause;
     if (error instanceof FormatError) return "malformed";
-    if (error instanceof UnsupportedError) return "of an unknown profile";
+    if (error instanceof UnsupportedError) return "not supported";
     throw error;
   }
 }
 
-/** @param {string} name */
-function isOfKnownProfile(name) {
-  return names.some((own) => name.startsWith(own.replace(".inrz", "-")));
-}
-
-test(`the ${corpus.length} files of the corpus are refused in time and without much memory`, () => {
+test(`the ${corpus.length} files of the corpus are refused in time and without much memory`, async () => {
   const before = process.memoryUsage().rss;
   for (const { name, bytes } of corpus) {
-    const start = performance.now();
-    const found = outcome(bytes);
-    assert.ok(found === "malformed" || (found === "of an unknown profile" && !isOfKnownProfile(name)), name);
-    assert.ok(performance.now() - start < 1000 * MOST_SECONDS, name);
+    const start = process.cpuUsage();
+    // A changed number may be that of a variant which only Python knows.
+    const expected = /-ARCH-/.test(name) ? ["malformed", "not supported"] : ["malformed"];
+    assert.ok(expected.includes(await outcome(bytes)), name);
+    assert.ok(process.cpuUsage(start).user < 1e6 * MOST_SECONDS, name);
   }
   assert.ok(process.memoryUsage().rss - before < MOST_BYTES);
 });
@@ -42,31 +40,32 @@ test(`the ${corpus.length} files of the corpus are refused in time and without m
 for (const name of names) {
   const bytes = golden(name);
 
-  test(`${name}, cut at any byte or with any flipped bit, is refused`, () => {
-    for (let n = 0; n < bytes.length; n++) assert.equal(outcome(bytes.slice(0, n)), "malformed");
-    assert.equal(outcome(new Uint8Array([...bytes, 0])), "malformed");
+  test(`${name}, cut at any byte or with any flipped bit, is refused`, async () => {
+    for (let n = 0; n < bytes.length; n++) assert.equal(await outcome(bytes.slice(0, n)), "malformed");
+    assert.equal(await outcome(new Uint8Array([...bytes, 0])), "malformed");
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const wrong = bytes.slice();
       wrong[bit >> 3] ^= 1 << (bit & 7);
-      assert.equal(outcome(wrong), "malformed");
+      assert.equal(await outcome(wrong), "malformed");
     }
   });
 
-  test(`${name} with flipped bits behind correct checksums is refused or decodes`, () => {
-    for (let bit = 160; bit < 8 * bytes.length; bit += 3) {
+  test(`${name} with flipped bits behind correct checksums is refused or decodes`, async () => {
+    const step = 1 + 2 * Math.ceil((8 * bytes.length) / (2 * MOST_FLIPS));
+    for (let bit = 160; bit < 8 * bytes.length; bit += step) {
       const wrong = bytes.slice();
       wrong[bit >> 3] ^= 1 << (bit & 7);
-      assert.ok(["malformed", "decoded", "of an unknown profile"].includes(outcome(resealed(wrong))));
+      assert.ok(["malformed", "decoded", "not supported"].includes(await outcome(resealed(wrong))));
     }
   });
 }
 
-test("random bytes behind a correct head are refused", () => {
+test("random bytes behind a correct head are refused", async () => {
   let seed = 1;
   for (let i = 0; i < 500; i++) {
     const bytes = new Uint8Array(20 + (i % 180));
     for (let k = 20; k < bytes.length; k++) bytes[k] = seed = (seed * 48271) % 2147483647;
     bytes.set([0x89, 0x49, 0x4e, 0x52, 0x0d, 0x0a, 0x1a, 0x0a, 1, 0, 4]);
-    assert.notEqual(outcome(resealed(bytes)), "decoded");
+    assert.notEqual(await outcome(resealed(bytes)), "decoded");
   }
 });

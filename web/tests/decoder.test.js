@@ -1,8 +1,9 @@
 /** The decoder as a whole: golden files, limits, an abort, and bytes that are no file. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decode, FormatError, inspect, UnsupportedError } from "../src/index.js";
-import { golden, manifest, names, others } from "./files.js";
+import { distances } from "../src/fields.js";
+import { decode, FormatError, inspect, paint, UnsupportedError } from "../src/index.js";
+import { golden, manifest, names } from "./files.js";
 
 const PICTURE = "pyramid-image.inrz";
 
@@ -14,20 +15,32 @@ for (const name of names) {
   });
 }
 
-test("a profile that this decoder does not know is refused by its name", async () => {
-  for (const name of others) {
-    const { profile } = manifest[name];
-    await assert.rejects(decode(golden(name)), (error) => error instanceof UnsupportedError && error.message.includes(profile));
-    assert.equal(inspect(golden(name)).profile, profile);
-  }
-});
-
 test("a picture has the stated size and plausible pixels", async () => {
   const { width, height, channels, depth, data, icc, meta } = await decode(golden(PICTURE).buffer);
   assert.deepEqual([height, width, channels], manifest[PICTURE].array_shape);
   assert.deepEqual([depth, data.length, icc, meta], [8, width * height * channels, null, null]);
   const mean = data.reduce((sum, value) => sum + value, 0) / data.length / 255;
   assert.ok(Math.abs(mean - manifest[PICTURE].mean_magnitude) < 1e-4);
+});
+
+test("signals have the form of their kind", async () => {
+  const sound = await decode(golden("grids-audio.inrz"));
+  assert.deepEqual([sound.kind, sound.sampleRate, sound.length, sound.data.length], ["audio", 8000, 800, 1]);
+  assert.ok(sound.data[0] instanceof Float32Array);
+  const video = await decode(golden("grids-video.inrz"));
+  assert.deepEqual([video.kind, video.frames, video.height, video.width, video.data.length], ["video", 6, 16, 20, 5760]);
+  const array = await decode(golden("weights-array.inrz"));
+  assert.deepEqual([array.kind, array.shape, array.channels, array.data.length], ["array", [6, 5], 1, 30]);
+  for (const other of [sound, video, array]) assert.throws(() => paint(other), UnsupportedError);
+});
+
+test("distances of a shape grow with its units", async () => {
+  for (const name of ["weights-shape.inrz", "grids-shape.inrz"]) {
+    const shape = await decode(golden(name));
+    const [inside] = distances(shape, shape.low.map((a) => a + shape.side / 2));
+    const [larger] = distances({ ...shape, low: [0, 0, 0], side: 2 * shape.side }, new Array(3).fill(shape.side));
+    assert.ok(Math.abs(larger - 2 * inside) <= 1e-6 * shape.side);
+  }
 });
 
 test("inspect reads the header and decodes nothing", () => {

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import test from "node:test";
 import { crc32c, hex, Sha256 } from "../src/checksums.js";
 import { FormatError } from "../src/errors.js";
-import { roundHalfToEven } from "../src/pyramid/architecture.js";
+import { roundHalfToEven } from "../src/pixels.js";
 import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
 import { Reader } from "../src/reader.js";
 

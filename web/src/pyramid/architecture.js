@@ -1,5 +1,6 @@
 /** The architecture of a latent pyramid: six counts from which all shapes follow (FORMAT.md, section 6.3). */
 import { FormatError } from "../errors.js";
+import { roundHalfToEven } from "../pixels.js";
 import { Reader } from "../reader.js";
 
 const BICUBIC = [-0.0234375, -0.0703125, 0.2265625, 0.8671875];
@@ -99,11 +100,4 @@ function groupOf(name, isFirstForm) {
  * @param {string} name @param {number} i @param {number} bits */
 export function baseOf(name, i, bits) {
   return name.startsWith("kernel") ? roundHalfToEven(BICUBIC[i] * 2 ** bits) : 0;
-}
-
-/** @param {number} x */
-export function roundHalfToEven(x) {
-  const low = Math.floor(x);
-  const rest = x - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? low + 1 : low;
 }

@@ -1,0 +1,167 @@
+/** Evaluation of ops at points, in float32 with sums in float64 (`inr/exporters/evaluator.py` defines the ops). */
+
+/** Multiplications that are done at once, before a page may have a turn: some milliseconds. */
+const WORK_AT_ONCE = 2 ** 21;
+const MOST_POINTS = 1024;
+
+/** Numbers of points that are evaluated at once.
+ * @param {import("../internal.js").Op[]} ops */
+export function blockOf(ops) {
+  const perPoint = ops.reduce((sum, op) => sum + costOf(op, ops), 1);
+  return Math.max(1, Math.min(MOST_POINTS, Math.floor(WORK_AT_ONCE / perPoint)));
+}
+
+/** @param {import("../internal.js").Op} op @param {import("../internal.js").Op[]} ops */
+function costOf(op, ops) {
+  if (op.op === "dense") return op.width * ops[op.inputs[0]].width;
+  if (op.op === "cosines") return 2 * op.bands * (2 + op.width);
+  return op.width * (op.op === "grid" ? 2 ** ops[op.inputs[0]].width : 8);
+}
+
+/** The values [n, C] of ops at points [n, D].
+ * @param {import("../internal.js").Op[]} ops @param {Float32Array} points @param {number} n At most. */
+export function evaluate(ops, points, n) {
+  /** @type {Float32Array[]} */
+  const values = [];
+  for (const op of ops) {
+    if (op.op === "input") {
+      values.push(points);
+      continue;
+    }
+    const out = new Float32Array(n * op.width);
+    OPS[op.op](op, out, n, ...op.inputs.map((i) => values[i]));
+    values.push(out);
+  }
+  return values[values.length - 1];
+}
+
+/** @type {Record<string, (op: import("../internal.js").Op, out: Float32Array, n: number, ...inputs: Float32Array[]) => void>} */
+const OPS = { dense, affine, map, join, concat, clamp, grid, cosines };
+
+/** h W^T + b, four rows of W at a time.
+ * @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {Float32Array} h */
+function dense({ width, weight, bias }, out, n, h) {
+  const k = h.length / n;
+  for (let j = 0; j < width; j += 4) {
+    const rows = Math.min(4, width - j);
+    const [a, b, c, d] = [0, 1, 2, 3].map((r) => (j + Math.min(r, rows - 1)) * k);
+    for (let i = 0; i < n; i++) {
+      let [s, t, u, v] = [0, 0, 0, 0];
+      for (let m = 0, at = i * k; m < k; m++, at++) {
+        const x = h[at];
+        s += weight[a + m] * x;
+        t += weight[b + m] * x;
+        u += weight[c + m] * x;
+        v += weight[d + m] * x;
+      }
+      const to = i * width + j;
+      out[to] = s + bias[j];
+      if (rows > 1) out[to + 1] = t + bias[j + 1];
+      if (rows > 2) out[to + 2] = u + bias[j + 2];
+      if (rows > 3) out[to + 3] = v + bias[j + 3];
+    }
+  }
+}
+
+/** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {Float32Array} h */
+function affine({ width, scale, shift }, out, n, h) {
+  for (let i = 0, at = 0; i < n; i++) {
+    for (let j = 0; j < width; j++, at++) out[at] = Math.fround(h[at] * scale[j]) + shift[j];
+  }
+}
+
+/** @type {Record<string, (v: number) => number>} */
+const FUNCTIONS = { sin: Math.sin, cos: Math.cos, tanh: Math.tanh, abs: Math.abs, sqrt: Math.sqrt };
+
+/** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} _ @param {Float32Array} h */
+function map(op, out, _, h) {
+  if (op.function === "relu") {
+    // What is not a number stays so.
+    for (let i = 0; i < out.length; i++) out[i] = h[i] < 0 ? 0 : h[i];
+    return;
+  }
+  const f = FUNCTIONS[op.function];
+  for (let i = 0; i < out.length; i++) out[i] = f(h[i]);
+}
+
+/** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} _ @param {Float32Array} a
+ * @param {Float32Array} b */
+function join(op, out, _, a, b) {
+  for (let i = 0; i < out.length; i++) out[i] = op.function === "add" ? a[i] + b[i] : a[i] * b[i];
+}
+
+/** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {...Float32Array} parts */
+function concat({ width }, out, n, ...parts) {
+  let from = 0;
+  for (const part of parts) {
+    const k = part.length / n;
+    for (let i = 0; i < n; i++) out.set(part.subarray(i * k, (i + 1) * k), i * width + from);
+    from += k;
+  }
+}
+
+/** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} _ @param {Float32Array} h */
+function clamp({ low, high }, out, _, h) {
+  for (let i = 0; i < out.length; i++) out[i] = Math.min(Math.max(h[i], low), high);
+}
+
+/** Features of vertices, interpolated.
+ * @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {Float32Array} x */
+function grid({ width, table, scale, start, stride, factor, entries, offset, isHashed, isSmooth }, out, n, x) {
+  const d = x.length / n;
+  const features = width / entries.length;
+  const cell = new Float64Array(d);
+  const t = new Float64Array(d);
+  for (let level = 0; level < entries.length; level++) {
+    for (let i = 0; i < n; i++) {
+      for (let a = 0; a < d; a++) {
+        const place = Math.fround(Math.fround(x[i * d + a] * scale[level * d + a]) + start);
+        cell[a] = Math.floor(place);
+        const rest = Math.fround(place - cell[a]);
+        t[a] = isSmooth ? rest * rest * (3 - 2 * rest) : rest;
+      }
+      const to = i * width + level * features;
+      for (let corner = 0; corner < 1 << d; corner++) {
+        let weight = 1;
+        let index = 0;
+        for (let a = 0; a < d; a++) {
+          const side = (corner >> a) & 1;
+          weight *= side ? t[a] : 1 - t[a];
+          if (isHashed[level]) index ^= Math.imul(cell[a] + side, factor[a]);
+          else index += (cell[a] + side) * stride[level * d + a];
+        }
+        const row = isHashed[level] ? (index & (entries[level] - 1)) >>> 0 : index % entries[level];
+        const from = (offset[level] + row) * features;
+        for (let f = 0; f < features; f++) out[to + f] += weight * table[from + f];
+      }
+    }
+  }
+}
+
+/** Windowed cosines of the two frames that a point lies in: sqrt(2 / M) sin(pi t / 2M) sum_k c_k cos(pi / M (t + M / 2)
+ * (k + 1/2)). The cosines follow from their recurrence in k.
+ * @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {Float32Array} x */
+function cosines({ width, table, bands, samples, frames }, out, n, x) {
+  const sums = new Float64Array(width);
+  for (let i = 0; i < n; i++) {
+    const at = x[i] * samples;
+    const first = Math.min(Math.floor(at / bands), frames - 1);
+    sums.fill(0);
+    for (const side of [0, 1]) {
+      const place = at - first * bands + (side ? 0 : bands);
+      const frame = Math.min(first + side, frames - 1) * width * bands;
+      const angle = (Math.PI / bands) * (place + bands / 2);
+      const window = Math.sin((Math.PI / (2 * bands)) * place) * Math.sqrt(2 / bands);
+      const double = 2 * Math.cos(angle);
+      let before = window * Math.cos(angle / 2);
+      let now = before;
+      for (let k = 0; k < bands; k++) {
+        for (let f = 0; f < width; f++) sums[f] += now * table[frame + f * bands + k];
+        const next = double * now - before;
+        before = now;
+        now = next;
+      }
+    }
+    for (let f = 0; f < width; f++) out[i * width + f] = sums[f];
+  }
+}
