@@ -74,7 +74,7 @@ function valueOf(values, name) {
   return /** @type {Float32Array} */ (values.get(name));
 }
 
-/** Append an op on the last value, with its width where it has none of its own.
+/** Append an op on the last value. Its width is that of its first input, if none is given.
  * @param {Op[]} ops @param {Omit<Op, "inputs" | "width"> & {inputs?: number[], width?: number}} op
  * @returns {number} Its place. */
 function push(ops, op) {
