@@ -39,7 +39,7 @@ function showNumbers(rows) {
   at("numbers").replaceChildren(...[...numbers].flatMap(([name, value]) => [
     make("dt", { textContent: name }), make("dd", { textContent: value })]));
 }
-const digits = (value, n = 3) => Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(+value.toPrecision(n)) : value.toExponential(2);
+const digits = (value, n = 3) => !value || Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? String(+value.toPrecision(n)) : value.toExponential(2);
 const seconds = s => s < 100 ? `${s.toFixed(1)} s` : `${(s / 60).toFixed(1)} min`;
 const decibels = v => `${v.toFixed(2)} dB`;
 
@@ -62,7 +62,7 @@ function showFacts(found) { showNumbers(Object.entries(found)); }
 // -- curves
 
 function chart(svg, lines, isLog, format) {
-  const [width, height, left, bottom] = [340, 144, 44, 18];
+  const [width, height, left, bottom] = [340, 144, 52, 18];
   const points = lines.flatMap(line => line.points.filter(([x, y]) => y !== null && (!isLog || y > 0)));
   if (points.length < 2) return false;
   const across = x => Math.log2(x + 1), up = y => isLog ? Math.log10(y) : y;
