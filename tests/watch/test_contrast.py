@@ -12,7 +12,7 @@ import inr
 PACKAGE = Path(str(inr.__file__)).parent
 PAGES = {
     "watch/_page.css": (("ink", "dim"), ("mark", "line", *(f"c{i}" for i in range(8)))),
-    "exporters/_page.html": (("ink", "dim"), ("mark",)),
+    "exporters/_page.html": (("ink", "dim"), ("mark", "line")),
     "exporters/_file_page.html": (("ink", "dim", "mark"), ("line",)),
     "report/_page.html": (("ink", "soft"), ()),
     "../site/demo.html": (("ink", "dim", "mark"), ("line",)),

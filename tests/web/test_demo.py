@@ -34,6 +34,9 @@ def test_the_demo_is_built_and_shows_its_pictures(tmp_path: Path) -> None:
     with serving(pages) as address, browser() as page:
         page.resize(420, 900)
         page.open(address + "index.html")
+        page.run(
+            "document.querySelector('inr-image').scrollIntoView()"
+        )  # pictures are decoded when they come into view
         page.wait_for("document.querySelector('inr-image').naturalWidth === 48")
         assert page.run("document.documentElement.scrollWidth") <= 420
         assert page.run("[...document.querySelectorAll('inr-image, img, iframe')].every(e => e.alt || e.title)")
