@@ -170,15 +170,16 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                    [{"on": "boundary", "equation": "u = 0.04/(0.04 + 0.02*t)*exp(-(x**2 + y**2)/(2*(0.04 + 0.02*t)))"},
                     {"on": "start", "equation": "u = exp(-(x**2 + y**2)/0.08)"}],
                    "0.04/(0.04 + 0.02*t)*exp(-(x**2 + y**2)/(2*(0.04 + 0.02*t)))"),
-            {"features": 1500, "method": "least_squares"}),
+            {"features": 2500, "method": "least_squares"}),
         "A13 Burgers": (
             _plate("u_t + u*u_x = nu*u_xx", {"x": (-1, 1), "t": (0, 1)},
                    [{"on": "start", "equation": "u = -sin(pi*x)"}, {"on": sides, "equation": "u = 0"}], None,
-                   parameters={"nu": BURGERS_NU}), {"sampler": "rad", "time_s": 120.0}),
+                   parameters={"nu": BURGERS_NU}),
+            {"sampler": "rad", "windows": 5, "method": "gauss_newton", "time_s": 115.0}),
         "A14 Allen-Cahn front": (
             _plate("u_t = D*u_xx + k*(u - u**3)", {"x": (-1, 1), "t": (0, 1)},
                    [{"on": sides, "equation": f"u = {front}"}, {"on": "start", "equation": f"u = {front}"}], front,
-                   parameters={"D": 0.01, "k": 5}), {}),
+                   parameters={"D": 0.01, "k": 5}), {"windows": 4, "method": "least_squares", "scale": 64.0}),
         "A15 Navier's plate": (
             _plate(["lap(w) = m", "D*lap(m) = 0.015*sin(pi*x/10)*sin(pi*y/10)"], {"x": (0, 10), "y": (0, 10)},
                    [{"on": "boundary", "equation": "w = 0"}, {"on": "boundary", "equation": "m = 0"}],

@@ -31,12 +31,12 @@ from inr.core.formula import (
     refused,
     subtract,
 )
+from inr.fields.solution import TIME as TIME
 
 OPERATORS = {
     **dict.fromkeys(("lap", "bilap", "grad", "div", "norm", "dn", "re", "im", "conj"), 1),
     "dot": 2,
 }
-TIME = "t"
 MOST_ORDER = 2
 SIDE_NORMALS = ("n_x", "n_y", "n_z")
 STEPS = frozenset({"heaviside", "sign", "where"})

@@ -16,7 +16,7 @@ from itertools import chain
 import torch
 from torch import Generator, Tensor
 
-from inr.fields.solution import Solution, SolutionField
+from inr.fields.solution import TIME, Solution, SolutionField
 from inr.kernels.sine_jet.reference import activated, affine
 from inr.solving.rows import Group
 from inr.solving.state import State
@@ -34,14 +34,29 @@ LEAST_GAIN = 0.01
 """Of the sum of squares, at which steps end."""
 
 
-def with_features(config: Solution, n: int, scale: float, generator: Generator) -> SolutionField:
-    """A field of one hidden layer of n random sines, whose frequencies go up to `scale`, and a last layer of zeros."""
-    field = SolutionField(dataclasses.replace(config, width=n, depth=1, activation="sine", omega=1.0), generator)
+def with_features(
+    config: Solution,
+    n: int,
+    scale: float,
+    generator: Generator,
+    late: float = 1.0,
+    window: int = 0,
+    earlier: SolutionField | None = None,
+) -> SolutionField:
+    """A field of one hidden layer of n random sines, whose frequencies go up to `scale`, and a last layer of zeros.
+
+    late: factor of frequencies in time. window, earlier: of the field.
+    """
+    sines = dataclasses.replace(config, width=n, depth=1, activation="sine", omega=1.0)
+    field = SolutionField(sines, generator, window, earlier)
     with torch.no_grad():
         first, last = field.weights
         ways = torch.randn(first.shape, generator=generator, dtype=torch.float64)
         sizes = scale * torch.rand(n, 1, generator=generator, dtype=torch.float64)
         first.copy_(sizes * ways / ways.norm(dim=1, keepdim=True))
+        if late != 1:
+            before = config.axes[: config.axes.index(TIME)]
+            first[:, len(before) + len({*before} & {*config.periodic})] *= late
         field.biases[0].copy_(2 * math.pi * torch.rand(n, generator=generator, dtype=torch.float64))
         last.zero_()
         field.biases[1].zero_()

@@ -70,6 +70,7 @@ class Group:
         self.partials = {pair: by_name(self.residual, f"{pair[0]}|{pair[1]}") for pair in pairs}
         self._by_unknown = {key: by_name(self.residual, key) for key in self.unknowns}
 
+    @torch.no_grad()
     def prepare(self, solution: SolutionField) -> None:
         """Evaluate what depends on the points alone."""
         self.jets = solution.inputs(self.x, self.streams.plan)

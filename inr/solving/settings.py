@@ -29,6 +29,9 @@ class SolveSettings(Config):
         "uniform", "rad: new points where the residual is large (Wu et al. 2023)"
     )
     causal: float = param(0.0, "weight of the causal order in time (Wang et al. 2022); 0: none", ge=0)
+    windows: int = param(
+        1, "equal parts of the time, solved one after the other; for equations of first order in time", ge=1, le=1000
+    )
     weight: float = param(100.0, "of conditions that are not built in, in the sum of squares", gt=0)
     lr: float = param(3e-3, "learning rate of Adam and SOAP at the start; it falls to 0", gt=0, le=1)
     seed: int = param(0, "of points and initial weights", ge=0)

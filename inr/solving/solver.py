@@ -18,6 +18,7 @@ from inr.core.domain import Domain as Frames
 from inr.core.domain import Frame, Spec
 from inr.core.errors import UsageError
 from inr.core.formula import text_of
+from inr.core.tensor_formula import tensor_of
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.fitting import Fit, FitConfig
@@ -35,6 +36,7 @@ from inr.solving.points import adaptive_points, causal_weights
 from inr.solving.problem import Problem
 from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reached
 from inr.solving.rows import Group, groups_of
+from inr.solving.settings import Method
 from inr.solving.state import State
 
 SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
@@ -47,9 +49,10 @@ SHARE_OF_LAST_LAYER = 0.3
 HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Parts of the time that are solved before all of it, if the equation is not linear."""
 STEPS_PER_HORIZON = 4
+SLOW = 0.25
 LATE = 1e-6
 """Weight of an equation after the horizon."""
-NONLINEAR_SCALES = (8.0, 16.0, 32.0, 4.0)
+NONLINEAR_SCALES = (8.0, 16.0, 32.0, 4.0, 64.0)
 LATTICE = {1: 1024, 2: 128, 3: 48, 4: 24}
 """Samples per axis of a picture of the solution, by the number of axes."""
 ENOUGH = 1e-2
@@ -135,7 +138,8 @@ def solve(
 
 def starting_rows(problem: Problem, n_inside: int) -> tuple[State, list[Group]]:
     """The network that Gauss-Newton and descents start from, and its rows at n_inside points."""
-    return _Solver(problem, None).begun(n_inside)
+    whole = dataclasses.replace(problem, settings=dataclasses.replace(problem.settings, windows=1))
+    return _Solver(whole, None).begun(n_inside)
 
 
 def _numbers(place: Sequence[float]) -> str:
@@ -143,7 +147,17 @@ def _numbers(place: Sequence[float]) -> str:
 
 
 class _Solver:
-    def __init__(self, problem: Problem, on_progress: Callable[[str, float], None] | None) -> None:
+    """window, earlier: of a part of the time, which `problem` is limited to; config: of the whole time."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        on_progress: Callable[[str, float], None] | None,
+        config: Config | None = None,
+        window: int = 0,
+        earlier: SolutionField | None = None,
+    ) -> None:
+        self._whole, self._window, self._earlier = config, window, earlier
         check_balance(problem)
         check_unknowns(problem)
         self.problem, self.settings = problem, problem.settings
@@ -176,10 +190,17 @@ class _Solver:
             self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
 
     def run(self) -> Solution:
-        method = self.settings.method
         if self.problem.states:
             self._eigenvalues()
             return self._result()
+        if self.settings.windows > 1:
+            self._march()
+            return self._result()
+        self._work()
+        return self._result()
+
+    def _work(self) -> None:
+        method = self.settings.method
         if method in ("auto", "least_squares"):
             self._least_squares()
         is_enough = self.best is not None and self.best[1].score <= self.settings.target
@@ -187,7 +208,51 @@ class _Solver:
             self._gauss_newton()
         if method in ("adam", "soap"):
             self._descend()
-        return self._result()
+
+    def _march(self) -> None:
+        """One window of the time after the other; the way that is best for the first one solves the others."""
+        domain, n = self.problem.domain, self.settings.windows
+        self._check_windows()
+        assert domain.time is not None
+        config, (low, high), field = self._config(), domain.time, None
+        for at in range(n):
+            part = dataclasses.replace(domain, time=(low + (high - low) * at / n, low + (high - low) * (at + 1) / n))
+            settings = dataclasses.replace(
+                self.settings, windows=1, seed=self.settings.seed + at, time_s=max(1.0, self._left / (n - at))
+            )
+            if field is not None:
+                method: Method = "least_squares" if field.config.depth == 1 else "gauss_newton"
+                settings = dataclasses.replace(
+                    settings, method=method if settings.method == "auto" else settings.method
+                )
+            problem = dataclasses.replace(self.problem, domain=part, settings=settings)
+            solver = _Solver(problem, self.on_progress, config, at, field)
+            solver._work()
+            assert solver.best is not None
+            self.stages += [dataclasses.replace(s, what=f"window {at + 1}, {s.what}") for s in solver.stages]
+            self.is_stalled |= solver.is_stalled
+            field = solver.best[0].field
+        assert field is not None
+        state = State.start(field, self.problem)
+        generator = Generator().manual_seed(self.settings.seed + 1)
+        self.best = (state, measure(self.problem, state, self.hard, generator))
+
+    def _check_windows(self) -> None:
+        """Refuse windows for problems whose formula does not begin with given values in every field."""
+        problem, settings = self.problem, self.settings
+        if problem.domain.time is None or problem.order_of(TIME) != 1 or problem.unknowns or problem.observed:
+            raise UsageError(
+                f"windows is {settings.windows}, expected 1 for an equation that is not of first order in time t, and "
+                "for unknown numbers and measured values"
+            )
+        start = (problem.domain.on("start", 100, Generator().manual_seed(0))).x
+        names = {axis: start[:, a] for a, axis in enumerate(problem.domain.axes)}
+        for channel in problem.scope.channels:
+            if float(tensor_of(self.hard.factor[channel], names, start[:, 0]).abs().max()) > 0:
+                raise UsageError(
+                    f"windows is {settings.windows}, and the values of {channel} at the start are not built in",
+                    f'a condition on "start" that gives {channel} and agrees with those on the walls',
+                )
 
     @property
     def _left(self) -> float:
@@ -201,6 +266,8 @@ class _Solver:
         return self.start + share * self.settings.time_s
 
     def _config(self) -> Config:
+        if self._whole is not None:
+            return self._whole
         scope, domain = self.problem.scope, self.problem.domain
         return Config(
             axes=scope.axes,
@@ -213,7 +280,15 @@ class _Solver:
             depth=self.settings.depth,
             omega=self.settings.omega,
             corners=tuple(text_of(node) for node in self._corners),
+            windows=self.settings.windows,
         )
+
+    def _network(self) -> State:
+        """What Gauss-Newton and descents start from: the network of the window before, or a random one."""
+        field = SolutionField(self._config(), self.generator, self._window, self._earlier)
+        if self._earlier is not None:
+            field.load_weights(self._earlier)
+        return State.start(field, self.problem)
 
     def _groups(self, state: State, n_inside: int, inside: Any = None) -> list[Group]:
         d = len(self.problem.scope.axes)
@@ -272,13 +347,20 @@ class _Solver:
         least = math.inf
         for scale in self._scales():
             began = time.perf_counter()
-            state = State.start(with_features(self._config(), n, scale, self.generator), self.problem)
+            field = with_features(self._config(), n, scale, self.generator, self._late, self._window, self._earlier)
+            state = State.start(field, self.problem)
             groups = self._groups(state, n_inside)
             self._solve(state, groups)
             errors = self._keep(f"least squares, scale {scale:.3g}", state, groups, began)
             least = min(least, errors.score) if math.isfinite(errors.score) else least
             if time.perf_counter() > self._last_layer_until or least <= ENOUGH * self.settings.target:
                 break
+
+    @property
+    def _late(self) -> float:
+        """Factor of the features' frequencies in time: solutions of diffusion vary slower in time than in space."""
+        is_slow = self.problem.domain.time is not None and self.problem.order_of(TIME) == 1
+        return SLOW if is_slow and any(self.problem.order_of(axis) > 1 for axis in self.problem.domain.space) else 1.0
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
         """The last layer of all rows; where time and a nonlinear equation meet, of early times first."""
@@ -307,12 +389,12 @@ class _Solver:
 
     def begun(self, n_inside: int) -> tuple[State, list[Group]]:
         """See `starting_rows`."""
-        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        state = self._network()
         return state, self._groups(state, n_inside)
 
     def _gauss_newton(self) -> None:
         began = time.perf_counter()
-        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        state = self._network()
         n_params = sum(p.numel() for p in parameters_of(state))
         n_inside = self.settings.points or max(1000, ROWS_PER_PARAMETER * n_params // len(self.problem.residuals))
         until = began + max(1.0, self._left)
@@ -352,7 +434,7 @@ class _Solver:
 
     def _descend(self) -> None:
         began = time.perf_counter()
-        state = State.start(SolutionField(self._config(), self.generator), self.problem)
+        state = self._network()
         n_inside = self.settings.points or 1000
         seen: list[Sequence[Group]] = []
 

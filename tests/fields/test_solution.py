@@ -88,3 +88,33 @@ def test_gradients_reach_every_parameter() -> None:
     values: Tensor = field(torch.rand(5, 2))
     values.square().sum().backward()  # type: ignore[no-untyped-call]  # torch has no types for it
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in field.parameters())
+
+
+def test_windows_have_the_derivatives_of_their_values(generator: torch.Generator) -> None:
+    """Every window's jets are those of autograd, and a later window starts where the one before ends."""
+    config = Solution(
+        axes=("x", "t"),
+        low=(0.0, 0.0),
+        high=(1.0, 3.0),
+        lift=("x + x*t",),
+        factor=("t*x*(1 - x)/3",),
+        width=6,
+        windows=3,
+    )
+    field = SolutionField(config, generator)
+    x = torch.rand(30, 2, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 3.0])
+    plan = JetPlan(2, (((0, 0, 1.0),), ((0, 1, 1.0),), ((0, 0, 2.0), (1, 1, 1.0))))
+    jets = field.jets(x, plan)[..., 0]
+    for point, found in zip(x, jets.T, strict=True):
+
+        def value(p: torch.Tensor) -> torch.Tensor:
+            return field.jets(p[None], JetPlan(0))[0, 0, 0]
+
+        first = torch.autograd.functional.jacobian(value, point)  # type: ignore[no-untyped-call]
+        second = torch.autograd.functional.hessian(value, point)  # type: ignore[no-untyped-call]
+        wanted = [value(point), *first, second[0, 0], second[0, 1], 2 * second[0, 0] + second[1, 1]]
+        assert torch.allclose(found, torch.stack(wanted), rtol=1e-9, atol=1e-9)
+    edge = torch.tensor([[0.4, 1.0], [0.4, 2.0]], dtype=torch.float64)
+    assert torch.allclose(field.jets(edge - 1e-12, JetPlan(0)), field.jets(edge, JetPlan(0)), atol=1e-9)
+    start = torch.tensor([[0.4, 0.0], [0.0, 2.5], [1.0, 1.5]], dtype=torch.float64)
+    assert torch.allclose(field.jets(start, JetPlan(0))[0, :, 0], torch.tensor([0.4, 0.0, 2.5], dtype=torch.float64))

@@ -37,7 +37,7 @@ def test_the_mean_of_estimates_is_the_laplacian() -> None:
     """The mean over all parts of a partition, each of which is drawn equally often."""
     field = field_of(60)
     x = 0.1 * torch.randn(4, 60, generator=Generator().manual_seed(1))
-    parts = torch.split(torch.randperm(60, generator=Generator().manual_seed(2)), 15)  # type: ignore[no-untyped-call]
+    parts = torch.split(torch.randperm(60, generator=Generator().manual_seed(2)), 15)
     estimates = torch.stack([field.with_laplacian(x, part)[1] for part in parts])
     assert torch.allclose(estimates.mean(0), field.exact_laplacian(x), rtol=1e-4, atol=1e-4)
     assert float(estimates.detach().std(0).min()) > 0

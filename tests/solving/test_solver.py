@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import inr
-from inr.core.errors import ConfigError
+from inr.core.errors import ConfigError, UsageError
 from inr.solving import Problem, solve
 from inr.solving.solver import Solution
 
@@ -134,3 +134,39 @@ def test_disagreeing_corners_are_said() -> None:
     solution = solve(Problem.of("lap(u) = 0", BOX, conditions), method="least_squares", features=60, scale=6.0)
     assert any("conditions disagree at (0, 1)" in note for note in solution.notes)
     assert solution.errors.boundary["top"] > 0
+
+
+def test_windows_of_the_time_continue_each_other(tmp_path: Path) -> None:
+    """T13, and a field that is continuous at the edges, in its file too."""
+    arguments, _, tables = CASES["T13"]
+    problem = made(*arguments, **tables)
+    solution = solve(problem, method="least_squares", windows=3, features=80, scale=5.0)
+    assert solution.errors.exact["u"] < 1e-6
+    assert solution.stages[-1].what.startswith("window 3, least squares")
+    edge = torch.tensor([[0.3, 1 / 3], [0.7, 2 / 3]], dtype=torch.float64)
+    assert torch.allclose(solution.fit(edge - 1e-9), solution.fit(edge + 1e-9), rtol=0, atol=1e-7)
+    solution.save(tmp_path / "u.safetensors")
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(inr.load(tmp_path / "u.safetensors")(x), solution.fit(x))
+
+
+def test_windows_start_from_the_network_before() -> None:
+    arguments, _, tables = CASES["T13"]
+    solution = solve(made(*arguments, **tables), method="gauss_newton", windows=2, width=6, points=100, time_s=3)
+    assert [s.what.split(",")[0] for s in solution.stages] == ["window 1"] * 2 + ["window 2"] * 2
+    assert solution.errors.exact["u"] < 0.05
+
+
+@pytest.mark.parametrize(("case", "message"), [("T12", "not of first order in time"), ("T2", "not of first order")])
+def test_windows_need_an_equation_of_first_order_in_time(case: str, message: str) -> None:
+    arguments, _, tables = CASES[case]
+    with pytest.raises(UsageError, match=message):
+        solve(made(*arguments, **tables), windows=2)
+
+
+def test_windows_need_values_at_the_start() -> None:
+    walls: Any = {"on": ["left", "right"], "equation": "u = 0"}
+    conditions = [walls, {"on": "start", "equation": "u = sin(pi*x)", "hard": False}]
+    problem = Problem.of("u_t = u_xx", {"x": (0, 1), "t": (0, 1)}, conditions)
+    with pytest.raises(UsageError, match="values of u at the start are not built in"):
+        solve(problem, windows=2)
