@@ -20,7 +20,7 @@ from ._picture_tasks import Given, is_picture_problem, solve_task
 if TYPE_CHECKING:
     from inr.solving import Problem, Solution
 
-_EXPORTS = (".npz", ".vti", ".png", ".svg", ".pdf", ".mp4", ".gif")
+_EXPORTS = (".npz", ".vti", ".vtu", ".png", ".svg", ".pdf", ".mp4", ".gif")
 _FILMS = (".mp4", ".gif")
 _PROBLEM = options.INPUT
 
@@ -83,8 +83,8 @@ def solve(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Write the solution on a lattice too: .npz, .vti, .png, .svg, .pdf, over time .mp4, .gif; of a task: "
-            "a picture; repeatable.",
+            help="Write the solution on a lattice too: .npz, .vti, .vtu, .png, .svg, .pdf, over time .mp4, .gif; of a "
+            "task: a picture; repeatable.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = None,
@@ -290,7 +290,13 @@ def _export(solution: Solution, target: OutputTarget) -> tuple[str, ...]:
     if suffix == ".npz":
         data = sampled.to_npz()
     elif suffix == ".vti":
-        data = sampled.to_vti()
+        from inr.solving.vtk import vti
+
+        data = vti(sampled)
+    elif suffix == ".vtu":
+        from inr.solving.vtk import vtu
+
+        data = vtu(sampled, solution)
     elif suffix in _FILMS:
         from inr.report.solution_film import solution_film
 

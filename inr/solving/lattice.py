@@ -1,8 +1,7 @@
-"""A solution on a lattice, and its files: NPZ and VTI."""
+"""A solution on a lattice, and its file NPZ."""
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from inr.core.errors import UsageError
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.hard import hard_conditions
 from inr.solving.points import residual_of
@@ -74,28 +72,3 @@ class Sampled:
         arrays: dict[str, Any] = {**self.values, "residual": self.residual, "mask": self.mask, **axes}
         np.savez_compressed(file, **arrays)
         return file.getvalue()
-
-    def to_vti(self) -> bytes:
-        """VTK image data (XML), for ParaView: point data in float64."""
-        if len(self.axes) > 3:
-            raise UsageError(f"VTI files have up to three axes, and the solution has {len(self.axes)}", "write .npz")
-        lines = [*self.axes.values()]
-        lines += [np.zeros(1)] * (3 - len(lines))
-        extent = " ".join(f"0 {len(line) - 1}" for line in lines)
-        origin = " ".join(repr(float(line[0])) for line in lines)
-        spacing = " ".join(repr(float(line[1] - line[0])) if len(line) > 1 else "1.0" for line in lines)
-        arrays = {**self.values, "residual": self.residual, "mask": self.mask.astype(np.float64)}
-        data = "\n".join(_data_array(key, value) for key, value in arrays.items())
-        text = (
-            '<?xml version="1.0"?>\n'
-            '<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" header_type="UInt64">\n'
-            f'<ImageData WholeExtent="{extent}" Origin="{origin}" Spacing="{spacing}">\n<Piece Extent="{extent}">\n'
-            f"<PointData>\n{data}\n</PointData>\n<CellData/>\n</Piece>\n</ImageData>\n</VTKFile>\n"
-        )
-        return text.encode()
-
-
-def _data_array(name: str, values: Array) -> str:
-    raw = np.ascontiguousarray(values.T, "<f8").tobytes()  # the first axis runs fastest
-    coded = base64.b64encode(np.uint64(len(raw)).tobytes() + raw).decode()
-    return f'<DataArray type="Float64" Name="{name}" format="binary">{coded}</DataArray>'

@@ -56,11 +56,12 @@ def file_beside(name: str, folder: Path | None) -> Path:
 
 
 class MeshSolid(Within):
-    """The solid that a mesh bounds, in the mesh's units."""
+    """The solid that a mesh bounds, in the mesh's units. triangles: vertices [V, 3] and faces [F, 3]."""
 
     def __init__(self, signal: MeshSignal) -> None:
         self._signal = signal
         vertices, faces = signal.mesh
+        self.triangles = vertices, faces
         self._box = Box(AXES, tuple(vertices.min(0).tolist()), tuple(vertices.max(0).tolist()))
         corners = torch.from_numpy(vertices[faces]).double()
         self._corner, self._edges = corners[:, 0], corners[:, 1:] - corners[:, :1]

@@ -1,10 +1,8 @@
-"""Solutions on a lattice: NPZ and VTI hold the field's values."""
+"""A lattice of a solution holds the values of the field."""
 
 from __future__ import annotations
 
-import base64
 import io
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -33,21 +31,6 @@ def test_npz(solution: Solution) -> None:
         np.testing.assert_allclose(file["u"][mask], (x + 3 * y)[mask], atol=1e-9)
         assert np.isnan(file["u"][~mask]).all()
         assert np.nanmax(file["residual"]) < 1e-6
-
-
-def test_vti(solution: Solution) -> None:
-    sampled = Sampled.of(solution, 21)
-    root = ElementTree.fromstring(sampled.to_vti())
-    image = root.find("ImageData")
-    assert image is not None
-    assert image.get("WholeExtent") == "0 20 0 20 0 0"
-    np.testing.assert_allclose([float(each) for each in (image.get("Spacing") or "").split()], [0.1, 0.1, 1.0])
-    found = {array.get("Name"): array.text or "" for array in root.iter("DataArray")}
-    assert set(found) == {"u", "residual", "mask"}
-    raw = base64.b64decode(found["u"])
-    assert int.from_bytes(raw[:8], "little") == len(raw) - 8
-    values = np.frombuffer(raw[8:], "<f8").reshape(21, 21).T  # x runs fastest
-    np.testing.assert_array_equal(values, sampled.values["u"])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
