@@ -26,6 +26,8 @@ def run() -> None:
     prepare()
     # OpenMP's idle threads would spin, on the cores that our own threads need; to be set before torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # tables of large grids are read at random places: in pages of 2 MB instead of 4 kB few of them miss the page table
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
         silence = os.open(os.devnull, os.O_WRONLY)  # only the first process of torchrun prints
         os.dup2(silence, 1)

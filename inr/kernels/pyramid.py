@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from inr.kernels._cpu.panel_matmul import GATED, PLAIN, RECTIFIED, STEP, copy, correlate, multiply, sum_lanes
 from inr.kernels._cpu.skip_network import Network, empty_block, run, run_back
 from inr.kernels._cpu.workspace import Lease
-from inr.kernels.simd import VECTOR_BYTES, alternate, fma, load, load_each, part, plus, store, times, zeros
+from inr.kernels.simd import VECTOR_BYTES, alternate, fma, lanes_of, load, load_each, part, plus, store, times, zeros
 from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
@@ -59,7 +59,7 @@ def _blend(
     out: Array, at: int,
 ) -> None:  # fmt: skip
     """out = the sum of four rows, each times one of the taps."""
-    lanes = VECTOR_BYTES // out.itemsize
+    lanes = lanes_of(out)
     wa, wb, wc, wd = load_each(taps, ta), load_each(taps, tb), load_each(taps, tc), load_each(taps, td)
     for i in range(0, count, lanes):
         left = fma(wa, load(source, a + i), times(wb, load(source, b + i)))
@@ -70,7 +70,7 @@ def _blend(
 @compiled
 def _stretch(source: Array, start: int, width: int, taps: Array, at_taps: int, out: Array, at: int) -> None:
     """A row at twice its width."""
-    lanes = VECTOR_BYTES // out.itemsize
+    lanes = lanes_of(out)
     a, b = load_each(taps, at_taps), load_each(taps, at_taps + 1)
     c, d = load_each(taps, at_taps + 2), load_each(taps, at_taps + 3)
     for i in range(0, width, lanes):
@@ -199,7 +199,7 @@ def unfilter(
     weights: [4, C 3 3, C] of the transposed filter for rows within, at the top, at the bottom, and at both, flat.
     """
     height, width, stride = plan[0, HEIGHT], plan[0, WIDTH], plan[0, STRIDE]
-    lanes = VECTOR_BYTES // space.itemsize
+    lanes = lanes_of(space)
     taps = 9 * channels
     starts = np.empty(taps + 1, np.int64)
     starts[taps] = ones
@@ -244,7 +244,7 @@ def _gather(
     values: int, totals: Array, is_added: bool, out: int,
 ) -> None:  # fmt: skip
     """The adjoint of doubling for one row: out = a (A + A_) + ..., and totals of a's gradient, values (A + A_), ..."""
-    lanes = VECTOR_BYTES // space.itemsize
+    lanes = lanes_of(space)
     wa, wb, wc, wd = load_each(taps, t), load_each(taps, t + 1), load_each(taps, t + 2), load_each(taps, t + 3)
     ta, tb = load(totals, t * lanes), load(totals, (t + 1) * lanes)
     tc, td = load(totals, (t + 2) * lanes), load(totals, (t + 3) * lanes)
@@ -272,7 +272,7 @@ def _shrink(
 
     halves: room for every other number of a row, twice, surrounded by zeros.
     """
-    lanes = VECTOR_BYTES // space.itemsize
+    lanes = lanes_of(space)
     stride, coarse, step = plan[level, STRIDE], plan[level + 1, WIDTH], plan[level + 1, STRIDE]
     even, odd = halves + ROOM, halves + step + ROOM
     for k in range(len(plan) - 1 - level):
@@ -303,7 +303,7 @@ def unshow(
 ) -> None:  # fmt: skip
     """Gradients by rows of grid_0 and V_0, and sums of those by the network. own: where the part has room."""
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
-    lanes = VECTOR_BYTES // space.itemsize
+    lanes = lanes_of(space)
     block = empty_block(x_row, inputs, points, space)
     totals = np.zeros(len(sums) * lanes, space.dtype)
     tap_totals = np.zeros(len(taps) * lanes, space.dtype)
@@ -336,7 +336,7 @@ def undouble(
     """Gradients by rows of grid_l and V_l from those by V_{l-1}."""
     height, width, row = plan[level, HEIGHT], plan[level, WIDTH], plan[level, ROW]
     finer, base = plan[level - 1, HEIGHT], plan[level - 1, V_GRAD]
-    lanes = VECTOR_BYTES // space.itemsize
+    lanes = lanes_of(space)
     tap_totals = np.zeros(len(taps) * lanes, space.dtype)
     halves = own + row
     if level + 1 < len(plan):

@@ -35,6 +35,19 @@ def splat(builder: Any, scalar: Any, vector_type: Any) -> Any:
 
 
 @intrinsic
+def lanes_of(typing: Any, array: Any) -> Any:
+    """lanes_of(array): elements of a vector of the array's type, as a constant of the machine code.
+
+    `array.itemsize` is read from memory, and a division by it may take longer than the loop around it.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, VECTOR_BYTES // (array.dtype.bitwidth // 8))
+
+    return types.intp(array), build
+
+
+@intrinsic
 def load(typing: Any, array: Any, at: Any) -> Any:
     """load(array, at): the vector that starts at element `at` of a contiguous array, without a bounds check."""
 

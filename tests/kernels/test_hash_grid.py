@@ -330,6 +330,30 @@ def test_same_bytes_twice_and_for_any_number_of_threads(backend: str, generator:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("n_features", [2, 4])
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_levels_that_are_written_in_bands(n_features: int, is_sorted: bool, generator: torch.Generator) -> None:
+    """Points along the table or in any order, at and beyond the borders; one is not a number."""
+    geometry = grid_geometry(2, 2, 19, (20, 10), (700, 300))
+    inside = torch.rand(3000, 2, generator=generator, dtype=torch.float64)
+    x = torch.cat([torch.tensor([[-0.1, -0.1], [0.5, 0.0], [1.0, 1.0]], dtype=torch.float64), inside])
+    x = x[x[:, 1].argsort()] if is_sorted else x
+    table = torch.randn(geometry.total_entries, n_features, generator=generator, dtype=torch.float64)
+    g = torch.randn(len(x), 2 * n_features, generator=generator, dtype=torch.float64)
+
+    def gradient(points: Tensor, backend: str) -> Tensor:
+        leaf = table.clone().requires_grad_()
+        with use_backend(backend):
+            hash_grid(points, leaf, geometry, "linear").backward(g)
+        assert leaf.grad is not None
+        return leaf.grad
+
+    assert_near(gradient(x, "cpu"), gradient(x, "reference"), 1e-12)
+    wrong = x.clone()
+    wrong[2000, 1] = float("nan")
+    assert torch.equal(gradient(wrong, "cpu").isnan(), gradient(wrong, "reference").isnan())
+
+
 def test_functional_transforms_equal_autograd(generator: torch.Generator) -> None:
     geometry, x, table, _ = _problem(2, 2, torch.float64, 5, generator)
     x, table = x.detach(), table.detach()

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from inr.core.jit import Deferred, intrinsic
-from inr.kernels.simd import VECTOR_BYTES, alternate, element_pointer, fma, load, part, plus, splat, store
+from inr.kernels.simd import VECTOR_BYTES, alternate, element_pointer, fma, lanes_of, load, part, plus, splat, store
 from inr.kernels.threads import compiled
 
 Array = NDArray[Any]
@@ -175,7 +175,7 @@ def multiply(
     A [depth, n_rows] is stored by columns. Row k of B begins at b_at + starts[first + k]; those of C are c_row apart.
     Rows of C are not among those of B.
     """
-    lanes = VECTOR_BYTES // c.itemsize
+    lanes = lanes_of(c)
     r = 0
     while r < n_rows:
         rows = _share(n_rows - r, MOST)
@@ -247,7 +247,7 @@ def correlate(
 
     Rows of A are a_row apart; row c of B begins at b_at + starts[first + c]. total: flat [n_rows, n_columns, lanes].
     """
-    lanes = VECTOR_BYTES // a.itemsize
+    lanes = lanes_of(a)
     count, r = 0, 0
     for _ in range(0, points, lanes):
         count += 1
@@ -266,21 +266,21 @@ def correlate(
 @compiled
 def copy(source: Array, at: int, count: int, target: Array, to: int) -> None:
     """Whole vectors of a flat array."""
-    for i in range(0, count, VECTOR_BYTES // source.itemsize):
+    for i in range(0, count, lanes_of(source)):
         store(target, to + i, load(source, at + i))
 
 
 @compiled
 def add(source: Array, at: int, count: int, target: Array, to: int) -> None:
     """As `copy`, added to the output."""
-    for i in range(0, count, VECTOR_BYTES // source.itemsize):
+    for i in range(0, count, lanes_of(source)):
         store(target, to + i, plus(load(target, to + i), load(source, at + i)))
 
 
 @compiled
 def twice(source: Array, at: int, count: int, target: Array, to: int) -> None:
     """Every number twice in succession."""
-    lanes = VECTOR_BYTES // source.itemsize
+    lanes = lanes_of(source)
     i = 0
     while i + lanes <= count:
         x = load(source, at + i)
@@ -296,7 +296,7 @@ def twice(source: Array, at: int, count: int, target: Array, to: int) -> None:
 @compiled
 def add_pairs(source: Array, at: int, count: int, is_added: bool, target: Array, to: int) -> None:
     """`count` sums of two neighbours; added to the output, or written over it."""
-    lanes = VECTOR_BYTES // source.itemsize
+    lanes = lanes_of(source)
     i = 0
     while i + lanes <= count:
         first, second = part(load(source, at + 2 * i), load(source, at + 2 * i + lanes))
@@ -313,7 +313,7 @@ def add_pairs(source: Array, at: int, count: int, is_added: bool, target: Array,
 @compiled
 def dot(a: Array, at: int, b: Array, to: int, count: int, total: Array) -> None:
     """total[0] += sum of a b, total[1] += sum of a; total: flat [2, lanes]."""
-    lanes = VECTOR_BYTES // a.itemsize
+    lanes = lanes_of(a)
     products, sums = load(total, 0), load(total, lanes)
     i = 0
     while i + lanes <= count:

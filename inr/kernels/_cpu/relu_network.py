@@ -4,8 +4,8 @@ Points are the lanes of vectors, in blocks that pass through all layers while th
 
     Z = W H + b        H_grad = W^T Z_grad        W_grad = Z_grad H^T
 
-in tiles of 4 x 4 vectors whose sums stay in registers. Rows are padded to whole tiles with zeros. Activations are kept
-for the backward pass if a gradient may be needed.
+in tiles of 4 x 2 vectors whose sums stay in the 16 registers of AVX2. Rows are padded to whole tiles with zeros.
+Activations are kept for the backward pass if a gradient may be needed.
 
 Blocks are cut into slices by the number of points alone. A slice sums the gradients of its weights by itself and the
 slices are added in order, so the result does not depend on the number of threads.
@@ -22,120 +22,91 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels.simd import VECTOR_BYTES, fma, load, load_each, store, zero_below
+from inr.kernels.simd import VECTOR_BYTES, fma, lanes_of, load, load_each, store, zero_below
 from inr.kernels.threads import compiled, in_parts, in_turn
 
 Array = NDArray[Any]
 
-TILE = 4
-VECTORS = 8  # per row of a block, a multiple of TILE
+TILE, PAIR = 4, 2  # rows and vectors of a tile
+VECTORS = 8  # per row of a block, a multiple of PAIR
 BLOCKS_PER_SLICE = 8
 MAX_SLICES = 16
 
-# What is done to a tile of a product before it is stored.
+# What is done to a tile of a product before it is stored. Callers give it as a constant: if it is known only when the
+# code runs, there are branches in the loops, which then take three times as long.
 PLAIN, RECTIFIED, GATED = range(3)
 
 
 @compiled
 def multiply(weight: Array, bias: Array, x: Array, depth: int, rows: int, mode: int, gate: Array, out: Array) -> None:
     """out[r] = bias[r] + sum_i weight[r, i] x[i] for blocks x, out; all arrays flat, rows a multiple of TILE."""
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     points = VECTORS * lanes
     for r in range(0, rows, TILE):
-        for p in range(0, points, TILE * lanes):
-            c = load_each(bias, r)
-            c00, c01, c02, c03 = c, c, c, c
-            c = load_each(bias, r + 1)
-            c10, c11, c12, c13 = c, c, c, c
-            c = load_each(bias, r + 2)
-            c20, c21, c22, c23 = c, c, c, c
-            c = load_each(bias, r + 3)
-            c30, c31, c32, c33 = c, c, c, c
+        for p in range(0, points, PAIR * lanes):
+            c0, c1, c2, c3 = load_each(bias, r), load_each(bias, r + 1), load_each(bias, r + 2), load_each(bias, r + 3)
+            d0, d1, d2, d3 = c0, c1, c2, c3
             at, row = p, r * depth
             for _ in range(depth):
-                x0, x1, x2, x3 = load(x, at), load(x, at + lanes), load(x, at + 2 * lanes), load(x, at + 3 * lanes)
+                x0, x1 = load(x, at), load(x, at + lanes)
                 w = load_each(weight, row)
-                c00, c01, c02, c03 = fma(w, x0, c00), fma(w, x1, c01), fma(w, x2, c02), fma(w, x3, c03)
+                c0, d0 = fma(w, x0, c0), fma(w, x1, d0)
                 w = load_each(weight, row + depth)
-                c10, c11, c12, c13 = fma(w, x0, c10), fma(w, x1, c11), fma(w, x2, c12), fma(w, x3, c13)
+                c1, d1 = fma(w, x0, c1), fma(w, x1, d1)
                 w = load_each(weight, row + 2 * depth)
-                c20, c21, c22, c23 = fma(w, x0, c20), fma(w, x1, c21), fma(w, x2, c22), fma(w, x3, c23)
+                c2, d2 = fma(w, x0, c2), fma(w, x1, d2)
                 w = load_each(weight, row + 3 * depth)
-                c30, c31, c32, c33 = fma(w, x0, c30), fma(w, x1, c31), fma(w, x2, c32), fma(w, x3, c33)
+                c3, d3 = fma(w, x0, c3), fma(w, x1, d3)
                 at += points
                 row += 1
             at = r * points + p
-            _store_row(out, at, c00, c01, c02, c03, mode, gate)
-            _store_row(out, at + points, c10, c11, c12, c13, mode, gate)
-            _store_row(out, at + 2 * points, c20, c21, c22, c23, mode, gate)
-            _store_row(out, at + 3 * points, c30, c31, c32, c33, mode, gate)
+            _store_pair(out, at, c0, d0, mode, gate)
+            _store_pair(out, at + points, c1, d1, mode, gate)
+            _store_pair(out, at + 2 * points, c2, d2, mode, gate)
+            _store_pair(out, at + 3 * points, c3, d3, mode, gate)
 
 
 @compiled
-def _store_row(out: Array, at: int, c0: Any, c1: Any, c2: Any, c3: Any, mode: int, gate: Array) -> None:
-    lanes = VECTOR_BYTES // out.itemsize
+def _store_pair(out: Array, at: int, c: Any, d: Any, mode: int, gate: Array) -> None:
+    lanes = lanes_of(out)
     if mode == RECTIFIED:
-        c0, c1, c2, c3 = zero_below(c0, c0), zero_below(c1, c1), zero_below(c2, c2), zero_below(c3, c3)
+        c, d = zero_below(c, c), zero_below(d, d)
     elif mode == GATED:
-        c0, c1 = zero_below(c0, load(gate, at)), zero_below(c1, load(gate, at + lanes))
-        c2, c3 = zero_below(c2, load(gate, at + 2 * lanes)), zero_below(c3, load(gate, at + 3 * lanes))
-    store(out, at, c0)
-    store(out, at + lanes, c1)
-    store(out, at + 2 * lanes, c2)
-    store(out, at + 3 * lanes, c3)
+        c, d = zero_below(c, load(gate, at)), zero_below(d, load(gate, at + lanes))
+    store(out, at, c)
+    store(out, at + lanes, d)
 
 
 @compiled
 def correlate(a: Array, rows: int, b: Array, columns: int, total: Array) -> None:
     """total[r, c] += a[r] * b[c], lane by lane, for blocks a, b; `total` holds tile after tile."""
-    lanes = VECTOR_BYTES // a.itemsize
+    lanes = lanes_of(a)
     points = VECTORS * lanes
     at = 0
     for r in range(0, rows, TILE):
-        for c in range(0, columns, TILE):
-            c00, c01, c02, c03 = (
-                load(total, at),
-                load(total, at + lanes),
-                load(total, at + 2 * lanes),
-                load(total, at + 3 * lanes),
-            )
-            c10, c11, c12, c13 = (
-                load(total, at + 4 * lanes),
-                load(total, at + 5 * lanes),
-                load(total, at + 6 * lanes),
-                load(total, at + 7 * lanes),
-            )
-            c20, c21, c22, c23 = (
-                load(total, at + 8 * lanes),
-                load(total, at + 9 * lanes),
-                load(total, at + 10 * lanes),
-                load(total, at + 11 * lanes),
-            )
-            c30, c31, c32, c33 = (
-                load(total, at + 12 * lanes),
-                load(total, at + 13 * lanes),
-                load(total, at + 14 * lanes),
-                load(total, at + 15 * lanes),
-            )
+        for c in range(0, columns, PAIR):
+            c0, d0 = load(total, at), load(total, at + lanes)
+            c1, d1 = load(total, at + 2 * lanes), load(total, at + 3 * lanes)
+            c2, d2 = load(total, at + 4 * lanes), load(total, at + 5 * lanes)
+            c3, d3 = load(total, at + 6 * lanes), load(total, at + 7 * lanes)
             left, right = r * points, c * points
             for _ in range(VECTORS):
                 b0, b1 = load(b, right), load(b, right + points)
-                b2, b3 = load(b, right + 2 * points), load(b, right + 3 * points)
                 x = load(a, left)
-                c00, c01, c02, c03 = fma(x, b0, c00), fma(x, b1, c01), fma(x, b2, c02), fma(x, b3, c03)
+                c0, d0 = fma(x, b0, c0), fma(x, b1, d0)
                 x = load(a, left + points)
-                c10, c11, c12, c13 = fma(x, b0, c10), fma(x, b1, c11), fma(x, b2, c12), fma(x, b3, c13)
+                c1, d1 = fma(x, b0, c1), fma(x, b1, d1)
                 x = load(a, left + 2 * points)
-                c20, c21, c22, c23 = fma(x, b0, c20), fma(x, b1, c21), fma(x, b2, c22), fma(x, b3, c23)
+                c2, d2 = fma(x, b0, c2), fma(x, b1, d2)
                 x = load(a, left + 3 * points)
-                c30, c31, c32, c33 = fma(x, b0, c30), fma(x, b1, c31), fma(x, b2, c32), fma(x, b3, c33)
+                c3, d3 = fma(x, b0, c3), fma(x, b1, d3)
                 left += lanes
                 right += lanes
-            _store_row(total, at, c00, c01, c02, c03, PLAIN, total)
-            _store_row(total, at + 4 * lanes, c10, c11, c12, c13, PLAIN, total)
-            _store_row(total, at + 8 * lanes, c20, c21, c22, c23, PLAIN, total)
-            _store_row(total, at + 12 * lanes, c30, c31, c32, c33, PLAIN, total)
-            at += TILE * TILE * lanes
+            _store_pair(total, at, c0, d0, PLAIN, total)
+            _store_pair(total, at + 2 * lanes, c1, d1, PLAIN, total)
+            _store_pair(total, at + 4 * lanes, c2, d2, PLAIN, total)
+            _store_pair(total, at + 6 * lanes, c3, d3, PLAIN, total)
+            at += TILE * PAIR * lanes
 
 
 @compiled
@@ -161,7 +132,7 @@ def store_block(block: Array, points: int, first: int, count: int, target: Array
 @compiled
 def sum_points(a: Array, rows: int, total: Array) -> None:
     """total[r] += a[r], lane by lane."""
-    lanes = VECTOR_BYTES // a.itemsize
+    lanes = lanes_of(a)
     one = np.ones(1, a.dtype)
     unit = load_each(one, 0)
     for r in range(rows):
@@ -180,7 +151,7 @@ def values(
     kept: takes the inputs and activations of every block [blocks, rows], for `gradients`, or else of one.
     """
     n_layers, n = len(plan) - 1, x.shape[1]
-    points = VECTORS * (VECTOR_BYTES // x.itemsize)
+    points = VECTORS * lanes_of(x)
     last = np.empty(plan[-1, 1] * points, x.dtype)
     for number in range(start, stop):
         first = number * points
@@ -193,8 +164,10 @@ def values(
             h = block[plan[i, 2] * points :]
             is_last = i + 1 == n_layers
             z = last if is_last else block[before * points :]
-            mode = PLAIN if is_last else RECTIFIED
-            multiply(weights[weight_at:], biases[bias_at:], h, plan[i, 0], rows, mode, z, z)
+            if is_last:
+                multiply(weights[weight_at:], biases[bias_at:], h, plan[i, 0], rows, PLAIN, z, z)
+            else:
+                multiply(weights[weight_at:], biases[bias_at:], h, plan[i, 0], rows, RECTIFIED, z, z)
         store_block(last, points, first, count, out)
 
 
@@ -216,7 +189,7 @@ def gradients(
     is_wanted: for x, then for the weight and the bias of each layer.
     """
     n_layers, n = len(plan) - 1, g.shape[1]
-    lanes = VECTOR_BYTES // g.itemsize
+    lanes = lanes_of(g)
     points = VECTORS * lanes
     even = np.zeros(plan[:, 1].max() * points, g.dtype)
     odd = np.zeros_like(even)
@@ -242,8 +215,10 @@ def gradients(
             if is_wanted[2 + 2 * i]:
                 sum_points(z_grad, width, bias_total[bias_at * lanes :])
             if i > lowest or (i == 0 and is_wanted[0]):
-                mode = GATED if i > 0 else PLAIN
-                multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, mode, h, h_grad)
+                if i > 0:
+                    multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, GATED, h, h_grad)
+                else:
+                    multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, PLAIN, h, h_grad)
                 z_grad, h_grad = h_grad, z_grad
         if is_wanted[0]:
             store_block(z_grad, points, first, count, x_grad)
@@ -340,7 +315,7 @@ class ReluNetwork:
     def _matrix(self, flat: Array, i: int) -> Tensor:
         """Layer i's weight gradient, from tiles."""
         rows, columns, at = self.plan[i + 1, 1], self.plan[i, 1], self.plan[i + 1, 5]
-        tiles = flat[at : at + rows * columns].reshape(rows // TILE, columns // TILE, TILE, TILE)
+        tiles = flat[at : at + rows * columns].reshape(rows // TILE, columns // PAIR, TILE, PAIR)
         matrix = tiles.transpose(0, 2, 1, 3).reshape(rows, columns)[: self.widths[i + 1], : self.widths[i]]
         return torch.from_numpy(np.ascontiguousarray(matrix))
 

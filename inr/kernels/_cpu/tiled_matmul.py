@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from inr.kernels.simd import VECTOR_BYTES, element_pointer, splat
+from inr.kernels.simd import VECTOR_BYTES, element_pointer, lanes_of, splat
 from inr.kernels.threads import compiled
 
 Array = NDArray[Any]
@@ -111,7 +111,7 @@ def multiply(
     Rows are rounded up to REST_ROWS, columns to LANES: the arrays must have room for them, and the values written there
     have no meaning. Each number is a sum in the order of A's columns, whatever tile it is in.
     """
-    lanes = VECTOR_BYTES // c.itemsize
+    lanes = lanes_of(c)
     a_at, a_row, a_step = left
     b_at, b_panel, b_step = right
     s_at, s_panel, s_row = base

@@ -32,7 +32,7 @@ from inr.kernels._cpu.workspace import Lease
 from inr.kernels.context_rate import reference
 from inr.kernels.context_rate._derivatives import Problem, differentiable
 from inr.kernels.elementary import exp, log
-from inr.kernels.simd import VECTOR_BYTES
+from inr.kernels.simd import VECTOR_BYTES, lanes_of
 from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
@@ -165,7 +165,7 @@ def rate(
     width, stride, at = plan[level, WIDTH], plan[level, STRIDE], plan[level, AT]
     coarse, mixed_at, mixed_step = plan[level, COARSE_WIDTH], plan[level, MIXED_AT], plan[level, MIXED_STEP]
     n_near, first, last, band_rows = len(neighbours), part[FIRST], part[LAST], part[BAND_ROWS]
-    lanes = VECTOR_BYTES // padded.itemsize
+    lanes = lanes_of(padded)
     step = STEP * lanes
     halo, longest = 0, band_rows * stride + points
     shifts = np.empty(n_near, np.int64)
@@ -236,7 +236,7 @@ def collect(
 ) -> None:
     """For some f the planes D_lf1, ... after D_lf0, and the gradients by the factors of M_lf. begin: of D_l00."""
     n_grids = len(plan)
-    sums, totals = np.zeros(2, padded.dtype), np.zeros(2 * VECTOR_BYTES // padded.itemsize, padded.dtype)
+    sums, totals = np.zeros(2, padded.dtype), np.zeros(2 * lanes_of(padded), padded.dtype)
     for f in range(first, last):
         at = begin + f * step
         if level == n_grids - 1:

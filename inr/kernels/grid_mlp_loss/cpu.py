@@ -33,7 +33,7 @@ from inr.kernels._dispatch import is_functional
 from inr.kernels.grid_mlp_loss import reference
 from inr.kernels.hash_grid import GridGeometry, Interpolation
 from inr.kernels.hash_grid.cpu import GridSums
-from inr.kernels.simd import VECTOR_BYTES
+from inr.kernels.simd import lanes_of
 from inr.kernels.threads import compiled, in_turn
 
 Array = NDArray[Any]
@@ -123,7 +123,7 @@ def errors(
     """The sum of errors over blocks start..stop, and its gradients: columns of feature_grad [L F, N], and the sums
     weight_grad and bias_grad over these points."""
     n_layers, n, n_corners = len(plan) - 1, x.shape[1], 1 << len(axes)
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     points = VECTORS * lanes
     n_levels, n_features = len(span), len(features)
     cell = np.empty((len(axes), points), np.uint32)
@@ -155,8 +155,11 @@ def errors(
             _, n_rows, after, weight_at, _, _, bias_at = plan[i + 1]
             is_last = i + 1 == n_layers
             z = even if is_last else hidden[after * points :]
-            mode = PLAIN if is_last else RECTIFIED
-            multiply(weights[weight_at:], biases[bias_at:], hidden[before * points :], depth, n_rows, mode, z, z)
+            matrix, bias, h = weights[weight_at:], biases[bias_at:], hidden[before * points :]
+            if is_last:
+                multiply(matrix, bias, h, depth, n_rows, PLAIN, z, z)
+            else:
+                multiply(matrix, bias, h, depth, n_rows, RECTIFIED, z, z)
         total += _error(even, points, y, weight, power, first, count, share)
         if not has_grad:
             continue
@@ -167,8 +170,10 @@ def errors(
             h = hidden[before * points :]
             correlate(z_grad, n_rows, h, rows_in, weight_total[grad_at * lanes :])
             sum_points(z_grad, width, bias_total[bias_at * lanes :])
-            mode = GATED if i > 0 else PLAIN
-            multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, mode, h, h_grad)
+            if i > 0:
+                multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, GATED, h, h_grad)
+            else:
+                multiply(transposed[transposed_at:], zeros, z_grad, width, rows_in, PLAIN, h, h_grad)
             z_grad, h_grad = h_grad, z_grad
         store_block(z_grad, points, first, count, feature_grad)
     sum_lanes(weight_total, weight_grad)

@@ -38,6 +38,7 @@ Array = NDArray[Any]
 CHUNK = 2048  # points whose results stay in the second-level cache while the levels pass
 LEAST_POINTS_PER_THREAD = 512
 FAR = 2**20  # bytes of a level from which its rows are prefetched before they are written
+BAND, MOST_BANDS = 2**16, 16  # entries of a band of a dense level, at least, and bands of a level, at most
 
 
 @compiled
@@ -100,9 +101,11 @@ def scatter(
     axes: Axes,
     features: Axes,
     level: int,
+    low: int,
+    high: int,
     out: Array,
 ) -> None:
-    """out[i_m, f] = sum over points of W_m g[(l, f), n], for one level l."""
+    """out[i_m, f] = sum over points of W_m g[(l, f), n], for entries low..high of one level l."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
     factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
@@ -110,9 +113,14 @@ def scatter(
     weight = np.empty((n_corners, BLOCK), x.dtype)
     offset, entries, is_dense = span[level]
     rows = out[offset : offset + entries]
-    rows[:] = 0
+    rows[low:high] = 0
+    is_whole = low == 0 and high == entries
     for first in range(0, x.shape[1], BLOCK):
         count = min(BLOCK, x.shape[1] - first)
+        if not is_whole and _is_beside(
+            x[len(axes) - 1, first : first + count], scale[level], stride[level], entries, low, high
+        ):
+            continue
         place(x, first, count, scale[level], smooth, axes, cell, factor)
         if len(factor) > 1:
             differentiate(x, v, first, count, scale[level], smooth, axes, cell, factor)
@@ -121,24 +129,71 @@ def scatter(
             prefetch_corners(out, offset, index, count)
         weigh(factor, count, v is not None, axes, weight)
         block = g[level * n_features : (level + 1) * n_features, first : first + count]
+        if is_whole or _is_within(index, count, low, high):
+            _add(rows, index, weight, block, axes, features, None)
+        else:
+            _add(rows, index, weight, block, axes, features, (np.uint32(low), np.uint32(high)))
+
+
+@compiled
+def _is_beside(last: Array, scale: Array, stride: Array, entries: int, low: int, high: int) -> bool:
+    """Whether no corner of the cells of a block of points is among the entries low..high of a dense level.
+
+    last: their coordinates along the axis whose cells are furthest apart in the table.
+    """
+    least, most, is_inside = last[0], last[0], True
+    for i in range(len(last)):
+        least, most = min(least, last[i]), max(most, last[i])
+        is_inside &= last[i] >= 0 and last[i] <= 1
+    if not is_inside:  # or not a number
+        return False
+    d = len(scale) - 1
+    step = np.int64(stride[d])
+    before = max(np.int64(0), np.int64(least * scale[d]) - 1)  # a cell to spare, for rounding
+    after = np.int64(most * scale[d]) + 4
+    if after * step > entries:  # indices past the end begin again at 0
+        return False
+    return after * step <= low or before * step >= high
+
+
+@compiled
+def _is_within(index: Array, count: int, low: int, high: int) -> bool:
+    """Whether all corners of a block are among the entries low..high."""
+    for m in range(len(index)):
+        least, most = index[m, 0], index[m, 0]
         for i in range(count):
-            for f in range(0, n_features - 3, 4):
-                g0, g1, g2, g3 = block[f, i], block[f + 1, i], block[f + 2, i], block[f + 3, i]
-                for m in range(n_corners):
-                    w, row = weight[m, i], rows[index[m, i]]
-                    row[f] += w * g0
-                    row[f + 1] += w * g1
-                    row[f + 2] += w * g2
-                    row[f + 3] += w * g3
-            for f in range(n_features // 4 * 4, n_features, 2):
-                pair = f + 1 < n_features
-                left = block[f, i]
-                right = block[f + 1, i] if pair else left
-                for m in range(n_corners):
-                    w = weight[m, i]
-                    rows[index[m, i], f] += w * left
-                    if pair:
-                        rows[index[m, i], f + 1] += w * right
+            least, most = min(least, index[m, i]), max(most, index[m, i])
+        if least < low or most >= high:
+            return False
+    return True
+
+
+@compiled
+def _add(rows: Array, index: Array, weight: Array, block: Array, axes: Axes, features: Axes, bounds: Any) -> None:
+    """rows[i_m, f] += W_m block[f, n]. bounds: only for entries from the first to before the second; None: all."""
+    n_corners, n_features = 1 << len(axes), len(features)
+    for i in range(block.shape[1]):
+        for f in range(0, n_features - 3, 4):
+            g0, g1, g2, g3 = block[f, i], block[f + 1, i], block[f + 2, i], block[f + 3, i]
+            for m in range(n_corners):
+                if bounds is not None and (index[m, i] < bounds[0] or index[m, i] >= bounds[1]):
+                    continue
+                w, row = weight[m, i], rows[index[m, i]]
+                row[f] += w * g0
+                row[f + 1] += w * g1
+                row[f + 2] += w * g2
+                row[f + 3] += w * g3
+        for f in range(n_features // 4 * 4, n_features, 2):
+            pair = f + 1 < n_features
+            left = block[f, i]
+            right = block[f + 1, i] if pair else left
+            for m in range(n_corners):
+                if bounds is not None and (index[m, i] < bounds[0] or index[m, i] >= bounds[1]):
+                    continue
+                w = weight[m, i]
+                rows[index[m, i], f] += w * left
+                if pair:
+                    rows[index[m, i], f + 1] += w * right
 
 
 @compiled
@@ -216,6 +271,20 @@ def _arrays(geometry: GridGeometry, dtype: torch.dtype) -> tuple[Array, Array, A
     return scale, stride, span
 
 
+@lru_cache(maxsize=64)
+def _bands(geometry: GridGeometry) -> list[tuple[int, int, int]]:
+    """Level and first and last entry of what is written at once; the finest levels first, which take the longest.
+
+    Points that follow each other in a signal are near each other in a dense level, so that a band meets few of them.
+    """
+    found = []
+    for level in reversed(range(geometry.n_levels)):
+        entries = geometry.entries[level]
+        count = max(1, min(MOST_BANDS, entries // BAND)) if geometry.is_dense[level] else 1
+        found += [(level, entries * k // count, entries * (k + 1) // count) for k in range(count)]
+    return found
+
+
 class GridSums:
     """The three sums as functions on tensors, for one geometry and interpolation."""
 
@@ -240,9 +309,8 @@ class GridSums:
         settings, result = self.settings(x, n_features), _array(out)
         kernel: Any = scatter
 
-        n_levels = self.geometry.n_levels
-        # the finest first: they take the longest
-        in_turn(n_levels, lambda i: kernel(*inputs, *settings, n_levels - 1 - i, result))
+        parts = _bands(self.geometry)
+        in_turn(len(parts), lambda i: kernel(*inputs, *settings, *parts[i], result))
         return out
 
     def slope(self, x: Tensor, v: Tensor | None, table: Tensor, g: Tensor) -> Tensor:

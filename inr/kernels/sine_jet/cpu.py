@@ -29,7 +29,7 @@ from inr.kernels._dispatch import is_functional
 from inr.kernels.elementary import exp, sine_cosine
 from inr.kernels.jet_plan import JetPlan
 from inr.kernels.pointwise import Pointwise
-from inr.kernels.simd import VECTOR_BYTES
+from inr.kernels.simd import VECTOR_BYTES, lanes_of
 from inr.kernels.sine_jet import reference
 from inr.kernels.threads import compiled, in_parts
 
@@ -168,7 +168,7 @@ def values(
     """
     n_streams, n_points, n_layers = x.shape[0], x.shape[1], len(table) - 1
     rows = n_streams * BLOCK
-    panel = 2 * (VECTOR_BYTES // x.itemsize)
+    panel = 2 * lanes_of(x)
     per_point = table[n_layers, BEFORE]
     h, last = room[: len(room) // 2], room[len(room) // 2 :]
     lines = np.empty((5, table[:, ROW].max()), x.dtype)
@@ -209,7 +209,7 @@ def gradients(
     """Gradients for the points of blocks start..stop: rows of x_grad, and in `total` sums of the others."""
     n_streams, n_points, n_layers = x.shape[0], x.shape[1], len(table) - 1
     rows = n_streams * BLOCK
-    panel = 2 * (VECTOR_BYTES // x.itemsize)
+    panel = 2 * lanes_of(x)
     per_point = table[n_layers, BEFORE]
     part = len(room) // 3
     z_grad, h_grad, h = room[:part], room[part : 2 * part], room[2 * part :]
