@@ -53,6 +53,13 @@ def domain_of(
             return scope.formula(text).re
 
     shape = solid or shape_of(table, space, low, high, formula)
+    for axis, a, b, first, last in zip(space, low, high, shape.low, shape.high, strict=True):
+        if last <= a or first >= b:
+            raise UsageError(
+                f"the shape in [geometry] reaches from {first:g} to {last:g} along {axis}, and the axis from {a:g} "
+                f"to {b:g}",
+                "expected a shape within the axes",
+            )
     given = names_in(periodic, "periodic")
     if set(given) - set(axes) or (given and not isinstance(shape, Box)):
         raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")

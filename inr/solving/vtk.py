@@ -21,7 +21,7 @@ TYPES = {"f8": "Float64", "i8": "Int64", "u1": "UInt8"}
 CELLS = {1: 3, 2: 9, 3: 12}
 """VTK's types of a lattice's cells by axes: line, quad, hexahedron."""
 TRIANGLE = 5
-CORNERS = {1: [(0,), (1,)], 2: [(0, 0), (1, 0), (1, 1), (0, 1)],
+CORNERS: dict[int, list[tuple[int, ...]]] = {1: [(0,), (1,)], 2: [(0, 0), (1, 0), (1, 1), (0, 1)],
            3: [(*xy, z) for z in (0, 1) for xy in ((0, 0), (1, 0), (1, 1), (0, 1))]}  # fmt: skip
 """Of a cell, in VTK's order."""
 

@@ -91,6 +91,10 @@ def test_parts_of_a_box(generator: torch.Generator) -> None:
         ({"geometry": {"mesh": "a.stl", "disc": {}}}, "expected mesh = a file, and nothing else"),
         ({"geometry": {"mesh": 3}}, "expected mesh = a file"),
         ({"geometry": {"polygon": [[0, 0], [1, 0]]}}, "expected 3 to 500 corners"),
+        (
+            {"geometry": {"disc": {"center": [5, 0], "radius": 1}}},
+            "reaches from 4 to 6 along x, and the axis from 0 to 1",
+        ),
         ({"geometry": {"polygon": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, "sides 1 and 3 of the polygon meet"),
         ({"geometry": {"polygon": [[0, 0], [1, 1], [2, 2]]}}, "has no area"),
         ({"geometry": {"polygon": [[0, 0], ["a", 1], [2, 2]]}}, "expected two finite numbers"),
