@@ -25,8 +25,8 @@ TARGETS = {"page": PAGES / "_viewer.js", "field_page": PAGES / "_colours.js"}
 """Entries of `web/src` -> the files that pages of `inr export` hold."""
 VERSION = "0.28.2"
 NAMES = (
-    "FormatError", "InrImage", "UnsupportedError", "decode", "decodeInWorker", "defineElement", "draw", "inspect",
-    "paint", "paintInWorker", "watchImages",
+    "FormatError", "InrImage", "InrSound", "UnsupportedError", "decode", "decodeInWorker", "defineElement", "draw",
+    "inspect", "paint", "paintInWorker", "watchImages",
 )  # fmt: skip
 
 

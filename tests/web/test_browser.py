@@ -42,12 +42,22 @@ FILES_SCRIPT = """import * as inr from "/src/index.js";
 import * as fields from "/src/fields.js";
 const read = async path => new Uint8Array(await (await fetch(path)).arrayBuffer());
 Object.assign(window, { inr, fields, read });"""
+SOUND = """<!doctype html><title>page</title><script type="module" src="/sound.js"></script>
+<inr-sound id="good" src="/golden/grids-audio.inrz">a tone</inr-sound>
+<inr-sound id="damaged" src="/corpus/grids-audio-data-ff.inrz">what is missing</inr-sound>
+<inr-sound id="picture" src="/golden/pyramid-image.inrz">a picture</inr-sound>"""
+SOUND_SCRIPT = """import { defineElement } from "/src/index.js";
+window.seen = [];
+for (const kind of ["load", "error"]) {
+  document.addEventListener(kind, e => { if (e.target.id) seen.push(e.target.id); }, true);
+}
+defineElement();"""
 BUNDLED_SCRIPT = """import * as inr from "/inr-web.js";
 const read = async path => new Uint8Array(await (await fetch(path)).arrayBuffer());
 Object.assign(window, { inr, read });"""
 PAGES = {
     "element.html": ELEMENT, "element.js": ELEMENT_SCRIPT, "images.html": IMAGES, "files.html": FILES,
-    "files.js": FILES_SCRIPT,
+    "files.js": FILES_SCRIPT, "sound.html": SOUND, "sound.js": SOUND_SCRIPT,
 }  # fmt: skip
 
 
@@ -163,6 +173,19 @@ def test_images_of_a_page_are_replaced_now_and_later(page: tuple[Browser, str]) 
     })()""")
     expected = np.rint(inr.decompress(CODEC / "golden" / PICTURE).values() * 255)
     assert np.abs(np.array(drawn).reshape(HEIGHT, WIDTH, 4)[..., :3] - expected).max() <= 1
+
+
+def test_the_element_of_a_sound_plays_it_or_says_why_not(page: tuple[Browser, str]) -> None:
+    found, address = page
+    found.open(address + "sound.html")
+    found.wait_for("document.querySelectorAll('inr-sound').length === 3 && window.seen?.length === 3")
+    found.wait_for("document.getElementById('good').player.readyState > 0")
+    state = found.run("""Object.fromEntries([...document.querySelectorAll("inr-sound")].map(e => [e.id, {
+        seconds: e.player.duration, isPlayer: e.player.offsetHeight > 0, isText: !e.text.hidden,
+        error: e.error?.name }]))""")
+    assert state["good"] == {"seconds": 0.1, "isPlayer": True, "isText": False}
+    for name, error in (("damaged", "FormatError"), ("picture", "UnsupportedError")):
+        assert (state[name]["isPlayer"], state[name]["isText"], state[name]["error"]) == (False, True, error)
 
 
 @pytest.mark.parametrize("policy", ["", f"{STRICT}; worker-src blob:"])

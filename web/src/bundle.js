@@ -2,6 +2,7 @@
 export { decode, inspect } from "./decode.js";
 export { draw, fetchPicture } from "./draw.js";
 export { defineElement, InrImage } from "./element.js";
+export { InrSound } from "./sound_element.js";
 export { FormatError, UnsupportedError } from "./errors.js";
 export { watchImages } from "./images.js";
 export { paint } from "./paint.js";

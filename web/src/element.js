@@ -1,5 +1,6 @@
 /** The element <inr-image src alt loading>: a picture in an .inrz file, on a canvas. */
 import { draw, fetchPicture } from "./draw.js";
+import { InrSound } from "./sound_element.js";
 
 /** Pixels around the window within which a lazy picture is loaded. */
 const MARGIN = "400px";
@@ -122,7 +123,8 @@ export class InrImage extends Base {
   }
 }
 
-/** Make <inr-image> known to the page. */
+/** Make <inr-image> and <inr-sound> known to the page. */
 export function defineElement() {
   if (!customElements.get("inr-image")) customElements.define("inr-image", InrImage);
+  if (!customElements.get("inr-sound")) customElements.define("inr-sound", InrSound);
 }

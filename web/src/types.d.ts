@@ -140,7 +140,7 @@ export function paint(decoded: Decoded, isWide?: boolean): Painted;
 /** `decode` and `paint` in a worker. */
 export function paintInWorker(bytes: ArrayBuffer | Uint8Array, options?: DecodeOptions): Promise<Painted>;
 
-/** Makes the element <inr-image src alt loading> known to the page. */
+/** Makes the elements <inr-image src alt loading> and <inr-sound src> known to the page. */
 export function defineElement(): void;
 
 /** The element: `load` and `error` events, `complete`, `naturalWidth`, `naturalHeight`, and the reason in `error`. */
@@ -150,6 +150,12 @@ export class InrImage extends HTMLElement {
   readonly complete: boolean;
   readonly naturalWidth: number;
   readonly naturalHeight: number;
+  readonly error: unknown;
+}
+
+/** The element of a sound: `load` and `error` events, the player, and the reason in `error`. */
+export class InrSound extends HTMLElement {
+  readonly player: HTMLAudioElement;
   readonly error: unknown;
 }
 

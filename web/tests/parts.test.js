@@ -7,6 +7,7 @@ import { FormatError } from "../src/errors.js";
 import { roundHalfToEven } from "../src/pixels.js";
 import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
 import { Reader } from "../src/reader.js";
+import { wav } from "../src/wav.js";
 
 test("CRC-32C is Castagnoli's", () => {
   const digits = new TextEncoder().encode("123456789");
@@ -70,4 +71,12 @@ test("a stream that is longer or shorter than its events is damaged", () => {
   assert.throws(() => {
     for (let i = 0; i < 300; i++) stream.bits(16);
   }, FormatError);
+});
+
+test("a WAV file has its samples behind a head of 44 bytes", () => {
+  const sound = { kind: "audio", sampleRate: 8000, length: 2, channels: 2, data: [[1, 2], [3, 4]].map((v) => new Float32Array(v)) };
+  const file = wav(sound);
+  const head = new DataView(file);
+  assert.deepEqual([4, 24, 28, 40].map((at) => head.getUint32(at, true)), [52, 8000, 64000, 16]);
+  assert.deepEqual([...new Float32Array(file, 44)], [1, 3, 2, 4]);
 });
