@@ -289,7 +289,6 @@ def _trained(
     """The fit of each time, from one trained field of space and time, and its mesh."""
     import inr
     from inr.fields.flowed import formulas_of
-    from inr.workflows.evolve import flowed
     from inr.workflows.trained_motion import STEPS, trained_flow, trained_smoothing
 
     vertices = inr.extract_mesh(fit, min(n, 48)).vertices
@@ -305,9 +304,7 @@ def _trained(
             found = trained_smoothing(fit, smooth, max(times), vertices, on_step=on_step, **more)
         else:
             assert flow is not None
-            formulas = formulas_of(flow)
-            frame = flowed(fit, formulas, sorted({0.0, *times}), vertices)[0].frame
-            found = trained_flow(fit, formulas, max(times), frame, vertices, on_step=on_step, **more)
+            found = trained_flow(fit, formulas_of(flow), times, vertices, on_step=on_step, **more)
     out.note(
         f"trained in {more['steps']} steps: the start is off by {found.start_error:.3g} on average, "
         f"and the equation by {100 * found.equation_error:.2g} % of the motion"

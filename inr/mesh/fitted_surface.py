@@ -17,7 +17,7 @@ from inr.mesh.large import LargeMesh, extract_large
 from inr.mesh.measure import notes_on_specks
 from inr.mesh.methods import METHODS
 from inr.mesh.open_surface import extract_open
-from inr.mesh.shell import check_level, shell_of_fit
+from inr.mesh.shell import check_level, offset_of_fit, shell_of_fit
 
 DEFAULT_RESOLUTION = 256
 CELLS_ACROSS = 8
@@ -28,6 +28,8 @@ FINEST, MOST_FACES = 2048, 400_000
 """Upper limits of the automatic resolution."""
 
 CLIPPED = "the surface meets the walls of the box and was closed there"
+
+ENLARGED = "the offset reaches beyond the box of the model, so a larger one was taken, in which distances are continued"
 
 _BLOCK = 1 << 18  # places whose colours are found at a time
 
@@ -89,7 +91,7 @@ def mesh_of_fit(
         x = x.detach().to(device).requires_grad_()
         return torch.autograd.grad(field(x).sum(), x)[0]
 
-    def extracted(n: int) -> MeshResult:
+    def extracted(n: int, level: float = level) -> MeshResult:
         result = extract_mesh(
             values,
             resolution=n,
@@ -106,6 +108,22 @@ def mesh_of_fit(
     result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution)
     while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
         result = extracted(finer)
+    is_all_inside = result.outcome == "empty" and result.value_range[1] < level
+    if level > 0 and (result.is_clipped or is_all_inside):
+        surface = extracted(result.resolution, 0.0)
+        if surface.outcome == "empty":
+            return dataclasses.replace(result, notes=_notes(result, fit))
+        result = offset_of_fit(
+            fit,
+            level,
+            surface,
+            result.resolution,
+            method=method,
+            dense=dense,
+            keep_specks=keep_specks,
+            on_progress=on_progress,
+        )
+        return dataclasses.replace(result, notes=(ENLARGED, *_notes(result, fit)))
     return dataclasses.replace(result, notes=_notes(result, fit))
 
 

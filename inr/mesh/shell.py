@@ -14,13 +14,15 @@ from inr.core.domain import Domain, Frame
 from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh._octree_grid import Reals
-from inr.mesh.extract import MAX_RESOLUTION, MeshResult, extract_mesh
+from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.fit_distance import FitDistance
 from inr.mesh.measure import notes_on_specks
 from inr.mesh.project import unit
+from inr.signals.metrics import point_to_mesh
 
 _ACROSS, _FINEST = 4, 2048  # cells through the shell by default, and the finest lattice that is chosen for that
 _FREE = 0.02  # space around the shell, in sides of the fit's box
+_FARTHEST = 10
 _STEP = 2e-3  # of differences, in sides of the fit's box
 
 
@@ -47,11 +49,8 @@ def shell_of_fit(
         raise UsageError(f"`shell` is {thickness:g}, expected a thickness above 0, in mesh units")
     check_level(fit, level)
     distance = FitDistance(fit, "a shell", has_unsigned=True)
-    extent = fit.frame.domain.extent
-    grown = max(0.0, level + thickness / 2) + _FREE * max(extent)
-    low, side = distance.low - grown, distance.side + 2 * grown
-    domain = Domain(tuple(low.tolist()), tuple((low + side).tolist()), fit.frame.domain.axes, fit.frame.domain.unit)
-    frame = Frame(domain, (0.0,), (side,))
+    frame = _larger(fit, distance, max(0.0, level + thickness / 2))
+    domain, side = frame.domain, frame.scale[0]
     n = round(resolution * side / distance.side)
     if not is_resolution_given:
         n = max(n, min(_FINEST, math.ceil(_ACROSS * side / thickness)))
@@ -64,6 +63,58 @@ def shell_of_fit(
         values, resolution=min(n, MAX_RESOLUTION), dense=dense, keep_specks=keep_specks, on_progress=on_progress
     )
     return dataclasses.replace(result.in_units(frame), notes=_notes(result, thickness, side))
+
+
+def offset_of_fit(
+    fit: Fit,
+    level: float,
+    surface: Mesh,
+    resolution: int,
+    *,
+    method: str = "cubes",
+    dense: bool = False,
+    keep_specks: bool = False,
+    on_progress: Callable[[str, int], None] | None = None,
+) -> MeshResult:
+    """The surface {x : f(x) = level}, level > 0, in a box that is larger than the fit's by the level on each side.
+
+    surface: that of level 0, in the units of the fit; beyond its box, distances are those to it. There are at most
+    twice `resolution` cells along the larger box. Raises UsageError for a level of more than 10 sides of the fit's box.
+    """
+    distance = FitDistance(fit, "an offset")
+    if not level <= _FARTHEST * distance.side:
+        raise UsageError(
+            f"`level` is {level:g}, expected at most {_FARTHEST * distance.side:.4g}, {_FARTHEST} sides of the box"
+        )
+    frame = _larger(fit, distance, level)
+    side = frame.scale[0]
+
+    def values(x: Tensor) -> Tensor:
+        p = frame.domain.from_unit(x.double()).numpy()
+        is_beyond = ((p < distance.low) | (p > distance.high)).any(axis=1)
+        found = np.empty(len(p))
+        found[~is_beyond] = distance(p[~is_beyond])
+        found[is_beyond] = point_to_mesh(p[is_beyond], surface.vertices, surface.faces)
+        return torch.from_numpy((found - level) / side).float()
+
+    n = round(resolution * min(2.0, side / distance.side))
+    result = extract_mesh(
+        values,
+        resolution=min(n, MAX_RESOLUTION),
+        method=method,
+        dense=dense,
+        keep_specks=keep_specks,
+        on_progress=on_progress,
+    )
+    return result.in_units(frame)
+
+
+def _larger(fit: Fit, distance: FitDistance, by: float) -> Frame:
+    """A cube around the fit's box with this space and a little more on each side; values are in lengths of the cube."""
+    grown = by + _FREE * max(fit.frame.domain.extent)
+    low, side = distance.low - grown, distance.side + 2 * grown
+    domain = Domain(tuple(low.tolist()), tuple((low + side).tolist()), fit.frame.domain.axes, fit.frame.domain.unit)
+    return Frame(domain, (0.0,), (side,))
 
 
 def _distance_beyond(distance: FitDistance, points: Reals) -> Reals:

@@ -39,7 +39,7 @@ def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: 
     that values are not distances (`outside`, `inside` 0). Raises UsageError for wrong formulas, and for a flow that
     carries the shape to infinity.
     """
-    _check(fit)
+    check_shape(fit)
     nodes = velocity_of(velocity)
     points = torch.from_numpy(np.ascontiguousarray(vertices, np.float64))
     places = np.concatenate([carried(nodes, points, 0.0, t, steps).numpy() for t in times])
@@ -63,7 +63,9 @@ def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: 
         base = PlacedField(placed, copy.deepcopy(fit.field))
         config = Flowed(base=placed, velocity=tuple(velocity), time=t, steps=steps, low=low, side=side)
         field = FlowedField(config, base)
-        found.append(_fit(fit, field, frame, {"flow": ", ".join(velocity), "time": t}, {"outside": 0.0, "inside": 0.0}))
+        found.append(
+            moved_fit(fit, field, frame, {"flow": ", ".join(velocity), "time": t}, {"outside": 0.0, "inside": 0.0})
+        )
     return found
 
 
@@ -72,8 +74,8 @@ def morphed(first: Fit, second: Fit, shares: Sequence[float]) -> list[Fit]:
 
     shares: s, from 0 (the first) to 1. Raises UsageError for other fits.
     """
-    _check(first)
-    _check(second)
+    check_shape(first)
+    check_shape(second)
     both = combine("a + b", lambda name: first if name == "a" else second)
     union = both.field
     assert isinstance(union, CsgField)
@@ -83,7 +85,7 @@ def morphed(first: Fit, second: Fit, shares: Sequence[float]) -> list[Fit]:
         config = Morph(first=union.first.config, second=union.second.config, share=share)
         field = MorphField(config, copy.deepcopy(union.first), copy.deepcopy(union.second))
         more = {"outside": 0.0, "inside": 0.0}
-        found.append(_fit(first, field, both.frame, {"morph": second.source, "share": share}, more))
+        found.append(moved_fit(first, field, both.frame, {"morph": second.source, "share": share}, more))
     return found
 
 
@@ -92,8 +94,8 @@ def overlap(first: Fit, second: Fit, n: int = 2**16) -> float:
 
     Raises UsageError for other fits.
     """
-    _check(first)
-    _check(second)
+    check_shape(first)
+    check_shape(second)
     box = combine("a + b", lambda name: first if name == "a" else second).frame.domain
     x = torch.rand(n, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     p = box.from_unit(x)
@@ -116,7 +118,7 @@ class CurvatureFlow:
 
     def __init__(self, fit: Fit, speed: float, n: int = 96) -> None:
         """speed: a, in the units of the shape squared per time."""
-        _check(fit)
+        check_shape(fit)
         if not speed > 0:
             raise UsageError(f"the speed is {speed:g}, expected more than 0", "negative ones are not stable")
         self._n, self.time = n, 0.0
@@ -146,7 +148,8 @@ class CurvatureFlow:
         return torch.from_numpy(found).float()[:, None]
 
 
-def _check(fit: Fit) -> None:
+def check_shape(fit: Fit) -> None:
+    """Raise UsageError for a fit of anything but distances in space."""
     if fit.spec.quantity != "distances" or (fit.spec.d_in, fit.spec.d_out) != (3, 1):
         raise UsageError(
             f"{fit.source or 'the model'!r} is of kind {fit.spec.kind!r}, expected a fitted shape or point cloud",
@@ -162,7 +165,7 @@ def _cube_around(places: Reals) -> Frame:
     return Frame(box, (0.0,), (side,))
 
 
-def _fit(fit: Fit, field: Field, frame: Frame, how: dict[str, object], meta: dict[str, float]) -> Fit:
+def moved_fit(fit: Fit, field: Field, frame: Frame, how: dict[str, object], meta: dict[str, float]) -> Fit:
     return Fit(
         field=field,
         spec=_SPEC,

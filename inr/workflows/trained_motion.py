@@ -18,8 +18,7 @@ from inr.fields import Field, FieldConfig
 from inr.fields.at_time import SPACE_TIME, AtTime, AtTimeField
 from inr.fields.flowed import velocity_of
 from inr.fitting import Fit
-from inr.mesh.fit_distance import FitDistance
-from inr.workflows.evolve import Reals, _check, _fit
+from inr.workflows.evolve import Reals, check_shape, flowed, moved_fit
 
 STEPS = 3000
 FIELD: Mapping[str, Any] = {"type": "siren", "width": 96, "depth": 3, "activation": {"type": "sine", "omega": 8.0}}
@@ -60,7 +59,7 @@ class Trained:
             config = AtTime(base=self.field.config, time=min(1.0, max(0.0, time / self.until)))
             field = AtTimeField(config, copy.deepcopy(self.field))
             how = {**self.how, "time": time, "until": self.until}
-            found.append(_fit(self.source, field, self.frame, how, {"outside": 0.0, "inside": 0.0}))
+            found.append(moved_fit(self.source, field, self.frame, how, {"outside": 0.0, "inside": 0.0}))
         return found
 
 
@@ -89,16 +88,15 @@ def smoothing_residual(rate: float) -> Residual:
     return residual
 
 
-def trained_flow(
-    fit: Fit, velocity: Sequence[str], until: float, frame: Frame, vertices: Reals, **more: Any
-) -> Trained:
+def trained_flow(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: Reals, **more: Any) -> Trained:
     """A shape that a vector field carries, see `flow_residual`.
 
-    frame: a box around all places of the shape, as `flowed` finds. Further arguments and errors as of `trained`.
+    times: their box is that of the result, and the last of them its end. Further arguments and errors as of `trained`.
     """
-    residual = flow_residual(velocity, frame, until)
+    start, until = flowed(fit, velocity, [0.0, *times], vertices)[0], max(times)
+    residual = flow_residual(velocity, start.frame, until)
     how = {"flow": ", ".join(velocity), "trained": "level set equation"}
-    return trained(fit, residual, until, frame, vertices, how=how, is_second=False, **more)
+    return trained(start, residual, until, vertices, how=how, is_second=False, **more)
 
 
 def trained_smoothing(fit: Fit, speed: float, until: float, vertices: Reals, **more: Any) -> Trained:
@@ -108,19 +106,16 @@ def trained_smoothing(fit: Fit, speed: float, until: float, vertices: Reals, **m
     """
     if not speed > 0:
         raise UsageError(f"the speed is {speed:g}, expected more than 0", "negative ones are not stable")
-    box = fit.frame.domain
-    side = box.extent[0]
-    residual = smoothing_residual(speed * until / side**2)
-    frame = Frame(Domain(box.low, box.high, ("x", "y", "z"), "mesh units"), (0.0,), (side,))
+    check_shape(fit)
+    residual = smoothing_residual(speed * until / fit.frame.domain.extent[0] ** 2)
     how = {"smooth": speed, "trained": "level set equation"}
-    return trained(fit, residual, until, frame, vertices, how=how, is_second=True, **more)
+    return trained(fit, residual, until, vertices, how=how, is_second=True, **more)
 
 
 def trained(
     fit: Fit,
     residual: Residual,
     until: float,
-    frame: Frame,
     vertices: Reals,
     *,
     how: Mapping[str, Any],
@@ -130,7 +125,7 @@ def trained(
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Trained:
-    """A field F of space and time with F(x, 0) = f(x) and residual 0, by Adam; no shape at a later time is given.
+    """A field F of space and time with F(x, 0) = f(x), a fit, and residual 0, by Adam. Later shapes are not given.
 
     residual: of points [N, 4], slopes [N, 4] and second derivatives in space [N, 3, 3], all by coordinates of the unit
     box. vertices: [V, 3] of the surface at the start, in its units: half of the points are beside them. The first 30 %
@@ -138,7 +133,7 @@ def trained(
     Raises UsageError for a fit that is not of distances with a sign, and a field without the derivatives.
     Source: Novello et al. 2023, "Neural Implicit Surface Evolution", arXiv:2201.09636, with other numbers.
     """
-    _check(fit)
+    check_shape(fit)
     if steps < 1:
         raise UsageError(f"`steps` is {steps}, expected at least 1")
     generator = Generator().manual_seed(seed)
@@ -148,7 +143,9 @@ def trained(
         raise UsageError(
             f"field {config.type_name!r} has no derivatives of order {1 + is_second}", "use a smooth one such as siren"
         )
-    points, values = _pool(fit, frame, vertices, generator)
+    box = fit.frame.domain
+    frame = Frame(Domain(box.low, box.high, ("x", "y", "z"), "mesh units"), (0.0,), (box.extent[0],))
+    points, values = _pool(fit, vertices, generator)
     optimizer = torch.optim.Adam(model.parameters(), lr=_RATE)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, _LAST_RATE)
     model.train()
@@ -175,14 +172,14 @@ def trained(
     return Trained(model, frame, until, float(start) * frame.scale[0], error, fit, how)
 
 
-def _pool(fit: Fit, frame: Frame, vertices: Reals, generator: Generator) -> tuple[Tensor, Tensor]:
+def _pool(fit: Fit, vertices: Reals, generator: Generator) -> tuple[Tensor, Tensor]:
     """Points [N, 3] of the unit box, the first half beside the surface, and their distances [N] in lengths of it."""
     some = torch.from_numpy(vertices)[torch.randint(len(vertices), (_POOL // 2,), generator=generator)]
-    near = frame.domain.to_unit(some.double()).float()
+    near = fit.frame.domain.to_unit(some.double()).float()
     near = near + _NEAR * torch.randn(near.shape, generator=generator)
     points = torch.cat([near.clamp(0, 1), torch.rand(_POOL // 2, 3, generator=generator)])
-    exact = FitDistance(fit, "a moving shape")(frame.domain.from_unit(points.double()).numpy())
-    return points, torch.from_numpy(exact).float() / frame.scale[0]
+    exact = torch.cat([fit(part)[:, 0] for part in torch.split(points, _BATCH)])
+    return points, exact.detach().float() / fit.frame.domain.extent[0]
 
 
 def _somewhere(points: Tensor, generator: Generator, n: int) -> Tensor:

@@ -87,6 +87,18 @@ def test_an_offset_of_a_sheet_is_closed_too() -> None:
         mesh_of_fit(unsigned(made.turned(made.square(0.6))), 48, level=-0.15)
 
 
+def test_an_offset_beyond_the_box_is_not_cut_off() -> None:
+    """A ball of radius 0.35 of the box, and twice as large."""
+    mesh = mesh_of_fit(cast(Fit, _Callable(fit_of(shapes.sphere))), 48, level=shapes.R * SIDE)
+    assert mesh.is_closed
+    assert not mesh.is_clipped
+    radius = np.linalg.norm(mesh.vertices - SIDE / 2, axis=1)
+    assert radius == pytest.approx(2 * shapes.R * SIDE, rel=0.01)
+    assert "the offset reaches beyond the box of the model" in mesh.notes[0]
+    with pytest.raises(UsageError, match="`level` is 1e\\+30, expected at most"):
+        mesh_of_fit(cast(Fit, _Callable(fit_of(shapes.sphere))), 16, level=1e30)
+
+
 def test_the_surface_of_a_fit_without_a_sign_is_open_and_in_its_units() -> None:
     mesh = mesh_of_fit(unsigned(made.turned(made.square(0.6))), 40)
     assert mesh.open is not None

@@ -11,10 +11,10 @@ import numpy as np
 from inr.signals.solids.faces import Bools, Floats, Ints
 from inr.signals.solids.sections import Section
 
-LEAST, LEAST_PARALLEL = 0.3, 0.55
+LEAST, LEAST_PARALLEL = 0.3, 0.45
 """Least size of the distance as a part of that within the plane; without it, 0 everywhere would be the smoothest.
 In parallel planes a larger one rounds off the ends of a solid less."""
-_OUTSIDE = 0.002
+_OUTSIDE = 0.01
 _OFF = 0.04
 _NEAR_LEAST, _NEAR_MOST = 1 / 512, 1 / 16
 _CLOSE = 1e-3
@@ -26,7 +26,7 @@ class SliceBounds:
 
     In the plane of a section let s be the signed distance to its contours. The nearest point of the surface is at most
     as far as that of the contours, so f has the sign of s and |f| <= |s|; 0 on the contours. And |f| >= LEAST |s|,
-    which is an assumption: it holds unless the surface meets the plane at less than 17 degrees, 33 for LEAST_PARALLEL.
+    which is an assumption: it holds unless the surface meets the plane at less than 17 degrees, 27 for LEAST_PARALLEL.
     """
 
     points: Floats
