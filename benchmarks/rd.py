@@ -2,8 +2,9 @@
 
 Every picture is compressed at every quality by `inr compress`, its size is read from the disk, and the result of `inr
 decompress` (a separate process) is compared with the picture, in 8 bits. Rows in the record are not measured again, so
-a stopped run can continue. Anchors are files of image,codec,quality,bpp,psnr_db. `--bpp 0.3,0.6` sets rates instead of
-qualities, `--profile weights` another profile than the default.
+a stopped run can continue; `--most 4` ends after so many new ones. Anchors are files of
+image,codec,quality,bpp,psnr_db. `--bpp 0.3,0.6` sets rates instead of qualities, `--profile weights` another profile
+than the default.
 
 Printed: the means over pictures, with both meanings of a mean quality (mean of PSNR, PSNR of the mean error), and the
 Bjontegaard difference in rate to each anchor: by picture, the mean of these, and that of the curves of means in both
@@ -253,21 +254,25 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=5)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--record", help="keep the rows under this name, and go on with those it has")
+    parser.add_argument("--most", type=int, help="points to measure in this run; those of the record come on top")
     parser.add_argument("--plot", type=Path, help="draw the curves into this file")
     given = parser.parse_args()
     rows = newest_rows(given.record) if given.record else []
     aim, values = ("quality", given.qualities) if given.bpp is None else ("bpp", given.bpp)
     settings = [Setting(aim, value, given.effort, given.profile) for value in map(float, values.split(","))]
+    missing = [
+        (picture, setting)
+        for setting in settings
+        for picture in given.files
+        if not any(row["file"] == picture.name and setting.made(row) for row in rows)
+    ]
     with tempfile.TemporaryDirectory() as folder:
-        for setting in settings:
-            for picture in given.files:
-                if any(row["file"] == picture.name and setting.made(row) for row in rows):
-                    continue
-                row = measure(picture, setting, given.threads, Path(folder))
-                print(json.dumps(row), flush=True)
-                rows.append(row)
-                if given.record:
-                    save(given.record, rows)
+        for picture, setting in missing[: given.most]:
+            row = measure(picture, setting, given.threads, Path(folder))
+            print(json.dumps(row), flush=True)
+            rows.append(row)
+            if given.record:
+                save(given.record, rows)
     rows = [row for row in rows if any(setting.made(row) for setting in settings)]
     anchors = anchors_of(given.anchors)
     table = means(rows, "quality" if given.bpp is None else "bpp_aim")

@@ -192,9 +192,11 @@ def compare(plan: Array, first: int, last: int, target: Array, has_grad: bool, s
 @compiled
 def unfilter(
     plan: Array, first: int, last: int, channels: int, weights: Array, none: Array, mode: int, y: int, source: int,
-    target: int, zero: int, ones: int, space: Array, sums: Array,
+    target: int, zero: int, ones: int, space: Array, every: int, turn: int, sums: Array,
 ) -> None:  # fmt: skip
     """Rows of D_{i-1} from D_i and Y_{i-1}; sums: the gradients by weights and bias of each channel.
+
+    These are `every` times those of every such pair of rows, from number `turn` on.
 
     weights: [4, C 3 3, C] of the transposed filter for rows within, at the top, at the bottom, and at both, flat.
     """
@@ -207,8 +209,9 @@ def unfilter(
     count = stride - 2 * ROOM
     for r in range(first, last):
         here = source + r * channels * stride + ROOM
-        _neighbours(y, r, height, channels, stride, starts)
-        correlate(space, here, stride, channels, space, 0, starts, 0, taps + 1, count, totals, 0)
+        if r // 2 % every == turn:
+            _neighbours(y, r, height, channels, stride, starts)
+            correlate(space, here, stride, channels, space, 0, starts, 0, taps + 1, count, totals, 0)
         _neighbours(source, r, height, channels, stride, starts)
         for k in range(channels):
             for i in range(3):
@@ -236,6 +239,7 @@ def unfilter(
             space[row - ROOM : row] = 0
             space[row + width : row + stride - ROOM] = 0
     sum_lanes(totals, sums)
+    sums *= sums.dtype.type(every)
 
 
 @compiled
@@ -299,9 +303,12 @@ def _shrink(
 def unshow(
     plan: Array, first: int, last: int, points: int, network: Array, network_back: Array, weights: Array,
     weights_back: Array, biases: Array, none: Array, starts: Array, x_row: int, n_out: int, taps: Array,
-    space: Array, d: int, own: int, grid_grad: Array, sums: Array, taps_grad: Array,
+    space: Array, d: int, own: int, grid_grad: Array, every: int, turn: int, sums: Array, taps_grad: Array,
 ) -> None:  # fmt: skip
-    """Gradients by rows of grid_0 and V_0, and sums of those by the network. own: where the part has room."""
+    """Gradients by rows of grid_0 and V_0, and sums of those by the network, of rows as in `unfilter`.
+
+    own: where the part has room.
+    """
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
     lanes = lanes_of(space)
     block = empty_block(x_row, inputs, points, space)
@@ -312,18 +319,20 @@ def unshow(
         space[halves : halves + 2 * plan[1, STRIDE]] = 0
     for r in range(first, last):
         at, source = plan[0, X] + r * plan[0, ROW] + ROOM, d + r * n_out * stride + ROOM
+        counted = totals if r // 2 % every == turn else totals[:0]
         for q in range(0, stride - 2 * ROOM, points):
             count = min(points, stride - 2 * ROOM - q)
             _take(space, at + q, stride, inputs, count, block, starts, x_row)
-            run(network, weights, biases, starts, block, count)
+            run(network[:-1], weights, biases, starts, block, count)  # the hidden layers: y is not needed
             _take(space, source + q, stride, n_out, count, block, starts, 0)
-            run_back(network_back, weights_back, none, starts, block, count, totals)
+            run_back(network_back, weights_back, none, starts, block, count, counted)
             for k in range(inputs):
                 copy(block, starts[x_row + k], count, space, own + k * stride + ROOM + q)
         grid_grad[r] = space[own + ROOM : own + ROOM + width]
         if inputs > 1:
             _shrink(plan, 0, r, space, own, halves, taps, tap_totals)
     sum_lanes(totals, sums)
+    sums *= sums.dtype.type(every)
     if inputs > 1:
         sum_lanes(tap_totals, taps_grad)
 
@@ -470,10 +479,13 @@ class Pyramid:
             yield first, shown[:, :, ROOM : ROOM + width].transpose(1, 0, 2)
         del lease
 
-    def error(self, target: Array, has_grad: bool, *, is_network_fixed: bool = False) -> tuple[float, list[Array]]:
+    def error(
+        self, target: Array, has_grad: bool, share: tuple[int, int] = (1, 0), *, is_network_fixed: bool = False
+    ) -> tuple[float, list[Array]]:
         """The mean squared difference, and its gradients by grids, kernels, weights, biases and skip.
 
-        is_network_fixed: only those by grids and kernels.
+        share: those by weights, biases and skip are `every` times the ones of every such pair of rows, from pair `turn`
+        on. is_network_fixed: only those by grids and kernels.
         """
         lease, space = self._space(has_grad)
         self._show(space)
@@ -484,7 +496,7 @@ class Pyramid:
             costs[i] = kernel(layout.plan, *parts[i], target, has_grad, space, layout.y[-1])
 
         in_turn(len(parts), work)
-        found = self._back(space, is_network_fixed) if has_grad else []
+        found = self._back(space, share, is_network_fixed) if has_grad else []
         del lease
         return sum(costs) / target.size, found
 
@@ -518,14 +530,14 @@ class Pyramid:
         given = self.channels, weights, self.filter_biases[n], mode, layout.y[n], layout.y[n + 1], space
         in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given))
 
-    def _back(self, space: Array, is_network_fixed: bool) -> list[Array]:
+    def _back(self, space: Array, share: tuple[int, int], is_network_fixed: bool) -> list[Array]:
         layout, n_grids, n_filters = self.layout, len(self.grids), len(self.filters)
         space[layout.zero : layout.zero + layout.n_zeros] = 0
         space[layout.ones : layout.ones + int(layout.plan[0, STRIDE])] = 1
-        filters = [self._unfilter(n, space) for n in range(n_filters - 1, -1, -1)][::-1]
+        filters = [self._unfilter(n, share, space) for n in range(n_filters - 1, -1, -1)][::-1]
         by_grids = [np.empty_like(grid) for grid in self.grids]
         by_taps = np.zeros((n_grids, MOST_PARTS, max(1, len(self.taps))), self.dtype)
-        sums = self._unshow(space, by_grids[0], by_taps[0], 0 if is_network_fixed else self.network.n_sums)
+        sums = self._unshow(space, share, by_grids[0], by_taps[0], 0 if is_network_fixed else self.network.n_sums)
         for level in range(1, n_grids):
             self._undouble(level, space, by_grids[level], by_taps[level])
         by_kernels = by_taps.sum((0, 1))[: len(self.taps)].reshape(-1, 4)
@@ -536,7 +548,7 @@ class Pyramid:
         by_biases += [bias for _, bias in filters]
         return [*by_grids, *(row.copy() for row in by_kernels), *by_weights, *by_biases, by_skip]
 
-    def _unfilter(self, n: int, space: Array) -> tuple[Array, Array]:
+    def _unfilter(self, n: int, share: tuple[int, int], space: Array) -> tuple[Array, Array]:
         """The gradients by a filter and its bias, and D_n."""
         layout, parts, channels, kernel = self.layout, self.layout.parts[0], self.channels, _loose(unfilter)
         weights, none = _transposed(self.filters[n]), np.zeros(channels, self.dtype)
@@ -553,12 +565,13 @@ class Pyramid:
             layout.zero,
             layout.ones,
             space,
+            *share,
         )
         in_turn(len(parts), lambda i: kernel(layout.plan, *parts[i], *given, sums[i]))
         total = sums.sum(0).reshape(channels, 9 * channels + 1)
         return total[:, :-1].reshape(self.filters[n].shape).copy(), total[:, -1].copy()
 
-    def _unshow(self, space: Array, by_grid: Array, by_taps: Array, n_sums: int) -> Array:
+    def _unshow(self, space: Array, share: tuple[int, int], by_grid: Array, by_taps: Array, n_sums: int) -> Array:
         """The gradients by the finest grid, the kernels, and by the network in so many sums."""
         layout, parts, net, kernel = self.layout, self.layout.parts[0], self.network, _loose(unshow)
         sums = np.zeros((len(parts), n_sums), self.dtype)
@@ -566,7 +579,9 @@ class Pyramid:
         then = self.channels, self.taps, space, layout.d[0]
 
         def work(i: int) -> None:
-            kernel(layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, sums[i], by_taps[i])
+            kernel(
+                layout.plan, *parts[i], self.points, *given, *then, layout.own[i], by_grid, *share, sums[i], by_taps[i]
+            )
 
         in_turn(len(parts), work)
         total: Array = sums.sum(0)

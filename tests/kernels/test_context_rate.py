@@ -11,6 +11,7 @@ from torch import Tensor
 from inr.kernels import use_backend
 from inr.kernels.context_rate import OP, context_rate
 from inr.kernels.context_rate.reference import LEAST, bits
+from inr.kernels.row_share import ALL, RowShare
 from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
@@ -44,7 +45,7 @@ class Problem:
         for _ in range(n_grids - 1):
             shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
         k = n_near + n_mixes
-        self.n_grids, self.n_layers, self.offsets = n_grids, n_hidden + 1, NEAR[:n_near]
+        self.n_grids, self.n_layers, self.offsets, self.share = n_grids, n_hidden + 1, NEAR[:n_near], ALL
         grids = [normal(2.0, *size) for size in shapes]
         mixes = [normal(0.3, n_mixes, n_grids - level) for level in range(n_grids)]
         weights = [*(normal(0.5 / k**0.5, k, k) for _ in range(n_hidden)), normal(0.2, 2, k)]
@@ -54,7 +55,7 @@ class Problem:
     def of(self, *inputs: Tensor) -> Tensor:
         n, m = self.n_grids, self.n_layers
         weights, biases = inputs[2 * n : 2 * n + m], inputs[2 * n + m : -1]
-        return context_rate(inputs[:n], inputs[n : 2 * n], weights, biases, inputs[-1], self.offsets)
+        return context_rate(inputs[:n], inputs[n : 2 * n], weights, biases, inputs[-1], self.offsets, self.share)
 
 
 @pytest.mark.parametrize("backend", COMPILED)
@@ -67,6 +68,29 @@ def test_a_fixed_network_does_not_change_the_gradients_of_grids(backend: str, ge
             found.append(torch.autograd.grad(problem.of(*inputs), inputs[:3]))
     for one, other in zip(*found, strict=True):
         assert_same_bytes(one, other)
+
+
+@pytest.mark.parametrize("backend", ["cpu"])
+def test_a_share_of_the_rows_gives_the_reference_and_all_shares_their_mean(
+    backend: str, generator: torch.Generator
+) -> None:
+    problem = Problem((131, 127), 3, 4, 2, 1, torch.float64, generator)
+    leaves = [tensor.clone().requires_grad_() for tensor in problem.inputs]
+    with use_backend(backend):
+        expected = torch.autograd.grad(problem.of(*leaves), leaves)
+    totals = [torch.zeros_like(tensor) for tensor in leaves]
+    for turn in range(3):
+        problem.share = RowShare(3, turn)
+        if turn == 1:
+            assert_values_and_gradients_agree(OP, backend, problem.of, problem.inputs)
+        with use_backend(backend):
+            found = torch.autograd.grad(problem.of(*leaves), leaves)
+        for one, all_rows in zip(found[:6], expected[:6], strict=True):  # by grids and mixes
+            assert_same_bytes(one, all_rows)
+        assert (found[6] - expected[6]).abs().max() > 1e-3
+        totals = [total + one / 3 for total, one in zip(totals, found, strict=True)]
+    for total, all_rows in zip(totals, expected, strict=True):
+        assert_near(total, all_rows, 1e-9)
 
 
 def test_bits_of_a_laplace_distribution() -> None:

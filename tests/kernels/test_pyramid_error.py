@@ -15,6 +15,7 @@ from torch import Tensor
 from inr.kernels import use_backend
 from inr.kernels.pyramid import Pyramid
 from inr.kernels.pyramid_error import OP, pyramid_error, reference
+from inr.kernels.row_share import ALL, RowShare
 from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
@@ -46,7 +47,7 @@ class Problem:
         shapes = [shape]
         for _ in range(n_grids - 1):
             shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
-        self.n_grids, self.n_layers = n_grids, 2 + n_filters
+        self.n_grids, self.n_layers, self.share = n_grids, 2 + n_filters, ALL
         grids = [normal(1.0, *size) for size in shapes]
         self.target = normal(1.0, channels, *shape)
         kernels = [torch.tensor([-0.02, -0.05, 0.15, 0.42], dtype=dtype) + normal(0.05, 4) for _ in shapes[1:]]
@@ -62,7 +63,7 @@ class Problem:
 
     def of(self, *inputs: Tensor) -> Tensor:
         grids, kernels, weights, biases = self.parts(inputs)
-        return pyramid_error(grids, kernels, weights, biases, inputs[-1], self.target)
+        return pyramid_error(grids, kernels, weights, biases, inputs[-1], self.target, self.share)
 
     def compiled_picture(self) -> Tensor:
         grids, kernels, weights, biases = ([tensor.numpy() for tensor in part] for part in self.parts(self.inputs))
@@ -141,6 +142,29 @@ def test_a_fixed_network_does_not_change_the_gradients_of_grids(backend: str, ge
             found.append(torch.autograd.grad(problem.of(*inputs), inputs[:3]))
     for one, other in zip(*found, strict=True):
         assert_same_bytes(one, other)
+
+
+@pytest.mark.parametrize("backend", ["cpu"])
+def test_a_share_of_the_rows_gives_the_reference_and_all_shares_their_mean(
+    backend: str, generator: torch.Generator
+) -> None:
+    problem = Problem((131, 127), 3, 4, 3, 2, torch.float64, generator)
+    leaves = [tensor.clone().requires_grad_() for tensor in problem.inputs]
+    with use_backend(backend):
+        expected = torch.autograd.grad(problem.of(*leaves), leaves)
+    totals = [torch.zeros_like(tensor) for tensor in leaves]
+    for turn in range(3):
+        problem.share = RowShare(3, turn)
+        if turn == 1:
+            assert_values_and_gradients_agree(OP, backend, problem.of, problem.inputs)
+        with use_backend(backend):
+            found = torch.autograd.grad(problem.of(*leaves), leaves)
+        for one, all_rows in zip(found[:5], expected[:5], strict=True):  # by grids and kernels
+            assert_same_bytes(one, all_rows)
+        assert (found[5] - expected[5]).abs().max() > 1e-5
+        totals = [total + one / 3 for total, one in zip(totals, found, strict=True)]
+    for total, all_rows in zip(totals, expected, strict=True):
+        assert_near(total, all_rows, 1e-9)
 
 
 def test_the_picture_needs_no_torch() -> None:

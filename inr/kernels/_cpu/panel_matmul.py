@@ -27,7 +27,7 @@ STEP = 4
 MOST = 14 if VECTOR_BYTES == 64 else 6  # rows of a tile of a product, so that its sums fit into the registers
 FEW = 6 if VECTOR_BYTES == 64 else 2  # up to here with STEP vectors each, then with two
 # The largest tile of `correlate`, and the broadest one of fewer rows.
-TALL, BROAD, BROADEST = 4, 6 if VECTOR_BYTES == 64 else 2, 9 if VECTOR_BYTES == 64 else 3
+TALL, BROAD, BROADEST = 4, 6 if VECTOR_BYTES == 64 else 3, 9 if VECTOR_BYTES == 64 else 4
 
 # What is done to a product before it is stored.
 PLAIN, RECTIFIED, GATED = range(3)

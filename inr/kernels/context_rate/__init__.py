@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.row_share import ALL, RowShare
 
 __all__ = ["OP", "context_rate"]
 
@@ -47,6 +48,7 @@ def context_rate(
     biases: Sequence[Tensor],  # [K] each and [2] at the end
     skip: Tensor,  # [2, K]
     offsets: Sequence[tuple[int, int]],
+    share: RowShare = ALL,
 ) -> Tensor:  # scalar
     """Bits of L grids whose numbers are coded one after the other, coarse grids first, each in raster order.
 
@@ -59,10 +61,11 @@ def context_rate(
     at its place (nearest number) and of a constant: H_{l+1} = ceil(H_l / 2), likewise W.
 
     grids: float32 or float64. mixes[l]: of the grids l+1, ..., L-1, then of one. weights, biases: W_i, b_i.
-    skip: V. offsets: at most 8 away. The network is the same for all grids.
+    skip: V. offsets: at most 8 away. The network is the same for all grids. share: of the rows, for the gradients by
+    weights, biases and skip alone.
     Source: Ladune et al., COOL-CHIC, 2023, arXiv 2212.05458; Leguay et al. 2023, arXiv 2307.12706.
     """
-    size, shape = sum(g.numel() for g in grids), MlpShape.of(weights, biases)
+    size, shape = sum(g.numel() for g in grids), MlpShape.of(weights, biases, share=share)
     need = Need.of(*grids, *mixes, *weights, *biases, skip, size=size, shape=shape)
-    result: Tensor = OP.choose(need).function(grids, mixes, weights, biases, skip, offsets)
+    result: Tensor = OP.choose(need).function(grids, mixes, weights, biases, skip, offsets, share)
     return result

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inr.kernels._autograd import applied, handed_over
 from inr.kernels.context_rate import reference
+from inr.kernels.row_share import ALL, RowShare
 
 Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, Sequence[Tensor | None]]]
 """(problem, inputs, whether there are gradients) -> the bits, and their gradients by every input.
@@ -23,8 +24,8 @@ class Problem:
 
     is_network_fixed = False
 
-    def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]]) -> None:
-        self.n_grids, self.n_layers = n_grids, n_layers
+    def __init__(self, n_grids: int, n_layers: int, offsets: Sequence[tuple[int, int]], share: RowShare = ALL) -> None:
+        self.n_grids, self.n_layers, self.share = n_grids, n_layers, share
         self.offsets = tuple((int(dy), int(dx)) for dy, dx in offsets)
 
     def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
@@ -33,7 +34,7 @@ class Problem:
         return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]
 
     def reference(self, inputs: Sequence[Any]) -> Tensor:
-        return reference.context_rate(*self.split(inputs), self.offsets)
+        return reference.context_rate(*self.split(inputs), self.offsets, self.share)
 
 
 class _Rate(torch.autograd.Function):
@@ -62,7 +63,8 @@ def differentiable(
     skip: Tensor,
     offsets: Sequence[tuple[int, int]],
     evaluate: Evaluate,
+    share: RowShare = ALL,
 ) -> Tensor:
     """The bits; gradients past the first are the reference's."""
-    problem = Problem(len(grids), len(weights), offsets)
+    problem = Problem(len(grids), len(weights), offsets, share)
     return applied(_Rate, problem, evaluate, *grids, *mixes, *weights, *biases, skip)

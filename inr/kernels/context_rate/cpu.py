@@ -32,6 +32,8 @@ from inr.kernels._cpu.workspace import Lease
 from inr.kernels.context_rate import reference
 from inr.kernels.context_rate._derivatives import Problem, differentiable
 from inr.kernels.elementary import exp, log
+from inr.kernels.row_share import ALL, RowShare
+from inr.kernels.row_share import LEAST as LEAST_SHARED
 from inr.kernels.simd import VECTOR_BYTES, lanes_of
 from inr.kernels.threads import compiled, in_turn
 
@@ -154,13 +156,18 @@ def rate(
     starts: Array,
     x_row: int,
     has_grad: bool,
+    every: int,
+    turn: int,
     mixed_grad: Array,
     mixed_grad_at: int,
     mixed_grad_step: int,
     own_grad: Array,
     sums: Array,
 ) -> float:
-    """Bits of a part. neighbours: [K, 2]. own_grad, from GRAD_AT: the gradients by its numbers and what they see."""
+    """Bits of a part. neighbours: [K, 2]. own_grad, from GRAD_AT: the gradients by its numbers and what they see.
+
+    sums: the gradients by the network, from `every` bands of rows the one at `turn`, times `every`.
+    """
     level = part[GRID]
     width, stride, at = plan[level, WIDTH], plan[level, STRIDE], plan[level, AT]
     coarse, mixed_at, mixed_step = plan[level, COARSE_WIDTH], plan[level, MIXED_AT], plan[level, MIXED_STEP]
@@ -183,6 +190,7 @@ def rate(
     if has_grad:
         own_grad[grad_at : grad_at + halo + (last - first) * stride + points] = 0
     for top in range(first, last, band_rows):
+        counted = totals if top // band_rows % every == turn else totals[:0]
         rows = min(band_rows, last - top)
         length = rows * stride
         weight[length:] = 0
@@ -204,7 +212,7 @@ def rate(
             target = own_grad[by_number : by_number + count]
             for i in range(count):
                 target[i] -= block[i]
-            run_back(network_back, weights_back, zeros, starts, block, count, totals)
+            run_back(network_back, weights_back, zeros, starts, block, count, counted)
             for k in range(n_near):
                 add(block, starts[x_row + k], count, own_grad, by_number + shifts[k])
             for f in range(n_mixes):
@@ -216,6 +224,7 @@ def rate(
                 far[f * longest + length : (f + 1) * longest] = 0
     if has_grad:
         sum_lanes(totals, sums)
+        sums *= sums.dtype.type(every)
     total = 0.0
     for i in range(points):
         total += cost[i]
@@ -327,7 +336,8 @@ class _Layout:
             rows = _even(PART, stride)
             for first in range(0, height, rows):
                 last = min(first + rows, height)
-                parts.append((level, first, last, min(_even(BAND, stride), rows), grad_at))
+                band = 2 if height * width >= LEAST_SHARED else min(_even(BAND, stride), rows)
+                parts.append((level, first, last, band, grad_at))
                 halos.append(halo)
                 grad_at += halo + (last - first) * stride + self.room
         self.planes: list[tuple[int, int]] = [(int(at), int(step)) for at, step in self.grad_plan]
@@ -380,11 +390,12 @@ def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tup
     in_turn(len(shares), lambda i: mix_(plan, *shares[i], factors, padded, mixed))
     sums = np.zeros((len(parts), 0 if problem.is_network_fixed else network.n_sums), dtype)
     bits = [0.0] * len(parts)
-    given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad, mixed_grad
+    given = padded, mixed, layout.neighbours, n_mixes, points, *network.operands, has_grad
 
     def rate_part(i: int) -> None:
-        at, step = layout.planes[parts[i, GRID]]
-        bits[i] = rate_(plan, parts[i], *given, at, step, own_grad, sums[i])
+        level = parts[i, GRID]
+        share = problem.share.of(*layout.shapes[level])
+        bits[i] = rate_(plan, parts[i], *given, *share, mixed_grad, *layout.planes[level], own_grad, sums[i])
 
     in_turn(len(parts), rate_part)
     value = torch.tensor(sum(bits), dtype=inputs[0].dtype)
@@ -419,6 +430,7 @@ def context_rate(
     biases: Sequence[Tensor],
     skip: Tensor,
     offsets: Sequence[tuple[int, int]],
+    share: RowShare = ALL,
 ) -> Tensor:
     """See `inr.kernels.context_rate.context_rate`."""
-    return differentiable(grids, mixes, weights, biases, skip, offsets, _evaluate)
+    return differentiable(grids, mixes, weights, biases, skip, offsets, _evaluate, share)

@@ -28,6 +28,7 @@ from inr.kernels._cuda.launch import block, start
 from inr.kernels._cuda.skip_triton import SkipNetwork
 from inr.kernels.context_rate import reference
 from inr.kernels.context_rate._derivatives import Problem, differentiable
+from inr.kernels.row_share import ALL, RowShare
 
 LEAST = tl.constexpr(reference.LEAST)
 SHIFT, SPREAD = tl.constexpr(reference.SHIFT), tl.constexpr(reference.SPREAD)
@@ -253,6 +254,7 @@ def context_rate(
     biases: Sequence[Tensor],
     skip: Tensor,
     offsets: Sequence[tuple[int, int]],
+    share: RowShare = ALL,
 ) -> Tensor:
     """See `inr.kernels.context_rate.context_rate`."""
-    return differentiable(grids, mixes, weights, biases, skip, offsets, _evaluate)
+    return differentiable(grids, mixes, weights, biases, skip, offsets, _evaluate, share)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, relu
 
+from inr.kernels.row_share import ALL, RowShare, counted
+
 LEAST = 2.0**-16
 """No probability is taken to be smaller: what a symbol costs at most is 16 bits."""
 SHIFT, SPREAD = 4.0, 5.0
@@ -20,11 +22,20 @@ def context_rate(
     biases: Sequence[Tensor],  # [K] each and [2] at the end
     skip: Tensor,  # [2, K]
     offsets: Sequence[tuple[int, int]],
+    share: RowShare = ALL,
 ) -> Tensor:  # scalar
     """See `inr.kernels.context_rate.context_rate`. Any device and dtype, any order of derivative."""
     total = grids[0].new_zeros(())
     for level, (grid, mix) in enumerate(zip(grids, mixes, strict=True)):
-        mean, log_scale = _predict(_context(grids, level, mix, offsets), weights, biases, skip)
+        context, network = _context(grids, level, mix, offsets), (weights, biases, skip)
+        factors = share.factors(grid.shape[0], grid.shape[1], grid)
+        if factors is None:
+            mean, log_scale = _predict(context, *network)
+        else:
+            fixed = [x.detach() for x in weights], [x.detach() for x in biases], skip.detach()
+            each = factors.repeat_interleave(grid.shape[1])
+            pairs = zip(_predict(context, *fixed), _predict(context.detach(), *network), strict=True)
+            mean, log_scale = (counted(value, by_network, each) for value, by_network in pairs)
         total = total + bits(grid.flatten(), mean, log_scale).sum()
     return total
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.mlp_shape import MlpShape
+from inr.kernels.row_share import ALL, RowShare
 
 __all__ = ["OP", "pyramid_error"]
 
@@ -49,6 +50,7 @@ def pyramid_error(
     biases: Sequence[Tensor],  # [H], [C], then [C] each
     skip: Tensor,  # [C, L]
     target: Tensor,  # [C, H_0, W_0]
+    share: RowShare = ALL,
 ) -> Tensor:  # scalar
     """Mean squared difference between a target and the picture of L grids.
 
@@ -59,10 +61,11 @@ def pyramid_error(
         y = W_2 relu(W_1 x + b_1) + b_2 + V x,    then  y <- y + conv3x3(y)  for each further layer,
 
     with a relu after every one of these but the last, and the edge repeated outside.
-    skip: V. Value and gradients may be computed together.
+    skip: V. Value and gradients may be computed together. share: of the rows, for the gradients by weights, biases and
+    skip alone.
     Source: Ladune et al., COOL-CHIC, 2023, arXiv 2212.05458; Leguay et al. 2023, arXiv 2307.12706.
     """
-    shape = MlpShape.of(weights[:2], biases[:2])
+    shape = MlpShape.of(weights[:2], biases[:2], share=share)
     need = Need.of(*grids, *kernels, *weights, *biases, skip, target, size=target.numel(), shape=shape)
-    result: Tensor = OP.choose(need).function(grids, kernels, weights, biases, skip, target)
+    result: Tensor = OP.choose(need).function(grids, kernels, weights, biases, skip, target, share)
     return result

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inr.kernels._autograd import applied, handed_over
 from inr.kernels.pyramid_error import reference
+from inr.kernels.row_share import ALL, RowShare
 
 Evaluate = Callable[["Problem", Sequence[Tensor], bool], tuple[Tensor, Sequence[Tensor | None]]]
 """(problem, inputs, whether there are gradients) -> the error, and its gradients by all inputs but the target.
@@ -26,8 +27,8 @@ class Problem:
 
     is_network_fixed = False
 
-    def __init__(self, n_grids: int, n_layers: int) -> None:
-        self.n_grids, self.n_layers = n_grids, n_layers
+    def __init__(self, n_grids: int, n_layers: int, share: RowShare = ALL) -> None:
+        self.n_grids, self.n_layers, self.share = n_grids, n_layers, share
 
     def split(self, inputs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any], Sequence[Any], Any]:
         """Grids, kernels, weights, biases and the skip, of the inputs without the target."""
@@ -35,7 +36,7 @@ class Problem:
         return inputs[: ends[0]], inputs[ends[0] : ends[1]], inputs[ends[1] : ends[2]], inputs[ends[2] : -1], inputs[-1]
 
     def reference(self, inputs: Sequence[Tensor]) -> Tensor:
-        return reference.pyramid_error(*self.split(inputs[1:]), inputs[0])
+        return reference.pyramid_error(*self.split(inputs[1:]), inputs[0], self.share)
 
 
 class _Error(torch.autograd.Function):
@@ -65,8 +66,9 @@ def differentiable(
     skip: Tensor,
     target: Tensor,
     evaluate: Evaluate,
+    share: RowShare = ALL,
 ) -> Tensor:
     """The error; the gradient by the target and higher ones are the reference's."""
-    problem = Problem(len(grids), len(weights))
+    problem = Problem(len(grids), len(weights), share)
     inputs = target, *grids, *kernels, *weights, *biases, skip
     return applied(_Error, problem, evaluate, *inputs)

@@ -25,6 +25,7 @@ from torch import Tensor
 from inr.kernels._cuda.launch import block, power_of_two, start
 from inr.kernels._cuda.skip_triton import SkipNetwork
 from inr.kernels.pyramid_error._derivatives import Problem, differentiable
+from inr.kernels.row_share import ALL, RowShare
 
 
 @triton.jit
@@ -297,6 +298,7 @@ def pyramid_error(
     biases: Sequence[Tensor],
     skip: Tensor,
     target: Tensor,
+    share: RowShare = ALL,
 ) -> Tensor:
     """See `inr.kernels.pyramid_error.pyramid_error`."""
-    return differentiable(grids, kernels, weights, biases, skip, target, _evaluate)
+    return differentiable(grids, kernels, weights, biases, skip, target, _evaluate, share)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, pad, relu
+
+from inr.kernels.row_share import ALL, RowShare, counted
 
 
 def pyramid_error(
@@ -16,9 +18,10 @@ def pyramid_error(
     biases: Sequence[Tensor],  # [H], [C], then [C] each
     skip: Tensor,  # [C, L]
     target: Tensor,  # [C, H_0, W_0]
+    share: RowShare = ALL,
 ) -> Tensor:  # scalar
     """See `inr.kernels.pyramid_error.pyramid_error`. Any device and dtype, any order of derivative."""
-    return (picture(grids, kernels, weights, biases, skip) - target).square().mean()
+    return (picture(grids, kernels, weights, biases, skip, share) - target).square().mean()
 
 
 def picture(
@@ -27,17 +30,34 @@ def picture(
     weights: Sequence[Tensor],
     biases: Sequence[Tensor],
     skip: Tensor,
+    share: RowShare = ALL,
 ) -> Tensor:  # [C, H_0, W_0]
     """What the pyramid shows."""
-    x = enlarged(grids, kernels)
-    h = relu(torch.einsum("hl,lyx->hyx", weights[0], x) + biases[0][:, None, None])
-    y = torch.einsum("ch,hyx->cyx", weights[1], h) + biases[1][:, None, None]
-    y = y + torch.einsum("cl,lyx->cyx", skip, x)
+    y = _shared(_network, enlarged(grids, kernels), (*weights[:2], *biases[:2], skip), share)
     for i, (weight, bias) in enumerate(zip(weights[2:], biases[2:], strict=True)):
-        y = y + conv2d(pad(y[None], (1, 1, 1, 1), mode="replicate"), weight, bias)[0]
+        y = _shared(_filtered, y, (weight, bias), share)
         if i + 3 < len(weights):
             y = relu(y)
     return y
+
+
+def _network(x: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor, skip: Tensor) -> Tensor:
+    h = relu(torch.einsum("hl,lyx->hyx", w1, x) + b1[:, None, None])
+    y = torch.einsum("ch,hyx->cyx", w2, h) + b2[:, None, None]
+    return y + torch.einsum("cl,lyx->cyx", skip, x)
+
+
+def _filtered(y: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return y + conv2d(pad(y[None], (1, 1, 1, 1), mode="replicate"), weight, bias)[0]
+
+
+def _shared(layer: Callable[..., Tensor], x: Tensor, parameters: Sequence[Tensor], share: RowShare) -> Tensor:
+    """A layer's planes, with gradients by its parameters from a share of the rows."""
+    factors = share.factors(x.shape[1], x.shape[2], x)
+    if factors is None:
+        return layer(x, *parameters)
+    fixed = [parameter.detach() for parameter in parameters]
+    return counted(layer(x, *fixed), layer(x.detach(), *parameters), factors[:, None])
 
 
 def enlarged(grids: Sequence[Tensor], kernels: Sequence[Tensor]) -> Tensor:  # [L, H_0, W_0]

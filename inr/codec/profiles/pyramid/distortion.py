@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,26 +15,48 @@ from inr.codec.profiles.pyramid.network import error
 from inr.codec.training.ms_ssim import ms_ssim
 from inr.kernels.pyramid import Pyramid
 from inr.kernels.pyramid_error import reference
+from inr.kernels.row_share import ALL, RowShare
 
 SHARE = 0.5
 """Part of the mean squared error in the perceptual distortion."""
 UNIT = 0.025
 """The squared error that counts as much as a loss of MS-SSIM of 1, so that a quality gives about as many bits."""
 
-Distortion = Callable[[Architecture, Mapping[str, Tensor], Sequence[Tensor], Tensor], tuple[Tensor, float]]
-"""(architecture, networks, grids, picture) -> the distortion, differentiable by networks and grids, and the MSE."""
+
+class Distortion(Protocol):
+    """The distortion of what the grids show, differentiable by networks and grids, and the mean squared error.
+
+    share: of the rows that gradients by the networks come from.
+    """
+
+    def __call__(
+        self,
+        architecture: Architecture,
+        values: Mapping[str, Tensor],
+        grids: Sequence[Tensor],
+        target: Tensor,
+        share: RowShare = ALL,
+    ) -> tuple[Tensor, float]: ...
 
 
 def squared(
-    architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor
+    architecture: Architecture,
+    values: Mapping[str, Tensor],
+    grids: Sequence[Tensor],
+    target: Tensor,
+    share: RowShare = ALL,
 ) -> tuple[Tensor, float]:
     """The mean squared error."""
-    mse = error(architecture, values, grids, target)
+    mse = error(architecture, values, grids, target, share)
     return mse, float(mse.detach())
 
 
 def perceptual(
-    architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor
+    architecture: Architecture,
+    values: Mapping[str, Tensor],
+    grids: Sequence[Tensor],
+    target: Tensor,
+    share: RowShare = ALL,
 ) -> tuple[Tensor, float]:
     """SHARE MSE + (1 - SHARE) UNIT (1 - MS-SSIM).
 
@@ -47,7 +70,7 @@ def perceptual(
         return found.detach(), float(mse.detach())
     (gradient,) = torch.autograd.grad(found, shown)
     moved = shown.detach() - gradient * (shown.numel() / 2)
-    through = error(architecture, values, grids, moved)
+    through = error(architecture, values, grids, moved, share)
     return through + (found - through).detach(), float(mse.detach())
 
 

@@ -18,6 +18,7 @@ from inr.fitting.optimizer_state import by_prefix, optimizer_state, restore_opti
 from inr.fitting.optimizers.adam import FusedAdam
 from inr.fitting.optimizers.soap import SoapOptimizer
 from inr.kernels.noisy_round import noisy_round
+from inr.kernels.row_share import ALL, RowShare
 
 GAIN = 16.0
 """Latents are trained divided by 16, which makes the steps of Adam 16 times larger."""
@@ -38,6 +39,8 @@ TEMPERATURE, DEVIATION = (0.4, 0.06), (0.22, 0.15)
 LOW_DEVIATION = 0.1, 0.1
 """The noise of short runs, which would not recover from more."""
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
+SHARED, HARD_SHARED = 2, 4
+"""On a CPU the networks' gradients come from every so many pairs of rows in turn, but in brief runs; soft and hard."""
 SETTLING = 0.1
 """The first part of the steps, in which the rate weight stays constant."""
 CONTROL_GAIN = 12.0
@@ -143,7 +146,7 @@ class Trainer:
             factor = first * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * progress)))
             grids = self.noisy_grids(temperature, deviation)
             self._latent_optimizer.zero_grad()
-            bpp, mse = self._descend(grids)
+            bpp, mse = self._descend(grids, self._share(SHARED, self._step, steps))
             if guard.is_worse(bpp, mse):
                 self._network_optimizer = SoapOptimizer(self.networks.parameters())
             else:
@@ -161,7 +164,7 @@ class Trainer:
         """Gradient descent of the networks only, with rounded latents. start: as in `soft`."""
         grids, self.at = self.grids(), start
         for step in range(start, steps):
-            bpp, mse = self._descend(grids)
+            bpp, mse = self._descend(grids, self._share(HARD_SHARED, step, steps))
             self._step_networks(HARD_RATE * 0.5 * (1 + math.cos(math.pi * step / steps)))
             self.at = step + 1
             if on_step is not None:
@@ -223,11 +226,15 @@ class Trainer:
         self._step += 1
         return grids
 
-    def _descend(self, grids: list[Tensor]) -> tuple[float, float]:
-        """Gradients of the loss; bits per pixel and mean squared error."""
+    def _share(self, every: int, turn: int, steps: int) -> RowShare:
+        """The rows that the networks learn from in one of so many steps."""
+        return RowShare(every, turn) if steps >= BRIEF and self.target.device.type == "cpu" else ALL
+
+    def _descend(self, grids: list[Tensor], share: RowShare) -> tuple[float, float]:
+        """Gradients of the loss; bits per pixel and mean squared error. share: of the rows, for the networks."""
         self._network_optimizer.zero_grad()
-        bpp = rate(self.architecture, self.values, grids) / self._n_pixels
-        distortion, mse = self.distortion(self.architecture, self.values, grids, self.target)
+        bpp = rate(self.architecture, self.values, grids, share) / self._n_pixels
+        distortion, mse = self.distortion(self.architecture, self.values, grids, self.target, share)
         torch.autograd.backward(distortion + self.rate_controller.weight * bpp)
         return float(bpp.detach()), mse
 

@@ -13,6 +13,7 @@ from inr.codec.profiles.pyramid.architecture import Architecture, synthesis_of
 from inr.codec.profiles.pyramid.groups import BICUBIC
 from inr.kernels.context_rate import context_rate
 from inr.kernels.pyramid_error import pyramid_error
+from inr.kernels.row_share import ALL, RowShare
 
 CONTEXT_GAIN, SYNTHESIS_GAIN = 0.1, 0.35
 """Weights start uniform in this part of +-1/sqrt(fan-in)."""
@@ -77,8 +78,10 @@ def first_skip(target: Tensor, n_grids: int, rate_weight: float) -> Tensor:  # [
     return skip
 
 
-def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor]) -> Tensor:
-    """Bits of the grids."""
+def rate(
+    architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], share: RowShare = ALL
+) -> Tensor:
+    """Bits of the grids. share: of the rows that gradients by the networks come from."""
     layers = range(architecture.n_hidden + 1)
     return context_rate(
         grids,
@@ -87,9 +90,16 @@ def rate(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequen
         [values[f"context{i}.bias"] for i in layers],
         values["context.skip"],
         architecture.offsets,
+        share,
     )
 
 
-def error(architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], target: Tensor) -> Tensor:
-    """Mean squared error of the picture that the grids decode to."""
-    return pyramid_error(grids, *synthesis_of(architecture, values), target)
+def error(
+    architecture: Architecture,
+    values: Mapping[str, Tensor],
+    grids: Sequence[Tensor],
+    target: Tensor,
+    share: RowShare = ALL,
+) -> Tensor:
+    """Mean squared error of the picture that the grids decode to. share: as in `rate`."""
+    return pyramid_error(grids, *synthesis_of(architecture, values), target, share)

@@ -25,6 +25,7 @@ from inr.codec.profiles.pyramid.network_quantiser import quantise
 from inr.codec.profiles.pyramid.sample import QUANTISED_ON, Sample, Window, tiles_of
 from inr.codec.profiles.pyramid.training import Reporter, Training, packed
 from inr.kernels.pyramid import Pyramid
+from inr.kernels.row_share import RowShare
 
 SIDE = 1536
 """Rows and columns of a tile, at most."""
@@ -148,8 +149,8 @@ class TileTrainer(Trainer):
         super().__init__(*given)
         self._inside = inside
 
-    def _descend(self, grids: list[Tensor]) -> tuple[float, float]:
-        found = super()._descend(grids)
+    def _descend(self, grids: list[Tensor], share: RowShare) -> tuple[float, float]:
+        found = super()._descend(grids, share)
         for x, (rows, columns) in zip(self.latents, self._inside, strict=True):
             assert x.grad is not None
             x.grad[: rows.start] = 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from inr.codec.profiles.pyramid import latent_trainer
-from inr.codec.profiles.pyramid.architecture import architecture_of
-from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer, latent_betas
+from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
+from inr.codec.profiles.pyramid.distortion import squared
+from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARED, SHARED, RateController, Trainer, latent_betas
 from inr.codec.profiles.pyramid.network import error, rate
+from inr.kernels.row_share import ALL, RowShare
 from tests.codec.profiles.pyramid.pictures import picture, tensor
 
 
@@ -36,6 +41,35 @@ def test_networks_that_make_the_loss_much_worse_are_taken_back(monkeypatch: pyte
     assert error_after(150) < 0.5 * flat
     monkeypatch.setattr(latent_trainer, "RISE", 1e30)
     assert not error_after(150) < 5 * flat
+
+
+def test_networks_learn_from_all_rows_in_turn_but_in_brief_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_trainer, "BRIEF", 8)
+    seen: list[RowShare] = []
+
+    def seen_by(
+        architecture: Architecture,
+        values: Mapping[str, Tensor],
+        grids: Sequence[Tensor],
+        target: Tensor,
+        share: RowShare = ALL,
+    ) -> tuple[Tensor, float]:
+        seen.append(share)
+        return squared(architecture, values, grids, target, share)
+
+    architecture = architecture_of(3, 16, 16, effort=1, expected_bytes=500)
+    target = torch.full((3, 16, 16), 0.5)
+    trainer = Trainer(architecture, target, RateController(1e-3), Generator().manual_seed(0), distortion=seen_by)
+    trainer.soft(8)
+    trainer.hard(8)
+    assert {share.every for share in seen[:8]} == {SHARED}
+    assert {share.every for share in seen[8:]} == {HARD_SHARED}
+    turns = [[share.turn % share.every for share in part] for part in (seen[:8], seen[8:])]
+    assert all(a != b for part in turns for a, b in pairwise(part))
+    assert [set(part) for part in turns] == [set(range(SHARED)), set(range(HARD_SHARED))]
+    seen.clear()
+    trainer.soft(7)
+    assert seen == [ALL] * 7
 
 
 def test_long_runs_end_with_a_longer_memory() -> None:
