@@ -1,7 +1,7 @@
 """What each effort of `inr compress` costs: `python benchmarks/efforts.py PICTURE [--record efforts]`.
 
-Every effort has a number of steps and an architecture; a step of each architecture is timed (the median of several
-turns, after a warm-up), and multiplied by the steps. Quantising, coding and verification come on top. Run it while
+Every effort has a number of steps and an architecture; a step of each architecture is timed (the median of those
+of a run, after a warm-up), and multiplied by the steps. Quantising, coding and verification come on top. Run it while
 nothing else runs.
 
 The rate of an effort is that of its record against the record of the highest effort, at equal PSNR, over pictures of
@@ -12,11 +12,13 @@ prints these alone. An effort without a record, or whose points the other curves
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +30,31 @@ from torch import Generator, Tensor
 from inr.codec.compression_settings import DEFAULT_EFFORT
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
 from inr.codec.profiles.pyramid.encoder import QUICK_STEPS, STEPS, PyramidTarget
-from inr.codec.profiles.pyramid.latent_trainer import RateController, Trainer
+from inr.codec.profiles.pyramid.latent_trainer import BRIEF, RateController, Trainer
 from inr.codec.rate_target import RateTarget
 from inr.signals import Lattice, load_signal
 
+WARM_UP = 10
+"""Steps that are not timed."""
 
-def step_seconds(architecture: Architecture, target: Tensor, turns: int, each: int) -> float:
-    """Of one step with soft rounding: the median over turns."""
+
+def step_seconds(architecture: Architecture, target: Tensor, run: int, timed: int) -> float:
+    """Of one step with soft rounding: the median over some of a run, which shorter ones may do differently."""
+
+    class TimedError(Exception):
+        pass
+
+    times: list[float] = []
+
+    def on_step(*_: float) -> None:
+        times.append(time.perf_counter())
+        if len(times) > WARM_UP + timed:
+            raise TimedError
+
     trainer = Trainer(architecture, target, RateController(1e-3), Generator().manual_seed(0))
-    trainer.soft(each)
-    found = []
-    for _ in range(turns):
-        start = time.perf_counter()
-        trainer.soft(each)
-        found.append((time.perf_counter() - start) / each)
-    return statistics.median(found)
+    with contextlib.suppress(TimedError):
+        trainer.soft(run, on_step)
+    return statistics.median(b - a for a, b in pairwise(times[WARM_UP:]))
 
 
 def points_of(effort: int) -> dict[str, list[tuple[float, float]]]:
@@ -75,8 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--quality", type=float, default=50.0)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--each", type=int, default=6, help="steps per turn")
+    parser.add_argument("--timed", type=int, default=30, help="steps that are timed of each architecture")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--record", help="keep the rows under this name")
     parser.add_argument("--rates-only", action="store_true")
@@ -91,16 +102,17 @@ def main() -> None:
     target = ((signal.frame.to_field(signal.values) + 1) / 2).movedim(-1, 0).contiguous()
     channels, height, width = target.shape
     aim = PyramidTarget(RateTarget(quality=given.quality), signal.frame, height * width)
-    times: dict[Architecture, float] = {}
+    times: dict[tuple[Architecture, bool], float] = {}
     rows: list[dict[str, Any]] = []
     for effort, steps in STEPS.items():
         architecture = architecture_of(channels, height, width, effort, aim.expected_bytes)
-        if architecture not in times:
-            times[architecture] = step_seconds(architecture, target, given.turns, given.each)
         n = QUICK_STEPS if effort == 1 and channels == 3 else steps  # from stored networks
+        key = architecture, n < BRIEF
+        if key not in times:
+            times[key] = step_seconds(architecture, target, n, given.timed)
         row = {
             "file": given.picture.name, "effort": effort, "counts": architecture.counts, "steps": n,
-            "step_s": times[architecture], "seconds": n * times[architecture], "relative_rate": rates.get(effort),
+            "step_s": times[key], "seconds": n * times[key], "relative_rate": rates.get(effort),
         }  # fmt: skip
         print(json.dumps(row), flush=True)
         rows.append(row)
