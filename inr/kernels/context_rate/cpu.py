@@ -309,9 +309,19 @@ def finish(
 
 
 class _Layout:
-    """How grids of given shapes and contexts of a given reach are laid out and cut."""
+    """How grids of given shapes and contexts of a given reach are laid out and cut.
 
-    def __init__(self, shapes: tuple[tuple[int, int], ...], offsets: tuple[tuple[int, int], ...], n_mixes: int) -> None:
+    in_pairs: the bands of large grids are pairs of rows, so that some of them can be a share.
+    """
+
+    def __init__(
+        self,
+        shapes: tuple[tuple[int, int], ...],
+        offsets: tuple[tuple[int, int], ...],
+        n_mixes: int,
+        *,
+        in_pairs: bool = False,
+    ) -> None:
         self.shapes, self.n_mixes = shapes, n_mixes
         self.reach = max(max(-dy, abs(dx)) for dy, dx in offsets)
         self.neighbours = np.array(offsets, np.int64).reshape(len(offsets), 2)
@@ -336,7 +346,7 @@ class _Layout:
             rows = _even(PART, stride)
             for first in range(0, height, rows):
                 last = min(first + rows, height)
-                band = 2 if height * width >= LEAST_SHARED else min(_even(BAND, stride), rows)
+                band = 2 if in_pairs and height * width >= LEAST_SHARED else min(_even(BAND, stride), rows)
                 parts.append((level, first, last, band, grad_at))
                 halos.append(halo)
                 grad_at += halo + (last - first) * stride + self.room
@@ -370,7 +380,8 @@ def _evaluate(problem: Problem, inputs: Sequence[Tensor], has_grad: bool) -> tup
     arrays = [tensor.numpy() for tensor in inputs]
     grids, mixes, weights, biases, skip = problem.split(arrays)
     n_mixes, dtype = len(mixes[0]), skip.dtype
-    layout = _layout(tuple(grid.shape for grid in grids), problem.offsets, n_mixes)
+    shapes = tuple(grid.shape for grid in grids)
+    layout = _layout(shapes, problem.offsets, n_mixes, in_pairs=problem.share.every > 1)
     lanes = VECTOR_BYTES // dtype.itemsize
     points = VECTORS * lanes
     hidden = [weight + np.eye(len(weight), dtype=dtype) for weight in weights[:-1]]
