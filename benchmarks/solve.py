@@ -73,8 +73,8 @@ def _source(s: float) -> Problem:
     """A Gaussian source of integral 1 and standard deviation s in free space."""
     source = f"exp(-(x**2 + y**2)/(2*{s}**2))/(2*pi*{s}**2)"
     axes = {"x": (-1, 1), "y": (-1, 1)}
-    return Problem.of(f"lap(E) + {WAVENUMBER}**2*E = -{source}", axes, fields={"E": {"complex": True}},
-                      problem={"absorb": {"width": 0.5, "strength": 5}})  # fmt: skip
+    head = {"absorb": {"width": 0.5, "strength": 5}, "spots": [{"at": [0, 0], "size": s}]}
+    return Problem.of(f"lap(E) + {WAVENUMBER}**2*E = -{source}", axes, fields={"E": {"complex": True}}, problem=head)
 
 
 def _off_hankel(solution: Solution, s: float) -> float:
@@ -160,8 +160,8 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                    geometry={"polygon": [[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]]}), {}),
         "A7 torus of an STL file": (_in_mesh(), {"method": "least_squares"}),
         "A8 plane wave, k=20": (Problem.of_document(_example("helmholtz.toml")), {}),
-        "A9 source, 0.05": (_source(0.05), {"features": 1000, "method": "least_squares"}),
-        "A9 source, 0.01": (_source(0.01), {"features": 1500, "method": "least_squares", "scale": 128.0}),
+        "A9 source, 0.05": (_source(0.05), {"features": 1500, "method": "least_squares", "scale": 48.0}),
+        "A9 source, 0.01": (_source(0.01), {"features": 1500, "method": "least_squares", "scale": 48.0}),
         "A10 Helmholtz (1, 4)": (
             _plate("lap(u) + u = (1 - 17*pi**2)*sin(pi*x)*sin(4*pi*y)", square, WALLS, "sin(pi*x)*sin(4*pi*y)"), {}),
         "A11 wave 1-D": (Problem.of_document(_example("wave.toml")), {}),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from inr.core.errors import UsageError
-from inr.core.formula import Node
+from inr.core.formula import ONE, Node, add, call, divide, multiply, name, number, subtract
 from inr.solving.equation import TIME, Number, Scope, absorbing
 from inr.solving.geometry import Box, Domain, Shape, is_number, shape_of
 from inr.solving.solids import AXES
 from inr.solving.tables import About, names_in
 
+MOST_SPOTS = 8
+SPOT = "spots = [{ at = [0, 0], size = 0.01 }]"
 AXIS_NAMES = "x, y, z, t and other single letters but e and i"
 
 
@@ -93,3 +96,34 @@ def layers_of(
 def absorbed_walls(fields: Mapping[str, bool]) -> list[dict[str, str]]:
     """Behind an absorbing layer nothing is left."""
     return [{"on": "boundary", "equation": f"{key} = 0"} for key in fields]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a source is concentrated: its place in space, and about how large it is."""
+
+    at: tuple[float, ...]
+    size: float
+
+    def input_of(self, space: Sequence[str]) -> Node:
+        """log(r^2 / size^2 + 1) / 5, which solutions near the spot are smooth functions of."""
+        total = ONE
+        for axis, place in zip(space, self.at, strict=True):
+            away = divide(subtract(name(axis), number(place)), number(self.size))
+            total = add(total, multiply(away, away))
+        return divide(call("log", total), number(5))
+
+
+def spots_of(tables: Any, space: Sequence[str]) -> tuple[Spot, ...]:
+    """The spots that `spots` lists."""
+    if not isinstance(tables, list | tuple) or len(tables) > MOST_SPOTS:
+        raise UsageError(f"spots is {tables!r}, expected a list of at most {MOST_SPOTS} tables", SPOT)
+    found = []
+    for table in tables:
+        is_table = isinstance(table, Mapping) and set(table) == {"at", "size"} and isinstance(table["at"], list | tuple)
+        if not is_table or len(table["at"]) != len(space) or not all(map(is_number, [*table["at"], table["size"]])):
+            raise UsageError(f"a spot is {table!r}, expected a place of {len(space)} numbers, and a size", SPOT)
+        if table["size"] <= 0:
+            raise UsageError(f"a spot has size = {table['size']}, expected a number above 0")
+        found.append(Spot(tuple(map(float, table["at"])), float(table["size"])))
+    return tuple(found)

@@ -53,3 +53,22 @@ def causal_weights(problem: Problem, state: State, group: Group, epsilon: float)
     means = torch.zeros(CHUNKS, dtype=square.dtype).index_add_(0, chunk, square) / counts
     earlier = torch.cat([means.new_zeros(1), means.cumsum(0)[:-1]])
     return torch.exp(-epsilon * earlier)[chunk]
+
+
+def points_inside(problem: Problem, n: int, generator: Generator) -> Tensor:
+    """n points [n, D], evenly spread; a third of them near the spots, at distances with uniform logarithms."""
+    x = problem.domain.inside(n, generator).x
+    if not problem.spots:
+        return x
+    space = [problem.scope.axes.index(axis) for axis in problem.domain.space]
+    far = max(problem.domain.shape.radius / 3, *(spot.size for spot in problem.spots))
+    for k, spot in enumerate(problem.spots):
+        rows = torch.arange(k, n // 3, len(problem.spots))
+        ways = torch.randn(len(rows), len(space), generator=generator, dtype=x.dtype)
+        near = spot.size / 10
+        sizes = near * (far / near) ** torch.rand(len(rows), 1, generator=generator, dtype=x.dtype)
+        moved = x[rows].clone()
+        moved[:, space] = x.new_tensor(spot.at) + sizes * ways / ways.norm(dim=1, keepdim=True)
+        there = problem.domain.contains(moved)
+        x[rows[there]] = moved[there]
+    return x

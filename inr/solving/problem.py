@@ -16,7 +16,7 @@ from inr.core.formula import ZERO, Node, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.solving.conditions import Condition, conditions_of
 from inr.solving.data import data_of
-from inr.solving.domains import absorbed_walls, axes_of, domain_of, layers_of
+from inr.solving.domains import Spot, absorbed_walls, axes_of, domain_of, layers_of, spots_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
 from inr.solving.geometry import Box, Domain, sides_of
 from inr.solving.inverse import Observed, Unknown, observed_of, unknown_of
@@ -43,7 +43,8 @@ class Problem:
 
     scope: what names mean. residuals: formulas that are zero inside, one per equation and part of a complex one.
     exact: a known solution, formula by channel. text: TOML that gives an equal problem. states: how many eigenvalues
-    are wanted, 0 in a boundary-value problem; eigenvalue: its name in the equation.
+    are wanted, 0 in a boundary-value problem; eigenvalue: its name in the equation. spots: where sources
+    are concentrated.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Problem:
     text: str = ""
     states: int = 0
     eigenvalue: str = ""
+    spots: tuple[Spot, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -136,6 +138,7 @@ class Problem:
             text=to_toml(document),
             states=states,
             eigenvalue=eigenvalue,
+            spots=spots_of(head.get("spots", []), scope.space),
         )
         problem._check_data()
         if states:

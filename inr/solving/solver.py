@@ -32,7 +32,7 @@ from inr.solving.hard import hard_conditions
 from inr.solving.helmholtz import remarks_on
 from inr.solving.least_squares import solve_last_layer, with_features
 from inr.solving.newton import gauss_newton, parameters_of
-from inr.solving.points import adaptive_points, causal_weights
+from inr.solving.points import adaptive_points, causal_weights, points_inside
 from inr.solving.problem import Problem
 from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reached
 from inr.solving.rows import Group, groups_of
@@ -174,7 +174,7 @@ class _Solver:
         self.found: dict[str, float] = {}
         shape = problem.domain.shape
         corners = shape.corner_functions if isinstance(shape, Polygon) else {}
-        self._corners = [*corners.values()]
+        self._corners = [*corners.values(), *(spot.input_of(problem.domain.space) for spot in problem.spots)]
         for place in corners:
             self.notes.append(
                 f"the corner at ({_numbers(place)}) points inwards, and derivatives are infinite there: an input of "
@@ -293,7 +293,8 @@ class _Solver:
     def _groups(self, state: State, n_inside: int, inside: Any = None) -> list[Group]:
         d = len(self.problem.scope.axes)
         n_side = max(50, n_inside // (6 if d > 1 else 20))
-        groups = groups_of(self.problem, self.hard, n_inside, n_side, self.generator, inside)
+        x = points_inside(self.problem, n_inside, self.generator) if inside is None else inside
+        groups = groups_of(self.problem, self.hard, len(x), n_side, self.generator, x)
         for group in groups:
             group.prepare(state.field)
             group.scale = group.unit_size(self.problem.domain, state.numbers)

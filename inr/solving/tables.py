@@ -10,7 +10,7 @@ from inr.core.config import read_toml
 from inr.core.errors import InrError, UnreadableError, UsageError, did_you_mean
 
 TABLES = {
-    "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue", "absorb"},
+    "problem": {"name", "equation", "equations", "periodic", "kind", "states", "eigenvalue", "absorb", "spots"},
     "axes": None,
     "fields": None,
     "geometry": None,

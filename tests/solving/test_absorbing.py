@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from scipy.special import hankel1
+from scipy.special import exp1, hankel1
 
 from inr.core.errors import UsageError
 from inr.kernels.jet_plan import JetPlan
@@ -49,3 +50,33 @@ def test_a_source_in_free_space() -> None:
 def test_layers_that_are_refused(head: dict[str, Any], tables: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Problem.of("lap(E) + E = -x", SQUARE, problem=head, **{"fields": COMPLEX, **tables})
+
+
+def test_a_narrow_source_needs_its_spot() -> None:
+    """A source of width 0.02: lap(u) = g has the solution (log r^2 + E1(r^2 / 2 s^2)) / (4 pi), here on a disc."""
+    s = 0.02
+    problem = Problem.of(
+        f"lap(u) = exp(-(x**2 + y**2)/(2*{s}**2))/(2*pi*{s}**2)", SQUARE, [{"on": "boundary", "equation": "u = 0"}],
+        geometry={"disc": {"radius": 1}}, problem={"spots": [{"at": [0, 0], "size": s}]},
+    )  # fmt: skip
+    x = torch.linspace(0, 1, 50, dtype=torch.float64)[1:, None] * torch.tensor([0.6, 0.8], dtype=torch.float64)
+    r = x.norm(dim=1).numpy()
+    wanted = (np.log(r**2) + exp1(r**2 / (2 * s**2))) / (4 * np.pi)
+    errors = []
+    for each in (problem, dataclasses.replace(problem, spots=())):
+        found = solve(each, method="least_squares", features=200, scale=8.0).field.jets(x, JetPlan(0))[0, :, 0]
+        errors.append(float(np.linalg.norm(found.detach().numpy() - wanted) / np.linalg.norm(wanted)))
+    assert errors[0] < 5e-3 < 0.05 < errors[1]
+
+
+@pytest.mark.parametrize(
+    ("spots", "message"),
+    [
+        (3, "spots is 3, expected a list"),
+        ([{"at": [0], "size": 1}], "expected a place of 2 numbers, and a size"),
+        ([{"at": [0, 0], "size": 0}], "a spot has size = 0"),
+    ],
+)
+def test_spots_that_are_refused(spots: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Problem.of("lap(u) = 1", SQUARE, [{"on": "boundary", "equation": "u = 0"}], problem={"spots": spots})
