@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
@@ -15,9 +16,10 @@ from inr.signals.files.reading import decoding, read_bytes
 from inr.signals.solids.clouds import Cloud, cloud_of, has_normals, openness, points_of
 from inr.signals.solids.faces import Floats
 from inr.signals.solids.indicators import INDICATORS
-from inr.signals.solids.scans import Outliers, Scan, estimated, is_planar, unoriented
+from inr.signals.solids.scans import Outliers, Scan, disagreement, estimated, is_planar, unoriented
 
 _SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
+_WRONG = 0.05  # share of given normals against the shape above which there is a note
 _OPEN, _BOWL = 0.1, 0.3
 """`openness` above which a scan has a note, and is only closed on request: half a ball has 1/2."""
 
@@ -72,6 +74,14 @@ def read_cloud(source: Source, options: Mapping[str, str]) -> Cloud:
             )
         cloud = _given(table, source, options)
     check_span(cloud.points, f"point cloud {source.name!r}")
+    if cloud.is_solid and not cloud.spacing and len(cloud.points) >= _LEAST_POINTS:
+        share = disagreement(cloud.points, cloud.normals)
+        if share > _WRONG:
+            note = (
+                f"{source.name}: its normals disagree with the shape at {100 * share:.2g} % of the points and are used "
+                "as given; signal.normals=estimate would ignore them"
+            )
+            cloud = dataclasses.replace(cloud, notes=(*cloud.notes, note))
     return cloud
 
 

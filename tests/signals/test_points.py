@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -551,6 +552,15 @@ def test_a_plane_and_too_few_points_are_refused() -> None:
     assert "`kind=unsigned`" in str(caught.value.hint)
     with pytest.raises(UnreadableError, match="64 points, at least 100 are needed to tell a surface"):
         scanned(ball(64, np.random.default_rng(0))[0])
+
+
+def test_normals_that_disagree_with_the_shape_are_noted() -> None:
+    points, normals = ball(3000, np.random.default_rng(0))
+    turned = np.where(np.abs(points[:, 2:]) > 0.88, -normals, normals)  # on 12 % of the area
+    notes = scanned(np.concatenate([points, turned], axis=1)).notes
+    assert len(notes) == 1
+    assert re.search(r"its normals disagree with the shape at 1[123] % of the points", notes[0])
+    assert not scanned(np.concatenate([points, normals], axis=1)).notes
 
 
 def test_uncertain_orientation_is_noted() -> None:

@@ -19,7 +19,7 @@ _FEW, _MANY = 16, 30
 _NOISY, _ROUGH = 0.25, 0.05
 """Noise in spacings, above which points are smoothed; and those of a surface that may be open."""
 
-_RESIDUAL, _SHARP = 0.2, 3.0
+_RESIDUAL, _SHARP = 0.2, 6.0
 """Noise that smoothing is to leave, in spacings; and how much less neighbours with another normal weigh then."""
 
 _LEAST, _MOST = 30, 192
@@ -33,6 +33,10 @@ _MOST_OUTLIERS = 0.1
 _REPRESENTATIVES = 4096
 _NARROW, _WIDE = 1.0, 8.0
 """Widths of winding numbers, in spacings of the representatives."""
+
+_CHECKED, _CLEAR, _AGAINST = 2048, 0.95, 0.5
+"""Points at which given normals are checked; share of them at which winding numbers must be clear; and the cosine
+beyond which a normal points the other way."""
 
 _PROBES = 4096
 _STEP, _SURE = 1.5, 0.2
@@ -150,6 +154,24 @@ class _Cleaned:
         return Scan(self.low + self.side * x, normals, spacing, noise, self.n_outliers, share)
 
 
+def disagreement(points: Floats, normals: Floats) -> float:
+    """Share of the normals [N, 3] of a closed cloud that point the other way than winding numbers say.
+
+    At most 2048 of the points are looked at. 0 if the winding numbers are not clear at nearly all of them.
+    """
+    x, first = np.unique(points, axis=0, return_index=True)
+    x = (x - x.min(axis=0)) / np.ptp(x, axis=0).max()
+    picked = np.sort(np.random.default_rng(0).permutation(len(x))[: 8 * _CHECKED])
+    chosen = picked[_spread_out(x[picked], min(_CHECKED, len(picked)))]
+    at = x[chosen]
+    vectors, apart, width = _vectors(at, 0.0)
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+    outside, inside = (winding_numbers(at + way * _STEP * apart * unit, at, vectors, width / 2) for way in (1, -1))
+    if np.mean((outside < 0.5 - _SURE) & (inside > 0.5 + _SURE)) < _CLEAR:
+        return 0.0
+    return float(np.mean(np.einsum("nd,nd->n", unit, normals[first][chosen]) < -_AGAINST))
+
+
 def is_planar(points: Floats) -> bool:
     """Whether points [N, 3] lie in one plane, within 1/10000 of their extent."""
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
@@ -213,18 +235,23 @@ def _is_outlier(x: Floats) -> Bools:
 
 def _facing_out(x: Floats, planes: _Planes, noise: float) -> Floats:
     """The axes of the planes as outward normals [N, 3]."""
-    from scipy.spatial import cKDTree
-
     chosen = _spread_out(x, min(_REPRESENTATIVES, len(x)))
     at = x[chosen] - planes.heights[chosen, None] * planes.axes[chosen]
-    apart = float(np.median(cKDTree(at).query(at, k=2)[0][:, 1]))
-    width = max(_NARROW * apart, 2 * noise)
-    vectors = consistent_normals(at, width, _WIDE * width)
+    vectors, _, width = _vectors(at, noise)
     slope = winding_slopes(x, at, vectors, width)
     turn = np.where(np.einsum("nd,nd->n", slope, planes.axes) < 0, -1.0, 1.0)
     normals = turn[:, None] * planes.axes
     vote = np.einsum("nkd,nd->n", normals[planes.near[:, 1:]], normals)
     return np.where(vote[:, None] < 0, -normals, normals)
+
+
+def _vectors(at: Floats, noise: float) -> tuple[Floats, float, float]:
+    """Outward vectors [N, 3] at places [N, 3] in the unit box, how far apart these are, and the width of the sums."""
+    from scipy.spatial import cKDTree
+
+    apart = float(np.median(cKDTree(at).query(at, k=2)[0][:, 1]))
+    width = max(_NARROW * apart, 2 * noise)
+    return consistent_normals(at, width, _WIDE * width), apart, width
 
 
 def _clear_share(x: Floats, normals: Floats, noise: float) -> float:
