@@ -17,6 +17,8 @@ from inr.solving.pictures.stencils import Stencils
 Array = NDArray[Any]
 MOST_FACTORED = 300_000
 """Free pixels up to which sparse factors are computed; they take about 1 kB each."""
+SCATTERED = 0.2
+"""Part of known pixels from which factors of Laplacians fill little, and conjugate gradients converge slowly."""
 TOLERANCE = 1e-10
 MOST_STEPS = 2000
 
@@ -33,7 +35,7 @@ def solve_direct(stencils: Stencils) -> Array:
         matrix, right = normal_equations(stencils)
         if is_floating and _is_plain(stencils):
             found = _by_cosines(stencils, right)
-        elif n_free <= MOST_FACTORED / (1 if stencils.nodes.shape[1] == 2 else 3):
+        elif n_free <= MOST_FACTORED / (1 if stencils.nodes.shape[1] == 2 or stencils.fixed.mean() > SCATTERED else 3):
             found = _by_factors(matrix, right, is_floating=is_floating)
         else:
             found = _by_conjugate_gradients(stencils, matrix, right)
