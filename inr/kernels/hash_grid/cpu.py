@@ -153,7 +153,7 @@ def _is_beside(last: Array, scale: Array, stride: Array, entries: int, low: int,
     after = np.int64(most * scale[d]) + 4
     if after * step > entries:  # indices past the end begin again at 0
         return False
-    return after * step <= low or before * step >= high
+    return bool(after * step <= low or before * step >= high)
 
 
 @compiled
