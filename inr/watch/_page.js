@@ -62,7 +62,7 @@ function showFacts(found) { showNumbers(Object.entries(found)); }
 // -- curves
 
 function chart(svg, lines, isLog, format) {
-  const [width, height, left, bottom] = [340, 144, 52, 18];
+  const [width, height, left, bottom] = [340, 144, 62, 18];
   const points = lines.flatMap(line => line.points.filter(([x, y]) => y !== null && (!isLog || y > 0)));
   if (points.length < 2) return false;
   const across = x => Math.log2(x + 1), up = y => isLog ? Math.log10(y) : y;
