@@ -90,6 +90,7 @@ TOPICS = {
     "mesh/": {"fitted_solids"},
     "ntk/": {"kernel_effects"},
     "signals/": {"corpus"},
+    "signals/solids/": {"scan_meshes"},
     "solving/": {"absorbing"},
     "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations"},
     "watch/": {"contrast", "page"},

@@ -46,7 +46,7 @@ class Table(Protocol):
         """Its values at numbers, or at arrays of the library that evaluates the formula."""
 
     def by(self, axis: int) -> Table:
-        """Its derivative by an argument. Raises UsageError where it has none."""
+        """Its derivative by an argument. Raises UsageError if it has none."""
 
 
 @dataclass(frozen=True)

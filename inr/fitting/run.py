@@ -182,7 +182,7 @@ class Run:
         return lambda: now() - start
 
     def take_step(self) -> float:
-        """Train on one batch; returns its loss before the update. Where that is not finite the run has diverged."""
+        """Train on one batch; returns its loss before the update. If it is not finite, the run has diverged."""
         with unreadable_if_invalid(self.resumed_from) if self.resumed_from else contextlib.nullcontext():
             if not self.field.training:  # a result taken on the way has put it into eval mode
                 self.field.train()

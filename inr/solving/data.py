@@ -31,7 +31,7 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
     file: .npy [n_x, n_y ...], whose first and last samples are at the ends of the axes; .npz with an array of this name
     (or `value`) and `axis_x`, ... as `inr solve --export u.npz` writes it; .csv of all points of a lattice; or a
     picture, whose pixels fill the axes x and y, with y upwards. of: its axes, by default those of space. range: the
-    values that black and white of a picture stand for. interpolate: "linear", or "cubic", which has derivatives.
+    values that black and white of a picture mean. interpolate: "linear", or "cubic", which has derivatives.
 
     Raises UsageError and UnreadableError.
     """

@@ -344,7 +344,7 @@ def test_levels_that_are_written_in_bands(n_features: int, is_sorted: bool, gene
     def gradient(points: Tensor, backend: str) -> Tensor:
         leaf = table.clone().requires_grad_()
         with use_backend(backend):
-            hash_grid(points, leaf, geometry, "linear").backward(g)
+            hash_grid(points, leaf, geometry, "linear").backward(g)  # type: ignore[no-untyped-call]
         assert leaf.grad is not None
         return leaf.grad
 

@@ -37,7 +37,9 @@ def test_numbers_in_one_combination_are_refused(equation: str) -> None:
 @pytest.mark.parametrize("equation", ["u_t = a*u_xx + b", "u_t = a*u_xx + a*b*u", "u_t = a*u_xx"])
 def test_numbers_that_can_be_told_apart_are_not(equation: str) -> None:
     numbers = {key: table for key, table in NUMBERS.items() if key in equation}
-    check_unknowns(Problem.of(equation, BOX, SIDES, unknowns=numbers))
+    problem = Problem.of(equation, BOX, SIDES, unknowns=numbers)
+    check_unknowns(problem)
+    assert set(problem.unknowns) == set(numbers)
 
 
 def test_a_product_of_unknowns_ends_before_any_work(tmp_path: Path) -> None:
