@@ -2,7 +2,8 @@
 
     python assets/make_web.py            inr/exporters/_viewer.js and _colours.js, parts of the package
     python assets/make_web.py FOLDER     also inr-web.js (a module), auto.js, and inr-web-fields.js, which both load for
-                                         files that hold a field, to put on a server
+                                         files that hold a field, and inr-web-shape.js (the element of shapes, which
+                                         needs no other file), to put on a server
 
 `web/src/field/tables.js` is written anew first (`assets/make_web_tables.py`).
 
@@ -44,16 +45,16 @@ def bundle(program: str, entry: str) -> str:
     return f"function inrWeb(){{{_bundle(program, entry, '--format=iife', '--global-name=api')}return api}}\n"
 
 
-def module(program: str, entry: str) -> str:
-    """A module that exports what a file of `web/src` exports."""
-    return _bundle(program, entry, "--format=esm") + "\n"
+def module(program: str, entry: str, *, is_whole: bool = False) -> str:
+    """A module that exports what a file of `web/src` exports. is_whole: it has the module of fields in it."""
+    return _bundle(program, entry, "--format=esm", is_whole=is_whole) + "\n"
 
 
-def _bundle(program: str, entry: str, *options: str) -> str:
+def _bundle(program: str, entry: str, *options: str, is_whole: bool = False) -> str:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(SOURCES, copy)
-        for place in ("worker_source.js", "fields_module.js"):
+        for place in () if is_whole else ("worker_source.js", "fields_module.js"):
             (copy / f"bundled_{place}").replace(copy / place)
         made = subprocess.run(
             [program, str(copy / entry), "--bundle", "--minify", "--target=es2022", "--log-level=warning", *options],
@@ -86,6 +87,7 @@ def write_scripts(folder: Path, program: str) -> None:
     (folder / "inr-web.js").write_text(f"{text}export const{{{','.join(NAMES)}}}=inrWeb();\n", "utf-8")
     (folder / "auto.js").write_text(f"{text}inrWeb().watchImages(document);\n", "utf-8")
     (folder / "inr-web-fields.js").write_text(module(program, "fields.js"), "utf-8")
+    (folder / "inr-web-shape.js").write_text(module(program, "shape_element.js", is_whole=True), "utf-8")
 
 
 if __name__ == "__main__":

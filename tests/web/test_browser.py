@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import inr
 from tests.web.browser import Browser, browser
@@ -52,12 +53,23 @@ for (const kind of ["load", "error"]) {
   document.addEventListener(kind, e => { if (e.target.id) seen.push(e.target.id); }, true);
 }
 defineElement();"""
+SHAPE = """<!doctype html><title>page</title><script type="module" src="/shape.js"></script>
+<inr-shape id="good" src="/golden/weights-shape.inrz" alt="a solid" width="200" height="200" detail="96"></inr-shape>
+<inr-shape id="damaged" src="/corpus/grids-audio-data-ff.inrz" alt="what is missing"></inr-shape>
+<inr-shape id="picture" src="/golden/pyramid-image.inrz" alt="a picture"></inr-shape>"""
+SHAPE_SCRIPT = """import { defineShapeElement } from "SOURCE";
+window.seen = [];
+for (const kind of ["load", "error"]) {
+  document.addEventListener(kind, e => { if (e.target.id) seen.push(e.target.id); }, true);
+}
+defineShapeElement();"""
 BUNDLED_SCRIPT = """import * as inr from "/inr-web.js";
 const read = async path => new Uint8Array(await (await fetch(path)).arrayBuffer());
 Object.assign(window, { inr, read });"""
 PAGES = {
     "element.html": ELEMENT, "element.js": ELEMENT_SCRIPT, "images.html": IMAGES, "files.html": FILES,
-    "files.js": FILES_SCRIPT, "sound.html": SOUND, "sound.js": SOUND_SCRIPT,
+    "files.js": FILES_SCRIPT, "sound.html": SOUND, "sound.js": SOUND_SCRIPT, "shape.html": SHAPE,
+    "shape.js": SHAPE_SCRIPT.replace("SOURCE", "/src/shape_element.js"),
 }  # fmt: skip
 
 
@@ -186,6 +198,87 @@ def test_the_element_of_a_sound_plays_it_or_says_why_not(page: tuple[Browser, st
     assert state["good"] == {"seconds": 0.1, "isPlayer": True, "isText": False}
     for name, error in (("damaged", "FormatError"), ("picture", "UnsupportedError")):
         assert (state[name]["isPlayer"], state[name]["isText"], state[name]["error"]) == (False, True, error)
+
+
+def test_the_element_of_a_shape_shows_it_by_rays_or_says_why_not(page: tuple[Browser, str]) -> None:
+    found, address = page
+    found.open(address + "shape.html")
+    found.wait_for("window.seen?.length === 3")
+    state = found.run("""Object.fromEntries([...document.querySelectorAll("inr-shape")].map(e => [e.id, {
+        isShown: e.canvas.offsetHeight > 0, text: e.text.hidden ? "" : e.text.textContent, error: e.error?.name }]))""")
+    assert state["good"] == {"isShown": True, "text": ""}
+    assert state["damaged"] == {"isShown": False, "text": "what is missing", "error": "FormatError"}
+    assert state["picture"] == {"isShown": False, "text": "a picture", "error": "UnsupportedError"}
+    for yaw, pitch in ((0.0, 0.0), (0.6, 0.4)):
+        seen = _alpha(found, yaw, pitch) > 127
+        expected = _silhouette(inr.decompress(CODEC / "golden" / "weights-shape.inrz").fit(), yaw, pitch)
+        assert expected.mean() > 0.02
+        assert _overlap(seen, expected) > 0.8  # thin parts are less than two cells of the lattice wide
+        assert _overlap(seen[:, ::-1], expected) < 0.6
+        assert _overlap(seen[::-1], expected) < 0.6
+
+
+def test_keys_turn_a_shape(page: tuple[Browser, str]) -> None:
+    found, address = page
+    found.open(address + "shape.html")
+    found.wait_for("window.seen?.includes('good')")
+    before = _alpha(found, 0.0, 0.0)
+    found.run("""good.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" })),
+        good.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "-" }))""")
+    yaw, pitch, away = found.run("[good.yaw, good.pitch, good.away]")
+    assert (yaw, pitch) == (0.0, 0.1)
+    assert away > 2.2
+    assert (_alpha(found, yaw, pitch) > 127).mean() < (before > 127).mean()
+
+
+def test_the_module_of_the_element_needs_no_other_file(page: tuple[Browser, str], tmp_path: Path) -> None:
+    SCRIPT["write_scripts"](tmp_path, program())
+    found, _ = page
+    alone = {"inr-web-shape.js": (tmp_path / "inr-web-shape.js").read_bytes()}
+    with serving({**PAGES, **alone, "shape.js": SHAPE_SCRIPT.replace("SOURCE", "/inr-web-shape.js")}) as address:
+        found.open(address + "shape.html")
+        found.wait_for("window.seen?.length === 3")
+        assert found.run("[...document.querySelectorAll('inr-shape')].map(e => e.error?.name ?? '')") == [
+            "", "FormatError", "UnsupportedError",
+        ]  # fmt: skip
+
+
+def _overlap(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def _alpha(page: Browser, yaw: float, pitch: float) -> np.ndarray[Any, Any]:
+    """Of the canvas of the good shape, row by row from the top."""
+    values = page.run(f"""(() => {{
+        const good = document.getElementById("good");
+        Object.assign(good, {{ yaw: {yaw}, pitch: {pitch} }});
+        const {{ width, height }} = (good.draw(), good.canvas);
+        const canvas = Object.assign(document.createElement("canvas"), {{ width, height }});
+        const context = canvas.getContext("2d");
+        context.drawImage(good.canvas, 0, 0);
+        const data = context.getImageData(0, 0, width, height).data;
+        return [width, height, ...data.filter((_, i) => i % 4 === 3)];
+    }})()""")
+    return np.array(values[2:]).reshape(values[1], values[0])
+
+
+def _silhouette(fit: Any, yaw: float, pitch: float) -> np.ndarray[Any, Any]:
+    """Where rays through a window of 200 x 200 pixels meet the solid, from samples along them; the camera is 2.2 sides
+    from the middle of the cube."""
+    c, s, k, m = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    turned = np.array([[c, -m * s, k * s], [0, k, m], [-s, -m * c, k * c]])
+    at = (2 * np.arange(200) + 1 - 200) / 200
+    rays = np.stack([*np.meshgrid(at, -at), np.full((200, 200), -2.5)], -1) @ turned.T
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    eye = turned @ [0, 0, 2.2] + 0.5
+    hit = np.zeros((200, 200), bool)
+    for t in np.linspace(1.2, 3.2, 200):
+        points = torch.from_numpy((eye + t * rays).reshape(-1, 3)).float()
+        inside = ((points > 0) & (points < 1)).all(1)
+        below = torch.zeros(len(points), dtype=torch.bool)
+        below[inside] = fit(points[inside])[:, 0] < 0
+        hit |= below.numpy().reshape(200, 200)
+    return hit
 
 
 @pytest.mark.parametrize("policy", ["", f"{STRICT}; worker-src blob:"])

@@ -37,6 +37,7 @@ def test_the_scripts_for_servers_are_small_and_decode(tmp_path: Path) -> None:
     SCRIPT["write_scripts"](tmp_path, program())
     for name in ("inr-web.js", "auto.js", "inr-web-fields.js"):
         assert len(gzip.compress((tmp_path / name).read_bytes(), 9)) < MOST_BYTES
+    assert len(gzip.compress((tmp_path / "inr-web-shape.js").read_bytes(), 9)) < 1.6 * MOST_BYTES
     (tmp_path / "package.json").write_text('{"type": "module"}')
     golden = WEB.parent / "tests" / "codec" / "golden"
     code = f"""import {{ readFileSync }} from "node:fs";

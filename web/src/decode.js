@@ -5,11 +5,10 @@ import { loadFields } from "./fields_module.js";
 import { readHeader } from "./header.js";
 import { EXPANSION, Limits } from "./limits.js";
 import { planPyramid } from "./pyramid/profile.js";
+import { now, turn, TURN } from "./turns.js";
 
 /** @type {Record<number, string>} */
 const PROFILES = { 1: "weights", 2: "grids", 3: "pyramid", 4: "pyramid" };
-/** Milliseconds after which a page gets a turn. */
-const TURN = 12;
 
 /** What a file holds, from its header only. FormatError if it is malformed so far.
  * @type {typeof import("./types.js").inspect} */
@@ -85,20 +84,4 @@ export function asBytes(bytes) {
   if (bytes instanceof ArrayBuffer) return new Uint8Array(bytes);
   if (bytes instanceof Uint8Array) return bytes;
   throw new TypeError("expected the bytes of a file, an ArrayBuffer or a Uint8Array");
-}
-
-function now() {
-  return performance.now();
-}
-
-/** Resolves after the events that wait; timers that follow each other would wait for 4 ms each. */
-function turn() {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve(undefined);
-    };
-    port2.postMessage(null);
-  });
 }

@@ -1,6 +1,7 @@
 /** What a user of the package writes in TypeScript; it is compiled and not run. */
 import { decode, FormatError, inspect, type Decoded } from "inr-web";
 import { distances } from "inr-web/fields.js";
+import { defineShapeElement, type InrShape } from "inr-web/shape.js";
 
 export async function brightness(file: Blob, signal: AbortSignal): Promise<number> {
   try {
@@ -13,4 +14,10 @@ export async function brightness(file: Blob, signal: AbortSignal): Promise<numbe
     if (error instanceof FormatError) return 0;
     throw error;
   }
+}
+
+export function lookFromAbove(shape: InrShape): void {
+  defineShapeElement();
+  shape.pitch = Math.PI / 2;
+  shape.draw();
 }
