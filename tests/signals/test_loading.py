@@ -26,7 +26,7 @@ def test_a_suffix_decides_and_content_where_kinds_share_it(tmp_path: Path) -> No
     assert {name: kind_of(Source(name)) for name in kinds} == kinds
     assert kind_of(Source.of(tmp_path / "mesh.ply")) == "shape"
     assert kind_of(Source.of(tmp_path / "cloud.ply")) == "points"
-    assert kinds_with(".npy") == ["array", "points", "slices"]
+    assert kinds_with(".npy") == ["array", "points", "slices", "unsigned"]
     assert {".gif", ".mp4"} <= suffixes_of("video") <= suffixes_of(None)
 
 
