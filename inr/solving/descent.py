@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+
 from inr.core.config import parse
 from inr.fitting.optimizers import OptimizerConfig
 from inr.solving.newton import parameters_of
@@ -31,7 +33,7 @@ def descend(
             chosen.zero_grad()
             parts = [group.weighted(residual_of(state, group)[:, None]).square().sum() for group in rows]
             loss = sum(parts[1:], parts[0])
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+            torch.autograd.backward(loss)
             chosen.step()
             steps += 1
     return steps

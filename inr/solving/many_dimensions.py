@@ -164,7 +164,7 @@ def solve_ball(
         u, laplacian = field.with_laplacian(x, chosen)
         loss = (_residual(ball, x, u, laplacian) / strength).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+        torch.autograd.backward(loss)
         optimizer.step()
         taken += 1
     x = ball.points(CHECKED, generator)

@@ -158,7 +158,7 @@ def trained(
             left, _ = left_over(model, residual, _somewhere(points, generator, _BATCH), is_second)
             loss = loss + _WEIGHT * left.square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         falling.step()
         if on_step is not None:

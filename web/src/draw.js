@@ -1,12 +1,11 @@
 /** Pictures on canvases, from files and addresses. */
+import { fetchBytes } from "./fetch_bytes.js";
 import { paintInWorker } from "./worker.js";
 
 /** The picture of an address. Rejects with an Error for a failed request, and as `decode`.
  * @param {string} address @param {AbortSignal} [signal] */
 export async function fetchPicture(address, signal) {
-  const response = await fetch(address, { signal });
-  if (!response.ok) throw new Error(`${address}: ${response.status} ${response.statusText}`);
-  return paintInWorker(await response.arrayBuffer(), { signal });
+  return paintInWorker(await fetchBytes(address, signal), { signal });
 }
 
 /** Draw a picture on a canvas, which takes its size. Where a canvas has no wide colours, its own space is used.

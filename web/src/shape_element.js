@@ -1,6 +1,7 @@
 /** The element <inr-shape src alt>: a shape in an .inrz file, seen by sphere tracing its distances in WebGL 2. */
 import { decode } from "./decode.js";
 import { UnsupportedError } from "./errors.js";
+import { fetchBytes } from "./fetch_bytes.js";
 import { distances } from "./field/signals.js";
 import { now, turn, TURN } from "./turns.js";
 
@@ -121,9 +122,7 @@ export class InrShape extends Base {
     const { signal } = (this.request = new AbortController());
     this.error = null;
     try {
-      const response = await fetch(address, { signal });
-      if (!response.ok) throw new Error(`${address}: ${response.status} ${response.statusText}`);
-      const decoded = await decode(await response.arrayBuffer(), { signal });
+      const decoded = await decode(await fetchBytes(address, signal), { signal });
       if (!("field" in decoded)) throw new UnsupportedError(`the file holds a signal of kind ${decoded.kind}, not a shape`);
       const wanted = Math.round(Number(this.getAttribute("detail") ?? DETAIL)) || DETAIL;
       const n = Math.min(Math.max(wanted, 8), MOST_DETAIL);

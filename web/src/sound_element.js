@@ -1,5 +1,6 @@
 /** The element <inr-sound src>: a sound in an .inrz file, with the controls of the browser's own player. */
 import { UnsupportedError } from "./errors.js";
+import { fetchBytes } from "./fetch_bytes.js";
 import { wav } from "./wav.js";
 import { decodeInWorker } from "./worker.js";
 
@@ -42,9 +43,7 @@ export class InrSound extends Base {
     const { signal } = (this.request = new AbortController());
     this.error = null;
     try {
-      const response = await fetch(address, { signal });
-      if (!response.ok) throw new Error(`${address}: ${response.status} ${response.statusText}`);
-      const sound = await decodeInWorker(await response.arrayBuffer(), { signal });
+      const sound = await decodeInWorker(await fetchBytes(address, signal), { signal });
       if (sound.kind !== "audio") throw new UnsupportedError(`the file holds a signal of kind ${sound.kind}, not a sound`);
       URL.revokeObjectURL(this.player.src);
       this.player.src = URL.createObjectURL(new Blob([wav(sound)], { type: "audio/wav" }));
