@@ -222,7 +222,6 @@ def test_strided_inputs(backend: str, generator: torch.Generator) -> None:
         assert_same_bytes(a, b)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms_equal_autograd(generator: torch.Generator) -> None:
     problem = Problem((2, 5, 3), 4, generator, dtype=torch.float64)
     x, weights = problem.x.detach(), [w.detach() for w in problem.weights]

@@ -118,7 +118,6 @@ def test_triton_without_a_c_compiler_is_refused_on_devices(
     compiler.reason_against.cache_clear()
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_calls_are_recognised() -> None:
     seen: list[bool] = []
 

@@ -329,7 +329,6 @@ def test_same_bytes_twice_and_for_any_number_of_threads(backend: str, generator:
             assert_same_bytes(found, expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize("n_features", [2, 4])
 @pytest.mark.parametrize("is_sorted", [False, True])
 def test_levels_that_are_written_in_bands(n_features: int, is_sorted: bool, generator: torch.Generator) -> None:

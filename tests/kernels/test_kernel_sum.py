@@ -71,7 +71,6 @@ def test_second_gradients_use_the_reference(backend: str, generator: torch.Gener
     agreement.assert_second_gradients_agree(OP, backend, GAUSS, problem)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms(generator: torch.Generator) -> None:
     agreement.assert_transforms_agree(GAUSS, _problem(2, torch.float64, 5, 4, 2, generator))
 

@@ -57,7 +57,6 @@ def test_second_gradients_use_the_reference(backend: str, generator: torch.Gener
     agreement.assert_second_gradients_agree(OP, backend, *_problem(3, 5, torch.float64, 60, generator))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms(generator: torch.Generator) -> None:
     agreement.assert_transforms_agree(*_problem(3, 5, torch.float64, 4, generator))
 

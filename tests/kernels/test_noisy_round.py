@@ -63,7 +63,6 @@ def test_value_and_gradients_equal_the_reference(
         assert_values_and_gradients_agree(OP, backend, call, [x])
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize("backend", COMPILED)
 def test_second_gradients_transforms_strides_and_threads(backend: str, generator: torch.Generator) -> None:
     def call(x: Tensor) -> Tensor:

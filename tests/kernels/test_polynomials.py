@@ -90,7 +90,6 @@ def test_the_same_bytes_for_any_number_of_threads_and_any_layout(backend: str, g
             assert_same_bytes(found, expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_transforms_and_other_types_use_the_reference(generator: torch.Generator) -> None:
     u = _points((6,), generator)
     k = torch.arange(4)

@@ -164,7 +164,6 @@ def test_strided_inputs(backend: str, generator: torch.Generator) -> None:
             assert_near(a.detach(), b.detach(), OP.tolerances[torch.float32])
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms_equal_autograd(generator: torch.Generator) -> None:
     problem = Problem((2, 5, 3), 4, torch.float64, generator)
     x, weights, biases = problem.x.detach(), [w.detach() for w in problem.weights], [None, None]

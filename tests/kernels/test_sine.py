@@ -101,7 +101,6 @@ def test_strided_inputs_and_any_number_of_threads(backend: str, generator: torch
             assert_same_bytes(found, expected)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms_equal_autograd(generator: torch.Generator) -> None:
     z = torch.randn(6, generator=generator)
     with use_backend("reference"):

@@ -82,7 +82,6 @@ def test_second_gradients_use_the_reference(backend: str, generator: torch.Gener
     agreement.assert_second_gradients_agree(OP, backend, _call(2), _scene(2, 2, torch.float64, 60, 40, generator))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_functional_transforms(generator: torch.Generator) -> None:
     agreement.assert_transforms_agree(_call(2), _scene(2, 2, torch.float64, 5, 7, generator))
 
