@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable
 
@@ -66,15 +65,17 @@ def capture_on_device(step: Step) -> tuple[Callable[[], None], Tensor]:
     return graph.replay, loss
 
 
-def _named(batch: Batch) -> dict[str, Tensor]:
-    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
-    return {name: value for name, value in values.items() if isinstance(value, Tensor)}
-
-
 def _tensors(batch: Batch) -> list[Tensor]:
-    return list(_named(batch).values())
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    batch.each(note)
+    return found
 
 
 def _fits(batch: Batch, place: Batch) -> bool:
-    shapes, expected = ({name: t.shape for name, t in _named(b).items()} for b in (batch, place))
+    shapes, expected = ([t.shape for t in _tensors(b)] for b in (batch, place))
     return shapes == expected

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from inr.signals._signal import Evaluate as Evaluate
     from inr.signals._signal import Pool as Pool
     from inr.signals._signal import Signal as Signal
+    from inr.signals._signal import Stencil as Stencil
     from inr.signals._signal import Values as Values
     from inr.signals._signal import View as View
     from inr.signals._source import Source as Source
@@ -36,7 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "_distance": ["DistanceSignal", "PointPool", "evaluate_points", "paint_distances"],
         "_lattice": ["Lattice", "evaluate_bands", "evaluate_grid"],
-        "_signal": ["SIGNALS", "Batch", "Evaluate", "Pool", "Signal", "Values", "View"],
+        "_signal": ["SIGNALS", "Batch", "Evaluate", "Pool", "Signal", "Stencil", "Values", "View"],
         "_source": ["Source"],
         "loading": ["default_field_of", "kind_of", "kinds_with", "load_signal", "suffixes_of"],
     },

@@ -32,13 +32,44 @@ Values = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Stencil:
+    """Sums of a field over points, sum_k a_nk f(p_k): the factors a [N, K] and the points.
+
+    points: [M, D]. places: [N, K] into them, or None where each sum has its own: M = N K, in order.
+    """
+
+    points: Tensor
+    factors: Tensor
+    places: Tensor | None = None
+
+    def __getitem__(self, here: slice) -> Stencil:
+        """A part of the sums, with its points only."""
+        count, terms = self.factors.shape
+        points = self.points.view(count, terms, -1)[here] if self.places is None else self.points[self.places[here]]
+        return Stencil(points.flatten(0, 1), self.factors[here])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Stencil:
+        """The same with `change` applied to all tensors."""
+        places = None if self.places is None else change(self.places)
+        return Stencil(change(self.points), change(self.factors), places)
+
+    def sums(self, values: Tensor) -> Tensor:
+        """[N, C] of the field's values [M, C] at the points."""
+        if self.places is None:
+            return (self.factors[..., None] * values.view(*self.factors.shape, -1)).sum(1)
+        places = self.places.flatten()  # column by column, whose gradient is several times quicker than that of rows
+        columns = [column.index_select(0, places).view_as(self.factors) for column in values.unbind(-1)]
+        return torch.stack([(self.factors * column).sum(1) for column in columns], -1)
+
+
+@dataclasses.dataclass(frozen=True)
 class Batch:
     """Training samples. All tensors share the leading N.
 
     x: [N, D] in the unit box. y: [N, C] training values (already through `Frame.to_field`).
     weight: [N, C] or [N, 1] loss weights, or None for ones. normals: [N, D] unit vectors, outward, or None.
-    axes: if x is a product of coordinate vectors in row-major order, these vectors. stencil: if y is a sum over points
-    sum_k a_k f(x_k), the other points [N, K-1, D] and all factors a [N, K].
+    axes: if x is a product of coordinate vectors in row-major order, these vectors. stencil: the sums of which y are
+    the values; x is then the first point of each.
     """
 
     x: Tensor
@@ -46,11 +77,13 @@ class Batch:
     weight: Tensor | None = None
     normals: Tensor | None = None
     axes: tuple[Tensor, ...] | None = None
-    stencil: tuple[Tensor, Tensor] | None = None
+    stencil: Stencil | None = None
 
     def __getitem__(self, here: slice) -> Batch:
         """A part of the samples, in order."""
-        return dataclasses.replace(self, axes=None).each(lambda t: t[here])
+        stencil = None if self.stencil is None else self.stencil[here]
+        parts = dataclasses.replace(self, axes=None, stencil=None).each(lambda t: t[here])
+        return dataclasses.replace(parts, stencil=stencil)
 
     def to(self, device: torch.device) -> Batch:
         """The same samples on a device."""
@@ -62,7 +95,7 @@ class Batch:
         """The batch with `change` applied to all its tensors."""
         weight, normals = (None if t is None else change(t) for t in (self.weight, self.normals))
         axes = None if self.axes is None else tuple(change(axis) for axis in self.axes)
-        stencil = None if self.stencil is None else (change(self.stencil[0]), change(self.stencil[1]))
+        stencil = None if self.stencil is None else self.stencil.each(change)
         return Batch(change(self.x), change(self.y), weight, normals, axes, stencil)
 
 

@@ -22,7 +22,7 @@ from inr.fitting.optimizers import OptimizerConfig
 from inr.fitting.residual_transforms import ResidualTransformConfig
 from inr.fitting.samplers import BatchIndices, SamplerConfig, SamplerState
 from inr.fitting.schedules import ScheduleConfig
-from inr.signals import Batch
+from inr.signals import Batch, Stencil
 from inr.signals.array import Array
 from inr.testing._suite import Document, Suite, assert_near, assert_same_bytes, config_of, points, seeded
 
@@ -93,7 +93,8 @@ class LossTests(Suite):
             batch = Batch(batch.x, torch.zeros_like(batch.y), None, away / away.norm(dim=-1, keepdim=True))
         if self.is_stencil:
             factors = torch.tensor([[-1.0, 1.0]]).expand(len(batch.x), 2)
-            batch = Batch(batch.x, batch.y, stencil=(batch.x.flip(0)[:, None], factors))
+            points = torch.stack([batch.x, batch.x.flip(0)], 1)
+            batch = Batch(batch.x, batch.y, stencil=Stencil(points.flatten(0, 1), factors))
         return a_field(signal), batch
 
     def test_it_is_a_finite_scalar_that_follows_from_the_generator(self, document: Document) -> None:
@@ -109,7 +110,7 @@ class LossTests(Suite):
         loss = config_of(LossConfig, document)
         field, batch = self.batch(document)
         field = field.double()
-        batch = batch.each(torch.Tensor.double)
+        batch = batch.each(lambda t: t.double() if t.is_floating_point() else t)
         parameters = list(field.parameters())
         grads = torch.autograd.grad(loss.value(field, batch, seeded(3)), parameters, allow_unused=True)
         directions = [torch.randn(p.shape, generator=seeded(i), dtype=p.dtype) for i, p in enumerate(parameters)]

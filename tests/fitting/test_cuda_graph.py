@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inr.fitting import Run, resolve
 from inr.fitting.cuda_graph import WARM_UP, Capture, CapturedStep
-from inr.signals import Batch
+from inr.signals import Batch, Stencil
 from inr.signals.array import Array
 from tests.assertions import assert_near, assert_same_bytes
 
@@ -47,6 +47,14 @@ def test_a_captured_run_ends_in_the_same_bytes() -> None:
     for mine, theirs in zip(runs[1].field.state_dict().values(), runs[0].field.state_dict().values(), strict=True):
         assert_same_bytes(mine, theirs)
     assert runs[1].loss.moving_average == runs[0].loss.moving_average
+
+
+def test_a_replay_sees_the_new_stencil() -> None:
+    points = torch.arange(8.0).view(4, 2)
+    step = CapturedStep(lambda batch: batch.stencil.sums(batch.stencil.points).sum(), stand_in)  # type: ignore[union-attr]
+    for number in range(WARM_UP + 3):
+        stencil = Stencil(points * number, torch.ones(2, 2))
+        assert float(step(Batch(points[:2], points[:2], stencil=stencil))) == 28 * number
 
 
 def test_only_the_first_steps_and_other_shapes_run_as_they_are() -> None:

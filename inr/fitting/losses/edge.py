@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
 from inr.core.errors import UsageError
@@ -26,9 +25,6 @@ class Edge(LossConfig):
             raise UsageError(
                 "loss 'edge' needs wanted differences, which this signal does not have", "`inr solve clone`"
             )
-        others, factors = batch.stencil
-        points = torch.cat([batch.x[:, None], others], 1)
-        values = field(points.flatten(0, 1)).view(*points.shape[:2], -1)
-        square = ((factors[..., None] * values).sum(1) - batch.y).square()
+        square = (batch.stencil.sums(field(batch.stencil.points)) - batch.y).square()
         loss: Tensor = square.mean() if batch.weight is None else (square * batch.weight).mean()
         return loss

@@ -19,7 +19,10 @@ class PictureSettings(Config):
     method: Literal["direct", "edge"] = param("direct", "direct: linear algebra; edge: a field, by loss `edge`")
     time_s: float = param(30.0, "seconds of training, also of a fit of the result, at most", gt=0, le=86400)
     steps: int = param(
-        2500, "steps of training with method edge, at most; without --field each is five of L-BFGS", ge=1, le=10**7
+        2500,
+        "steps of training with method edge, at most; without --field each is five of conjugate gradients",
+        ge=1,
+        le=10**7,
     )
     target: float = param(
         0.5,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from inr.core.domain import Frame
-from inr.signals import Batch, Pool
+from inr.signals import Batch, Pool, Stencil
 from inr.signals.image import Image
 from inr.solving.pictures.stencils import Stencils
 
@@ -46,6 +46,9 @@ class _Equations:
         self._weight = torch.from_numpy(stencils.weight.astype(np.float32))
         self._size = torch.tensor([width, height])
         self._is_plain = bool((stencils.weight == 1).all())
+        pixels, places = np.unique(stencils.nodes, return_inverse=True)
+        self._pixels = self._points_of(torch.from_numpy(pixels))
+        self._places = torch.from_numpy(places.reshape(stencils.nodes.shape))
 
     @property
     def size(self) -> int:
@@ -57,9 +60,15 @@ class _Equations:
 
     def batch(self, index: Tensor) -> Batch:
         at = index.cpu()
-        nodes = self._nodes[at]
-        width = self._size[0]
-        points = (torch.stack([nodes % width, nodes // width], -1) + 0.5) / self._size
+        first = self._points_of(self._nodes[at, 0])
         weight = None if self._is_plain else self._weight[at, None]
-        parts = points[:, 0], self._wanted[at], weight
-        return Batch(*parts, stencil=(points[:, 1:], self._factors[at])).to(index.device)
+        places, factors = self._places[at], self._factors[at]
+        if places.numel() >= len(self._pixels):  # each pixel once, for all equations that have it
+            stencil = Stencil(self._pixels, factors, places)
+        else:
+            stencil = Stencil(self._points_of(self._nodes[at]).flatten(0, 1), factors)
+        return Batch(first, self._wanted[at], weight, stencil=stencil).to(index.device)
+
+    def _points_of(self, nodes: Tensor) -> Tensor:
+        width = self._size[0]
+        return (torch.stack([nodes % width, nodes // width], -1) + 0.5) / self._size

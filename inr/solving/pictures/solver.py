@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Generator, Tensor
 
 from inr.core.domain import Domain, Frame, Grid
-from inr.fields import FieldConfig
+from inr.encodings import GridEncoding
+from inr.fields import Field, FieldConfig
 from inr.fitting import Fit, Run, resolve
 from inr.fitting.warm_start import warm_start
 from inr.layers.folding import linears_of
@@ -33,12 +35,9 @@ COARSEST_CELLS = 8
 LEAST_SCALE = 1e-4
 MOST_AT_ONCE = 2**22
 """Equations up to which all are in every step; with more, Adam's steps see some of them."""
-ALL_AT_ONCE: dict[str, Any] = {
-    "optimizer": {"type": "lbfgs", "iterations": 5, "history": 10},
-    "schedule": "constant",
-}
-SETTLED, LEAST_STEPS = 0.02, 5
-"""Part of the target: steps on all equations end when one changes the picture by less, but the first are small."""
+ALL_AT_ONCE: dict[str, Any] = {"optimizer": "conjugate_gradients", "schedule": "constant"}
+SETTLED = 0.02
+"""Part of the target: steps on all equations end when one changes the picture by less."""
 POLISHED = {"type": "cosine", "end": 0.01}
 """Schedule of the steps with loss `edge`."""
 
@@ -144,9 +143,7 @@ class _Work:
         rest = part.around(start)
         is_at_once = self.field is None and len(rest.nodes) <= MOST_AT_ONCE
         size = max(float(np.sqrt(np.mean(np.square(rest.wanted)))), LEAST_SCALE)
-        if is_at_once:  # L-BFGS stops at small gradients, and those of a mean are small for many equations
-            size /= np.sqrt(len(rest.nodes))
-        else:
+        if not is_at_once:
             size += float(np.sqrt(np.mean(np.square(start - part.values))))
         config = self.field
         if config is None:
@@ -160,7 +157,7 @@ class _Work:
             given |= {"lr": self.settings.lr, "schedule": POLISHED, "optimizer": {"type": "adam", "beta2": 0.99}}
         run = Run(signal, *resolve(signal, config, given))
         if self.field is None:
-            _add_up_levels(run, part.shape[2])
+            _add_up_levels(run, part.shape[2], is_balanced=is_at_once)
         self._advance(run, self._is_settled(run, part, start) if is_at_once else None)
         found = whole.values.copy()
         found[here] = part.completed(start + _rendered(run))
@@ -223,7 +220,7 @@ class _Work:
                 return False
             now = part.completed(_rendered(run))[free]
             change, before = float(np.sqrt(np.mean(np.square(now - before)))), now
-            return run.step >= LEAST_STEPS and change < least
+            return change < least
 
         return is_settled
 
@@ -244,12 +241,45 @@ def _levels(stencils: Stencils) -> dict[str, Any]:
     return {"type": "hash_grid", "encoding": grid, "depth": 0, "init": "xavier"}
 
 
-def _add_up_levels(run: Run, channels: int) -> None:
-    """Make the field of `_levels` the sum of its levels, which is linear in what is trained."""
+def _add_up_levels(run: Run, channels: int, *, is_balanced: bool) -> None:
+    """Make the field of `_levels` the sum of its levels, which is linear in what is trained.
+
+    is_balanced: levels have factors for which values of the same size at their vertices have the same effect on the
+    loss. For edges they are about 1; sums of more pixels see coarse levels most.
+    """
     (linear,) = linears_of(run.field)
     linear.assign(torch.eye(channels).repeat(1, linear.d_in // channels))
     for parameter in linear.parameters():
         parameter.requires_grad_(False)
+    if is_balanced:
+        effects = _effects(run, channels)
+        factors = (effects[-1] / effects.clamp(min=LEAST_SCALE * float(effects[-1]))).sqrt()
+        linear.assign((torch.eye(channels)[:, None] * factors[:, None]).flatten(1))
+
+
+def _effects(run: Run, channels: int) -> Tensor:
+    """[L]: the trace of each level's part of the Hessian, per vertex; from random signs at the vertices."""
+    (linear,), encoding = linears_of(run.field), _grid_of(run.field)
+    batch = run.pool.batch(torch.arange(run.pool.size))
+    assert batch.stencil is not None
+    kept = encoding.table.detach().clone()
+    signs = torch.randint(2, kept.shape, generator=Generator().manual_seed(run.settings.seed)).to(kept) * 2 - 1
+    effects = []
+    with torch.no_grad():
+        encoding.table.copy_(signs)
+        for level, entries in enumerate(encoding.geometry.entries):
+            chosen = torch.zeros(channels, linear.d_in)
+            chosen[:, level * channels : (level + 1) * channels] = torch.eye(channels)
+            linear.assign(chosen)
+            square = batch.stencil.sums(run.field(batch.stencil.points)).square()
+            effects.append((square if batch.weight is None else square * batch.weight).mean() / entries)
+        encoding.table.copy_(kept)
+    return torch.stack(effects)
+
+
+def _grid_of(field: Field) -> GridEncoding:
+    (found,) = (module for module in field.modules() if isinstance(module, GridEncoding))
+    return found
 
 
 def _signal(stencils: Stencils, values: Array, scale: float) -> StencilSignal:

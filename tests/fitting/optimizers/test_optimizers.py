@@ -20,6 +20,7 @@ from inr.fields.mlp import Mlp
 from inr.fitting import Run, resolve
 from inr.fitting.optimizers import Joint
 from inr.fitting.optimizers.adam import Adam, SkippingAdam
+from inr.fitting.optimizers.conjugate_gradients import ConjugateGradients
 from inr.fitting.optimizers.lbfgs import Lbfgs
 from inr.fitting.optimizers.muon import Muon, MuonOptimizer
 from inr.fitting.optimizers.soap import Soap, SoapOptimizer
@@ -362,3 +363,31 @@ def _small_run(**settings: Any) -> tuple[Any, ...]:
     a = np.arange(12, dtype=np.float32) / 12
     signal = Array.of_array(np.sin(6 * a)[:, None] * np.cos(9 * a)[None, :])
     return (signal, *resolve(signal, {"type": "siren", "width": 8, "depth": 2}, {"steps": 6, **settings}))
+
+
+def test_conjugate_gradients_end_at_the_minimum_after_as_many_directions_as_parameters(generator: Generator) -> None:
+    root = torch.randn(6, 6, generator=generator, dtype=torch.float64)
+    matrix, wanted = root @ root.T + 0.1 * torch.eye(6), torch.randn(6, generator=generator, dtype=torch.float64)
+    parts = [nn.Parameter(torch.zeros(4, dtype=torch.float64)), nn.Parameter(torch.zeros(1, 2, dtype=torch.float64))]
+    groups = {"hidden": parts[:1], "last": parts[1:]}
+    optimizer = ConjugateGradients(iterations=3).build(groups, dict.fromkeys(groups, 1.0))
+    losses = []
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        w = torch.cat([p.flatten() for p in parts])
+        loss = 0.5 * w @ matrix @ w - wanted @ w
+        torch.autograd.backward(loss)
+        losses.append(float(loss.detach()))
+        return losses[-1]
+
+    optimizer.step(closure)
+    half = torch.cat([p.detach().flatten() for p in parts])
+    optimizer.step(closure)
+    found = torch.cat([p.detach().flatten() for p in parts])
+    solution = torch.linalg.solve(matrix, wanted)
+    assert float((found - solution).norm()) < 1e-9 * float(solution.norm())
+    assert float((half - solution).norm()) > 1e-3 * float(solution.norm())
+    assert len(losses) <= 2 + 2 * 3 + 1  # one evaluation per direction, one per step, one to find the first length
+    optimizer.step(closure)  # at the minimum
+    assert torch.equal(torch.cat([p.detach().flatten() for p in parts]).isfinite(), torch.ones(6, dtype=torch.bool))

@@ -58,6 +58,13 @@ def test_the_loss_is_the_mean_square_of_the_residuals(kind: str) -> None:
         residuals[-n:] = (plane - given.values)[given.fixed]
     expected = np.mean(given.weight[:, None] * np.square(residuals / frame.scale))
     assert loss == pytest.approx(expected, rel=1e-5)
+    part, few = batch[3:9], pool.batch(torch.arange(3, 9))  # each equation has its own points there
+    assert batch.stencil is not None
+    assert len(batch.stencil.points) < batch.stencil.factors.numel()
+    for name in ("points", "factors"):
+        assert torch.equal(getattr(part.stencil, name), getattr(few.stencil, name))
+    one, two = (float(LOSSES["edge"]().value(field, each, Generator())) for each in (part, few))
+    assert one == two
 
 
 def test_the_loss_needs_a_stencil() -> None:
