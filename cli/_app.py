@@ -150,7 +150,7 @@ class _Plain:
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         kind, is_text = self._annotation, isinstance(value, str)
-        if (kind in (str, int, float) and value is None) or (kind is str and is_text):
+        if (kind in (str, int, float, Path, list[str]) and value is None) or (kind is str and is_text):
             return value
         if kind == list[str] and isinstance(value, list | tuple):
             return list(value)

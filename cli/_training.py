@@ -25,7 +25,7 @@ from ._progress import FitProgress
 if TYPE_CHECKING:
     import torch
 
-    from inr.fitting import Fit, Progress
+    from inr.fitting import Fit, FitConfig, Observer, Progress
     from inr.fitting.distributed import ProcessGroup
     from inr.watch import FitWatch
     from inr.workflows.fit import FitPlan
@@ -48,6 +48,15 @@ class WrittenFit:
     result: Fit
     n_bytes: int
     startup_s: float | None
+
+
+def observers_of(settings: FitConfig) -> list[Observer]:
+    """What watches a run with these settings; imports `inr.ntk`, which takes a while, only if the settings need it."""
+    if settings.track_ntk is None:
+        return []
+    from inr.ntk import observers_of as trackers_of
+
+    return trackers_of(settings)
 
 
 def train(

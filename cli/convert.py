@@ -15,6 +15,7 @@ from ._io import OutputTarget, source
 from ._machine import machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import FitProgress
+from ._training import observers_of
 
 
 def convert(
@@ -73,7 +74,6 @@ def convert(
     with machine(device, threads, backend) as chosen:
         from inr.fitting import Fit
         from inr.fitting.teacher import teacher_of
-        from inr.ntk import observers_of
         from inr.workflows.distillation import distil
         from inr.workflows.fit import FitPlan
         from inr.workflows.request import FitRequest

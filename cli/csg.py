@@ -17,6 +17,7 @@ from ._io import PIPE, OutputTarget, source
 from ._machine import machine
 from ._output import Output, human_bytes, human_metric
 from ._progress import FitProgress
+from ._training import observers_of
 
 if TYPE_CHECKING:
     import torch
@@ -150,7 +151,6 @@ def _baked(
 ) -> Fit:
     """A field fitted to the exact distances of a combined one, in its box."""
     from inr.mesh.redistance import redistanced
-    from inr.ntk import observers_of
     from inr.workflows.fit import FitPlan
 
     signal, mesh = redistanced(combined, resolution)

@@ -21,7 +21,7 @@ from ._fit_result import advice, fit_summary, rendering_target, tracking_line
 from ._io import PIPE, OutputTarget, read_settings, source
 from ._machine import machine
 from ._output import Output
-from ._training import Outputs, process_group, train
+from ._training import Outputs, observers_of, process_group, train
 from ._watch import AskedPage, ending, watching
 
 
@@ -128,7 +128,6 @@ def fit(
     ):
         if asked is not None and group is not None:
             raise UsageError("--watch shows a fit of one process, but torchrun has started several")
-        from inr.ntk import observers_of
         from inr.signals import default_field_of, load_signal
         from inr.workflows.fit import FitPlan, check_resume
         from inr.workflows.forecast import calibrated

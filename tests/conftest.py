@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numba  # noqa: F401  compiled functions then come from its cache, and not from the file of machine code
 import pytest
 import torch
 from torch.utils import _device

@@ -1,8 +1,8 @@
 """Functions as machine code: compiled by numba and cached on disk; imports neither torch nor numba.
 
 numba is imported when the first function is compiled or loaded from its cache, which takes longer than to decode a
-picture. A process that has imported neither numba nor torch therefore takes functions from the file of `machine_code`.
-Those that are not in it come from numba, and are added to the file when the process ends.
+picture. A process that has not imported it otherwise therefore takes functions from the file of `machine_code`. Those
+that are not in it come from numba, and are added to the file when the process ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar, cast
+
+from inr.core import machine_code
+from inr.core.machine_code import signature_of
+from inr.core.optional import need, probe
+from inr.core.stopwatch import preparation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +28,8 @@ _lock = threading.RLock()
 _from_numba: list[Compiled] = []
 """Functions that were called and were not in the file."""
 _is_blas_skipped = False
+_is_numba_ours = False
+"""Whether `numba_or_error` has imported numba."""
 
 
 class Deferred:
@@ -44,22 +52,26 @@ class Compiled:
         functools.update_wrapper(self, function)
         self._function, self._options = function, options
         self._dispatcher: Any = None
+        self._natives: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
         dispatcher = self._dispatcher
         if dispatcher is None:
-            native = self._from_file(args)
+            signature = signature_of(args)
+            native = self._natives.get(signature) or self._from_file(args)
             if native is not None:
+                self._natives[signature] = native
                 return native(*args)
             dispatcher = self.dispatcher
         return dispatcher(*args)
 
     @property
     def dispatcher(self) -> Any:
-        """numba's form of the function. Raises UnavailableError where numba must not compile."""
+        """numba's form of the function. Raises UnavailableError where numba is broken or must not compile."""
         if self._dispatcher is None:
             with _lock:
                 if self._dispatcher is None:
+                    need("numba", "this function")
                     if _is_blas_skipped:
                         _numba_functions.skip_scipy_blas_import()
                     self._dispatcher = _numba_functions.dispatcher_of(self._function, **self._options)
@@ -75,20 +87,29 @@ class Compiled:
         return getattr(self.dispatcher, name)
 
     def _from_file(self, args: tuple[Any, ...]) -> Callable[..., Any] | None:
-        if "torch" in sys.modules or ("numba" in sys.modules and not _from_numba):
+        if "numba" in sys.modules and not (_from_numba or _is_numba_ours):
             return None
         module, name = self._function.__module__, self._function.__qualname__
         if not module.startswith("inr.") or "<" in name:  # another function may have this name
             return None
         if not _from_numba:
-            from inr.core import machine_code
-
-            found = machine_code.find(f"{module}:{name}", args)
+            with preparation:
+                found = machine_code.find(f"{module}:{name}", args)
             if found is not None:
                 return found
             atexit.register(_add_to_file)
         _from_numba.append(self)
         return None
+
+
+def numba_or_error() -> ModuleType | Exception | None:
+    """numba, or why it cannot be imported; None if functions come from the file of machine code, without numba."""
+    global _is_numba_ours
+    if "numba" not in sys.modules:
+        if machine_code.is_there():
+            return None
+        _is_numba_ours = True
+    return probe("numba")
 
 
 def _add_to_file() -> None:
@@ -115,6 +136,36 @@ class Intrinsic:
 def intrinsic(function: Callable[..., Any]) -> Any:
     """As numba's decorator of this name, without importing numba."""
     return Intrinsic(function)
+
+
+class Overloaded:
+    """A function with a form for each type of arguments in compiled code: see `numba.extending.overload`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def form(self, **options: Any) -> Callable[[F], F]:
+        """Decorate the function from types of numba to the form for them; options: of its compilation."""
+
+        def take(form: F) -> F:
+            self._form, self._options = form, options
+            return form
+
+        return take
+
+    @functools.cached_property
+    def _numba_type_(self) -> Any:
+        with _lock:
+            return _numba_functions.type_of_overload(self._function, self._form, self._options)
+
+
+def overloaded(function: Callable[..., Any]) -> Overloaded:
+    """The function for calls from Python; `form` states those for compiled functions, without importing numba."""
+    return Overloaded(function)
 
 
 def compiled(function: F) -> F:

@@ -9,6 +9,7 @@ user, and nobody else may write to it. `object_code` writes it.
     the code of all units, which is to begin at a page
 
 A unit is the code of one function with all that it calls. Its addresses are relative to its beginning in the file.
+It starts with an entry (`object_code.entry`), which takes numpy's arrays as CPython holds them: see `HEAD`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import mmap
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -31,18 +32,27 @@ import numpy as np
 from inr.core.cache_folder import cache_folder
 from inr.core.processor import processor
 
-MAGIC = b"inr machine code, version 1\n"
+MAGIC = b"inr machine code, version 2\n"
 FOLDER = "machine_code"
+HEAD = object.__basicsize__
+"""Where an array's fields begin, in bytes from the address of the object: the address of the data, the number of axes,
+the address of the shape, that of the strides (numpy's `PyArrayObject_fields`, part of its binary interface)."""
 RELEASE = "NRT_MemInfo_call_dtor"
 MEMORY = ("NRT_MemInfo_alloc", "NRT_MemInfo_alloc_aligned", RELEASE)
 """numba's functions for the memory of arrays, of which a file has its own form."""
+_LIBRARY = (
+    *("malloc", "free", "memset", "memcpy", "memmove", "log10", "acos"),
+    *("sin", "cos", "sincos", "sinf", "cosf", "sincosf"),
+)
 LIBRARY = {
-    **{name: name for name in ("malloc", "free", "memset", "memcpy", "memmove", "log10")},
+    **{name: name for name in _LIBRARY},
     "NRT_Allocate": "malloc",
     "NRT_Free": "free",
 }
 """Functions that code may call, and what they are in the C library."""
 
+_FLAGS = 0x503
+"""Bits of `flags.num` that determine a kind: contiguous in C's or Fortran's order, aligned, writable."""
 _MOST_BYTES = 2**28
 _DIGEST_BYTES = 32
 _SUCCESS = (0, -2)
@@ -54,7 +64,7 @@ _SCALARS: dict[str, Any] = {
 
 
 class Unit(TypedDict):
-    """A function. at, size: in the code of all. start: in the unit. arguments, result: kinds, see `kind_of`.
+    """A function. at, size: in the code of all. start: of its entry, in the unit. arguments, result: see `kind_of`.
 
     relative: where the addresses of the unit's own parts are. foreign: where those of other functions are, by name.
     """
@@ -69,15 +79,19 @@ class Unit(TypedDict):
 
 
 class Description(TypedDict):
-    """sources: digests of the source files. units: by `key_of`."""
+    """sources: digests of the source files. units: by `key_of`. refused: those that cannot be in the file."""
 
     key: str
     sources: dict[str, str]
+    refused: list[str]
     units: dict[str, Unit]
 
 
 def kind_of(value: Any) -> str | None:
-    """The type of an argument as numba sees it: `<f42Cw` for a writable float32 array [N, M]; None for other types."""
+    """The type of an argument as numba sees it; None for types that have no kind.
+
+    `<f42Cw` is a writable float32 array [N, M], `<f4` a number, `(<i8 <f4)` a tuple, `none` None.
+    """
     if type(value) is np.ndarray:
         flags = value.flags
         if not flags.aligned:
@@ -90,7 +104,36 @@ def kind_of(value: Any) -> str | None:
         return "|b1"
     if type(value) is int:
         return "<i8" if -(2**63) <= value < 2**63 else None
-    return "<f8" if type(value) is float else None
+    if type(value) is tuple:
+        return tuple_kind([kind_of(part) for part in value])
+    return "<f8" if type(value) is float else "none" if value is None else None
+
+
+def tuple_kind(parts: Sequence[str | None]) -> str | None:
+    """The kind of a tuple of numbers and arrays of these kinds; None if there is another one."""
+    are_known = all(part is not None and part != "none" and part[0] != "(" for part in parts)
+    return f"({' '.join(map(str, parts))})" if are_known else None
+
+
+def parts_of(kinds: Iterable[str]) -> list[str]:
+    """The kinds with those of a tuple's parts for each tuple, and without None."""
+    return [part for kind in kinds for part in (kind[1:-1].split() if kind[0] == "(" else [kind]) if part != "none"]
+
+
+def signature_of(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Equal for arguments of equal kinds, and quickly calculated."""
+    return tuple(
+        [
+            (value.dtype, value.ndim, value.flags.num & _FLAGS)
+            if type(value) is np.ndarray
+            else value.bit_length() < 64
+            if type(value) is int
+            else signature_of(value)
+            if type(value) is tuple
+            else type(value)
+            for value in args
+        ]
+    )
 
 
 def key_of(name: str, arguments: Sequence[str]) -> str:
@@ -107,6 +150,11 @@ def find(name: str, args: Sequence[Any]) -> Callable[..., Any] | None:
     return loaded.function(key_of(name, [kind for kind in kinds if kind]))
 
 
+def is_there() -> bool:
+    """Whether there is a file for this processor and these sources."""
+    return _loaded() is not None
+
+
 @functools.cache
 def _loaded() -> Loaded | None:
     found = read()
@@ -120,7 +168,7 @@ def _loaded() -> Loaded | None:
 def key() -> str | None:
     """What the code of a file depends on besides its sources; None on other systems."""
     lines = processor()
-    if lines is None or sys.byteorder != "little":
+    if lines is None or sys.byteorder != "little" or not has_known_arrays():
         return None
     versions = [version_of(package) for package in ("numba", "llvmlite")]
     if None in versions:
@@ -128,7 +176,19 @@ def key() -> str | None:
     settings = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
     for harmless in ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS"):
         settings.pop(harmless, None)
-    return json.dumps([lines, versions, sorted(settings.items()), str(Path(__file__).parent)])
+    return json.dumps([lines, versions, sorted(settings.items()), str(Path(__file__).parent), HEAD])
+
+
+def has_known_arrays() -> bool:
+    """Whether the fields of an array are where `HEAD` says."""
+    if sys.implementation.name != "cpython":
+        return False
+    array = np.zeros((3, 5), np.float32)[:, ::2]
+    words = (ctypes.c_int64 * 4).from_address(id(array) + HEAD)
+    if words[0] != array.__array_interface__["data"][0] or words[1] & 0xFFFFFFFF != array.ndim:
+        return False
+    shape, strides = ((ctypes.c_int64 * 2).from_address(word) for word in words[2:])
+    return (*shape, *strides) == array.shape + array.strides
 
 
 def version_of(package: str) -> str | None:
@@ -237,40 +297,36 @@ class Loaded:
         return found
 
     def _callable(self, name: str, unit: Unit) -> Callable[..., Any]:
-        """The function for arguments of Python, by numba's convention: result, error, then arguments in parts."""
-        types: list[Any] = [ctypes.c_void_p, ctypes.c_void_p]
-        for kind in unit["arguments"]:
-            n_axes = _axes(kind)
-            types += [_SCALARS[kind]] if n_axes is None else [ctypes.c_void_p] * 2 + [ctypes.c_int64] * (3 + 2 * n_axes)
-        native = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(self._start(unit))
-        are_arrays = [_axes(kind) is not None for kind in unit["arguments"]]
-        result_axes = _axes(unit["result"]) if unit["result"] else None
-        n_words = 5 + 2 * (result_axes or 0)
+        """The function for arguments of Python. Its entry takes the address of words for the error and the result."""
+        kinds = parts_of(unit["arguments"])
+        are_parts = kinds != unit["arguments"]
+        types = [ctypes.py_object if axes_of(kind) is not None else _SCALARS[kind] for kind in kinds]
+        native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, *types)(self._start(unit))
+        result, result_axes = unit["result"], axes_of(unit["result"]) if unit["result"] != "none" else None
+        new_words = ctypes.c_int64 * (6 + 2 * (result_axes or 0))
 
         def call(*args: Any) -> Any:
-            result, error = (ctypes.c_int64 * n_words)(), ctypes.c_void_p()
-            flat: list[Any] = [ctypes.addressof(result), ctypes.addressof(error)]
-            for value, is_array in zip(args, are_arrays, strict=True):
-                if is_array:
-                    address = value.__array_interface__["data"][0]
-                    flat += (None, None, value.size, value.itemsize, address, *value.shape, *value.strides)
-                else:
-                    flat.append(value.item() if isinstance(value, np.generic) else value)
-            if native(*flat) not in _SUCCESS:
-                raise _error(name.partition("(")[0], error)
-            if not unit["result"]:
+            words = new_words()
+            if are_parts:
+                args = tuple(_parts(args))
+            try:
+                code = native(words, *args)
+            except ctypes.ArgumentError:  # numpy's scalars
+                code = native(words, *(value.item() if isinstance(value, np.generic) else value for value in args))
+            if code not in _SUCCESS:
+                raise _error(name.partition("(")[0], words[0])
+            if result == "none":
                 return None
             if result_axes is None:
-                return _SCALARS[unit["result"]].from_buffer(result).value
-            return self._array(unit["result"], result)
+                value = _SCALARS[result].from_buffer(words, 8).value
+                return bool(value) if result == "|b1" else value
+            return self._array(result, words[1:])
 
-        if unit["result"] == "|b1":
-            return lambda *args: bool(call(*args))
         return call
 
     def _array(self, kind: str, words: Any) -> Any:
         """A copy of an array that a function returned, whose memory is then given back."""
-        n_axes, owner, address = _axes(kind) or 0, words[0], words[4]
+        n_axes, owner, address = axes_of(kind) or 0, words[0], words[4]
         dtype = np.dtype(kind[:3])
         shape, strides = words[5 : 5 + n_axes], words[5 + n_axes : 5 + 2 * n_axes]
         n_bytes = sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + dtype.itemsize
@@ -281,16 +337,23 @@ class Loaded:
         return found
 
 
-def _axes(kind: str) -> int | None:
+def _parts(args: Iterable[Any]) -> Iterator[Any]:
+    for value in args:
+        if type(value) is tuple:
+            yield from value
+        elif value is not None:
+            yield value
+
+
+def axes_of(kind: str) -> int | None:
     """The number of axes of an array's kind; None for a scalar's."""
     return None if kind in _SCALARS else int(kind[3:-2])
 
 
-def _error(name: str, place: ctypes.c_void_p) -> Exception:
+def _error(name: str, address: int) -> Exception:
     """The exception that a function raised: the address and the length of (class, arguments, place), pickled. It is
     not unpickled: nothing of a file runs but its functions."""
-    address = place.value
-    if address is None:
+    if not address:
         return MemoryError(name)
     data, length = ctypes.c_void_p.from_address(address).value, ctypes.c_int32.from_address(address + 8).value
     is_memory = b"MemoryError" in ctypes.string_at(data or 0, length)

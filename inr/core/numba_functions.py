@@ -46,6 +46,14 @@ def type_of_intrinsic(function: Callable[..., Any]) -> Any:
     return context.resolve_value_type(made)
 
 
+def type_of_overload(function: Callable[..., Any], form: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """numba's type of a function whose form for given types another function returns."""
+    numba.extending.overload(function, jit_options=options)(form)
+    context = cpu_target.typing_context
+    context.refresh()
+    return context.resolve_value_type(function)
+
+
 class _CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
     """Machine code on disk. Unreadable files count as absent and are compiled again.
 

@@ -10,13 +10,26 @@ import dataclasses
 import re
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inr.core import machine_code
 from inr.core.compiled_sources import IMPORT
-from inr.core.machine_code import LIBRARY, MEMORY, Description, Unit, digest, key_of
+from inr.core.machine_code import (
+    HEAD,
+    LIBRARY,
+    MEMORY,
+    Description,
+    Unit,
+    axes_of,
+    digest,
+    key_of,
+    parts_of,
+    tuple_kind,
+)
 
 _ALIGNMENT = 64
 _RELATIVE_64 = 1  # R_X86_64_64
@@ -24,6 +37,10 @@ _ALLOCATED, _WRITABLE = 2, 1  # flags of sections
 _PROGRAM, _SYMBOLS, _ADDENDS, _ZEROS = 1, 2, 4, 8  # types of sections
 _FUNCTION = 2
 _UNDEFINED = 0
+ENTRY = "entry"
+_TARGET = "target"
+_IN_REGISTERS = {"|b1": "i8", "|i1": "i8", "|u1": "i8", "<i2": "i16", "<u2": "i16", "<i4": "i32", "<u4": "i32",
+                 "<i8": "i64", "<u8": "i64", "<f4": "float", "<f8": "double"}  # fmt: skip
 _FOR_PYTHON = ("_ZN7cpython", "cpython.", "cfunc.", "__excinfo_unwrap_args")
 """What the names of numba's wrappers begin with, which call Python; nothing in a file does."""
 
@@ -96,26 +113,29 @@ def add(dispatchers: Iterable[Any]) -> None:
     if own is None or not _is_standard():
         return
     before = machine_code.read()
-    description: Description = before[0] if before is not None else {"key": own, "sources": {}, "units": {}}
+    description: Description = (
+        before[0] if before is not None else {"key": own, "sources": {}, "refused": [], "units": {}}
+    )
     code = bytearray() if before is None else bytearray(before[1])
-    n_before = len(description["units"])
-    for name, arguments, result, symbol, source, data in cached_objects(dispatchers):
+    known = {*description["units"], *description["refused"]}
+    n_before = len(known)
+    for name, arguments, result, symbol, source, data in cached_objects(dispatchers, known):
         unit_key = key_of(name, arguments)
-        if unit_key in description["units"]:
-            continue
         try:
-            linked = link(data)
-            sources = _sources_of(source)
+            description["sources"] |= _sources_of(source)
+            linked = with_entry(link(data), symbol, arguments)
         except (UnsupportedCodeError, OSError, UnicodeDecodeError):
+            description["refused"].append(unit_key)
             continue
-        description["units"][unit_key] = placed(code, linked, linked.starts[symbol], arguments, result)
-        description["sources"] |= sources
-    if len(description["units"]) == n_before:
+        finally:
+            known.add(unit_key)
+        description["units"][unit_key] = placed(code, linked, linked.starts[ENTRY], arguments, result)
+    if len(known) == n_before:
         return
     if MEMORY[0] not in description["units"]:
         memory = link(memory_object())
         for name in MEMORY:
-            description["units"][name] = placed(code, memory, memory.starts[name], [], "")
+            description["units"][name] = placed(code, memory, memory.starts[name], [], "none")
     machine_code.write(description, bytes(code))
 
 
@@ -153,35 +173,43 @@ def _is_standard() -> bool:
     )
 
 
-def cached_objects(dispatchers: Iterable[Any]) -> Iterator[tuple[str, list[str], str, str, str, bytes]]:
-    """(name, kinds of arguments and result, symbol, module, object) of functions that are in numba's cache."""
+def cached_objects(
+    dispatchers: Iterable[Any], known: Container[str] = ()
+) -> Iterator[tuple[str, list[str], str, str, str, bytes]]:
+    """(name, kinds of arguments and result, symbol, module, object) of functions that are in numba's cache.
+
+    known: keys to leave out.
+    """
     for dispatcher in dispatchers:
         function = dispatcher.py_func
         for signature, compiled in list(dispatcher.overloads.items()):
-            kinds = [kind_of_type(each) for each in (*signature, compiled.signature.return_type)]
+            kinds = [*map(kind_of_type, signature), kind_of_type(compiled.signature.return_type)]
             own = dispatcher._cache
             file = getattr(own, "_cache_file", None)  # numba sets it only if it found a folder for its cache
-            if None in kinds or "" in kinds[:-1] or file is None:
+            name = f"{function.__module__}:{function.__qualname__}"
+            *arguments, result = [str(kind) for kind in kinds]
+            if None in kinds or result[0] == "(" or file is None or key_of(name, arguments) in known:
                 continue
             key = own._index_key(signature, compiled.library.codegen)
             held = file.load(key)
             if held is None or held[0][1] != "object":
                 continue
-            *arguments, result = [str(kind) for kind in kinds]
-            name = f"{function.__module__}:{function.__qualname__}"
             yield name, arguments, result, compiled.fndesc.llvm_func_name, function.__module__, held[0][2][0]
 
 
 def kind_of_type(kind: Any) -> str | None:
-    """`machine_code.kind_of` for a type of numba's; "" for none, None for types that have no kind."""
+    """`machine_code.kind_of` for a type of numba's; None for types that have no kind."""
     from numba.core import types as numba_types
+    from numba.core.types import containers
     from numba.np.numpy_support import as_dtype
 
     if kind == numba_types.none:
-        return ""
+        return "none"
     if isinstance(kind, numba_types.Array) and kind.aligned:
         dtype = kind_of_type(kind.dtype)
         return None if dtype is None else f"{dtype}{kind.ndim}{kind.layout}{'w' if kind.mutable else 'r'}"
+    if isinstance(kind, containers.UniTuple | containers.Tuple):
+        return tuple_kind([kind_of_type(part) for part in kind])
     if isinstance(kind, numba_types.Boolean | numba_types.Integer | numba_types.Float) and not isinstance(
         kind, numba_types.Literal
     ):
@@ -210,11 +238,75 @@ def _sources_of(module: str) -> dict[str, str]:
 
 
 def memory_object() -> bytes:
+    """The object of numba's functions for the memory of arrays."""
+    return _object_of(_MEMORY)
+
+
+def with_entry(linked: Linked, symbol: str, arguments: Sequence[str]) -> Linked:
+    """The code with an entry behind it, which calls the function `symbol` for arguments of these kinds."""
+    entry = link(_object_of(entry_for(arguments)), also=(_TARGET,))
+    code = bytearray(linked.code)
+    code += bytes(-len(code) % _ALIGNMENT)
+    at = len(code)
+    code += entry.code
+    calls = [at + place for place in entry.foreign[_TARGET]]
+    for place in calls:
+        code[place : place + 8] = struct.pack("<q", linked.starts[symbol])
+    relative = [*linked.relative, *(at + place for place in entry.relative), *calls]
+    return Linked(bytes(code), {**linked.starts, ENTRY: at + entry.starts[ENTRY]}, relative, linked.foreign)
+
+
+def entry_for(arguments: Sequence[str]) -> str:
+    """An entry in LLVM's language: from the address of words, arrays as objects of Python and scalars to numba's call.
+
+    words: the address of an error, then the result. numba's call takes the addresses of the result and of the error; an
+    array is its owner, its object, the numbers of items and of bytes per item, the data, the shape, and the strides.
+    """
+    given, taken, lines = ["ptr %words"], ["ptr %result", "ptr %words"], []
+
+    def loaded(kind: str, name: str, base: str, at: int) -> str:
+        lines.append(f"%{name}.at = getelementptr i8, ptr %{base}, i64 {at}")
+        lines.append(f"%{name} = load {kind}, ptr %{name}.at")
+        return f"{kind} %{name}"
+
+    for k, kind in enumerate(part for each in arguments for part in (parts_of([each]) or ["none"])):
+        if kind == "none":
+            taken.append("ptr null")
+            continue
+        n_axes, name = axes_of(kind), f"a{k}"
+        if n_axes is None:
+            given.append(f"{_IN_REGISTERS[kind]} %{name}")
+            taken.append(given[-1])
+            continue
+        given.append(f"ptr %{name}")
+        data = loaded("ptr", f"{name}.data", name, HEAD)
+        loaded("ptr", f"{name}.lengths", name, HEAD + 16)
+        loaded("ptr", f"{name}.steps", name, HEAD + 24)
+        shape = [loaded("i64", f"{name}.n{j}", f"{name}.lengths", 8 * j) for j in range(n_axes)]
+        strides = [loaded("i64", f"{name}.s{j}", f"{name}.steps", 8 * j) for j in range(n_axes)]
+        lines.append(f"%{name}.items.0 = add i64 1, 0")
+        lines += [f"%{name}.items.{j + 1} = mul i64 %{name}.items.{j}, %{name}.n{j}" for j in range(n_axes)]
+        item = np.dtype(kind[:3]).itemsize
+        taken += ["ptr null", "ptr null", f"i64 %{name}.items.{n_axes}", f"i64 {item}", data, *shape, *strides]
+    return "\n".join(
+        [
+            f"declare i32 @{_TARGET}({', '.join(each.split()[0] for each in taken)})",
+            f"define i32 @{ENTRY}({', '.join(given)}) {{",
+            "%result = getelementptr i8, ptr %words, i64 8",
+            *lines,
+            f"%code = call i32 @{_TARGET}({', '.join(taken)})",
+            "ret i32 %code",
+            "}",
+        ]
+    )
+
+
+def _object_of(text: str) -> bytes:
     from llvmlite import binding
 
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(opt=2, reloc="static", codemodel="jitdefault", jit=True)
-    found: bytes = machine.emit_object(binding.parse_assembly(_MEMORY))
+    found: bytes = machine.emit_object(binding.parse_assembly(text))
     return found
 
 
@@ -241,8 +333,11 @@ class _Symbol:
     size: int
 
 
-def link(data: bytes) -> Linked:
-    """Put the sections of an object one after the other. Raises UnsupportedCodeError."""
+def link(data: bytes, also: Sequence[str] = ()) -> Linked:
+    """Put the sections of an object one after the other. also: names that it may refer to besides those of the library.
+
+    Raises UnsupportedCodeError.
+    """
     sections = _sections(data)
     symbols = next((list(_symbols(data, sections, each)) for each in sections if each.kind == _SYMBOLS), [])
     places: dict[int, int] = {}
@@ -271,7 +366,7 @@ def link(data: bytes) -> Linked:
             if symbol.section in places:
                 relative.append(at)
                 addend += places[symbol.section] + symbol.value
-            elif symbol.section == _UNDEFINED and symbol.name in (*LIBRARY, *MEMORY):
+            elif symbol.section == _UNDEFINED and symbol.name in (*LIBRARY, *MEMORY, *also):
                 foreign.setdefault(symbol.name, []).append(at)
             else:
                 raise UnsupportedCodeError(f"it refers to {symbol.name}")

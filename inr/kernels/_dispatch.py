@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from inr.core.errors import UnavailableError, did_you_mean
+from inr.core.jit import numba_or_error
 from inr.core.optional import probe
 from inr.kernels import compiler
 from inr.kernels.precision import reason_against
@@ -124,7 +125,9 @@ class Backend:
 
     def _reasons_against(self, need: Need, is_thorough: bool) -> Iterator[str]:
         is_at_home = self.devices is None or need.device in self.devices or self._is_interpreted(need)
-        found = probe(self.package) if self.package and (is_at_home or is_thorough) else None
+        found = None
+        if self.package and (is_at_home or is_thorough):
+            found = numba_or_error() if self.package == "numba" and not is_thorough else probe(self.package)
         if isinstance(found, Exception):
             cause = f"{type(found).__name__}: {found}".splitlines()[0]
             yield f"the package {self.package!r} cannot be imported ({cause})"

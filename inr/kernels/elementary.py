@@ -12,8 +12,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import overload
+
+from inr.core.jit import Deferred, overloaded
+
+types: Any = Deferred("numba.core.types")
 
 OPTIONS = {"fastmath": {"contract"}, "error_model": "numpy"}
 MOST_SINE = 1e5
@@ -45,25 +47,28 @@ _MOST32, _MOST64 = np.float32(88.0), np.float64(709.0)
 _HALF_ROOT32, _HALF_ROOT64 = 0x3F3504F3, 0x3FE6A09E667F3BCD  # the bits of sqrt(1 / 2)
 
 
-# Their bodies are for calls from Python; compiled code gets the overloads below.
+# Their bodies are for calls from Python; compiled code gets the forms for its types below.
 
 
+@overloaded
 def exp(x: Any) -> Any:
     """e^x within 3 eps for x from -87 (double: -708) to 88 (709), and that of the nearest of these bounds beyond."""
     return np.exp(x)
 
 
+@overloaded
 def log(x: Any) -> Any:
     """ln x within 3 eps, or 3 eps absolutely near 1, for positive normal x."""
     return np.log(x)
 
 
+@overloaded
 def sine_cosine(x: Any) -> Any:
     """(sin x, cos x) within 3 eps (1 + |x| / 100) for |x| <= MOST_SINE."""
     return np.sin(x), np.cos(x)
 
 
-@overload(exp, jit_options=OPTIONS)
+@exp.form(**OPTIONS)
 def _exp(x: Any) -> Any:
     if x == types.float32:
 
@@ -94,7 +99,7 @@ def _exp(x: Any) -> Any:
     return double
 
 
-@overload(log, jit_options=OPTIONS)
+@log.form(**OPTIONS)
 def _log(x: Any) -> Any:
     if x == types.float32:
 
@@ -127,7 +132,7 @@ def _log(x: Any) -> Any:
     return double
 
 
-@overload(sine_cosine, jit_options=OPTIONS)
+@sine_cosine.form(**OPTIONS)
 def _sine_cosine(x: Any) -> Any:
     if x == types.float32:
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -109,7 +108,7 @@ class Similarity:
     @staticmethod
     def prepare() -> None:
         """Import what the measurement needs, which takes a while."""
-        importlib.import_module("skimage.metrics")
+        from skimage.metrics import structural_similarity  # noqa: F401  imported when it is used, not with its package
 
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""

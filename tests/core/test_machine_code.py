@@ -30,7 +30,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     key = machine_code.key()
     assert key is not None
     machine_code.write(
-        {"key": key, "sources": {str(source): machine_code.digest(source.read_bytes())}, "units": {}}, CODE
+        {"key": key, "sources": {str(source): machine_code.digest(source.read_bytes())}, "refused": [], "units": {}},
+        CODE,
     )
     path = machine_code.path()
     assert path is not None
@@ -48,14 +49,14 @@ def _read_only(array: Any) -> Any:
     [
         True, 3, -(2**63), 2.5, np.float32(1), np.int16(2), np.bool_(False), np.zeros(3), np.zeros((2, 3), np.uint8),
         np.zeros((2, 3), order="F"), np.zeros((4, 4), np.int32)[::2, ::2], _read_only(np.zeros(3)), np.zeros((1, 5)).T,
-        np.zeros((0, 3), bool), np.array(1.0),
+        np.zeros((0, 3), bool), np.array(1.0), None, (1, 2), (np.float32(1), 2, True), (np.zeros(2), 1), (),
     ],
 )  # fmt: skip
 def test_kinds_are_those_of_numba(value: Any) -> None:
     assert machine_code.kind_of(value) == kind_of_type(numba.typeof(value))
 
 
-@pytest.mark.parametrize("value", [2**63, "text", None, (1, 2), [1], np.ma.masked_array([1])])
+@pytest.mark.parametrize("value", [2**63, "text", (1, (2, 3)), (None,), [1], np.ma.masked_array([1])])
 def test_other_arguments_have_no_kind(value: Any) -> None:
     assert machine_code.kind_of(value) is None
 

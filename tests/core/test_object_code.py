@@ -34,13 +34,13 @@ def _loaded(function: Any) -> Loaded:
     code = bytearray()
     units: dict[str, Any] = {}
     for name, arguments, result, symbol, _, data in object_code.cached_objects([function.dispatcher]):
-        linked = object_code.link(data)
+        linked = object_code.with_entry(object_code.link(data), symbol, arguments)
         key = machine_code.key_of(name, arguments)
-        units[key] = object_code.placed(code, linked, linked.starts[symbol], arguments, result)
+        units[key] = object_code.placed(code, linked, linked.starts[object_code.ENTRY], arguments, result)
     memory = object_code.link(object_code.memory_object())
     for name in MEMORY:
-        units[name] = object_code.placed(code, memory, memory.starts[name], [], "")
-    description: Description = {"key": "", "sources": {}, "units": units}
+        units[name] = object_code.placed(code, memory, memory.starts[name], [], "none")
+    description: Description = {"key": "", "sources": {}, "refused": [], "units": units}
     return Loaded(description, memoryview(bytes(code)))
 
 
@@ -52,8 +52,9 @@ def _native(function: Any, *args: Any) -> Callable[..., Any]:
     return found
 
 
-def _mixed(a: Any, b: Any, flag: Any, n: int, x: float) -> float:
+def _mixed(a: Any, b: Any, flag: Any, nothing: Any, pair: Any, n: int, x: float) -> float:
     total = np.zeros(n, np.float64)
+    total[1] = pair[0] - 7 * pair[1] if nothing is None else 1e9
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             total[(i + j) % n] += a[i, j] * x
@@ -78,7 +79,7 @@ def test_arguments_of_every_kind_arrive(folder: Path) -> None:
     b.flags.writeable = False
     for first in (a, a.T, a[:, ::2]):
         for flag in (True, False, np.bool_(True)):
-            given = (first, b, flag, 3, 0.5)
+            given = (first, b, flag, None, (2, np.float32(0.25)), 3, 0.5)
             assert function(*given) == _native(function, *given)(*given) == _mixed(*given)
 
 
@@ -143,6 +144,36 @@ decoded = decompress(sys.argv[1])
 import hashlib
 print(decoded.symbols_sha256.hex(), hashlib.sha256(decoded.values().tobytes()).hexdigest(), "numba" in sys.modules)
 """
+
+
+_FIT = """
+import sys
+import inr
+fit = inr.fit("picture.png", field=sys.argv[1], settings={"steps": 5})
+fit.save("fit.safetensors")
+print("numba" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["hash_grid", "siren"])
+def test_a_second_process_fits_without_numba(family: str, tmp_path: Path) -> None:
+    """The same bytes from the file of machine code and from numba."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 48, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+
+    def run(before: str = "") -> tuple[bool, bytes]:
+        command = [sys.executable, "-c", before + _FIT, family]
+        said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+        return said.strip() == "True", (tmp_path / "fit.safetensors").read_bytes()
+
+    run(), run()  # as below
+    (is_there, fitted), (is_numba_there, by_numba) = run(), run("import numba\n")
+    assert not is_there
+    assert is_numba_there
+    assert fitted == by_numba
 
 
 def test_a_second_process_decodes_without_numba(tmp_path: Path) -> None:

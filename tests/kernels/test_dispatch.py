@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from inr.core import machine_code
 from inr.core.errors import UnavailableError
 from inr.kernels import Backend, Need, Op, compiler, ops, table, use_backend
 from tests.kernels.conftest import Packages
@@ -87,7 +88,8 @@ def test_nothing_fits() -> None:
         Op("rounding", (FAST,), {}).choose(Need(device="cuda", dtype=torch.float32))
 
 
-def test_a_package_that_cannot_be_imported_is_a_reason(packages: Packages) -> None:
+def test_a_package_that_cannot_be_imported_is_a_reason(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_code, "is_there", lambda: False)
     for name in ("numba", "triton"):
         packages.remove(name, error=OSError(f"{name} is broken\nin two lines"))
     rows = {(row.op, row.backend): row for row in table()}
@@ -96,6 +98,8 @@ def test_a_package_that_cannot_be_imported_is_a_reason(packages: Packages) -> No
     broken = "the package 'triton' cannot be imported (OSError: triton is broken)"
     assert rows["hash_grid", "cuda"].reasons == (broken, "it runs on cuda, and the tensors are on cpu")
     assert ops()["hash_grid"].choose(NEED).name == "reference"
+    monkeypatch.setattr(machine_code, "is_there", lambda: True)  # then it is not needed
+    assert ops()["hash_grid"].choose(NEED).name == "cpu"
 
 
 def test_triton_without_a_c_compiler_is_refused_on_devices(

@@ -18,12 +18,14 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from inr.core.jit import Deferred, intrinsic
 from inr.kernels.simd import element_pointer, splat
 from inr.kernels.threads import compiled
+
+types: Any = Deferred("numba.core.types")
+cgutils: Any = Deferred("numba.core.cgutils")
 
 Array = NDArray[Any]
 

@@ -104,10 +104,10 @@ def index_corners(
 @compiled
 def prefetch_corners(table: Array, offset: int, index: Array, count: int) -> None:
     """Prefetch the rows of a block's corners; neighbours along the first axis are mostly in one cache line."""
-    flat, n_features = table.reshape(-1), table.shape[1]
+    n_features = table.shape[1]
     for m in range(0, len(index), 2):
         for i in range(count):
-            prefetch(flat, (offset + np.int64(index[m, i])) * n_features)
+            prefetch(table, (offset + np.int64(index[m, i])) * n_features)
 
 
 @compiled

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from inr.kernels._cpu.plans import widest
 from inr.kernels.simd import VECTOR_BYTES, fma, lanes_of, load, load_each, store, zero_below
 from inr.kernels.threads import compiled, in_parts, in_turn
 
@@ -191,9 +192,9 @@ def gradients(
     n_layers, n = len(plan) - 1, g.shape[1]
     lanes = lanes_of(g)
     points = VECTORS * lanes
-    even = np.zeros(plan[:, 1].max() * points, g.dtype)
+    even = np.zeros(widest(plan, 1) * points, g.dtype)
     odd = np.zeros_like(even)
-    zeros = np.zeros(plan[:, 1].max(), g.dtype)
+    zeros = np.zeros(widest(plan, 1), g.dtype)
     weight_total = np.zeros(len(weight_grad) * lanes, g.dtype)
     bias_total = np.zeros(len(bias_grad) * lanes, g.dtype)
     lowest = 0  # the first layer whose Z_grad is needed

@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from inr.core.jit import Deferred, intrinsic
 from inr.kernels.simd import VECTOR_BYTES, element_pointer, lanes_of, splat
 from inr.kernels.threads import compiled
+
+types: Any = Deferred("numba.core.types")
 
 Array = NDArray[Any]
 

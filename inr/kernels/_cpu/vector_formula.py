@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.types import containers
-from numba.extending import intrinsic
 
-from inr.kernels._cpu.vector_type import Vector
+from inr.core.jit import Deferred, intrinsic
 from inr.kernels.simd import element_pointer, splat
 from inr.kernels.sine.polynomial import sine_cosine_of
+
+types: Any = Deferred("numba.core.types")
+cgutils: Any = Deferred("numba.core.cgutils")
+vector_type: Any = Deferred("inr.kernels._cpu.vector_type")
 
 INTEGER = ir.IntType(32)
 LN2 = (0.693359375, -2.12194440e-4)  # the first part has 9 bits, so that whole numbers times it are exact
@@ -148,7 +149,7 @@ def row_function(formula: Formula) -> Any:
     ) -> Any:  # fmt: skip
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             a_, b_, width_, z_, z_at_, h_, h_at_, c_, c_at_ = args
-            vector = context.get_value_type(Vector(types.float32))
+            vector = context.get_value_type(vector_type.Vector(types.float32))
             numbers = [Lanes(builder, splat(builder, number, vector)) for number in (a_, b_)]
             source, *targets = (
                 element_pointer(context, builder, kind, array, at)
@@ -181,8 +182,10 @@ def vector_function(formula: Formula, n_vectors: int) -> Any:
         numbers = [Lanes(builder, splat(builder, arg, kind)) for arg in args[n_vectors:]]
         return context.make_tuple(builder, signature.return_type, [x.value for x in formula(*lanes, *numbers)])
 
-    vector = Vector(types.float32)
-    signature = containers.UniTuple(vector, 2)(*[vector] * n_vectors, types.float32, types.float32)
+    def signature() -> Any:
+        vector = vector_type.Vector(types.float32)
+        return types.UniTuple(vector, 2)(*[vector] * n_vectors, types.float32, types.float32)
+
     if n_vectors == 2:
-        return intrinsic(lambda typing, x, y, a, b: (signature, build))
-    return intrinsic(lambda typing, x, y, v, w, g, k, a, b: (signature, build))
+        return intrinsic(lambda typing, x, y, a, b: (signature(), build))
+    return intrinsic(lambda typing, x, y, v, w, g, k, a, b: (signature(), build))

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inr.kernels._cpu import activations as activation
+from inr.kernels._cpu.plans import widest
 from inr.kernels._cpu.tiled_matmul import REST_ROWS, TILE_ROWS, multiply
 from inr.kernels._cpu.workspace import Lease
 from inr.kernels.dense_mlp._autograd import network_value
@@ -99,7 +100,7 @@ def values(
     """
     n_layers = len(plan) - 1
     h, last = room, room[len(room) // 2 :]
-    line = np.empty(plan[:, ROW].max(), x.dtype)
+    line = np.empty(widest(plan, ROW), x.dtype)
     for first in range(start, stop, BLOCK):
         count = min(BLOCK, stop - first)
         for n in range(count):
@@ -146,7 +147,7 @@ def gradients(
     n_layers = len(plan) - 1
     part = len(room) // 4
     z_grad, h_grad, h, c = room[:part], room[part : 2 * part], room[2 * part : 3 * part], room[3 * part :]
-    line = np.empty(plan[:, ROW].max(), x.dtype)
+    line = np.empty(widest(plan, ROW), x.dtype)
     nothing = np.zeros(PANEL, x.dtype)
     for k in range(len(total)):
         total[k] = 0

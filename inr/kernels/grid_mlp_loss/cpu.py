@@ -17,6 +17,7 @@ from torch import Tensor
 
 from inr.kernels._autograd import applied, reference_gradients
 from inr.kernels._cpu.grid_cells import Axes, index_corners, place, prefetch_corners, weigh
+from inr.kernels._cpu.plans import widest
 from inr.kernels._cpu.relu_network import (
     GATED,
     PLAIN,
@@ -131,9 +132,9 @@ def errors(
     index = np.empty((n_corners, points), np.uint32)
     corner = np.empty((n_corners, points), x.dtype)
     hidden = np.zeros(plan[:-1, 1].sum() * points, x.dtype)
-    even = np.zeros(plan[:, 1].max() * points, x.dtype)
+    even = np.zeros(widest(plan, 1) * points, x.dtype)
     odd = np.zeros_like(even)
-    zeros = np.zeros(plan[:, 1].max(), x.dtype)
+    zeros = np.zeros(widest(plan, 1), x.dtype)
     weight_total = np.zeros(len(weight_grad) * lanes, x.dtype)
     bias_total = np.zeros(len(bias_grad) * lanes, x.dtype)
     share = 1.0 / y.size

@@ -14,9 +14,10 @@ import math
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
-from numba.core.types import containers
-from numba.extending import intrinsic
+
+from inr.core.jit import Deferred, intrinsic
+
+types: Any = Deferred("numba.core.types")
 
 LIMIT = 32768.0
 """The largest |x| for which the polynomials hold; see `is_beyond`."""
@@ -69,7 +70,7 @@ def sine_cosine(typing: Any, vector: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, sine_cosine_of(builder, args[0]))
 
-    return containers.UniTuple(vector, 2)(vector), build
+    return types.UniTuple(vector, 2)(vector), build
 
 
 def _magnitude(builder: Any, x: Any) -> Any:

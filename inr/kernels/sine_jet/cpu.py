@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inr.kernels._autograd import applied, asked, reference_gradients
+from inr.kernels._cpu.plans import widest
 from inr.kernels._cpu.tiled_matmul import REST_ROWS, multiply
 from inr.kernels._cpu.workspace import Lease
 from inr.kernels._dispatch import is_functional
@@ -171,7 +172,7 @@ def values(
     panel = 2 * lanes_of(x)
     per_point = table[n_layers, BEFORE]
     h, last = room[: len(room) // 2], room[len(room) // 2 :]
-    lines = np.empty((5, table[:, ROW].max()), x.dtype)
+    lines = np.empty((5, widest(table, ROW)), x.dtype)
     nothing = np.zeros(panel, x.dtype)
     for block in range(start, stop):
         first = block * BLOCK
@@ -213,7 +214,7 @@ def gradients(
     per_point = table[n_layers, BEFORE]
     part = len(room) // 3
     z_grad, h_grad, h = room[:part], room[part : 2 * part], room[2 * part :]
-    lines = np.empty((5, table[:, ROW].max()), x.dtype)
+    lines = np.empty((5, widest(table, ROW)), x.dtype)
     nothing = np.zeros(panel, x.dtype)
     for k in range(len(total)):
         total[k] = 0
