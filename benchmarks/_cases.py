@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -157,6 +158,39 @@ def _dense_mlp(n: int) -> Iterator[Case]:
             (*weights, *biases),
             REAL * (x.numel() + products),
             n * (2 * products + TRANSCENDENTAL * sum(hidden)),
+            2,
+        )
+
+
+@cases("filter_mlp")
+def _filter_mlp(n: int) -> Iterator[Case]:
+    from inr.kernels.filter_mlp import filter_mlp
+
+    sizes = (256, 256, 256, 256, 3)
+    weights, biases = _sine_parameters(sizes)
+    generator = _generator()
+    e = torch.rand(n, 2, generator=generator) * 2 - 1
+    products = sum(weight.numel() for weight in weights)
+    for name, d_in in (("plane waves", 0), ("windowed waves", 3)):
+        waves, envelopes = (
+            [
+                (torch.randn(h, d, generator=generator).requires_grad_(), torch.zeros(h).requires_grad_())
+                for h in sizes[:-1]
+                if d > 0
+            ]
+            for d in (2, d_in)
+        )
+        filters = [tensor for layer in (*waves, *envelopes) for tensor in layer]
+
+        def call(waves: list[Any] = waves, envelopes: list[Any] = envelopes) -> Tensor:
+            return filter_mlp(e, waves, envelopes, weights, biases)
+
+        yield from _both(
+            f"{n} points, 4 {name} of 256",
+            call,
+            (*filters, *weights, *biases),
+            REAL * (e.numel() + products),
+            n * (2 * products + TRANSCENDENTAL * sum(sizes[:-1]) * (2 if envelopes else 1)),
             2,
         )
 

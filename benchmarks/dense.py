@@ -21,7 +21,7 @@ from inr.kernels import use_backend
 from inr.kernels.precision import bf16_units, reason_against
 from inr.signals import Signal, load_signal
 
-FAMILIES = ("siren", "finer", "wire", "gauss", "spder", "mfn_fourier", "fourier_reparam")
+FAMILIES = ("siren", "finer", "wire", "gauss", "spder", "mfn_fourier", "mfn_gabor", "fourier_reparam")
 BATCH = 2**14
 SETTINGS: dict[str, Any] = {"batch": BATCH, "steps": 10**6, "optimizer": "adam", "lr": 1e-4, "schedule": "constant"}
 ROUNDS, STEPS = 9, {"torch": 1, "float32": 2, "bfloat16": 3}

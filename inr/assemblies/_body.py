@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from inr.assemblies._fused import fused
+from inr.assemblies._fused import fused, has_dense_kernel
 from inr.encodings import EncodingConfig, GridEncoding
 from inr.layers import ActivationConfig, Block, BlockConfig, BlockSpec, LinearConfig, Role
 from inr.layers.folding import set_dense, spectral_norm
@@ -80,7 +80,7 @@ class Body(nn.Module):
     @property
     def can_be_reduced(self) -> bool:
         """Whether the matrix products can use reduced precision on a CPU; the small networks of grids gain nothing."""
-        return not isinstance(self.encoding, GridEncoding) and fused(list(self.blocks), self.last) is not None
+        return not isinstance(self.encoding, GridEncoding) and has_dense_kernel(list(self.blocks), self.last)
 
     def _needs_second_derivatives(self, x: Tensor) -> bool:
         """Whether the loss may contain coordinate derivatives; fused kernels are slower for second derivatives."""

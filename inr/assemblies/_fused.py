@@ -9,26 +9,56 @@ from torch import Tensor, nn
 
 from inr.kernels.dense_mlp import dense_mlp
 from inr.kernels.dense_mlp_loss import dense_mlp_loss
+from inr.kernels.filter_mlp import filter_mlp
 from inr.kernels.pointwise import Pointwise
 from inr.kernels.precision import precision
 from inr.kernels.relu_mlp import relu_mlp
 from inr.layers import Activation, Linear
+from inr.layers.activations.identity import IdentityActivation
 from inr.layers.blocks.affine import AffineBlock
+from inr.layers.blocks.filter import FilterBlock
 
 
 def fused(blocks: Sequence[nn.Module], last: Linear) -> Callable[[Tensor], Tensor] | None:
     """The blocks and the last linear map as one operation [*B, d_in] -> [*B, d_out]; None if there is no such kernel.
 
-    There are kernels for affine blocks with activations that are `Pointwise` and with linear maps that multiply by
-    their effective matrices, provided that no module has forward or backward hooks.
+    There are kernels for affine blocks with activations that are `Pointwise`, and for multiplicative filters without
+    activations, with linear maps that multiply by their effective matrices, provided that no module has forward or
+    backward hooks.
     """
     found = _network(blocks, last)
     if found is None:
-        return None
+        return _filters(blocks, last)
     linears, activations = found
     if precision() == "float32" and all(activation.name == "relu" for activation in activations):
         return lambda h: _on_rows(lambda rows: relu_mlp(rows, *layers(linears)), h)
     return lambda h: _on_rows(lambda rows: dense_mlp(rows, *layers(linears), activations), h)
+
+
+def has_dense_kernel(blocks: Sequence[nn.Module], last: Linear) -> bool:
+    """Whether they are a network for `dense_mlp`, whose products can have reduced precision."""
+    return _network(blocks, last) is not None
+
+
+def _filters(blocks: Sequence[nn.Module], last: Linear) -> Callable[[Tensor], Tensor] | None:
+    found = [block for block in blocks if type(block) is FilterBlock and type(block.activation) is IdentityActivation]
+    linears = [*(block.linear for block in found if block.linear is not None), last]
+    parts = (*found, *(block.filter for block in found), *(block.activation for block in found), *linears)
+    if not found or len(found) < len(blocks) or any(has_hooks(part) for part in parts) or not _are_plain(linears):
+        return None
+    filters = [block.filter for block in found]
+
+    def network(rows: Tensor) -> Tensor:
+        maps = [filter_.window_map() for filter_ in filters]
+        envelopes = [map_ for map_ in maps if map_ is not None]
+        return filter_mlp(rows, [(f.omega, f.phase) for f in filters], envelopes, *layers(linears))
+
+    return lambda h: _on_rows(network, h)
+
+
+def _are_plain(linears: Sequence[Linear]) -> bool:
+    """Whether they multiply by their effective matrices."""
+    return all(type(linear).forward is Linear.forward for linear in linears)
 
 
 Error = Callable[[Tensor, Tensor, Tensor | None, Literal[1, 2]], Tensor]
@@ -63,7 +93,7 @@ def plain_linears(blocks: Sequence[nn.Module], last: Linear) -> list[Linear] | N
     parts = (*plain, *(block.activation for block in plain), *linears)
     if not plain or len(plain) < len(blocks) or any(has_hooks(part) for part in parts):
         return None
-    return linears if all(type(linear).forward is Linear.forward for linear in linears) else None
+    return linears if _are_plain(linears) else None
 
 
 def _activations(blocks: Sequence[nn.Module]) -> list[Activation]:

@@ -40,24 +40,24 @@ def _envelope(q: Lanes) -> Lanes:
     return choose(-q < -LARGEST_EXPONENT, 0.0, exp(-q))  # NaN stays NaN
 
 
-def _wave(x: Lanes) -> Pair:
+def wave(x: Lanes) -> Pair:
     """(sin x, cos x), and (0, 1) where x is so large that float32 does not know its place in a period."""
     return sine_cosine(choose(abs(x) < LARGEST_PHASE, x, 0.0 * x))
 
 
 def _sine(z: Lanes, a: Lanes, b: Lanes) -> Pair:
-    s, c = _wave(a * z)
+    s, c = wave(a * z)
     return s, a * c
 
 
 def _finer(z: Lanes, a: Lanes, b: Lanes) -> Pair:
     factor = a * (abs(z) + 1.0)
-    s, c = _wave(factor * z)
+    s, c = wave(factor * z)
     return s, factor * c
 
 
 def _finer_exact(z: Lanes, a: Lanes, b: Lanes) -> Pair:
-    s, c = _wave(a * (abs(z) + 1.0) * z)
+    s, c = wave(a * (abs(z) + 1.0) * z)
     return s, a * (2.0 * abs(z) + 1.0) * c
 
 
@@ -69,7 +69,7 @@ def _gauss(z: Lanes, a: Lanes, b: Lanes) -> Pair:
 
 def _gauss_warped(z: Lanes, a: Lanes, b: Lanes) -> Pair:
     factor = b * (abs(z) + 1.0)
-    s, c = _wave(factor * z)
+    s, c = wave(factor * z)
     u = a * s
     e = _envelope(u * u)
     return e, -2.0 * a * u * e * (factor * c)
@@ -80,7 +80,7 @@ def _spder(z: Lanes, a: Lanes, b: Lanes) -> Pair:
     size = abs(u)
     is_tiny = size < TINY
     damping = root(choose(is_tiny, 1.0, size))
-    s, c = _wave(u)
+    s, c = wave(u)
     slope = a * (c * damping + 0.5 * s * sign_of(u) / damping)
     return choose(is_tiny, 0.0, s * damping), choose(is_tiny, 0.0, slope)
 
@@ -110,7 +110,7 @@ def _tanh(z: Lanes, a: Lanes, b: Lanes) -> Pair:
 
 def _gabor(real: Lanes, imag: Lanes, a: Lanes, b: Lanes) -> Pair:
     size = _envelope(a * imag + b * b * (real * real + imag * imag))
-    s, c = _wave(a * real)
+    s, c = wave(a * real)
     return size * c, size * s
 
 

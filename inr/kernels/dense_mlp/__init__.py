@@ -94,10 +94,8 @@ def work_size(n_points: int, weights: Sequence[Tensor]) -> int:
     return n_points * min(max(len(weight) for weight in weights), n_points // 8)
 
 
-def check(
-    x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[Pointwise]
-) -> None:
-    """Raise UsageError when shapes or dtypes do not fit."""
+def check(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[object]) -> None:
+    """Raise UsageError when shapes or dtypes do not fit. activations: only their number counts."""
     if not weights or not len(weights) == len(biases) == len(activations) + 1:
         raise UsageError(
             f"{len(weights)} matrices, {len(biases)} biases and {len(activations)} activations: "

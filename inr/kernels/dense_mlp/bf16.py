@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from inr.kernels._cpu.bf16_network import Bf16Network
-from inr.kernels.dense_mlp._autograd import network_value
+from inr.kernels.dense_mlp._autograd import dense_value
 from inr.kernels.pointwise import Pointwise
 
 
@@ -15,4 +15,4 @@ def dense_mlp(
     x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor | None], activations: Sequence[Pointwise]
 ) -> Tensor:
     """See `inr.kernels.dense_mlp.dense_mlp`."""
-    return network_value(Bf16Network, x, weights, biases, activations)
+    return dense_value(Bf16Network, x, weights, biases, activations)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from inr.core.config import param
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor, with_ones
 from inr.layers.blocks._base import BLOCKS, Block, BlockConfig, BlockSpec, single_branch
-from inr.layers.blocks._windows import windows
+from inr.layers.blocks._windows import window_map, windows
 
 INPUT_SCALE = 256.0
 """The paper's. Sound has the band of SIREN's first layer; distances have the record shape-frequencies."""
@@ -71,6 +71,12 @@ class Filter(nn.Module, HasGradientFactors):
         if self.centre is None or self.sharpness is None:
             return wave
         return wave * windows(e, self.centre, self.sharpness)
+
+    def window_map(self) -> tuple[Tensor, Tensor] | None:
+        """Matrix [H, d_e + 1] and bias [H] of the windows' exponents in [e, |e|^2]; None without windows."""
+        if self.centre is None or self.sharpness is None:
+            return None
+        return window_map(self.centre, self.sharpness)
 
     def tangent(self, inputs: Sequence[Tensor], cotangent: Tensor) -> list[Factor]:
         """Omega and phi: as in a linear layer; mu: delta g gamma (e - mu); gamma: -delta g |e - mu|^2 / 2."""
