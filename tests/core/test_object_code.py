@@ -156,7 +156,7 @@ print("numba" in sys.modules)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["hash_grid", "siren"])
+@pytest.mark.parametrize("family", ["hash_grid", "siren", "mfn_gabor"])
 def test_a_second_process_fits_without_numba(family: str, tmp_path: Path) -> None:
     """The same bytes from the file of machine code and from numba."""
     from PIL import Image
