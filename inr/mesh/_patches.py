@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from inr.mesh._octree_grid import Bools, Ints, Reals
-from inr.mesh.project import face_normals
+from inr.mesh.project import unit
 
 _MOST_EDGES = 8  # of a hole that is closed
 _EAR_ROUNDS, _FLAP_ROUNDS, _NOTCH_ROUNDS = 4, 8, 4
@@ -152,7 +152,7 @@ def holes_closed(vertices: Reals, faces: Ints, is_on_surface: Callable[[Reals], 
 
 
 def without_flaps(vertices: Reals, faces: Ints) -> Ints:
-    """The faces [F, 3], turned alike, without those at the boundary that are folded back onto their neighbour."""
+    """The faces [F, 3] without those at the boundary that are folded back onto their neighbour."""
     for _ in range(_FLAP_ROUNDS):
         corners = vertices[faces]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -161,8 +161,9 @@ def without_flaps(vertices: Reals, faces: Ints) -> Ints:
         sides = Sides.of(faces)
         is_free = np.zeros(len(faces), dtype=bool)
         is_free[sides.order[sides.first[sides.count == 1]] // 3] = True
-        a, b = (side // 3 for side in sides.pairs())
-        is_folded = np.einsum("nd,nd->n", normal[a], normal[b]) < _FOLDED
+        (a, of_a), (b, of_b) = (np.divmod(side, 3) for side in sides.pairs())
+        alike = np.where(faces[a, of_a] != faces[b, of_b], 1.0, -1.0)  # they pass the edge in opposite directions
+        is_folded = alike * np.einsum("nd,nd->n", normal[a], normal[b]) < _FOLDED
         a, b = a[is_folded], b[is_folded]
         # of two that are both free, the smaller one
         flap = np.where(is_free[a] & (~is_free[b] | (size[a] <= size[b])), a, b)
@@ -174,9 +175,11 @@ def without_flaps(vertices: Reals, faces: Ints) -> Ints:
 
 
 def without_short_rims(vertices: Reals, faces: Ints, length: float) -> Ints:
-    """The faces [F, 3] with the ends of boundary edges below this length joined, but those that become lines."""
-    rim = Sides.of(faces).rim(faces)
-    short = rim[np.linalg.norm(vertices[rim[:, 0]] - vertices[rim[:, 1]], axis=1) < length]
+    """The faces [F, 3] with the ends of edges below this length that touch the boundary joined, but those that become
+    lines."""
+    sides = Sides.of(faces)
+    near = sides.ends[np.isin(sides.ends, sides.ends[sides.count == 1]).any(axis=1)]
+    short = near[np.linalg.norm(vertices[near[:, 0]] - vertices[near[:, 1]], axis=1) < length]
     if not len(short):
         return faces
     group = np.arange(len(vertices))
@@ -193,34 +196,48 @@ def without_short_rims(vertices: Reals, faces: Ints, length: float) -> Ints:
 
 
 def notches_closed(vertices: Reals, faces: Ints, is_on_surface: Callable[[Reals], Bools]) -> Ints:
-    """The faces [F, 3], turned alike, and one over each notch of the boundary: a vertex whose neighbours along it are
-    joined by a line on the surface, on the side where the faces are not."""
+    """The faces [F, 3] and one over each notch of the boundary: a vertex whose neighbours along it are joined by a line
+    on the surface, on the side where the faces are not."""
     for _ in range(_NOTCH_ROUNDS):
         rim = Sides.of(faces).rim(faces)
-        after, before = dict(rim.tolist()), dict(rim[:, ::-1].tolist())
-        twice = {v for column in rim.T for v in np.flatnonzero(np.bincount(column) > 1).tolist()}
-        inner = np.array([v for v in after if v in before and v not in twice], np.int64)
+        inner = np.flatnonzero(np.bincount(rim.ravel(), minlength=len(vertices)) == 2)
         if not len(inner):
             return faces
-        ahead = np.array([after[v] for v in inner.tolist()])
-        behind = np.array([before[v] for v in inner.tolist()])
-        normals = face_normals(vertices, faces)[inner]
-        way, back = vertices[ahead] - vertices[inner], vertices[behind] - vertices[inner]
-        # the faces are to the left of the boundary: it turns right, as seen from the normal, at a notch
-        turn = np.einsum("nd,nd->n", np.cross(-back, way), normals)
-        sharp = np.einsum("nd,nd->n", way, back) > _BLUNT * np.linalg.norm(way, axis=1) * np.linalg.norm(back, axis=1)
-        found = np.flatnonzero((turn < 0) & sharp & (ahead != behind))
-        middle = (vertices[ahead[found]] + vertices[behind[found]]) / 2
+        both = np.concatenate([rim, rim[:, ::-1]])
+        both = both[np.isin(both[:, 0], inner)]
+        one, two = both[np.argsort(both[:, 0], kind="stable"), 1].reshape(-1, 2).T
+        way, back = unit(vertices[one] - vertices[inner]), unit(vertices[two] - vertices[inner])
+        is_notch = np.einsum("nd,nd->n", way + back, inward_of(vertices, faces)[inner]) < 0
+        found = np.flatnonzero(is_notch & (np.einsum("nd,nd->n", way, back) > _BLUNT) & (one != two))
         added, used = [], set[int]()
-        for k in found[is_on_surface(middle)].tolist():
-            corners = [int(behind[k]), int(ahead[k]), int(inner[k])]
+        passed = set(map(tuple, rim.tolist()))
+        for k in found[is_on_surface((vertices[one[found]] + vertices[two[found]]) / 2)].tolist():
+            corners = [int(one[k]), int(two[k]), int(inner[k])]
             if used.isdisjoint(corners):
                 used.update(corners)
-                added.append(corners)
+                # against the direction in which the boundary is passed
+                added.append(corners if (corners[2], corners[1]) in passed else [corners[1], corners[0], corners[2]])
         if not added:
             return faces
         faces = np.concatenate([faces, np.array(added, np.int64)])
     return faces
+
+
+def inward_of(vertices: Reals, faces: Ints) -> Reals:
+    """The direction [V, 3] in which the faces around each vertex lie, not of unit length.
+
+    The sum of the directions inside the angle of each face at the vertex, (e + f) tan(t / 2) for unit vectors e and f
+    of its sides and the angle t between them. In a plane it is the middle of the angle of all, for any angle below 360
+    degrees: in a notch it points away from the opening.
+    """
+    found = np.zeros_like(vertices)
+    for k in range(3):
+        at = vertices[faces[:, k]]
+        one, two = (unit(vertices[faces[:, (k + m) % 3]] - at) for m in (1, 2))
+        both = one + two
+        half = np.linalg.norm(one - two, axis=1) / np.maximum(np.linalg.norm(both, axis=1), 1e-6)
+        np.add.at(found, faces[:, k], both * half[:, None])
+    return found
 
 
 def loops_of(rim: Ints) -> list[list[int]]:

@@ -26,20 +26,16 @@ from inr.mesh._patches import (
     without_short_rims,
     without_specks,
 )
-from inr.mesh._tangent_planes import step_at, vertices_of
+from inr.mesh._rims import moved_to_rim, rim_split
+from inr.mesh._slits import slits_closed
+from inr.mesh._tangent_planes import vertices_of
 from inr.mesh.extract import MeshResult, check_settings
 from inr.mesh.march import is_closed
 from inr.mesh.measure import measure
 from inr.mesh.project import face_normals, unit
 
 _ON, _CLOSE = 0.6, 0.15  # distance from the surface, in cells, of the middle of a hole or a notch that is closed
-_BEYOND = (0.75, 1.0, 1.25, 1.5)
-"""How far beyond the rim, in cells, its place is looked for from."""
-_RIM_STEPS = 2
-_STILL_ON = 0.1  # distance from the surface, in cells, that a move may leave
 _SHORT = 0.05  # length of an edge of a boundary, in cells, below which its ends are joined
-_SAME = 0.15  # spread of feet, in cells, that are the same
-_AWAY = 0.3  # distance of such a point from the surface, in lengths of its way, at least; and slope there
 
 
 def extract_open(
@@ -79,10 +75,13 @@ def extract_open(
 
         vertices = vertices_of(cells, _starts(crossed, cells, resolution), sample, h, crossed.noise)
         faces, _ = turned_alike(without_specks(_cut(vertices, quads, sample)))
-        faces = without_flaps(vertices, faces)
-        faces = notches_closed(vertices, faces, is_on)
-        vertices = _at_rim(vertices, faces, sample, h)
         faces = without_flaps(vertices, without_short_rims(vertices, faces, _SHORT * h))
+        faces = slits_closed(vertices, notches_closed(vertices, faces, is_on), is_on)
+        vertices = moved_to_rim(vertices, faces, sample, h)
+        faces = without_flaps(vertices, without_short_rims(vertices, faces, _SHORT * h))
+        faces = notches_closed(vertices, faces, is_on)
+        faces = slits_closed(vertices, faces, is_on)
+        vertices, faces = rim_split(vertices, faces, sample, h)
         faces = notches_closed(vertices, faces, is_on)
         vertices, faces = holes_closed(vertices, faces, lambda x: sample(x, "holes") < _ON * h)
         faces, is_orientable = turned_alike(without_specks(faces))
@@ -161,54 +160,6 @@ def _cut(vertices: Reals, quads: Ints, sample: PointEvaluator) -> Ints:
     rolled = np.where(first[:, None], quads, np.roll(quads, -1, axis=1))
     faces = np.concatenate([rolled[:, [0, 1, 2]], rolled[:, [0, 2, 3]]])
     return faces
-
-
-def _at_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> Reals:
-    """The vertices with those of the boundary moved to where the surface ends.
-
-    Points q = v + s b, b the direction away from the faces around v, have their nearest point of the surface q - u g,
-    g = grad u, on the boundary. So v is moved along g, which is across the boundary, by (q - v) . g - u: the mean over
-    several s, of points q that are off the surface. Where all have the same foot q - u g, as at a corner of the
-    boundary, v is moved there. This is done twice.
-    """
-    rim = Sides.of(faces).rim(faces)
-    if not len(rim):
-        return vertices
-    vertices = vertices.copy()
-    at = np.unique(rim)
-    for _ in range(_RIM_STEPS):
-        away = unit(vertices[at] - _middles_around(vertices, faces)[at])
-        ways, feet = np.zeros((len(_BEYOND), len(at), 3)), np.full((len(_BEYOND), len(at), 3), np.nan)
-        for k, s in enumerate(_BEYOND):
-            q = np.clip(vertices[at] + s * spacing * away, 0, 1)
-            u = np.maximum(sample(q, "rim").astype(np.float64), 0)
-            slope = sample.gradient(q, step_at(u, spacing))
-            good = (u > _AWAY * s * spacing) & (np.linalg.norm(slope, axis=1) > _AWAY)
-            slope = unit(slope)
-            length = np.einsum("nd,nd->n", q - vertices[at], slope) - u
-            good &= np.abs(length) < 1.5 * spacing
-            ways[k, good] = (length[:, None] * slope)[good]
-            feet[k, good] = (q - u[:, None] * slope)[good]
-        seen = np.isfinite(feet[..., 0])
-        moved = vertices[at] + ways.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)[:, None]
-        spread = np.ptp(feet, axis=0).max(axis=1)  # NaN unless all points are good
-        agree = spread < _SAME * spacing
-        moved[agree] = feet[:, agree].mean(axis=0)
-        before, after = np.split(sample(np.concatenate([vertices[at], moved]), "rim"), 2)
-        better = after <= np.maximum(before, _STILL_ON * spacing)
-        vertices[at[better]] = moved[better]
-    return vertices
-
-
-def _middles_around(vertices: Reals, faces: Ints) -> Reals:
-    """The mean [V, 3] of the middles of the faces around each vertex, weighted by area; the vertex itself if none."""
-    corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    middles = area[:, None] * corners.mean(axis=1)
-    flat = faces.ravel()
-    total = np.bincount(flat, np.repeat(area, 3), len(vertices))
-    found = np.stack([np.bincount(flat, np.repeat(middles[:, k], 3), len(vertices)) for k in range(3)], axis=1)
-    return np.where(total[:, None] > 0, found / np.maximum(total, 1e-300)[:, None], vertices)
 
 
 def _outward(vertices: Reals, faces: Ints) -> Ints:

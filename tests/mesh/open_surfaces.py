@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inr.mesh import Mesh
 from inr.signals.solids.faces import Faces, Floats
 from inr.signals.solids.sheet import Sheet
 from tests.mesh import shapes
@@ -63,6 +64,13 @@ def junction(size: float) -> Distance:
         return torch.stack(found).amin(dim=0)
 
     return distance
+
+
+def junction_mesh(size: float) -> Mesh:
+    """The same as faces."""
+    ends = [[0.0, 0.0], *([size * math.cos(a), size * math.sin(a)] for a in (0.0, 2 * math.pi / 3, 4 * math.pi / 3))]
+    vertices = np.array([[*end, z] for end in ends for z in (-size / 2, size / 2)])
+    return Mesh(vertices, np.array([face for k in (2, 4, 6) for face in ([0, k, k + 1], [0, k + 1, 1])]))
 
 
 def box_surface(p: Tensor) -> Tensor:

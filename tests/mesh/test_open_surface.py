@@ -156,3 +156,21 @@ def test_a_mesh_that_is_too_large_is_refused() -> None:
         extract_open(made.turned(made.square(SIDE)), resolution=64, memory_bytes=1 << 20)
     with pytest.raises(UsageError, match="resolution 2 is out of range"):
         extract_open(made.turned(made.square(SIDE)), resolution=2)
+
+
+def test_the_boundary_of_three_sheets_is_theirs_and_no_slit_is_left_between_them() -> None:
+    mesh = extract_open(made.turned(made.junction(0.3)), resolution=N)
+    assert mesh.open is not None
+    assert mesh.open.n_loops == 1
+    found = boundary_hausdorff(Mesh(placed(mesh), mesh.faces), made.junction_mesh(0.3))
+    assert found is not None
+    assert found < 0.3 / N
+
+
+def test_the_boundary_of_a_moebius_strip_has_no_notches() -> None:
+    """Also where the faces are wound in opposite ways, which no Moebius strip is without."""
+    vertices, faces = made.moebius()
+    mesh = extract_open(made.turned(made.of_faces(vertices, faces)), resolution=N)
+    found = boundary_hausdorff(Mesh(placed(mesh), mesh.faces), Mesh(vertices, faces))
+    assert found is not None
+    assert found < 0.3 / N

@@ -1,0 +1,170 @@
+"""Boundaries of an open surface: vertices on them moved to where the surface ends, edges on them split at corners."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inr.mesh._octree_grid import Bools, Ints, PointEvaluator, Reals
+from inr.mesh._patches import Sides
+from inr.mesh._tangent_planes import step_at
+from inr.mesh.project import face_normals, unit
+
+_BEYOND = (0.75, 1.0, 1.25, 1.5)
+"""How far beyond the rim, in cells, its place is looked for from."""
+_AROUND, _TURNS = (1.0, 1.5, 2.0), 12
+"""The same around a vertex in the plane of its faces, where its place is not known in the first way; and directions."""
+_ROUNDS = 2
+_FARTHEST = 1.5  # cells that a vertex is moved
+_STILL_ON = 0.1  # distance from the surface, in cells, that a move may leave
+_SAME, _AGREE = 0.15, 3  # spread of feet, in cells, that are the same; and how many of them there must be
+_AWAY = 0.3  # distance of such a point from the surface, in lengths of its way, at least; and slope there
+_INWARD, _ON = 0.4, 0.2  # cells from a foot on the rim into the surface; distance from it there
+_OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from which the edge is split
+_FOLDED = 0.1  # cosine between the normals of a face before and after a move
+
+
+def moved_to_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> Reals:
+    """The vertices [V, 3] with those of the boundary moved to where the surface ends.
+
+    The way is that of `_ends`, from points beyond a vertex v in the direction away from the faces around it. Where that
+    finds none, as in a notch, the nearest end that is seen from points around v in the plane of its faces is taken. A
+    move that turns a face over is not made. This is done twice.
+    """
+    rim = Sides.of(faces).rim(faces)
+    if not len(rim):
+        return vertices
+    at = np.unique(rim)
+    for _ in range(_ROUNDS):
+        away = unit(vertices[at] - _middles_around(vertices, faces)[at])
+        ends, is_seen = _ends(vertices[at], away, sample, spacing)
+        lost = np.flatnonzero(~is_seen)
+        ends[lost] = _nearest_ends(vertices[at[lost]], face_normals(vertices, faces)[at[lost]], sample, spacing)
+        before, after = np.split(sample(np.concatenate([vertices[at], ends]), "rim"), 2)
+        better = after <= np.maximum(before, _STILL_ON * spacing)
+        moved = vertices.copy()
+        moved[at[better]] = ends[better]
+        is_on = np.zeros(len(vertices), dtype=bool)
+        is_on[at[before < _STILL_ON * spacing]] = True
+        vertices = _unfolded(vertices, moved, faces, is_on)
+    return vertices
+
+
+def rim_split(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> tuple[Reals, Ints]:
+    """The mesh with those edges of the boundary split whose middle is not on the rim, as near a corner: the rim's place
+    there becomes a vertex. Beyond the edge it makes a new face, on the other side it cuts the face in two."""
+    for _ in range(_ROUNDS):
+        sides = Sides.of(faces)
+        face, corner = np.divmod(sides.order[sides.first[sides.count == 1]], 3)
+        a, b, opposite = (faces[face, (corner + k) % 3] for k in range(3))
+        middle = (vertices[a] + vertices[b]) / 2
+        along = unit(vertices[b] - vertices[a])
+        away = middle - vertices[opposite]
+        away = unit(away - np.einsum("nd,nd->n", away, along)[:, None] * along)
+        ends, is_seen = _ends(middle, away, sample, spacing)
+        way = ends - middle
+        across = way - np.einsum("nd,nd->n", way, along)[:, None] * along
+        off = np.einsum("nd,nd->n", across, away)
+        wanted = is_seen & (np.abs(off) > _OFF * spacing) & (np.abs(off) > 0.7 * np.linalg.norm(across, axis=1))
+        wanted &= np.abs(np.einsum("nd,nd->n", way, along)) < 0.45 * np.linalg.norm(vertices[b] - vertices[a], axis=1)
+        wanted &= sample(ends, "rim") < _STILL_ON * spacing
+        outer, inner = np.flatnonzero(wanted & (off > 0)), np.flatnonzero(wanted & (off < 0))
+        inner = inner[np.unique(face[inner], return_index=True)[1]]
+        apart = np.linalg.norm(ends[inner] - vertices[opposite[inner]], axis=1)
+        inner = inner[apart > _OFF * spacing]
+        if not len(outer) + len(inner):
+            break
+        first, second = len(vertices), len(vertices) + len(outer)
+        new = np.arange(second, second + len(inner))
+        added = [
+            np.stack([b[outer], a[outer], np.arange(first, second)], axis=1),
+            np.stack([a[inner], new, opposite[inner]], axis=1),
+            np.stack([new, b[inner], opposite[inner]], axis=1),
+        ]
+        vertices = np.concatenate([vertices, ends[outer], ends[inner]])
+        faces = np.concatenate([np.delete(faces, face[inner], axis=0), *added])
+    return vertices, faces
+
+
+def _ends(x: Reals, away: Reals, sample: PointEvaluator, spacing: float) -> tuple[Reals, Bools]:
+    """Where the surface ends near points x [N, 3] of it in the directions `away` [N, 3], and whether that is seen.
+
+    Points q = x + s away beyond the end have their nearest point of the surface q - u g, g = grad u, on the boundary.
+    The surface ends across g, at x + ((q - x) . g - u) g: the mean over several s. Where most have the same foot
+    q - u g, as at a corner of the boundary, it is that foot.
+    """
+    ways, feet = np.zeros((len(_BEYOND), len(x), 3)), np.full((len(_BEYOND), len(x), 3), np.nan)
+    for k, s in enumerate(_BEYOND):
+        q = np.clip(x + s * spacing * away, 0, 1)
+        foot, slope, good = _feet(q, _AWAY * s * spacing, sample, spacing)
+        length = np.einsum("nd,nd->n", foot - x, slope)
+        good &= np.abs(length) < _FARTHEST * spacing
+        ways[k, good] = (length[:, None] * slope)[good]
+        feet[k, good] = foot[good]
+    is_good = np.isfinite(feet)
+    n_seen = is_good[..., 0].sum(axis=0)
+    ends = x + ways.sum(axis=0) / np.maximum(n_seen, 1)[:, None]
+    spread = np.where(is_good, feet, -np.inf).max(axis=0) - np.where(is_good, feet, np.inf).min(axis=0)
+    agree = (n_seen >= _AGREE) & (spread.max(axis=1) < _SAME * spacing)
+    ends[agree] = np.nansum(feet[:, agree], axis=0) / n_seen[agree, None]
+    return ends, n_seen > 0
+
+
+def _nearest_ends(x: Reals, normals: Reals, sample: PointEvaluator, spacing: float) -> Reals:
+    """The nearest end of the surface to each point x [N, 3] of it, as seen from points around it across its normal;
+    x itself where none is seen."""
+    normal = unit(normals)
+    one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
+    two = np.cross(normal, one)
+    ends, nearest = x.copy(), np.full(len(x), _FARTHEST * spacing)
+    for radius in _AROUND:
+        for angle in 2 * np.pi * np.arange(_TURNS) / _TURNS:
+            q = np.clip(x + radius * spacing * (np.cos(angle) * one + np.sin(angle) * two), 0, 1)
+            foot, _, good = _feet(q, _AWAY * spacing, sample, spacing)
+            distance = np.linalg.norm(foot - x, axis=1)
+            closer = good & (distance < nearest)
+            ends[closer], nearest[closer] = foot[closer], distance[closer]
+    return ends
+
+
+def _feet(q: Reals, least: float, sample: PointEvaluator, spacing: float) -> tuple[Reals, Reals, Bools]:
+    """The feet [N, 3] on the surface of points q [N, 3], the unit slopes there, and whether the feet are on its rim.
+
+    They are if q is farther off than `least` and the surface lies on the side of the foot that is away from q.
+    """
+    u = np.maximum(sample(q, "rim").astype(np.float64), 0)
+    slope = sample.gradient(q, step_at(u, spacing))
+    good = (u > least) & (np.linalg.norm(slope, axis=1) > _AWAY)
+    slope = unit(slope)
+    foot = q - u[:, None] * slope
+    there = np.flatnonzero(good)
+    inward = np.clip(foot[there] - _INWARD * spacing * slope[there], 0, 1)
+    good[there] = sample(inward, "rim") < _ON * spacing
+    return foot, slope, good
+
+
+def _unfolded(vertices: Reals, moved: Reals, faces: Ints, is_on: Bools) -> Reals:
+    """The moved vertices [V, 3]; those of faces that would be turned over at their former places, if `is_on` [V]."""
+    before = _normals(vertices, faces)
+    while True:
+        turned = np.einsum("nd,nd->n", before, _normals(moved, faces)) < _FOLDED
+        back = np.unique(faces[turned])
+        back = back[is_on[back] & (moved[back] != vertices[back]).any(axis=1)]
+        if not len(back):
+            return moved
+        moved[back] = vertices[back]
+
+
+def _normals(vertices: Reals, faces: Ints) -> Reals:
+    corners = vertices[faces]
+    return unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+
+
+def _middles_around(vertices: Reals, faces: Ints) -> Reals:
+    """The mean [V, 3] of the middles of the faces around each vertex, weighted by area; the vertex itself if none."""
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    middles = area[:, None] * corners.mean(axis=1)
+    flat = faces.ravel()
+    total = np.bincount(flat, np.repeat(area, 3), len(vertices))
+    found = np.stack([np.bincount(flat, np.repeat(middles[:, k], 3), len(vertices)) for k in range(3)], axis=1)
+    return np.where(total[:, None] > 0, found / np.maximum(total, 1e-300)[:, None], vertices)
