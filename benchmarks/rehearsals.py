@@ -8,6 +8,9 @@ number of steps the field is fitted, and what it leaves of every band is compare
     fitted     what the fit left of each band, as a share of it
     forecasts  by way ("kernel", "0.1" ...): left, and known (what was measured, which the forecast changes), by band
 
+With --apart, the runs of `apart_runs` are fitted: signals of which none chose a constant or calibrated, every family on
+each, with the length, the optimizer and the seed taken in turn.
+
 With --trials, the settings that `--rehearse 10%` tries are fitted too: the gain that was rehearsed, and the real one.
 
 `python benchmarks/rehearsals.py --calibrate` writes inr/ntk/forecast/calibration.json from all records whose names
@@ -29,9 +32,11 @@ from statistics import median
 from typing import Any
 
 import forecasts
+import numpy as np
 from _record import RECORDS, save
 
 from inr.core.config import override, parse
+from inr.core.errors import ConfigError
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig, resolve
 from inr.ntk import ntk_report
@@ -44,6 +49,8 @@ from inr.ntk.report import LEARNED, UNCHANGED
 from inr.ntk.thin_runs import rehearse_whole
 from inr.ntk.verdict import RICH, WORTH_DB
 from inr.signals import Signal
+from inr.signals.array import Array
+from inr.signals.audio import Audio
 
 SHARES = (0.01, 0.03, 0.1)
 WAYS = (KERNEL, *(f"{share:g}" for share in SHARES))
@@ -56,10 +63,41 @@ FAMILIES = {
 }
 CALIBRATING = (("siren", "relu_pe", "gauss", "mlp", "hash_grid"), ("kodim05", "kodim08", "bach"))
 """Families and signals; all other runs are for checks."""
+APART = ("kodim13", "kodim15", "kodim20", "bach-later", "chirp", "slice")
+"""Signals of --apart: pictures with 40 pixels per side, of which the third has 64; two sounds, and distances to a ring
+with a bump in a plane."""
+APART_SIDES = {"kodim13": 40, "kodim15": 40, "kodim20": 64, "slice": 48}
+APART_RUNS = ((80, "adam", 1), (160, "soap", 0), (160, "adam", 0), (80, "soap", 1), (240, "adam", 0), (240, "soap", 1))
+"""Steps, optimizer, seed."""
 FIRST_GAIN = 0.75
 """Of records that do not state theirs (`batch_noise.GAIN`)."""
 COUNTED = 1e-3
 """Share of the signal's energy from which a band counts."""
+
+
+def apart_signal(folder: Path, work: Path, name: str) -> Signal:
+    if name.startswith("kodim"):
+        forecasts.SIDE, forecasts.PICTURES = APART_SIDES[name], (name,)
+        return next(forecasts.signals(folder, work, name))[1]
+    if name == "bach-later":
+        import soundfile
+
+        samples, rate = soundfile.read(folder / "audio" / "bach.wav", always_2d=True)
+        start = 2 * len(samples) // 3
+        return Audio.of_samples(samples[start : start + forecasts.CLIP, :1].astype(np.float32), rate)
+    t = np.arange(forecasts.CLIP, dtype=np.float32) / forecasts.CLIP
+    if name == "chirp":
+        return Audio.of_samples((0.8 * np.sin(2 * np.pi * (4 * t + 120 * t * t)) * (1 - 0.5 * t))[:, None], 8000)
+    y, x = np.mgrid[0 : APART_SIDES[name], 0 : APART_SIDES[name]].astype(np.float32) / APART_SIDES[name] - 0.5
+    ring = np.abs(np.hypot(x, y) - 0.28) - 0.07
+    return Array.of_array(np.minimum(ring, np.hypot(x - 0.33, y - 0.1) - 0.12).astype(np.float32))
+
+
+def apart_runs() -> Iterator[tuple[str, str, int, str, int]]:
+    """(signal, family, steps, optimizer, seed) of --apart."""
+    for i, name in enumerate(APART):
+        for j, label in enumerate(FAMILIES):
+            yield name, label, *APART_RUNS[(i + j) % len(APART_RUNS)]
 
 
 def compared(signal: Signal, config: FieldConfig, fit: FitConfig) -> dict[str, Any]:
@@ -121,7 +159,8 @@ def records() -> list[dict[str, Any]]:
         for way, found in row["forecasts"].items():
             if way != KERNEL:
                 found["left"] = _restated(found, row.get("gain", FIRST_GAIN))
-    named = {tuple(row[k] for k in ("signal", "side", "field", "optimizer", "steps")): row for row in rows}
+    keys = ("signal", "side", "field", "optimizer", "steps", "seed")
+    named = {tuple(row.get(k, 0) for k in keys): row for row in rows}
     return list(named.values())  # of runs that were repeated, the last
 
 
@@ -199,6 +238,12 @@ def coverage(document: dict[str, Any], way: str) -> tuple[int, int]:
     return held, total
 
 
+def resolved(signal: Signal, label: str, steps: int, optimizer: str, seed: int = 0) -> tuple[FieldConfig, FitConfig]:
+    family, settings = FAMILIES[label]
+    chosen = override(parse(FieldConfig, family, "field"), settings, "field")
+    return resolve(signal, chosen, {"steps": steps, "optimizer": {"type": optimizer}, "seed": seed})
+
+
 def line(row: dict[str, Any]) -> str:
     parts = [f"{way} {total_db(row['target'], found['left']):.1f}" for way, found in row["forecasts"].items()]
     return (
@@ -216,6 +261,7 @@ def main() -> None:
     parser.add_argument("--families", default=",".join(FAMILIES), help="with commas")
     parser.add_argument("--optimizers", default="soap,adam", help="with commas")
     parser.add_argument("--steps", default="100,300", help="lengths of runs, with commas")
+    parser.add_argument("--apart", action="store_true", help="signals and runs that chose nothing; see above")
     parser.add_argument("--trials", action="store_true", help="also fit what --rehearse 10%% tries")
     parser.add_argument("--record", help="keep the rows under this name")
     parser.add_argument("--calibrate", action="store_true", help="write calibration.json from the records")
@@ -232,6 +278,28 @@ def main() -> None:
             print(f"    whose kernel moves {summary(moved, way)}")
         return
     rows: list[dict[str, Any]] = []
+    if given.apart:
+        with tempfile.TemporaryDirectory() as work:
+            for name, label, steps, optimizer, seed in apart_runs():
+                signal = apart_signal(given.folder, Path(work), name)
+                row = {
+                    "signal": name,
+                    "side": APART_SIDES.get(name, forecasts.CLIP),
+                    "field": label,
+                    "optimizer": optimizer,
+                    "steps": steps,
+                    "seed": seed,
+                }
+                try:
+                    row |= compared(signal, *resolved(signal, label, steps, optimizer, seed))
+                except ConfigError as error:  # families that do not fit the kind
+                    print(f"{name} {label}: {error}", flush=True)
+                    continue
+                print(line(row), flush=True)
+                rows.append(row)
+                if given.record:
+                    save(given.record, rows)
+        return
     forecasts.SIDE = given.side
     with tempfile.TemporaryDirectory() as work:
         for name in given.signals.split(","):
@@ -239,9 +307,7 @@ def main() -> None:
             for steps in map(int, given.steps.split(",")):
                 for optimizer in given.optimizers.split(","):
                     for label in given.families.split(","):
-                        family, settings = FAMILIES[label]
-                        chosen = override(parse(FieldConfig, family, "field"), settings, "field")
-                        config, fit = resolve(signal, chosen, {"steps": steps, "optimizer": {"type": optimizer}})
+                        config, fit = resolved(signal, label, steps, optimizer)
                         row = {
                             "signal": name,
                             "side": given.side,
