@@ -1,5 +1,7 @@
 """Forecasts of `inr ntk --rehearse` against fits: `python benchmarks/rehearsals.py FOLDER --record rehearsals`.
 
+Records hold what rehearsals alone forecast; `records` puts it together with the kernel's, as reports do.
+
 FOLDER and the signals are those of `forecasts.py`, pictures with `--side` pixels. Per signal, family, optimizer and
 number of steps the field is fitted, and what it leaves of every band is compared with the forecasts of the kernel (as
 `inr ntk` makes it by default) and of rehearsals with the shares in SHARES.
@@ -10,8 +12,6 @@ number of steps the field is fitted, and what it leaves of every band is compare
 
 With --apart, the runs of `apart_runs` are fitted: signals of which none chose a constant or calibrated, every family on
 each, with the length, the optimizer and the seed taken in turn.
-
-With --trials, the settings that `--rehearse 10%` tries are fitted too: the gain that was rehearsed, and the real one.
 
 `python benchmarks/rehearsals.py --calibrate` writes inr/ntk/forecast/calibration.json from all records whose names
 begin with `rehearsals`: quantiles from the families and signals in CALIBRATING. It prints how often intervals held for
@@ -33,6 +33,7 @@ from typing import Any
 
 import forecasts
 import numpy as np
+import torch
 from _record import RECORDS, save
 
 from inr.core.config import override, parse
@@ -42,12 +43,12 @@ from inr.fitting import FitConfig, resolve
 from inr.ntk import ntk_report
 from inr.ntk.forecast import calibration
 from inr.ntk.forecast.batch_noise import GAIN
+from inr.ntk.forecast.blend import blended, kernel_weight
 from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, conformal_quantile, family_class, score
 from inr.ntk.rehearsal import rehearsed
-from inr.ntk.rehearsed_trials import changes, rehearse_trials
-from inr.ntk.report import LEARNED, UNCHANGED
+from inr.ntk.report import LEARNED
 from inr.ntk.thin_runs import rehearse_whole
-from inr.ntk.verdict import RICH, WORTH_DB
+from inr.ntk.verdict import RICH
 from inr.signals import Signal
 from inr.signals.array import Array
 from inr.signals.audio import Audio
@@ -127,25 +128,6 @@ def compared(signal: Signal, config: FieldConfig, fit: FitConfig) -> dict[str, A
     }
 
 
-def trials(signal: Signal, config: FieldConfig, fit: FitConfig) -> list[dict[str, Any]]:
-    """Each trial of `--rehearse 10%`: the gain that was rehearsed, and the real one, in dB of all bands."""
-    r = ntk_report(signal, config, fit, points=64, try_settings=False)
-    subject = rehearsed(signal, config, fit, 0, fit.batch)
-    known = {change.what: change for change in changes(signal, config, fit)}
-    target = [b.target_energy for b in r.bands]
-
-    def reached(chosen: FieldConfig, run: FitConfig) -> float:
-        left = forecasts.happened(signal, *resolve(signal, chosen, run))[0]
-        return total_db(target, left)
-
-    plain = reached(config, fit)
-    return [
-        {"setting": t.setting, "said": t.gain_db, "gain": plain - reached(known[t.setting].field, known[t.setting].run)}
-        for t in rehearse_trials(signal, subject, r, SHARES[-1], lambda part: None)
-        if t.setting != UNCHANGED and math.isfinite(t.gain_db)
-    ]
-
-
 def total_db(target: list[float], left: list[float]) -> float:
     """Of all bands but the constant."""
     rest = sum(e * x for e, x in zip(target[1:], left[1:], strict=True)) / sum(target[1:])
@@ -158,7 +140,8 @@ def records() -> list[dict[str, Any]]:
     for row in rows:
         for way, found in row["forecasts"].items():
             if way != KERNEL:
-                found["left"] = _restated(found, row.get("gain", FIRST_GAIN))
+                left = _restated(found, row.get("gain", FIRST_GAIN))
+                found["left"] = _with_kernel(left, row["forecasts"][KERNEL]["left"], float(way))
     keys = ("signal", "side", "field", "optimizer", "steps", "seed")
     named = {tuple(row.get(k, 0) for k in keys): row for row in rows}
     return list(named.values())  # of runs that were repeated, the last
@@ -168,6 +151,13 @@ def _restated(found: dict[str, list[float]], gain: float) -> list[float]:
     """What a rehearsal would have forecast with the present GAIN: log left - log known is proportional to it."""
     pairs = zip(found["left"], found["known"], strict=True)
     return [known * (left / known) ** (GAIN / gain) if known > 0 and left > 0 else left for left, known in pairs]
+
+
+def _with_kernel(left: list[float], kernel: list[float], share: float) -> list[float]:
+    """As a report makes it of both."""
+    rows = torch.tensor([left, left], dtype=torch.float64)
+    found: list[float] = blended(rows, torch.tensor(kernel), kernel_weight(share))[-1].tolist()
+    return found
 
 
 def bands_of(row: dict[str, Any], way: str) -> Iterator[tuple[float, float, float]]:
@@ -262,7 +252,6 @@ def main() -> None:
     parser.add_argument("--optimizers", default="soap,adam", help="with commas")
     parser.add_argument("--steps", default="100,300", help="lengths of runs, with commas")
     parser.add_argument("--apart", action="store_true", help="signals and runs that chose nothing; see above")
-    parser.add_argument("--trials", action="store_true", help="also fit what --rehearse 10%% tries")
     parser.add_argument("--record", help="keep the rows under this name")
     parser.add_argument("--calibrate", action="store_true", help="write calibration.json from the records")
     given = parser.parse_args()
@@ -280,7 +269,10 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     if given.apart:
         with tempfile.TemporaryDirectory() as work:
+            chosen = APART if given.signals == parser.get_default("signals") else given.signals.split(",")
             for name, label, steps, optimizer, seed in apart_runs():
+                if name not in chosen:
+                    continue
                 signal = apart_signal(given.folder, Path(work), name)
                 row = {
                     "signal": name,
@@ -318,14 +310,6 @@ def main() -> None:
                         begin = time.perf_counter()
                         row |= compared(signal, config, fit)
                         print(line(row), f" [{time.perf_counter() - begin:.0f} s]", flush=True)
-                        if given.trials:
-                            row["trials"] = trials(signal, config, fit)
-                            for t in row["trials"]:
-                                sign = "*" if t["said"] >= WORTH_DB else " "
-                                print(
-                                    f"   {sign} {t['setting']:32} said {t['said']:+.1f}, {t['gain']:+.1f} dB",
-                                    flush=True,
-                                )
                         rows.append(row)
                         if given.record:
                             save(given.record, rows)

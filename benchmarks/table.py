@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import rankings
 import rehearsals
 from _bd import rate_at
 from _record import RECORDS
@@ -536,6 +537,7 @@ def rehearsals_table() -> str:
     rows = rehearsals.records()
     document = rehearsals.calibrated()
     moved = [row for row in rows if row["cka"] is not None and row["cka"] < 0.9]
+    apart = [row for row in rows if row["signal"] in rehearsals.APART]
     lines = [
         "| forecast | runs | said to be lost: right | lost: found | energy left off by, median | worst "
         "| intervals that held, other runs |",
@@ -544,7 +546,7 @@ def rehearsals_table() -> str:
     for way in rehearsals.WAYS:
         held, total = rehearsals.coverage(document, way)
         name = "the kernel" if way == rehearsals.KERNEL else f"rehearsal, {float(way):.0%} of the samples"
-        for what, group in (("", rows), (", kernel changes", moved)):
+        for what, group in (("", rows), (", kernel changes", moved), (", apart runs", apart)):
             s = rehearsals.summary(group, way)
             kept = f"{held / total:.1%} of {total}" if total and not what else ""
             right, found = (f"{s['both'] / max(s[k], 1):.0%} of {s[k]}" for k in ("said", "was"))
@@ -553,21 +555,32 @@ def rehearsals_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
-def rehearsed_trials_table() -> str:
-    """The settings that a rehearsal tries, fitted."""
-    record = newest("rehearsed-trials")
-    trials = [t for row in record["rows"] for t in row["trials"]]
-    lines = ["| rehearsed gain | settings | gain in the mean | worst | best |", "|---|---|---|---|---|"]
-    for name, chosen in (
-        ("at least 1 dB: advised", [t["gain"] for t in trials if t["said"] >= 1]),
-        ("0 to 1 dB", [t["gain"] for t in trials if 0 <= t["said"] < 1]),
-        ("below 0", [t["gain"] for t in trials if t["said"] < 0]),
-    ):
-        if chosen:
-            mean = sum(chosen) / len(chosen)
-            lines.append(f"| {name} | {len(chosen)} | {mean:+.1f} dB | {min(chosen):+.1f} dB | {max(chosen):+.1f} dB |")
-    fields = ", ".join(sorted({f"{row['field']} on {row['signal']}" for row in record["rows"]}))
-    return "\n".join([conditions_line(record), "", *lines, "", f"Runs: {fields}."])
+def rankings_table() -> str:
+    """The settings that `inr suggest --field` ranks, fitted: those that it advises, by rule, and the others."""
+    record = newest("rankings")
+    rows = record["rows"]
+    advised = rankings.advised(rows)
+    lines = ["| settings | fits | gain in the mean | worst | best |", "|---|---|---|---|---|"]
+
+    def line(name: str, gains: list[float]) -> None:
+        if gains:
+            mean = sum(gains) / len(gains)
+            lines.append(f"| {name} | {len(gains)} | {mean:+.1f} dB | {min(gains):+.1f} dB | {max(gains):+.1f} dB |")
+
+    for which, names in (("that chose the weight", rankings.CHOSE), ("others", rankings.CHECKS)):
+        line(f"advised, runs {which}", [r["gain"] for r in advised if r["case"] in names])
+        best = {name: [r for r in advised if r["case"] == name] for name in names}
+        line(f"the first advice, runs {which}", [found[0]["gain"] for found in best.values() if found])
+    for rule in sorted({r["rule"] for r in advised}):
+        line(f"advised: {rule}", [r["gain"] for r in advised if r["rule"] == rule])
+    same = [r for r in rows if r not in advised and r["size"] <= rankings.SAME_SIZE]
+    line("not advised", [r["gain"] for r in same])
+    line("not advised, more parameters", [r["gain"] for r in rows if r["size"] > rankings.SAME_SIZE])
+    cases = {r["case"]: (r["cost"], r["share"]) for r in rows}
+    cost = max(cost for cost, _ in cases.values())
+    names = ", ".join(cases)
+    text = f"Runs: {names}. A ranking took at most {cost:.2g} times the samples of a fit."
+    return "\n".join([conditions_line(record), "", *lines, "", text])
 
 
 def advice_table() -> str:
@@ -805,17 +818,19 @@ def results() -> str:
     if together("rehearsals")[0]:
         parts += [
             "## Rehearsals of a whole run, and what was left",
-            "`rehearsals.py` says how; counted are bands with at least 0.1 % of the signal's energy. The factor with "
-            "which the effect of the batch is carried on (`inr/ntk/forecast/batch_noise.py`) was chosen over the same "
-            "runs, so the first columns flatter a little. Intervals are checked on families and signals that did not "
-            "calibrate. All of it ran beside other work, so it has no times.",
+            "`rehearsals.py` says how; counted are bands with at least 0.1 % of the signal's energy. A rehearsal's "
+            "forecast is put together with the kernel's. The factor with which the effect of the batch is carried on "
+            "(`inr/ntk/forecast/batch_noise.py`) and the weights of both (`blend.py`) were chosen over the runs of "
+            "2026-11-30; the rows of apart runs are of signals that chose nothing. Intervals are checked on families "
+            "and signals that did not calibrate. All of it ran beside other work, so it has no times.",
             rehearsals_table(),
         ]
-    if newest("rehearsed-trials")["rows"]:
+    if newest("rankings")["rows"]:
         parts += [
-            "## The settings that `inr ntk --rehearse 10%` tries, fitted",
-            "`rehearsals.py --trials`; equal steps; gains are of what is left of all bands.",
-            rehearsed_trials_table(),
+            "## The settings that `inr suggest --field` ranks, fitted",
+            "`rankings.py` says how; equal steps; gains are of what is left of all bands, of shapes what is left of "
+            "the distances. Settings are advised if they are said to gain 1 dB or more with as many parameters.",
+            rankings_table(),
         ]
     if newest("advice")["rows"]:
         parts += [

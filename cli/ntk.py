@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from inr.core.text import finite_json, printable
 
 from . import _options as options
 from ._io import OutputTarget, figure_target, source
+from ._lines import Lines
 from ._machine import machine
 from ._ntk_tables import say_problem, say_report, say_reports, say_track
 from ._output import Output, say
@@ -143,7 +143,7 @@ def ntk(
         if given is not None and mode == "track":
             _track(out, given, input, target)
             return
-        progress = _Progress(is_shown=not (no_progress or is_quiet or as_json))
+        progress = Lines(is_shown=not (no_progress or is_quiet or as_json))
         wants: dict[str, Any] = {
             "mode": mode, "points": points, "rehearse": amount, "try_settings": not no_trials and compare is None,
             "device": chosen, "on_progress": progress,
@@ -203,18 +203,6 @@ def _of_problem(out: Output, name: str, points: int, others: dict[str, Any]) -> 
         say(f"{found.condition:.6g}")
     else:
         say_problem(out, found)
-
-
-class _Progress:
-    """One line on stderr for each part of the work, with the seconds since the start."""
-
-    def __init__(self, *, is_shown: bool) -> None:
-        self._is_shown, self._start, self.family = is_shown, time.monotonic(), ""
-
-    def __call__(self, part: str) -> None:
-        if self._is_shown:
-            name = f"{self.family}: " if self.family else ""
-            say(f"{time.monotonic() - self._start:6.1f} s  {name}{part}", err=True)
 
 
 def _names(compare: str | None, field: str | None) -> list[str | None]:

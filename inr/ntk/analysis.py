@@ -21,7 +21,7 @@ from inr.ntk.measure import measure
 from inr.ntk.rehearsal import Subject, plan_of, rehearsed, trained
 from inr.ntk.rehearsed_trials import rehearse_trials
 from inr.ntk.report import Report
-from inr.ntk.thin_runs import rehearse_whole
+from inr.ntk.thin_runs import check_share, rehearse_whole
 from inr.ntk.torch_module import TorchModule
 from inr.ntk.trials import run_trials
 from inr.ntk.verdict import NEGLIGIBLE, judge
@@ -71,7 +71,7 @@ def ntk_report(
             of the run and at most 50; full: a quarter and at most 250. A share of the fit in (0, 1), such as 0.1:
             also rehearse all of its steps with its optimizer and schedule, on so small a part of the samples. The
             forecast then follows the kernel as it changes, and has narrower intervals; settings are tried in the
-            same way, each with a third of the share.
+            same way, each with at most a third of the share.
         try_settings: also try settings that may leave less unlearned.
         device: "auto", "cpu", "cuda", "cuda:INDEX" or "mps".
         on_progress: called with a line about each part of the work before it starts.
@@ -110,17 +110,17 @@ def ntk_report(
     model = _model(source, field, signal)
     target = _loaded(source if model is None else signal)
     _check(target)
+    if share is not None and model is not None:
+        raise UsageError("a share of a fit can be rehearsed only for a new field", "give the signal and `field`")
     effort = _effort(mode, points, target.spec.d_out)
     tell(_cost(effort, target.spec.d_out))
     where = device if isinstance(device, torch.device) else _device.pick(device)[0]
     if model is None:
-        subject = _rehearsed(target, field, settings, mode, steps, where, tell)
+        subject = _rehearsed(target, field, settings, mode, steps, where, tell, is_whole=share is not None)
     else:
         subject = trained(target, model, settings, where)
     course = None
     if share is not None:
-        if model is not None:
-            raise UsageError("a share of a fit can be rehearsed only for a new field", "give the signal and `field`")
         course = rehearse_whole(target, subject.now.config, subject.settings, subject.samples, share, where, tell)
     found = _with_notes(measure(subject, target, effort, tell, course), subject.settings)
     is_own = not isinstance(subject.now.config, TorchModule)
@@ -128,9 +128,7 @@ def ntk_report(
     can_try = is_own and subject.state == "start" and found.steps and is_worth
     if try_settings and can_try:
         trials = (
-            run_trials(target, subject, found, tell)
-            if share is None
-            else rehearse_trials(target, subject, found, share, tell)
+            run_trials(target, subject, found, tell) if share is None else rehearse_trials(target, subject, share, tell)
         )
         found = dataclasses.replace(found, trials=trials)
     return judge(found)
@@ -230,9 +228,14 @@ def _rehearsed(
     rehearse: int | None,
     device: torch.device,
     tell: Callable[[str], None],
+    *,
+    is_whole: bool,
 ) -> Subject:
+    """is_whole: a rehearsal of the whole run follows, which not all optimizers allow."""
     share, most, batch = REHEARSAL[mode]
     config, fit = resolve(signal, field, settings)
+    if is_whole:
+        check_share(fit)
     steps = min(most, int(share * plan_of(fit).steps)) if rehearse is None else rehearse
     return rehearsed(signal, config, fit, steps, batch, device, tell)
 

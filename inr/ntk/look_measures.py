@@ -8,7 +8,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from inr.fields import Field
-from inr.ntk.kernel.curvature import LossCurvature
+from inr.ntk.kernel.curvature import LossCurvature, lacks_second_derivatives
 from inr.ntk.kernel.lanczos import lanczos
 from inr.ntk.kernel.matrix import Kernel
 from inr.ntk.spectra.alignment import target_alignment
@@ -16,9 +16,6 @@ from inr.ntk.spectra.spectrum import condition, spectrum
 
 LANCZOS_STEPS = 12
 """For the largest eigenvalue of the Hessian: within a few percent if it is well separated, else too small."""
-
-_NO_SECOND = ("derivative for", "once_differentiable", "does not require grad")
-"""What torch says of an operation without a second derivative, and of one whose first derivative is constant."""
 
 
 def measures(field: Field, kernel: Kernel, x: Tensor, y: Tensor, seed: int) -> dict[str, Any]:
@@ -44,8 +41,8 @@ def _largest(field: Field, x: Tensor, y: Tensor, seed: int) -> float:
     try:
         curvature = LossCurvature(field, x, y, next(field.parameters()).dtype)
         found = lanczos(curvature.hessian, curvature.n_params, 1, Generator().manual_seed(seed), steps=LANCZOS_STEPS)
-    except RuntimeError as error:  # torch has no class of its own for it
-        if not any(words in str(error) for words in _NO_SECOND):
+    except RuntimeError as error:
+        if not lacks_second_derivatives(error):
             raise
         return math.nan
     return float(found.values[0])

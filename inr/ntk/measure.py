@@ -15,8 +15,10 @@ from torch import Generator, Tensor
 
 from inr.core.errors import UsageError
 from inr.fields import Field
+from inr.ntk.curvature_density import MOST_PARAMETERS, curvature_density
 from inr.ntk.forecast.adaptive import TrainingPlan, forecast_descent
 from inr.ntk.forecast.bands import BandSurvey, Effort, limit_db, survey_bands, unlearned
+from inr.ntk.forecast.blend import blended, kernel_weight
 from inr.ntk.forecast.calibration import Calibration, calibration_of, family_class
 from inr.ntk.forecast.intervals import rehearsed_bands, with_intervals
 from inr.ntk.forecast.linearised import converge, training_jacobian
@@ -92,8 +94,9 @@ def measure(
     with clock.part("bands"):
         bands = survey_bands(now, subject.samples, plan, effort, seed, subject.past)
     calibration = calibration_of(family_class(now), None if course is None else course.share)
+    left = None if course is None else _left(course, bands)
     if bands is not None:
-        bands = dataclasses.replace(bands, bands=_forecast(bands.bands, course, calibration, subject.rehearsed))
+        bands = dataclasses.replace(bands, bands=_forecast(bands.bands, course, left, calibration, subject.rehearsed))
     change: Change | None = None
     if subject.start is not None:
         on_progress("drift")
@@ -111,6 +114,16 @@ def measure(
             warnings.append(
                 f"no training Jacobian: the field has {kernel.n_params} parameters, at most {MOST_JACOBIAN} are allowed"
             )
+    curvature = None
+    if effort.mode == "full" and kernel.n_params <= MOST_PARAMETERS:
+        on_progress("curvature")
+        with clock.part("curvature"):
+            curvature = curvature_density(now, x, y, generator)
+    elif effort.mode == "full":
+        warnings.append(
+            f"no density of the curvature: the field has {kernel.n_params} parameters, at most {MOST_PARAMETERS} are "
+            "allowed"
+        )
     if bands is None:
         warnings.append("the signal is not a lattice, so there are no bands and the verdict is about modes")
         verdict = judge_modes(modes, spec, residual, y, plan, rate)
@@ -147,26 +160,36 @@ def measure(
         convergence=runs.convergence,
         training_jacobian=runs.jacobian,
         is_followed=bands is not None and bands.is_followed,
+        curvature=curvature,
         verdict=verdict,
-        rehearsal=None if course is None else _rehearsal(course, bands, calibration),
+        rehearsal=None if course is None or left is None else _rehearsal(course, left, calibration),
         warnings=tuple(warnings),
         seconds=clock.seconds,
     )
 
 
+def _left(course: Course, bands: BandSurvey | None) -> Tensor:
+    """What is forecast of every step and band: the rehearsal's, with the kernel's if that follows the run."""
+    if bands is None:
+        return course.left
+    rehearsed = course.at(tuple(b.rho for b in bands.bands))
+    if not bands.is_followed:
+        return rehearsed
+    kernel = torch.tensor([b.left_adam for b in bands.bands], dtype=rehearsed.dtype)
+    return blended(rehearsed, kernel, kernel_weight(course.share))
+
+
 def _forecast(
-    bands: tuple[Band, ...], course: Course | None, calibration: Calibration | None, done: int
+    bands: tuple[Band, ...], course: Course | None, left: Tensor | None, calibration: Calibration | None, done: int
 ) -> tuple[Band, ...]:
     """With the rehearsal's forecast if there is one, and with intervals."""
-    if course is None:
+    if course is None or left is None:
         return with_intervals(bands, calibration)
-    centres = tuple(b.rho for b in bands)
-    known = course.at(centres, is_measured=True)[-1].tolist()
-    return with_intervals(rehearsed_bands(bands, course.steps, course.at(centres), done), calibration, known)
+    known = course.at(tuple(b.rho for b in bands), is_measured=True)[-1].tolist()
+    return with_intervals(rehearsed_bands(bands, course.steps, left, done), calibration, known)
 
 
-def _rehearsal(course: Course, bands: BandSurvey | None, calibration: Calibration | None) -> Rehearsal:
-    left = course.left if bands is None else course.at(tuple(b.rho for b in bands.bands))
+def _rehearsal(course: Course, left: Tensor, calibration: Calibration | None) -> Rehearsal:
     right, said = (0, 0) if calibration is None else (calibration.right, calibration.said)
     rows = tuple(tuple(row) for row in left.tolist())
     return Rehearsal(course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said)

@@ -123,6 +123,34 @@ class Convergence:
 
 
 @dataclass(frozen=True)
+class Masses:
+    """A density of eigenvalues as point masses: values, descending, and weights >= 0 of sum 1."""
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def below(self, edge: float) -> float:
+        """The share of eigenvalues below `edge`."""
+        return sum(w for v, w in zip(self.values, self.weights, strict=True) if v < edge)
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Of the loss at n points by all parameters: `curvature_density`. hessian: None without second derivatives."""
+
+    n: int
+    gauss_newton: Masses
+    hessian: Masses | None = None
+
+    @property
+    def negative(self) -> float:
+        """The share of the Hessian's eigenvalues below -0.1 % of the largest; nan without a Hessian."""
+        if self.hessian is None:
+            return math.nan
+        return self.hessian.below(-1e-3 * max(map(abs, self.hessian.values)))
+
+
+@dataclass(frozen=True)
 class Trial:
     """A setting that was tried: the share that would not be learned with it.
 
@@ -210,6 +238,7 @@ class Report:
     training_jacobian: tuple[float, ...] = ()
     trials: tuple[Trial, ...] = ()
     rehearsal: Rehearsal | None = None
+    curvature: Curvature | None = None
     verdict: Verdict = Verdict()
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)

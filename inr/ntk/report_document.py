@@ -29,6 +29,8 @@ This is version 1. Within a version, keys are added but never changed or removed
     per_layer_trace    shares, by layer
     convergence        optimizer, lr, steps, predicted, actual (losses), by octave of eigenvalues: octaves
     training_jacobian  singular values of d theta_T / d theta_0, for small fields in mode full
+    curvature          n points; gauss_newton, hessian: values and weights of their spectral densities (mode full), or
+                       null
     trials             settings that were tried: setting, unlearned, limit_db, gain_db; best first
     verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, is_reliable
                        (else the kernel changed, and unlearned is about an upper bound), sentences
@@ -46,7 +48,20 @@ from typing import Any, TypeVar
 from inr.core.errors import UnreadableError
 from inr.core.text import finite_json
 from inr.ntk.kernel.units import ROWS
-from inr.ntk.report import Band, Convergence, Finding, Modes, Octave, Rehearsal, Report, Trial, Verdict, Wide
+from inr.ntk.report import (
+    Band,
+    Convergence,
+    Curvature,
+    Finding,
+    Masses,
+    Modes,
+    Octave,
+    Rehearsal,
+    Report,
+    Trial,
+    Verdict,
+    Wide,
+)
 from inr.ntk.spectra.alignment import Drift
 from inr.ntk.spectra.power_laws import PowerLaws
 from inr.ntk.spectra.spectrum import Ranks
@@ -107,6 +122,7 @@ def document_of(report: Report) -> dict[str, Any]:
         "per_layer_trace": dict(report.layers),
         "convergence": [{**dataclasses.asdict(c), "error": c.error} for c in report.convergence],
         "training_jacobian": list(report.training_jacobian),
+        "curvature": None if report.curvature is None else dataclasses.asdict(report.curvature),
         "trials": [dataclasses.asdict(t) for t in report.trials],
         "rehearsal": None if report.rehearsal is None else dataclasses.asdict(report.rehearsal),
         "verdict": {
@@ -187,6 +203,7 @@ def _report(d: Mapping[str, Any]) -> Report:
         training_jacobian=_numbers(d["training_jacobian"]),
         trials=tuple(_of(Trial, t) for t in d["trials"]),
         rehearsal=None if d.get("rehearsal") is None else _rehearsal(d["rehearsal"]),
+        curvature=None if d.get("curvature") is None else _curvature(d["curvature"]),
         verdict=Verdict(
             _number(verdict["unlearned"]),
             _number(verdict["from_rho"]),
@@ -212,6 +229,15 @@ def _convergence(d: Mapping[str, Any]) -> Convergence:
         _numbers(d["actual"]),
         octaves,
     )
+
+
+def _curvature(d: Mapping[str, Any]) -> Curvature:
+    first, second = (
+        None if m is None else Masses(_numbers(m["values"]), _numbers(m["weights"]))
+        for m in (d["gauss_newton"], d["hessian"])
+    )
+    assert first is not None
+    return Curvature(int(d["n"]), first, second)
 
 
 def _rehearsal(d: Mapping[str, Any]) -> Rehearsal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,8 @@ LOOKS = 16
 """Times at which the residual is measured, evenly spaced in the logarithm of the step."""
 LOOK_POINTS, LOOK_WINDOWS = 2**14, 4
 LEAST_BATCH = 4
+TINY = 1e-12
+"""Least share of the energy in decibels."""
 
 Seen = Callable[[Field], Tensor]
 """The share of the target's energy that a field leaves, by band [B]."""
@@ -81,16 +83,12 @@ def rehearse_whole(
     samples: of the signal. share: in (0, 1).
     Raises UsageError for optimizers that take all samples in every step.
     """
-    if settings.optimizer.is_closed or settings.optimizer.is_least_squares:
-        raise UsageError(
-            f"optimizer {settings.optimizer.type_name!r} cannot be rehearsed on a part of the samples",
-            "give `rehearse` as a number of steps, or use adam or soap",
-        )
+    check_share(settings)
     config, settings = resolve(signal, config, settings)
     begin = time.monotonic()
-    found: list[_ThinRun] = []
+    found: list[ThinRun] = []
     for part in PARTS:
-        run = _ThinRun(signal, config, settings, samples, share * part, device)
+        run = ThinRun(signal, config, settings, samples, share * part, device)
         if on_progress is not None:
             on_progress(f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each")
         run.go()
@@ -106,8 +104,20 @@ def rehearse_whole(
     )  # fmt: skip
 
 
-class _ThinRun:
-    """One run on a share of the samples of each step."""
+def check_share(settings: FitConfig) -> None:
+    """Raises UsageError for optimizers that take all samples in every step."""
+    if settings.optimizer.is_closed or settings.optimizer.is_least_squares:
+        raise UsageError(
+            f"optimizer {settings.optimizer.type_name!r} cannot be rehearsed on a part of the samples",
+            "give `rehearse` as a number of steps, or use adam or soap",
+        )
+
+
+class ThinRun:
+    """One run on a share of the samples of each step.
+
+    left: by look [B], of the target's energy. energy: of the target by band. n_params: of the field.
+    """
 
     def __init__(
         self,
@@ -126,7 +136,8 @@ class _ThinRun:
         )
         self._run = FitPlan(signal, config, whole, device).begin()
         self.steps = look_steps(steps)
-        self.centres, self._seen = seen_of(samples)
+        self.centres, self.energy, self._seen = seen_of(samples)
+        self.n_params = sum(p.numel() for p in self._run.field.parameters() if p.requires_grad)
         self.left: list[Tensor] = []
 
     def go(self) -> None:
@@ -143,18 +154,38 @@ class _ThinRun:
                 return
             self.left.append(left)
 
+    @property
+    def has_diverged(self) -> bool:
+        """Whether `go` ended before the last step."""
+        return len(self.left) < len(self.steps)
+
+    @property
+    def total_db(self) -> float:
+        """What is left of all bands at the last look, over the target's energy, in dB."""
+        return total_db(self.energy, self.left[-1])
+
+
+def total_db(energy: Sequence[float], left: Tensor) -> float:
+    """Of all bands [B], over the target's energy, in dB."""
+    whole = sum(e * x for e, x in zip(energy, left.tolist(), strict=True))
+    return 10 * math.log10(max(whole / max(sum(energy), 1e-300), TINY))
+
 
 def look_steps(steps: int) -> list[int]:
     """0, then at most LOOKS steps up to the last, evenly spaced in the logarithm."""
     return sorted({0, steps, *(max(1, round(steps ** (i / LOOKS))) for i in range(1, LOOKS + 1))})
 
 
-def seen_of(samples: Samples) -> tuple[tuple[float, ...], Seen]:
-    """(centres of the bands, what is left by band). Without a lattice: (), and the share of all energy that is left."""
+def seen_of(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...], Seen]:
+    """(centres of the bands, the target's energy by band, what is left by band).
+
+    Without a lattice: (), all energy, and the share of it that is left.
+    """
     generator = Generator().manual_seed(0)
     windows = windows_of(samples, LOOK_POINTS, LOOK_WINDOWS, generator)
     if windows is not None:
-        return windows.bands.centres, lambda field: _left_of(field, windows)
+        target = energies(windows.y - windows.mean, windows)
+        return windows.bands.centres, tuple(target.tolist()), lambda field: _left_of(field, windows)
     x, y = samples.subset(LOOK_POINTS, generator)
     total = (y.double() - y.double().mean(0)).square().sum().clamp_min(1e-300)
 
@@ -163,7 +194,7 @@ def seen_of(samples: Samples) -> tuple[tuple[float, ...], Seen]:
             residual = field(x.to(next(field.parameters()).device)).cpu().double() - y
         return (residual.square().sum() / total).reshape(1)
 
-    return (), whole
+    return (), (float(total),), whole
 
 
 def _left_of(field: Field, windows: Windows) -> Tensor:

@@ -32,7 +32,7 @@ def candidates(config: FieldConfig, run_lr: float) -> list[Candidate]:
     found = _frequencies(config, run_lr)
     if config.type_name == "siren":
         found += _candidate("field=winner", _family("winner", config), run_lr)
-    activation, encoding, linear = (_value(config, name) for name in ("activation", "encoding", "linear"))
+    activation, encoding, linear = (setting_at(config, name) for name in ("activation", "encoding", "linear"))
     if _is_type(activation, "relu") and _is_type(linear, "dense"):
         if _is_type(encoding, "identity"):
             found += _changed(config, ["encoding=frequency"], run_lr)
@@ -74,10 +74,10 @@ def run_trials(signal: Signal, subject: Subject, base: Report, on_progress: Call
 def _frequencies(config: FieldConfig, run_lr: float) -> list[Candidate]:
     found: list[Candidate] = []
     for path, factors in CANDIDATES:
-        value = _value(config, path)
+        value = setting_at(config, path)
         if not isinstance(value, int | float) or not value:
             continue
-        has_same_first = _value(config, "activation.omega_first") == value
+        has_same_first = setting_at(config, "activation.omega_first") == value
         for factor in factors:
             first = [f"activation.omega_first={value * factor:g}"] if has_same_first else []
             found += _changed(config, [f"{path}={value * factor:g}", *first], run_lr)
@@ -107,7 +107,8 @@ def _is_type(part: Any, *names: str) -> bool:
     return part is not None and part.type_name in names
 
 
-def _value(config: Any, path: str) -> Any:
+def setting_at(config: Any, path: str) -> Any:
+    """The setting at a path such as `activation.omega`; None if there is none."""
     for part in path.split("."):
         config = getattr(config, part, None)
     return config

@@ -26,7 +26,7 @@ BETTER = 0.9
 """A setting is advised if its trial leaves at most this share of what was unlearned."""
 WORTH_DB = 1.0
 """A setting that was rehearsed is advised if it leaves so much less."""
-REHEARSED = "benchmarks/rehearsals.py"
+REHEARSED, RANKED = "benchmarks/rehearsals.py", "benchmarks/rankings.py"
 RICH, LAZY = 0.9, 0.99
 """Alignment with the kernel at the start. Below RICH, predictions from the start are rough; above LAZY, they hold."""
 WHITE = 0.01
@@ -190,7 +190,7 @@ def _best_rehearsed(r: Report) -> Finding | None:
     text = f"Try {best.setting}: rehearsed, it leaves {best.gain_db:.1f} dB less of the signal."
     if others:
         text += " Also better: " + ", ".join(f"{t.setting} ({t.gain_db:.1f} dB)" for t in others[:3]) + "."
-    return Finding("try_setting", text, f"rehearsals of the whole run; gains of at least {WORTH_DB:g} dB", REHEARSED)
+    return Finding("try_setting", text, f"rehearsals of the whole run; gains of at least {WORTH_DB:g} dB", RANKED)
 
 
 def nothing_helps(r: Report) -> Finding | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from inr.ntk.report import UNCHANGED, Band, Report
+from inr.ntk.report import UNCHANGED, Band, Curvature, Masses, Report
 from inr.ntk.verdict import percent
 from inr.report._band_heat import draw_heat
 from inr.report.style import COLOURS, FAINT, GREY, INK, SOFT, STYLE, colour, literal, matplotlib, to_bytes
@@ -21,7 +21,8 @@ def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
     Top: the target's power by frequency with the parts forecast as learned and as left, with intervals around what is
     left, and the kernel by frequency. Below: the kernel's eigenvalues with the target's cumulative energy, and
     predicted against actual runs (mode full), or the trials, or the layers' shares of the kernel's trace. If the whole
-    run was rehearsed, also the bands over its steps as a heat map, and what is left of the whole signal over them.
+    run was rehearsed, also the bands over its steps as a heat map, and what is left of the whole signal over them. In
+    mode full also the density of the loss' curvature, and the layers' shares.
     """
     mpl = matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,12 +30,16 @@ def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
 
     with mpl.rc_context(STYLE):
         has_course = report.rehearsal is not None and bool(report.bands)
-        figure = Figure(figsize=(11, 10.6 if has_course else 7.4), layout="constrained")
+        rows = 2 + has_course + (report.curvature is not None)
+        figure = Figure(figsize=(11, 1.0 + 3.2 * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        _leave(figure, 0.93 if has_course else 0.9)
-        (power, kernel), (modes, last), *more = figure.subplots(3 if has_course else 2, 2)
-        for heat, course in more:
-            _draw_course(figure, heat, course, report)
+        _leave(figure, 1 - 0.74 / (1.0 + 3.2 * rows))
+        (power, kernel), (modes, last), *more = figure.subplots(rows, 2)
+        if has_course:
+            _draw_course(figure, *more[0], report)
+        if report.curvature is not None:
+            _draw_curvature(more[-1][0], report.curvature)
+            _draw_layers(more[-1][1], report)
         if report.bands:
             _draw_power(power, report)
             _draw_kernel(kernel, [report], [LEARNED_COLOUR])
@@ -288,11 +293,52 @@ def _draw_sources(axes: Any, report: Report) -> None:
         _bars(axes, [t.setting for t in trials], values, hues, [percent(t.unlearned) for t in trials])
         axes.set_title("Left unlearned, as it is and with a setting changed")
         return
+    _draw_layers(axes, report)
+
+
+def _draw_layers(axes: Any, report: Report) -> None:
     layers = sorted(report.layers.items(), key=lambda item: -item[1])[:8]
     names = [name.removeprefix("body.").removesuffix(".linear") for name, _ in layers]
     shares = [percent(v) for _, v in layers]
     _bars(axes, names, [100 * v for _, v in layers], [LEARNED_COLOUR] * len(layers), shares)
     axes.set_title("Where the kernel comes from: shares of its trace")
+
+
+def _draw_curvature(axes: Any, curvature: Curvature) -> None:
+    """The densities of eigenvalues per decade of their size, smoothed."""
+    found = [("Gauss-Newton", curvature.gauss_newton, 1, COLOURS[0])]
+    if curvature.hessian is not None:
+        found += [("Hessian", curvature.hessian, 1, COLOURS[1]), ("Hessian, negative", curvature.hessian, -1, GREY)]
+    top = max(abs(v) for _, masses, _, _ in found for v in masses.values) or 1.0
+    sizes = [top * 10 ** (-CURVATURE_DECADES * (1 - i / 240)) * 10**0.3 for i in range(241)]
+    for name, masses, sign, hue in found:
+        axes.plot(
+            sizes,
+            [max(_per_decade(masses, sign, size), 1e-9) for size in sizes],
+            color=hue,
+            linewidth=1.8 if sign > 0 else 1.2,
+            linestyle="-" if sign > 0 else (0, (5, 2)),
+            label=name,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(1e-6, 1.5)
+    axes.set_xlabel("size of the eigenvalue")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    axes.set_title("Curvature of the loss: directions per decade, share")
+
+
+CURVATURE_DECADES, CURVATURE_WIDTH = 7, 0.12
+
+
+def _per_decade(masses: Masses, sign: int, size: float) -> float:
+    """The share of eigenvalues of a sign per decade, around a size: each mass is a Gaussian in the logarithm."""
+    total = 0.0
+    for value, weight in zip(masses.values, masses.weights, strict=True):
+        if value * sign > 0:
+            away = math.log10(value * sign / size) / CURVATURE_WIDTH
+            total += weight * math.exp(-0.5 * away * away) / (CURVATURE_WIDTH * math.sqrt(2 * math.pi))
+    return total
 
 
 def _draw_gains(axes: Any, report: Report) -> None:

@@ -21,6 +21,7 @@ from inr.report._svg import TEXT, inline
 from inr.report._target import ShownSamples, Target, metrics_of, samples_of, targets_of
 from inr.report._view import view_of
 from inr.report.ntk_figure import draw_ntk
+from inr.report.ntk_film import film_element, track_frames
 from inr.report.ntk_track import draw_track
 from inr.report.reproduce import command_of, settings_of
 from inr.report.style import COLOURS, matplotlib
@@ -142,16 +143,18 @@ def _track(entry: Entry, is_one_of_many: bool) -> list[str]:
     log = entry.fit.ntk_track
     if not log or not log.get("looks"):
         return []
-    mpl = matplotlib()
+    mpl, track = matplotlib(), track_in(log)
 
     with mpl.rc_context(TEXT):
-        figure = inline(draw_track(track_in(log), ".svg"), "bands during the fit", is_themed=False)
+        figure = inline(draw_track(track, ".svg"), "bands during the fit", is_themed=False)
     text = (
         "The share left of each band of frequencies during the fit: a band turns dark when it is learned, the low ones "
         "first. The kernel says how fast each band is learned. Where its likeness to its start falls below 0.9, the "
         "field is changing what it learns with, and forecasts from its start no longer hold."
     )
-    return [_heading("Bands during the fit", entry, is_one_of_many), f"<p>{text}</p>", _wide(figure, "light")]
+    frames = track_frames(track)
+    film = [] if not frames else [_wide(film_element(frames, "bands and kernel, step by step"), "light")]
+    return [_heading("Bands during the fit", entry, is_one_of_many), f"<p>{text}</p>", _wide(figure, "light"), *film]
 
 
 def _kernel(entry: Entry, is_one_of_many: bool) -> list[str]:

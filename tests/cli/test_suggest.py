@@ -44,10 +44,46 @@ def test_json_has_the_same_content(sound: Path) -> None:
         assert row["setting"] in row["command"] or row["value"] == row["default"]
 
 
+RANK = ("--field", "siren", "--set", "field.width=8", "--set", "field.depth=1", "--steps", "4", "--threads", "1")
+
+
+def test_settings_of_one_family_are_ranked_and_the_commands_run(picture: Path) -> None:
+    poor = ("--set", "fit.lr=1e-6", "--set", "fit.optimizer=adam", "--rehearse", "50%")
+    result = invoke("suggest", picture, *RANK, *poor)
+    assert result.exit_code == 0, result.output
+    first, header, *lines = result.stdout.splitlines()
+    assert "rehearsals of siren with 4 steps, each on 50 % of the samples: " in first
+    assert header.split() == ["setting", "gain", "parameters"]
+    assert any(line.startswith("as it is ") for line in lines)
+    printed = document(invoke("suggest", picture, *RANK, *poor, "--json"))
+    assert printed["schema"] == "inr.suggest_settings"
+    rows = {row["setting"]: row for row in printed["settings"]}
+    assert rows["fit.lr=3e-06"]["gain_db"] > rows["fit.lr=3.33e-07"]["gain_db"]
+    assert {"--recipe best", "field.activation.omega=60", "field.width=16", "--field winner"} <= set(rows)
+    assert rows["field.width=16"]["parameters"] > 1
+    assert "fit.lr" not in rows["--recipe best"]["command"]
+    assert "field.depth" not in rows["--field winner"]["command"]
+    for row in rows.values():
+        done = invoke(*shlex.split(row["command"])[1:], "--dry-run")
+        assert done.exit_code == 0, done.output
+
+
+def test_a_shape_is_ranked_without_naming_a_family() -> None:
+    small = ("--set", "field.encoding.log2_table=8", "--threads", "1", "--rehearse", "0.5%", "--steps", "2")
+    result = invoke("suggest", "analytic:torus", *small, "--quiet")
+    assert result.exit_code == 0, result.output
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("inr fit analytic:torus --field hash_grid --set field.encoding.log2_table=8 --steps 2")
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("analytic:torus",), "on a lattice, but this signal is of kind 'shape'"),
+        (("analytic:torus", "--fields", "siren"), "no rule covers field 'siren' for signals of kind 'shape'"),
+        (("a.png", "--field", "siren", "--fields", "siren"), "--field and --fields are both given"),
+        (("a.png", "--steps", "5"), "--steps cannot be used without --field"),
+        (("a.png", "--field", "siren", "--rehearse", "50"), "--rehearse is '50', expected a percentage"),
+        (("a.png", "--field", "siren", "--set", "fit.optimizer=lbfgs"), "'lbfgs' cannot be rehearsed"),
         (("a.png", "--fields", "hash_gird"), "no rule covers field 'hash_gird'"),
         (("a.png", "--set", "fit.lr=1"), "unknown section 'fit'"),
         (("a.png", "--set", "field.widht=3"), "did you mean 'width'"),

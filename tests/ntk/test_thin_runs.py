@@ -48,7 +48,7 @@ def test_its_forecast_comes_true_where_the_kernel_moves() -> None:
     signal = picture(5)
     run = Run(signal, *resolve(signal, SMALL, {"steps": 20, "lr": 2e-3, "optimizer": "adam"}))
     run.advance()
-    centres, seen = seen_of(samples_of(signal))
+    centres, _, seen = seen_of(samples_of(signal))
     course = course_of(signal, 0.2, steps=20)
     assert centres == course.centres
     band = int((torch.tensor(centres) - math.hypot(5, 1) / 32).abs().argmin())

@@ -9,6 +9,14 @@ from inr.core.errors import UsageError
 from inr.fields import Field
 from inr.ntk.kernel.operator import ROWS, TangentOperator
 
+_NO_SECOND = ("derivative for", "once_differentiable", "does not require grad")
+"""What torch says of an operation without a second derivative, and of one whose first derivative is constant."""
+
+
+def lacks_second_derivatives(error: RuntimeError) -> bool:
+    """Whether torch raised it because the field has no second derivatives; torch has no class of its own for it."""
+    return any(words in str(error) for words in _NO_SECOND)
+
 
 class LossCurvature:
     """The Hessian of L = |f(x) - y|^2 / M, M = N C, by all trained parameters, as products with vectors [P].
