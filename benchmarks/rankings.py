@@ -4,7 +4,8 @@ FOLDER holds `images`, `audio` and `shapes`. Per case every change that is ranke
 
     thin, piece   gains in dB, of rehearsals with few samples per step and on pieces (null: none)
     said          the gain that is said
-    gain          the real one: of the energy that is left of all bands (shapes: of the distances)
+    gain          the real one: of the energy that is left of all bands; of shapes, of the loss
+    headline      the signal's metric without and with the change (shapes: IoU near the surface)
     size          parameters over those of the run as it is
 
 CHOSE are the cases on which the weight of pieces was chosen; the others check it.
@@ -29,7 +30,7 @@ from inr.core.samples import Samples
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig, Run, resolve
 from inr.ntk.ranking import SAME_SIZE, gain_db, rank
-from inr.ntk.thin_runs import seen_of, total_db
+from inr.ntk.thin_runs import loss_db, seen_of, total_db
 from inr.ntk.verdict import WORTH_DB
 from inr.signals import Signal, load_signal
 from inr.signals.audio import Audio
@@ -66,7 +67,7 @@ CHOSE: dict[str, Case] = {
 }
 CHECKS: dict[str, Case] = {
     "bunny siren": (
-        lambda f: load_signal(f / "shapes" / "bunny.obj"), "siren", NET, {"steps": 150, "batch": 2048}),
+        lambda f: load_signal(f / "shapes" / "bunny.obj"), "siren", NET, {"steps": 300, "batch": 4096}),
     "bach rff adam": (
         lambda f: clip(f, 0.7), "rff", (*NET, "encoding.n_frequencies=32"), {"steps": 150, "optimizer": "adam"}),
     "kodim13 relu_pe": (lambda f: crop(f, "kodim13", 48), "relu_pe", NET, {"steps": 150}),
@@ -87,10 +88,9 @@ def reached(signal: Signal, config: FieldConfig, settings: FitConfig) -> tuple[f
     """(what a fit leaves in dB, the headline metric, seconds)."""
     run = Run(signal, *resolve(signal, config, settings))
     result = run.result(run.advance())
-    samples = Samples.counted(signal.spec, run.pool)
-    _, energy, seen = seen_of(samples)
-    field = run.field if run.average is None else run.average
-    return total_db(energy, seen(field.eval())), result.metrics[signal.headline], run.seconds
+    centres, energy, seen = seen_of(Samples.counted(signal.spec, run.pool))
+    field = (run.field if run.average is None else run.average).eval()
+    return total_db(energy, seen(field)) if centres else loss_db(run), result.metrics[signal.headline], run.seconds
 
 
 def rows_of(name: str, case: Case, folder: Path, share: float) -> list[dict[str, Any]]:

@@ -828,8 +828,8 @@ def results() -> str:
     if newest("rankings")["rows"]:
         parts += [
             "## The settings that `inr suggest --field` ranks, fitted",
-            "`rankings.py` says how; equal steps; gains are of what is left of all bands, of shapes what is left of "
-            "the distances. Settings are advised if they are said to gain 1 dB or more with as many parameters.",
+            "`rankings.py` says how; equal steps; gains are of what is left of all bands, of shapes of the "
+            "loss. Settings are advised if they are said to gain 1 dB or more with as many parameters.",
             rankings_table(),
         ]
     if newest("advice")["rows"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inr.core.config import override
 from inr.core.errors import ConfigError
@@ -16,8 +16,8 @@ from inr.signals import Signal
 RATES = (3.0, 1 / 3)
 OPTIMIZERS = ("soap", "adam")
 RECIPE = "--recipe best"
-OF_RECIPE = ("lr", "lr_encoding", "optimizer", "schedule", "batch", "sampler", "ema")
-"""Settings of a run that a family's recipe has."""
+OF_RECIPE = ("lr", "lr_encoding", "optimizer", "schedule", "sampler", "ema")
+"""Settings of a run that a family's recipe replaces. Its batch is not one: steps with more samples cost more."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def changes(signal: Signal, config: FieldConfig, settings: FitConfig) -> list[Ch
     found += [_of_run(config, settings, [text]) for text in others]
     best = resolve(signal, config, {"steps": settings.steps, "seed": settings.seed})[1]
     if any(getattr(best, name) != getattr(settings, name) for name in OF_RECIPE):
-        found.append(Change(RECIPE, RECIPE, config, best, (), is_whole=True))
+        found.append(Change(RECIPE, RECIPE, config, replace(best, batch=settings.batch), (), is_whole=True))
     for what, changed, lr in candidates(config, settings.lr):
         if lr == settings.lr:
             found.append(_of_candidate(what, changed, settings))

@@ -33,8 +33,8 @@ MOST_PIECE_DB = 12.0
 class Ranked:
     """A change, and what its rehearsals leave less of the signal than those of the run as it is.
 
-    gain_db: of the energy left, `gain_db`; -inf if one diverged. thin_db, piece_db: of either rehearsal; nan if there
-    was none. size: parameters over those of the run as it is.
+    gain_db: of the energy left (shapes: of the loss, `loss_db`), of both rehearsals; -inf if one diverged. thin_db,
+    piece_db: of either; nan if there was none. size: parameters over those of the run as it is.
     """
 
     change: Change

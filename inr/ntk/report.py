@@ -154,7 +154,8 @@ class Curvature:
 class Trial:
     """A setting that was tried: the share that would not be learned with it.
 
-    gain_db: what a rehearsal of the whole run with it leaves less than without; nan: only its kernel was read.
+    gain_db: what rehearsals of the whole run with it leave less than without; nan: only its kernel was read. unlearned
+    and limit_db are nan if it was rehearsed.
     """
 
     setting: str

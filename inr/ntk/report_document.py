@@ -31,7 +31,7 @@ This is version 1. Within a version, keys are added but never changed or removed
     training_jacobian  singular values of d theta_T / d theta_0, for small fields in mode full
     curvature          n points; gauss_newton, hessian: values and weights of their spectral densities (mode full), or
                        null
-    trials             settings that were tried: setting, unlearned, limit_db, gain_db; best first
+    trials             settings that were tried: setting, unlearned, limit_db (null if rehearsed), gain_db; best first
     verdict            unlearned (share of the target's energy without its mean), from_rho, psnr_limit_db, is_reliable
                        (else the kernel changed, and unlearned is about an upper bound), sentences
                        [{rule, text, because, source}]

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from inr.core.errors import UsageError
 from inr.core.samples import Samples
 from inr.fields import Field, FieldConfig
-from inr.fitting import FitConfig, resolve
+from inr.fitting import FitConfig, Run, resolve
 from inr.ntk.forecast.bands import interpolated
 from inr.ntk.forecast.batch_noise import extrapolated
 from inr.ntk.rehearsal import UNLIMITED_STEPS
@@ -161,8 +161,26 @@ class ThinRun:
 
     @property
     def total_db(self) -> float:
-        """What is left of all bands at the last look, over the target's energy, in dB."""
-        return total_db(self.energy, self.left[-1])
+        """What is left at the end, in dB: of all bands over the target's energy; of scattered samples `loss_db`."""
+        if self.centres:
+            return total_db(self.energy, self.left[-1])
+        return loss_db(self._run)
+
+
+def loss_db(run: Run) -> float:
+    """The loss of a run's field at some of its samples, in dB of squares: of distances what training makes small.
+
+    10 log10 of the mean square error; 20 log10 of any other loss, which is taken to be one of differences.
+    """
+    loss = run.settings.loss
+    assert loss is not None
+    generator = Generator().manual_seed(0)
+    index = torch.randperm(run.pool.size, generator=generator)[:LOOK_POINTS].sort().values
+    field = run.field if run.average is None else run.average
+    device = next(field.parameters()).device
+    with torch.enable_grad():
+        value = float(loss.value(field, run.pool.batch(index).to(device), Generator().manual_seed(0)).detach())
+    return (10 if loss.is_mse else 20) * math.log10(max(value, TINY))
 
 
 def total_db(energy: Sequence[float], left: Tensor) -> float:

@@ -20,7 +20,7 @@ KEYS = {
     "lambda_min_over_max", "noise_floor_index", "spectrum", "eff_rank", "condition", "kta", "cka_target", "lga",
     "energy", "energy90_index", "top10_energy", "cka_init", "drift", "wide", "bands", "centroid", "roll_off",
     "sharpness", "two_over_lr", "stable_lr", "per_layer_trace", "convergence", "training_jacobian", "trials",
-    "verdict", "warnings", "seconds", "power_laws", "rehearsal",
+    "verdict", "warnings", "seconds", "power_laws", "rehearsal", "curvature",
 }  # fmt: skip
 BAND_KEYS = {
     "rho", "low", "high", "count", "kappa", "kappa_error", "kappa_adam", "tau_steps", "target_energy",
