@@ -122,9 +122,7 @@ def rank(
     is_lattice = samples.order is not None
     plain, plain_piece, n_params = rehearsed(Change.none(field, settings), has_piece=is_lattice)
     if plain == math.inf:
-        raise UsageError(
-            f"the run diverges within {settings.steps} steps as it is", "give a lower rate, such as --set fit.lr=1e-4"
-        )
+        raise UsageError(f"the run diverges within {settings.steps} steps as it is", "give a lower learning rate")
     found = []
     for i, change in enumerate(wanted):
         tell(f"{i + 1} of {len(wanted)}: {change.what}")

@@ -14,7 +14,7 @@ _NO_SECOND = ("derivative for", "once_differentiable", "does not require grad")
 
 
 def lacks_second_derivatives(error: RuntimeError) -> bool:
-    """Whether torch raised it because the field has no second derivatives; torch has no class of its own for it."""
+    """Whether torch raised it because the field has no second derivatives; torch has no class for it."""
     return any(words in str(error) for words in _NO_SECOND)
 
 
