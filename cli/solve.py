@@ -247,14 +247,13 @@ def _of_options(
 ) -> Problem:
     from inr.solving import Problem
 
-    spans: dict[str, tuple[float, float]] = {}
+    spans: dict[str, tuple[str, str]] = {}
     for part in (axes or "").split(",") if axes else []:
         name, _, span = part.partition("=")
-        low, _, high = span.partition(":")
-        try:
-            spans[name.strip()] = (float(low), float(high))
-        except ValueError as error:
-            raise UsageError(f"--axes is {axes!r}, expected a form such as x=0:1,y=0:1") from error
+        low, sign, high = span.partition(":")
+        if not sign:
+            raise UsageError(f"--axes is {axes!r}, expected a form such as x=0:1,y=0:2*pi")
+        spans[name.strip()] = (low.strip(), high.strip())
     tables: list[Mapping[str, Any]] = []
     for text in conditions:
         side, sign, rest = text.partition(":")

@@ -436,6 +436,20 @@ def evaluated(node: Node, values: Mapping[str, Any], library: Mapping[str, Calla
     return value(node)
 
 
+def constant(text: str) -> float:
+    """The value of a formula of numbers, pi and e. Raises UsageError for other names, and if it is not finite."""
+    node = parse_formula(text)
+    try:
+        value = float(evaluated(node, CONSTANTS, {}))
+    except KeyError as error:
+        raise UsageError(f"{text!r} has the name {error.args[0]}, expected numbers, pi and e") from error
+    except (ArithmeticError, ValueError) as error:
+        raise UsageError(f"{text!r} has no value: {error}") from error
+    if not math.isfinite(value):
+        raise UsageError(f"{text!r} is {value}, expected a finite number")
+    return value
+
+
 _LEVEL = {"<": 0, ">": 0, "<=": 0, ">=": 0, "+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inr.core.errors import UsageError
-from inr.core.formula import ONE, Node, add, call, divide, multiply, name, number, subtract
+from inr.core.formula import ONE, Node, add, call, constant, divide, multiply, name, number, subtract
 from inr.solving.equation import TIME, Number, Scope, absorbing
 from inr.solving.geometry import Box, Domain, Shape, is_number, shape_of
 from inr.solving.solids import AXES
@@ -27,16 +27,23 @@ def axes_of(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[fl
                 "leave out all but t",
             )
         axes = dict(zip(AXES, zip(solid.low, solid.high, strict=True), strict=True))
-    for key, span in table.items():
-        is_pair = isinstance(span, list | tuple) and len(span) == 2 and all(is_number(end) for end in span)
-        if not is_pair or not span[0] < span[1]:
-            raise UsageError(f"axis {key} is {span!r}, expected [low, high] with low < high")
+    for key, given in table.items():
+        with About(f"axis {key}"):
+            span = [constant(end) if isinstance(end, str) else end for end in given] if _is_pair(given) else []
+        if not span or not span[0] < span[1]:
+            raise UsageError(f"axis {key} is {given!r}, expected [low, high] with low < high")
         if len(key) != 1 or not key.isascii() or not key.isalpha() or key in ("e", "i"):
             raise UsageError(f"an axis is called {key!r}, expected {AXIS_NAMES}")
         axes[key] = (float(span[0]), float(span[1]))
     if not 1 <= len(axes) <= 4 or list(axes) == [TIME]:
         raise UsageError(f"{len(axes)} axes, expected 1 to 4 with at least one of space", "[axes] x = [0, 1]")
     return axes
+
+
+def _is_pair(given: Any) -> bool:
+    return (
+        isinstance(given, list | tuple) and len(given) == 2 and all(is_number(e) or isinstance(e, str) for e in given)
+    )
 
 
 def domain_of(

@@ -305,7 +305,11 @@ class _Expansion:
             raise refused(node.at, f"{node.name!r} is an unknown field, and a formula of the coordinates is expected")
         for letter in letters:
             if letter not in scope.axes:
-                raise refused(node.at, f"{node.name!r}: no axis {letter}. Axes are {', '.join(scope.axes)}.")
+                raise refused(
+                    node.at,
+                    f"{node.name!r}: no axis {letter}. Axes are {', '.join(scope.axes)}.",
+                    f"the derivative along the outward normal is dn({field})" if letter == "n" else None,
+                )
         ordered = "".join(sorted(letters, key=scope.axes.index))
         if scope.fields[field]:
             return Number(stream(f"{field}.re", ordered), stream(f"{field}.im", ordered))

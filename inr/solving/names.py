@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,6 +107,10 @@ def check_names(axes: list[str], fields: list[str], others: list[str]) -> None:
             raise UsageError(f"a field is called {key!r}, expected letters and digits without _")
 
 
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def check_number(residuals: Sequence[Node], scope: Scope, document: Mapping[str, Any]) -> None:
     """Refuse equations without fields, and another number of them than of fields that data do not determine."""
     for at, node in enumerate(residuals, 1):
@@ -114,8 +119,14 @@ def check_number(residuals: Sequence[Node], scope: Scope, document: Mapping[str,
     free = [key for key, value in (document.get("fields") or {}).items() if value.get("unknown")]
     n_wanted = len(scope.channels) - sum(1 + scope.fields[key] for key in free)
     if len(residuals) != n_wanted:
+        if any(re.fullmatch("d[0-9]?[a-z]?[0-9]?", channel) for channel in scope.channels):
+            raise UsageError(
+                f"the equations have the names {', '.join(scope.channels)}, and some look like derivatives",
+                "derivatives are written u_x, u_xx, u_xy, or lap(u), grad(u), div(...), dn(u)",
+            )
+        given, wanted = _count(len(residuals), "equation"), _count(n_wanted, "unknown field")
         raise UsageError(
-            f"{len(residuals)} equations for {n_wanted} unknown fields ({', '.join(scope.channels)})",
+            f"{given} for {wanted} ({', '.join(scope.channels)})",
             "give other names a value in [parameters], write one equation per field, or mark a coefficient that data "
             "determine: [fields] a = { unknown = true }; eigenvalues need a number of states",
         )

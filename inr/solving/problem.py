@@ -70,7 +70,7 @@ class Problem:
     def of(
         cls,
         equation: str | Sequence[str],
-        axes: Mapping[str, Sequence[float]],
+        axes: Mapping[str, Sequence[float | str]],
         conditions: Sequence[Mapping[str, Any]] = (),
         **tables: Any,
     ) -> Self:
@@ -78,7 +78,7 @@ class Problem:
 
         Args:
             equation: one, or a list.
-            axes: (low, high) by name.
+            axes: (low, high) by name; numbers, or formulas such as "2*pi".
             conditions: tables with `on` and `equation`.
             tables: the other tables of a problem file: `parameters`, `fields`, `geometry`, `reference`, `solve` ...
 
@@ -91,7 +91,7 @@ class Problem:
         """
         head = dict(tables.pop("problem", {}))
         head["equations" if not isinstance(equation, str) else "equation"] = equation
-        spans = {key: [float(end) for end in span] for key, span in axes.items()}
+        spans = {key: [end if isinstance(end, str) else float(end) for end in span] for key, span in axes.items()}
         document = {"problem": head, "axes": spans, "condition": [dict(each) for each in conditions], **tables}
         return cls.of_document(document)
 

@@ -81,6 +81,7 @@ def test_linearity_and_partial_derivatives() -> None:
     [
         ("u_t = nu*u_xx", "column 7: unknown name 'nu'"),
         ("u_xx + u_w = 0", "column 8: 'u_w': no axis w. Axes are x, y, t."),
+        ("u_n = 0", "column 1: 'u_n': no axis n"),
         ("u_xx + u. = 0", "column 9: '.' is not allowed in an equation"),
         ("u = v = 1", "column 7: a second '='"),
         ("grad(u) = 0", "one side is a vector"),

@@ -90,7 +90,7 @@ def test_a_coefficient_that_varies(diffusion: Path) -> None:
     [
         ("noise = 0.1", "noise = 0", "noise is 0, expected a number above 0"),
         ('[[observed]]\nfile = "u.csv"\nnoise = 0.1\n', "", "a has no equation, and there are no"),
-        ("a = { unknown = true }", "a = {}", "1 equations for 2 unknown fields"),
+        ("a = { unknown = true }", "a = {}", "1 equation for 2 unknown fields"),
         ("unknown = true", "known = true", "expected {}, { complex = true } or { unknown = true }"),
     ],
 )

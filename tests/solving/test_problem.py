@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_properties() -> None:
         ({"axes": {"x": [0, 1]}}, "no equation"),
         ({"axes": {"x": [1, 0]}, "problem": {"equation": "u_x = 1"}}, r"axis x is \[1, 0\]"),
         ({"axes": {"e": [0, 1]}, "problem": {"equation": "u_x = 1"}}, "an axis is called 'e'"),
-        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = nu"}}, "1 equations for 2 unknown fields"),
+        ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = nu"}}, "1 equation for 2 unknown fields"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = 1"}}, 'no condition on side "left"'),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "x = 1"}}, "no unknown field"),
         ({"axs": {}}, r"unknown table \[axs\] \(did you mean 'axes'"),
@@ -171,3 +172,10 @@ def test_a_parameter_may_be_a_formula() -> None:
     problem = Problem.of("u_xx = a", {"x": (0, 1)}, WALLS, parameters={"a": "b**2", "b": 3})
     assert problem.residuals == Problem.of("u_xx = 9", {"x": (0, 1)}, WALLS).residuals
     assert parse_formula("9") == parse_formula("9.0")
+
+
+def test_ends_of_axes_are_numbers_or_formulas() -> None:
+    walls = {"on": "boundary", "equation": "u = 0"}
+    problem = Problem.of("u_xx = -sin(x)", {"x": ("-pi/2", "2*pi")}, [walls])
+    assert problem.domain.shape.low == (-math.pi / 2,)
+    assert problem.domain.shape.high == (2 * math.pi,)
