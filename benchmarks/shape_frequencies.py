@@ -27,6 +27,10 @@ def _wire(omega: float, scale: float) -> dict[str, Any]:
     return {"type": "wire", "activation": {"omega": omega, "scale": scale}}
 
 
+def _wire2d(omega: float, scale: float) -> dict[str, Any]:
+    return {"type": "wire2d", "activation": {"omega": omega, "scale": scale, "branches": 2}}
+
+
 def _xnet(d: float) -> dict[str, Any]:
     """Both terms peak at 1."""
     return {"type": "xnet", "activation": {"l1": 2 * d, "l2": round(d * d, 6), "d": d}}
@@ -45,6 +49,7 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
     *((_wire(w, s), 1e-3) for w, s in ((10, 40), (10, 10), (10, 5), (10, 2), (5, 10), (5, 5), (5, 2), (3, 3))),
     (_wire(5, 5), 3e-3),
     (_wire(3, 3), 3e-3),
+    *((_wire2d(w, s), 3e-3) for w, s in ((10, 10), (3, 3))),
     *(({"type": "cam", "encoding": {"sigma": s}}, 1e-3) for s in (10, 1)),
     *(({"type": "relu_pe", "encoding": {"type": "frequency", "octaves": s}}, 3e-3) for s in (10, 6, 4)),
     *((_xnet(d), 1e-3) for d in (0.1, 0.5, 1.0)),
@@ -56,7 +61,7 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
 CHOSEN = tuple(
     case
     for case in CASES
-    if case[0] in (_wire(3, 3), _xnet(0.5), _filters("mfn_gabor", 16), _filters("mfn_fourier", 16))
+    if case[0] in (_wire(3, 3), _wire2d(3, 3), _xnet(0.5), _filters("mfn_gabor", 16), _filters("mfn_fourier", 16))
 )
 """Numbers that won on the torus, and are compared on other shapes."""
 
@@ -67,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=Path)
     parser.add_argument("--shape", default=TORUS)
+    parser.add_argument("--only", default="", help="families, with commas; default: all")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--record")
     words = parser.parse_args()
@@ -75,6 +81,8 @@ def main() -> None:
     signal = load_signal(words.shape)
     for field, lr in CASES if words.shape == TORUS else CHOSEN:
         fit = {**FIT, "lr": lr}
+        if words.only and field["type"] not in words.only.split(","):
+            continue
         if any((row["field"], row["fit"], row.get("shape", TORUS)) == (field, fit, signal.name) for row in rows):
             continue
         start = time.process_time()

@@ -18,8 +18,8 @@ from inr.fields.mlp import Mlp
 PICTURE, SHAPE = Spec("image", 2, 3, (512, 768)), Spec("shape", 3, 1)
 RECORDS = Path(__file__).parents[2] / "benchmarks" / "records"
 
-OTHERS = {"wire2d", "xnet"}
-"""Those without a number of their paper: its numbers are of its module; it is not about fields."""
+OTHERS = {"xnet"}
+"""Without a number of its paper, which is not about fields."""
 
 
 def _automatic(config: Config, prefix: str) -> Iterator[tuple[str, Param]]:

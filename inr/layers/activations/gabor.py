@@ -33,18 +33,22 @@ class Gabor(ActivationConfig):
     nominal width h means floor(h / sqrt 2) complex units, or floor(h / 2) for branches = 2, so that the number of real
     parameters is close to that of a real layer of width h. All branches form one complex vector, [Re z, Re u | Im z,
     Im u]. Initialisation: that of the linear layer. omega and s are the authors': of their notes on pictures, and
-    their module for two branches. Their script of occupancies has 10 and 40; distances are learned with 3 and 3 (record
-    shape-frequencies).
+    their module for two branches. Their script of occupancies has 10 and 40; distances are learned with 3 and 3, by one
+    branch and by two (record shape-frequencies).
 
     Variable period (FINER++, arXiv:2407.19434): z is replaced by sin(w ((|Re z| + 1) Re z + j (|Im z| + 1) Im z)),
     and real and imaginary parts of W start in U(+-1/fan_in) (first), U(+-sqrt(6/fan_in)/(w omega)).
     """
 
     omega: float | None = param(
-        None, "frequency of the wave; none: 10 for two branches", gt=0, usual=OMEGA, distances=3.0
+        None, "frequency of the wave; none: 10 for two branches but distances", gt=0, usual=OMEGA, distances=3.0
     )
     scale: float | None = param(
-        None, "inverse width s of the envelope; none: 10 for two branches", gt=0, usual=SCALE, distances=3.0
+        None,
+        "inverse width s of the envelope; none: 10 for two branches but distances",
+        gt=0,
+        usual=SCALE,
+        distances=3.0,
     )
     branches: int = param(1, "linear branches: 1, or 2 for a second one in the envelope (WIRE-2D)", ge=1, le=2)
     warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
@@ -55,7 +59,7 @@ class Gabor(ActivationConfig):
 
     def resolve(self, spec: Spec) -> Self:
         own = self
-        if self.branches == 2:
+        if self.branches == 2 and not spec.has_distances:
             own = dataclasses.replace(self, omega=self.omega or 10.0, scale=self.scale or 10.0)
         return dataclasses.replace(
             super(Gabor, own).resolve(spec), has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient)
