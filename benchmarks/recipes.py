@@ -7,8 +7,8 @@ seconds of bach from the fourth on, and a volume of 40 x 40 x 40; `whole` is kod
 All fits of a family on a signal have one budget of training time, turned into a number of steps by the processor time
 of a step in units of a matrix product's, so that other work on the machine changes little. Rates of 1e-3 and 3e-3 (and
 3e-4, where the lower is better) are tried for SOAP and Adam, with a cosine schedule; with `--thorough` other batches,
-another schedule and Muon after that. The best two are compared by fits that are several times as long, on two signals.
-The family's recipe of the checkout, in the same time, is there for comparison.
+another schedule, Muon and, on pictures, L-BFGS after that. The best two are compared by fits that are several times as
+long, on two signals. The family's recipe of the checkout, in the same time, is there for comparison.
 
 ROWS, a file of JSON lines, gets every fit as it ends; fits that it has already are not repeated. `--confirm RECIPES`
 makes only long fits, with given recipes: those of another family of the class. `--steps N` gives fits of given recipes
@@ -46,15 +46,17 @@ PRODUCT, PRODUCT_S = 1024, 0.0165
 """Side of a matrix product, and its seconds on one thread of the machine of the first record when nothing else runs.
 Products between the steps show how fast the machine is meanwhile: a step counts as many seconds as it would there."""
 
+Settings = dict[str, Any]
+
 BATCH, RATES, OPTIMIZERS = 4096, (1e-3, 3e-3), ("soap", "adam")
-CHANGES: tuple[dict[str, Any], ...] = (
+CHANGES: tuple[Settings, ...] = (
     {"batch": 1024},
     {"batch": 16384},
     {"schedule": "exponential"},
-    {"optimizer": "muon"},
+    *({"optimizer": {"type": "muon", "lr_muon": lr}, "lr": 1e-3} for lr in (0.02, 0.1)),
 )
-
-Settings = dict[str, Any]
+ALL_SAMPLES: Settings = {"optimizer": {"type": "lbfgs", "iterations": 1}, "schedule": "constant"}
+"""A line search per step, of all samples of a picture."""
 
 
 def signals_of(kind: str, data: Path, work: Path) -> list[Signal]:
@@ -153,6 +155,8 @@ class Search:
             best: Settings = json.loads(max(tried, key=lambda key: tried[key]))
             for change in CHANGES:
                 of({**best, **change})
+            if self.kind == "image":
+                of({**ALL_SAMPLES, "batch": SIDE * SIDE})
         for key in sorted(tried, key=lambda key: -tried[key])[:2]:
             for signal in self.signals[:n_signals]:
                 self.quality(json.loads(key), long, signal, "long")
@@ -187,7 +191,7 @@ def main() -> None:
     parser.add_argument("--short", type=float, default=8.0, help="seconds of a short fit on one thread")
     parser.add_argument("--long", type=float, default=30.0, help="seconds of a long fit")
     parser.add_argument("--signals", type=int, default=2, help="of the long fits")
-    parser.add_argument("--thorough", action="store_true", help="also batches, schedules and Muon")
+    parser.add_argument("--thorough", action="store_true", help="also batches, schedules, Muon and L-BFGS")
     parser.add_argument("--confirm", help="JSON: a list of settings, of which only long fits are made")
     parser.add_argument("--steps", type=int, help="of these fits, instead of a time")
     parser.add_argument("--skip", type=int, default=0, help="signals to leave out of these fits, from the first on")
