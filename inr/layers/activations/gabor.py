@@ -41,11 +41,11 @@ class Gabor(ActivationConfig):
     """
 
     omega: float | None = param(
-        None, "frequency of the wave; none: 10 for two branches but distances", gt=0, usual=OMEGA, distances=3.0
+        None, "frequency of the wave; none: 10 for two branches", gt=0, usual=OMEGA, distances=3.0
     )
     scale: float | None = param(
         None,
-        "inverse width s of the envelope; none: 10 for two branches but distances",
+        "inverse width s of the envelope; none: 10 for two branches",
         gt=0,
         usual=SCALE,
         distances=3.0,
