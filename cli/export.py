@@ -38,7 +38,7 @@ def export(
             "--format",
             metavar="NAME",
             help="onnx, pt2, numpy, glsl, wgsl, tcnn, safetensors, ply, obj, glb, stl, html, nvdb, npy, vti, usda, "
-            "mjcf. Default: by the suffix of -o, else onnx, and html for a compressed picture.",
+            "mjcf, image3d (3MF). Default: by the suffix of -o, else onnx, and html for a compressed picture.",
             show_default=False,
             autocompletion=options.complete_format,
             rich_help_panel=options.OUTPUT,
@@ -129,8 +129,8 @@ def export(
 
 _FORMATS_OF = {
     "colors": ".ply, .obj and .glb",
-    "voxel": ".nvdb, .npy, .vti, .usda and .xml",
-    "band": ".nvdb, .npy and .vti",
+    "voxel": ".nvdb, .npy, .vti, .usda, .xml and --format image3d",
+    "band": ".nvdb, .npy, .vti and --format image3d",
     "half": ".nvdb and .npy",
 }
 """What the options of single formats are for."""

@@ -66,10 +66,12 @@ class Exporter(Config):
     """Settings of an exporter. The first line of the docstring describes the format.
 
     suffixes: suffixes of the main file, the default first. Equal fits and settings give equal bytes.
+    is_for_suffix: whether a file's suffix alone chooses the format.
     """
 
     slot: ClassVar[Registry[type[Exporter]]] = EXPORTERS
     suffixes: ClassVar[tuple[str, ...]]
+    is_for_suffix: ClassVar[bool] = True
 
     @abstractmethod
     def encode(self, fit: Fit, suffix: str) -> Exported:
@@ -91,7 +93,8 @@ def exporter_for(name: str) -> tuple[type[Exporter], str]:
     word = name.lstrip(".").lower()
     if word in EXPORTERS and not name.startswith("."):
         return EXPORTERS[word], EXPORTERS[word].suffixes[0]
-    by_suffix = {suffix: EXPORTERS[known] for known in EXPORTERS for suffix in EXPORTERS[known].suffixes}
+    chosen = [EXPORTERS[known] for known in EXPORTERS if EXPORTERS[known].is_for_suffix]
+    by_suffix = {suffix: each for each in chosen for suffix in each.suffixes}
     if f".{word}" not in by_suffix and word in EXPORTERS:
         return exporter_for(word)
     if f".{word}" not in by_suffix:

@@ -8,7 +8,7 @@ from inr.signals.analytic import demo
 from inr.testing import ExporterTests
 from inr.workflows.fit import fit
 
-ENGINES = ("nvdb", "npy", "vti", "usda", "mjcf")
+ENGINES = ("nvdb", "npy", "vti", "usda", "mjcf", "image3d")
 OTHERS = (*ENGINES, "html", "mesh", "tcnn")
 TestEveryExporter = ExporterTests.of(*(name for name in EXPORTERS if name not in OTHERS))
 
