@@ -172,7 +172,7 @@ def _enough_points(table: Table, name: str) -> tuple[Floats, tuple[str, ...]]:
 def _outlier_notes(scan: Scan, name: str) -> tuple[str, ...]:
     if not scan.n_outliers:
         return ()
-    return (f"{name}: {scan.n_outliers} outliers were left out; signal.outliers=keep keeps them",)
+    return (f"{name}: {scan.n_outliers} outliers, far from their neighbours, were left out; outliers=keep keeps them",)
 
 
 def _outliers_of(options: Mapping[str, str]) -> Outliers:

@@ -200,15 +200,20 @@ class ClosedCloud(SolidSignal):
         if n_strays:
             notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
         frame = cube_frame(points)
-        make: Callable[[Frame, Floats, Floats], Solid] = _solid_in
+        make: Callable[[Frame, Floats, Floats], tuple[Solid, int]] = _solid_in
         if method in INDICATORS or cloud.is_noisy or cloud.is_cluttered:
             make = partial(_mesh_in, indicator=method if method in INDICATORS else "poisson", is_noisy=cloud.is_noisy)
-        solid = make(frame, points, normals)
+        solid, n_left_out = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
             low, side = np.array(frame.domain.low), frame.scale[0]
             frame = cube_frame(np.concatenate([points, low + side * np.stack([solid.low, solid.high])]))
-            solid = make(frame, points, normals)
+            solid, n_left_out = make(frame, points, normals)
+        if n_left_out:
+            notes += (
+                f"{name}: {n_left_out} points off the surface, alone or in parts of less than 1 % of the points, were "
+                "left out",
+            )
         side = frame.scale[0]
         signal = cls(solid, frame, {"side": side, "n_points": len(cloud.points)}, notes, n_points)
         signal.meta["thickness"] = thickness = signal.thickness
@@ -231,12 +236,14 @@ def _in_box(frame: Frame, points: Floats) -> Floats:
     return at
 
 
-def _solid_in(frame: Frame, points: Floats, normals: Floats) -> CloudSolid:
-    return CloudSolid(*merged(_in_box(frame, points), normals))
+def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid, int]:
+    return CloudSolid(*merged(_in_box(frame, points), normals)), 0
 
 
-def _mesh_in(frame: Frame, points: Floats, normals: Floats, *, indicator: str, is_noisy: bool) -> MeshSolid:
-    return MeshSolid(mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, is_noisy=is_noisy))
+def _mesh_in(frame: Frame, points: Floats, normals: Floats, *, indicator: str, is_noisy: bool) -> tuple[MeshSolid, int]:
+    """The solid of a mesh, and the number of points that it leaves out."""
+    found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, is_noisy=is_noisy)
+    return MeshSolid(found), found.n_left_out
 
 
 def _refuse_points(options: Mapping[str, str], loss: str) -> None:

@@ -471,7 +471,7 @@ def test_points_can_be_trained_without_any_normals(options: dict[str, str], *, h
     loss = resolve(signal)[1].loss
     assert loss is not None
     assert loss.type_name == "heat"
-    assert any("1 outliers were left out" in note for note in signal.notes)
+    assert any("1 outliers, far from their neighbours, were left out" in note for note in signal.notes)
     batch = signal.pool(torch.Generator()).batch(torch.arange(500))
     assert batch.normals is None
     to_surface = torch.linalg.vector_norm(signal.frame.domain.from_unit(batch.x.double()), dim=1) - 1
@@ -534,7 +534,7 @@ def test_normals_of_the_file_are_left_out_on_request() -> None:
 
 def test_outliers_are_noted() -> None:
     points = np.concatenate([ball(2000, np.random.default_rng(0))[0], [[3, 3, 3], [-3, 3, 2.5]]])
-    assert any("2 outliers were left out" in note for note in scanned(points).notes)
+    assert any("2 outliers, far from their neighbours, were left out" in note for note in scanned(points).notes)
 
 
 def test_a_sheet_without_normals_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,16 @@ _CHUNK = 2**15
 _NONE = "the points surround no volume: their indicator has no surface near them", "give normals, or a mesh"
 
 
-def mesh_of_cloud(points: Floats, normals: Floats, indicator: str = "poisson", *, is_noisy: bool = False) -> Boundary:
+@dataclasses.dataclass(frozen=True)
+class CloudBoundary(Boundary):
+    """The boundary of the solid of a cloud. n_left_out: points that are farther than two cells from it."""
+
+    n_left_out: int = 0
+
+
+def mesh_of_cloud(
+    points: Floats, normals: Floats, indicator: str = "poisson", *, is_noisy: bool = False
+) -> CloudBoundary:
     """The boundary of the solid that points [N, 3] in the unit box surround, without specks.
 
     An indicator, of `INDICATORS`, is cut at its level on the points, on a lattice finer than the points are apart, at
@@ -48,16 +58,16 @@ def mesh_of_cloud(points: Floats, normals: Floats, indicator: str = "poisson", *
     size = next((n for n in _SIZES if n >= wished), _SIZES[-1])
     side = INDICATORS[indicator](points, normals, area, size)
     vertices, faces = side.surface()
-    vertices, faces = _main(vertices, faces, points, _NEAR * side.cell)
+    vertices, faces, n_left_out = _main(vertices, faces, points, _NEAR * side.cell)
     for _ in range(_STEPS):
         vertices = _pulled(vertices, points, normals, tree, spacing, side.cell, *(_NOISY if is_noisy else _CLEAN))
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
-    return Boundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False)
+    return CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out)
 
 
-def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple[Floats, Faces]:
-    """The components that are near enough points."""
+def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple[Floats, Faces, int]:
+    """The components that are near enough points, and the number of points that are near none of them."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
@@ -74,7 +84,8 @@ def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple
         raise EmptyError(*_NONE)
     kept = is_kept[of]
     number = np.cumsum(kept) - 1
-    return vertices[kept], number[faces[kept[faces[:, 0]]]]
+    is_near = np.isfinite(cKDTree(vertices[kept]).query(points, distance_upper_bound=reach)[0])
+    return vertices[kept], number[faces[kept[faces[:, 0]]]], int(np.count_nonzero(~is_near))
 
 
 def _pulled(

@@ -57,6 +57,7 @@ def test_a_cavity_is_kept_and_a_speck_is_not() -> None:
     shell = 4 / 3 * np.pi * (0.4**3 - 0.2**3)
     assert volume(boundary.vertices, boundary.faces) == pytest.approx(shell, rel=0.02)
     assert boundary.vertices.max() < 0.93
+    assert boundary.n_left_out == 12
 
 
 def test_points_without_any_normal_give_no_surface() -> None:
