@@ -83,7 +83,7 @@ def pieces(samples: Samples, share: float) -> Tensor:
             start = min(low + int(torch.randint(room, (1,), generator=generator)), n - width)
             window = window.narrow(axis, start, width)
         found.append(window.reshape(-1))
-    return torch.cat(found).unique()
+    return torch.cat(found).sort().values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,8 @@ def draw_ntk(report: Report, suffix: str = ".png", *, title: str = "") -> bytes:
         _leave(figure, 1 - 0.74 / (1.0 + 3.2 * rows))
         (power, kernel), (modes, last), *more = figure.subplots(rows, 2)
         if has_course:
-            _draw_course(figure, *more[0], report)
+            heat, course = more[0]
+            _draw_course(figure, heat, course, report)
         if report.curvature is not None:
             _draw_curvature(more[-1][0], report.curvature)
             _draw_layers(more[-1][1], report)
