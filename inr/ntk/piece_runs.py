@@ -73,7 +73,7 @@ def pieces(samples: Samples, share: float) -> Tensor:
     sides = [min(n, max(math.ceil(least), round(side * n))) for n in shape]
     generator = Generator().manual_seed(SEED)
     flat = torch.arange(math.prod(shape)).reshape(shape)
-    found = []
+    is_chosen = torch.zeros(math.prod(shape), dtype=torch.bool)
     for i in range(WINDOWS):
         window = flat
         for axis, (n, width) in enumerate(zip(shape, sides, strict=True)):
@@ -82,8 +82,8 @@ def pieces(samples: Samples, share: float) -> Tensor:
             room = max(1, high - low - width + 1)
             start = min(low + int(torch.randint(room, (1,), generator=generator)), n - width)
             window = window.narrow(axis, start, width)
-        found.append(window.reshape(-1))
-    return torch.cat(found).sort().values
+        is_chosen[window.reshape(-1)] = True
+    return is_chosen.nonzero()[:, 0]
 
 
 @dataclass(frozen=True, kw_only=True)
