@@ -828,8 +828,10 @@ def results() -> str:
     if newest("rankings")["rows"]:
         parts += [
             "## The settings that `inr suggest --field` ranks, fitted",
-            "`rankings.py` says how; equal steps; gains are of what is left of all bands, of shapes of the "
-            "loss. Settings are advised if they are said to gain 1 dB or more with as many parameters.",
+            "`rankings.py` says how; equal steps; gains are of what is left of all bands. In this record shapes were "
+            "ranked by the energy left of their distances, and the recipe came with its batch, which made the worst "
+            "advice (torus); now shapes are ranked by their loss, and the batch is kept. Settings are advised if they "
+            "are said to gain 1 dB or more with as many parameters.",
             rankings_table(),
         ]
     if newest("advice")["rows"]:
