@@ -4,10 +4,13 @@
 Sitzmann et al. 2020, sections 4.1 and 4.3. A network 2 -> H -> H -> H -> H -> 1 with sin(30 .) sees derivatives of a
 picture only, by the paper's losses (its code, vsitzmann/siren): mean |grad u - 10 S|^2 with Sobel's S of intensities in
 [-1, 1], and mean (lap u - 1e4 L)^2 with the 5-point Laplacian L; the composition has the mean of the gradients of two
-pictures. What differs: SOAP on random points in place of 10,000 steps of Adam on all of them. A constant (gradients)
-or a harmonic function (Laplacian) is free: pictures are compared after the best multiple and constant of the field, and
-after the harmonic function that is missing on the border. "laplacian, border" has the picture's values on the border
-in its loss too, which leaves nothing free.
+pictures. What differs: SOAP on random points in place of 10,000 steps of Adam on all pixels; the points are anywhere,
+and what is wanted there is interpolated, because a field that has the derivatives at pixels only can have anything
+between them, and low frequencies hide in that; and the factors 10 and 1e4 are for 256 pixels: they make the field about
+0.6 times the picture, which other sides need too (with 1e4 at 64 pixels it would be ten times as large, and steps of
+the same rate never come there). A constant (gradients) or a harmonic function (Laplacian) is free: pictures are
+compared after the best multiple and constant of the field, and after the harmonic function that is missing on the
+border. "laplacian, border" has the picture's values on the border in its loss too, which leaves nothing free.
 
 Then Helmholtz's equation with a point source, against the Hankel function, and the wave equation, against d'Alembert's
 solution, standing waves and a pulse in the plane (its Hankel transform), by `inr solve`. --out keeps a picture of each.
@@ -31,6 +34,7 @@ from PIL import Image as Pillow
 from scipy import ndimage
 from scipy.special import j0
 from solve import _off_hankel, _source
+from torch.nn import functional
 
 from inr.core.config import parse
 from inr.fitting.optimizers import OptimizerConfig
@@ -43,11 +47,12 @@ from inr.solving.pictures.direct import solve_direct
 from inr.solving.pictures.stencils import Stencils
 
 Array = NDArray[Any]
-GRADIENTS, LAPLACIANS = 10.0, 1e4
-"""The paper's factors of the wanted derivatives."""
+PER_PICTURE = {"gradients": 10 * 8 * 2 / 255, "laplacian": 1e4 * (2 / 255) ** 2}
+"""The field as a multiple of the picture, from the paper's factors 10 and 1e4 and its 256 pixels (Sobel's filter of a
+ramp is 8 per pixel); Adam's steps and SOAP's suit fields of about that size."""
 BORDER = 10.0
-"""Weight of the border's values, beside squares of the Laplacian that are divided by their mean."""
-LR, BATCH = 1e-3, 4096
+"""Weight of the border's values, beside squares of derivatives that are divided by their mean."""
+LR, BATCH, AROUND = 5e-4, 4096, 512
 
 
 class Derivatives:
@@ -64,18 +69,28 @@ class Derivatives:
         weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
         return sine_jet(identity_jets(x, self.plan), weights, biases, sines(*[OMEGA] * 4), self.plan)[..., 0]
 
-    def train(self, steps: int, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> float:
-        """loss: of the jets and numbers of points. Returns the last losses' mean."""
+    def train(self, wanted: Array, per: float, picture: Array | None, steps: int) -> float:
+        """To the derivatives `wanted` [S, H, W], of streams 1 ... S or the Laplacian, but for the outer pixels, where
+        filters do not know them. picture: whose values, times `per`, it has on the border. Returns the last losses'
+        mean, in parts of the wanted mean square."""
         params = [*self.net.parameters()]
         optimizer = parse(OptimizerConfig, "soap", "optimizer").build({"other": params}, {"other": LR})
         generator = torch.Generator().manual_seed(2)
-        last = []
+        y, first = torch.from_numpy(wanted).float(), 1 if len(wanted) == 2 else 3
+        size, last = float(np.mean(np.square(wanted).sum(0))), []
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = LR * min(1.0, 2 * (1 - step / steps))
-            at = torch.randint(len(self.points), (BATCH,), generator=generator)
+            x = (2 * torch.rand(BATCH, 2, generator=generator) - 1) * (1 - 2 / (self.side - 1))
+            found = self.jets(x)[first : first + len(wanted)]
+            value = (found - _interpolated(y, x)).square().sum(0).mean() / size
+            if picture is not None:
+                around = 2 * torch.rand(AROUND, 2, generator=generator) - 1
+                walls = torch.arange(AROUND)
+                around[walls, walls % 2] = around[walls, walls % 2].sign()
+                values = _interpolated(torch.from_numpy(picture[None]).float(), around)
+                value = value + BORDER * (self.jets(around)[:1] / per - values).square().mean()
             optimizer.zero_grad()
-            value = loss(self.jets(self.points[at]), at)
             value.backward()
             optimizer.step()
             last = [*last[-49:], float(value.detach())]
@@ -85,6 +100,13 @@ class Derivatives:
         with torch.no_grad():
             parts = [self.jets(part)[stream] for part in self.points.split(2**14)]
         return torch.cat(parts).double().numpy().reshape(self.side, self.side)
+
+
+def _interpolated(picture: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """[C, N], cubic, of [C, H, W] at points (row, column) [N, 2]."""
+    places = x.flip(-1)[None, None]
+    found = functional.grid_sample(picture[None], places, "bicubic", "border", align_corners=True)
+    return found[0, :, 0]
 
 
 def _grey(path: Path, side: int) -> Array:
@@ -123,39 +145,26 @@ def _relative(found: Array, wanted: Array) -> float:
     return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
 
 
-def gradients(wanted: Array, picture: Array, options: Any, factor: float) -> tuple[dict[str, Any], Array]:
+def gradients(wanted: Array, picture: Array, options: Any) -> tuple[dict[str, Any], Array]:
+    """wanted: Sobel's filter, [2, H, W]."""
+    per, step = PER_PICTURE["gradients"], 2 / (len(picture) - 1)
     field = Derivatives(len(picture), options.width, JetPlan(2))
-    y = torch.from_numpy(wanted.reshape(2, -1)).float()
-    loss = field.train(options.steps, lambda jets, at: (jets[1:] - y[:, at]).square().sum(0).mean())
+    scaled = wanted * per / (8 * step)
+    loss = field.train(scaled, per, None, options.steps)
     slopes = np.stack([field.picture(1), field.picture(2)])
-    # S of a ramp is 8 per pixel, and a pixel is 2 / (side - 1) long
-    found = field.picture() / (factor * 8 * (len(picture) - 1) / 2) * (len(picture) - 1) ** 2 / 4
-    best = _aligned(found, picture)
-    return {"off_derivatives": _relative(slopes, wanted), "psnr_db": _psnr(best, picture), "loss": loss}, best
+    best = _aligned(field.picture(), picture)
+    return {"off_derivatives": _relative(slopes, scaled), "psnr_db": _psnr(best, picture), "loss": loss}, best
 
 
 def laplacians(picture: Array, options: Any, has_border: bool) -> tuple[dict[str, Any], Array]:
+    per, step = PER_PICTURE["laplacian"], 2 / (len(picture) - 1)
     field = Derivatives(len(picture), options.width, JetPlan.laplacian(2))
-    wanted = LAPLACIANS * ndimage.laplace(picture)
-    y, size = torch.from_numpy(wanted.ravel()).float(), float(np.mean(np.square(wanted)))
-    per_unit = LAPLACIANS * (2 / (len(picture) - 1)) ** 2  # of the field, per one of the picture
-    values = torch.from_numpy(picture.ravel() * per_unit).float()
-    edge = torch.ones(picture.shape, dtype=torch.bool)
-    edge[1:-1, 1:-1] = False
-    around = edge.ravel().nonzero()[:, 0]
-
-    def loss(jets: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        value = (jets[3] - y[at]).square().mean() / size
-        if has_border:
-            seen = field.jets(field.points[around])[0]
-            value = value + BORDER / per_unit**2 * (seen - values[around]).square().mean()
-        return value
-
-    last = field.train(options.steps, loss)
-    found = field.picture() / per_unit
+    wanted = ndimage.laplace(picture) * per / step**2
+    loss = field.train(wanted[None], per, picture if has_border else None, options.steps)
+    found = field.picture() / per
     off = _relative(field.picture(3)[1:-1, 1:-1], wanted[1:-1, 1:-1])
     best = found if has_border else _with_border(found, picture)
-    row = {"off_derivatives": off, "psnr_db": _psnr(best, picture), "loss": last}
+    row = {"off_derivatives": off, "psnr_db": _psnr(best, picture), "loss": loss}
     return row | {"psnr_free_db": _psnr(_aligned(found, picture), picture)}, best
 
 
@@ -170,10 +179,10 @@ def pictures(options: Any) -> dict[str, Callable[[], tuple[dict[str, Any], Array
     )
     both = (sobel(one) + sobel(two)) / 2
     return {
-        "gradients": lambda: gradients(GRADIENTS * sobel(one), one, options, GRADIENTS),
+        "gradients": lambda: gradients(sobel(one), one, options),
         "laplacian": lambda: laplacians(one, options, False),
         "laplacian, border": lambda: laplacians(one, options, True),
-        "composition": lambda: gradients(both, (one + two) / 2, options, 1.0),
+        "composition": lambda: gradients(both, (one + two) / 2, options),
     }
 
 
