@@ -237,6 +237,8 @@ function drawWave(p) {
     ink.fillStyle = colours.getPropertyValue("--faint"); ink.fillRect(0, middle, flat.width, 1);
     ink.fillStyle = colours.getPropertyValue(layer === "error" ? "--c1" : layer === "target" ? "--c2" : "--c0");
     spans.forEach(([low, high], i) => {
+      const [under, over] = spans[Math.max(0, i - 1)];
+      low = Math.min(low, over); high = Math.max(high, under);  // joined to the column before, also where it is steep
       const left = p.ox + (x0 + w * i / spans.length) * p.sx, right = p.ox + (x0 + w * (i + 1) / spans.length) * p.sx;
       ink.fillRect(left, y(high), Math.max(1, right - left), Math.max(1, y(low) - y(high)));
     });

@@ -6,7 +6,8 @@ import { decodeInWorker } from "./worker.js";
 
 const Base = typeof HTMLElement === "undefined" ? /** @type {typeof HTMLElement} */ (class {}) : HTMLElement;
 
-/** It has the events `load` and `error`; the text between its tags is shown while there is no sound. */
+/** It has the events `load` and `error`; the text between its tags is shown while there is no sound. It plays a WAV file
+ * from a Blob, which a strict policy allows by `media-src blob:`. */
 export class InrSound extends Base {
   static observedAttributes = ["src"];
 

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import test from "node:test";
 import { crc32c, hex, Sha256 } from "../src/checksums.js";
 import { FormatError } from "../src/errors.js";
+import { evaluate } from "../src/field/evaluate.js";
 import { roundHalfToEven } from "../src/pixels.js";
 import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
 import { Reader } from "../src/reader.js";
@@ -79,4 +80,31 @@ test("a WAV file has its samples behind a head of 44 bytes", () => {
   const head = new DataView(file);
   assert.deepEqual([4, 24, 28, 40].map((at) => head.getUint32(at, true)), [52, 8000, 64000, 16]);
   assert.deepEqual([...new Float32Array(file, 44)], [1, 3, 2, 4]);
+});
+
+test("dense layers are their sums in float64, for odd numbers of points and rows", () => {
+  for (const [n, k, width] of [[1, 1, 1], [3, 5, 6], [4, 7, 8], [5, 48, 3]]) {
+    const random = (/** @type {number} */ length) => Float32Array.from({ length }, () => Math.random() - 0.5);
+    const [x, weight, bias] = [random(n * k), random(width * k), random(width)];
+    const ops = [{ op: "input", width: k, inputs: [] }, { op: "dense", width, inputs: [0], weight, bias }];
+    const found = evaluate(ops, x, n);
+    assert.equal(found.length, n * width);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < width; j++) {
+        let sum = 0;
+        for (let m = 0; m < k; m++) sum += x[i * k + m] * weight[j * k + m];
+        assert.equal(found[i * width + j], Math.fround(sum + bias[j]));
+      }
+    }
+  }
+});
+
+test("sines are those of Math.sin in float32, and what is not finite stays so", () => {
+  const x = Float32Array.from({ length: 20001 }, (_, i) => (i - 10000) * (i % 3 ? 0.01 : 7.7));
+  x.set([0, -0, 1e6, -3e9, Infinity, NaN, Math.PI / 2, -Math.PI]);
+  const found = evaluate([{ op: "input", width: 1, inputs: [] }, { op: "map", function: "sin", width: 1, inputs: [0] }], x, x.length);
+  found.forEach((value, i) => {
+    const wanted = Math.sin(x[i]);
+    assert.ok(Number.isNaN(wanted) ? Number.isNaN(value) : Math.abs(value - wanted) < 6e-8, `${x[i]}: ${value}`);
+  });
 });
