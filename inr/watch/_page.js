@@ -161,6 +161,7 @@ async function showPicture(found) {
   flat.hidden = isSurface; at("solid").hidden = !isSurface;
   at("frame").hidden = !(found.frames > 1);
   at("crop").hidden = isSurface;
+  if (isSurface) at("keys").textContent = "Drag to turn, scroll to zoom. Keys: arrows, + and -, 0 for the whole.";
   showLayers(found.layers);
   const error = found.error ? `, mean error ${digits(found.error.mean)}; in the error, black is 0, light yellow ${digits(found.error.top)}` : "";
   at("about").textContent = `step ${found.step.toLocaleString("en")}, ${describe(found)}${isWave ? error.split(";")[0] : error}`;
@@ -238,7 +239,7 @@ function drawWave(p) {
     ink.fillStyle = colours.getPropertyValue(layer === "error" ? "--c1" : layer === "target" ? "--c2" : "--c0");
     spans.forEach(([low, high], i) => {
       const [under, over] = spans[Math.max(0, i - 1)];
-      low = Math.min(low, over); high = Math.max(high, under);  // joined to the column before, also where it is steep
+      low = Math.min(low, over); high = Math.max(high, under);  // no gap at steep places
       const left = p.ox + (x0 + w * i / spans.length) * p.sx, right = p.ox + (x0 + w * (i + 1) / spans.length) * p.sx;
       ink.fillRect(left, y(high), Math.max(1, right - left), Math.max(1, y(low) - y(high)));
     });
