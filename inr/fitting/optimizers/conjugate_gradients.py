@@ -103,6 +103,7 @@ def _gradient_of(closure: Callable[[], Any], params: list[nn.Parameter]) -> Tens
 
 
 def _move(params: list[nn.Parameter], direction: Tensor, length: float) -> None:
-    sizes = [p.numel() for p in params]
-    for p, part in zip(params, direction.split(sizes), strict=True):
-        p.add_(part.view_as(p), alpha=length)
+    start = 0
+    for p in params:
+        p.add_(direction[start : start + p.numel()].view_as(p), alpha=length)
+        start += p.numel()
