@@ -34,7 +34,7 @@ class Samples:
     spec: of the signal. size: number of samples. at: flat indices [N] (int64) to coordinates [N, D] in the unit box
     and training values [N, C]. order: array axis per coordinate if the samples form a lattice (flat indices are
     then row-major over the array's axes), None for scattered points. tile: block shape per array axis, if samples are
-    read from disk block by block.
+    read from disk block by block. anywhere: training values [N, C] at any points [N, D], of signals that can tell.
     """
 
     spec: Spec
@@ -42,6 +42,7 @@ class Samples:
     at: Callable[[Tensor], tuple[Tensor, Tensor]]
     order: tuple[int, ...] | None = None
     tile: tuple[int, ...] | None = None
+    anywhere: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
     def counted(cls, spec: Spec, pool: WeightedPool, tile: tuple[int, ...] | None = None) -> Samples:

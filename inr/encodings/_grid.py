@@ -12,6 +12,7 @@ from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
 from inr.encodings._encoding import Encoding, EncodingConfig
+from inr.encodings.started_level import started_level
 from inr.kernels.hash_grid import GridGeometry, Interpolation, corners, hash_grid
 
 INTERPOLATION_HELP = "none: smoothstep if the loss uses derivatives (point clouds), else linear"
@@ -43,12 +44,15 @@ class GridConfig(EncodingConfig):
         """The levels of these resolved settings."""
 
     def starts_from(self, spec: Spec) -> bool:
-        """Whether the tables start from the samples of a lattice of two axes or more, where that pays.
+        """Whether the tables start from the signal, where that pays.
 
-        It pays with a vertex of the finest level on every sample, and with one level that has as many features as
-        values, which can hold little more than the least-squares fit. Other coarse grids learn better from random
-        entries.
+        Of distances, a dense level starts from their values at its vertices (`start_from_vertices`). Samples of a
+        lattice of two axes or more start the tables with a vertex of the finest level on every sample, and with one
+        level that has as many features as values, which can hold little more than the least-squares fit. Other coarse
+        grids learn better from random entries.
         """
+        if spec.has_distances:
+            return self.features >= spec.d_out and started_level(self.geometry()) is not None
         if spec.shape is None or len(spec.shape) < 2:
             return False
         return self.geometry().has_vertex_per_sample(spec.shape) or self.is_solved_by(spec)

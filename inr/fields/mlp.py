@@ -19,6 +19,7 @@ from inr.core.samples import Samples
 from inr.encodings import EncodingConfig, GridConfig, GridEncoding
 from inr.encodings.frequency import Frequency
 from inr.encodings.grid_start import start_from_samples
+from inr.encodings.vertex_start import start_from_vertices
 from inr.fields._field import FIELDS, Field, FieldConfig
 from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig, BlockConfig, HeadConfig, InitialiserConfig, Linear, LinearConfig
@@ -29,6 +30,9 @@ from inr.layers.heads.standard import LinearHead, LinearHeadConfig
 from inr.layers.initialisers.signal import FromSignal
 from inr.layers.initialisers.standard import Matched
 from inr.layers.linear.dense import Dense
+
+_REST = 0.05
+"""Share of their weights with which units start that do not read a signal's values at vertices."""
 
 
 @FIELDS.register("mlp")
@@ -167,9 +171,13 @@ class MlpField(Field):
     def initialise(self, samples: Samples, generator: Generator) -> None:
         super().initialise(samples, generator)
         self.config.init.initialise(self.body, self.config.activation, samples, generator)
-        if samples.order is not None and samples.tile is None and self.config.starts_from_signal(samples.spec):
-            grid = self.body.get_submodule("encoding")
-            assert isinstance(grid, GridEncoding)
+        if not self.config.starts_from_signal(samples.spec):
+            return
+        grid, values = self.body.get_submodule("encoding"), samples.anywhere
+        assert isinstance(grid, GridEncoding)
+        if values is not None:
+            read_through(self.body, lambda: start_from_vertices(grid, values), rest=_REST)
+        elif samples.order is not None and samples.tile is None:
             read_through(self.body, lambda: start_from_samples(grid, samples))
 
 

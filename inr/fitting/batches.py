@@ -50,7 +50,8 @@ class Batches:
         self._jitter, self._jitter_generator = settings.jitter, generators["loss"]
         self._pool_generator = generators["pool"]
         self._prefetched: tuple[Tensor, Batch] | None = None
-        self.samples = Samples(signal.spec, pool.size, self._values_at, pool.order, signal.tile)
+        anywhere = signal.training_values if signal.has_values_anywhere else None
+        self.samples = Samples(signal.spec, pool.size, self._values_at, pool.order, signal.tile, anywhere)
         self.sampler = settings.sampler.build(self.samples, settings.batch, generators["order"])
         self.sampler.to(device)
 

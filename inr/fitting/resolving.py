@@ -24,7 +24,8 @@ from inr.signals import Signal
 
 def field_for(signal: Signal, config: FieldConfig) -> FieldConfig:
     """A field's settings with everything that depends on the signal."""
-    return (config if signal.has_whole_lattice else config.started_at_random()).resolve(signal.spec)
+    gives_all = signal.has_whole_lattice if signal.spec.shape is not None else signal.has_values_anywhere
+    return (config if gives_all else config.started_at_random()).resolve(signal.spec)
 
 
 ENDS = frozenset({"steps", "time_s", "rounds"})

@@ -164,6 +164,7 @@ class DistanceTeacher(Teacher):
 
     loss = "mape"
     headline = "iou"
+    has_values_anywhere = True
 
     def __init__(self, fit: Fit, name: str, coarseness: int = 0) -> None:
         super().__init__(fit, name)
@@ -171,6 +172,9 @@ class DistanceTeacher(Teacher):
 
     def at_stage(self, coarseness: int, *, is_lattice: bool) -> Self:
         return type(self)(self.fit, self.name, coarseness)
+
+    def training_values(self, x: Tensor) -> Tensor:
+        return self.values(x)
 
     def pool(self, generator: Generator) -> Pool:
         n = _DISTANCE_POINTS

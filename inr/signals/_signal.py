@@ -153,6 +153,7 @@ class Signal(Kind, ABC):
     spec, frame: see `inr.core.domain`. meta: everything `write` needs, as JSON. notes: what the user should know.
     name: of the file, without its folder. tile: if the samples are read block by block, the shape of a block per
     array axis. has_whole_lattice: whether a signal with a lattice gives all samples of it and no others.
+    has_values_anywhere: whether `training_values` works.
     """
 
     extensions: ClassVar[tuple[str, ...]]
@@ -172,6 +173,7 @@ class Signal(Kind, ABC):
     name: str = ""
     tile: tuple[int, ...] | None = None
     has_whole_lattice: bool = True
+    has_values_anywhere: bool = False
 
     @classmethod
     @abstractmethod
@@ -209,6 +211,10 @@ class Signal(Kind, ABC):
     @abstractmethod
     def pool(self, generator: Generator) -> Pool:
         """The training samples. Random ones (points in space) are drawn from `generator`."""
+
+    def training_values(self, x: Tensor) -> Tensor:
+        """Training values [N, C] at points [N, D] in the unit box and near it, of a signal that has them anywhere."""
+        raise UsageError(f"a signal of kind {self.kind!r} has values at its samples only")
 
     @abstractmethod
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:

@@ -81,11 +81,12 @@ def sized(config: FieldConfig, spec: Spec, n_params: int) -> Sized:
     """The config with its size settings such that it has as many parameters as possible, but not more than n_params.
 
     config: not resolved, so that what depends on its size follows. A table's size is set first, then the network
-    behind it (within a factor 2 of its default). A field that starts from the signal's samples and fits stays as it is.
+    behind it (within a factor 2 of its default). A field that starts from a lattice's samples and fits stays as it is.
     Raises UsageError when the field has no size setting, or is larger at its smallest.
     """
     resolved = config.resolve(spec)
-    if resolved.starts_from_signal(spec) and (count := count_parameters(resolved, spec)) <= n_params:
+    has_own_size = spec.shape is not None and resolved.starts_from_signal(spec)
+    if has_own_size and (count := count_parameters(resolved, spec)) <= n_params:
         return Sized(resolved, {}, count)
     knobs = _knobs(config, resolved, spec)
     if not knobs:

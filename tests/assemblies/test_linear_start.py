@@ -62,6 +62,26 @@ def test_the_units_that_it_does_not_use_can_still_learn() -> None:
     assert (gradient[:, 6:].abs().amax(0) > 0).sum() > 20
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_other_units_read_other_features_and_count_a_part(depth: int) -> None:
+    field = field_of(HashGrid(depth=depth, has_bias=True))
+    read = map_of(field)
+    read[:, 1:] = 0  # it reads one feature
+    assert read_through(field.body, lambda: read, rest=0.1)
+    x = torch.rand(300, 2, generator=torch.Generator().manual_seed(2))
+    table = grid_of(field).table
+    finest = grid_of(field).geometry.offset[-1]
+    with torch.no_grad():
+        table.normal_()
+        mixed, only = field.body(x), grid_of(field)(x).double() @ read.T
+        rest = mixed - only
+        table[: grid_of(field).geometry.entries[0], 0] += 1  # the feature that the map reads
+        assert torch.allclose(field.body(x) - grid_of(field)(x).double() @ read.T, rest, atol=1e-4)
+        table[finest:] += 1  # one that it does not read
+        assert (field.body(x) - grid_of(field)(x).double() @ read.T - rest).abs().max() > 1e-3
+    assert 1e-3 < rest.abs().max() < 1
+
+
 @pytest.mark.parametrize(
     "config", [HashGrid(activation=Sine()), HashGrid(depth=0), HashGrid(width=5), HashGrid(depth=2, block=Ccp())]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,9 +16,13 @@ from inr.fields.hash_grid import MOST_DENSE, HashGrid
 from inr.fitting import FitConfig, resolve
 from inr.fitting.teacher import teacher_of
 from inr.layers.initialisers.standard import Xavier
+from inr.signals import Signal, load_signal
 from inr.signals.array import Array
+from inr.signals.solids.solid_signal import SolidSignal
+from inr.signals.unsigned import Unsigned
+from inr.workflows.distillation import distil
 from inr.workflows.fit import FitPlan, fit
-from inr.workflows.sizing import GOOD_DB
+from inr.workflows.sizing import GOOD_DB, sized
 from tests.fields.hash_levels import hash_levels, scales
 from tests.published import Array as Numbers
 from tests.published import Parameters, PublishedFamily, Uniform, check
@@ -99,12 +104,27 @@ def test_colour_lattices_have_a_vertex_per_sample_and_at_most_0_8_parameters_per
         assert field.n_params <= 0.8 * n_values
 
 
+@pytest.mark.parametrize("kind", ["shape", "unsigned", "slices"])
+@pytest.mark.parametrize("log2_table", [None, 10, 14, 20])
+def test_grids_of_distances_have_a_dense_level_that_starts_from_them(kind: str, log2_table: int | None) -> None:
+    spec = Spec(kind, 3, 1)
+    config = HashGrid(encoding=HashGridEncodingConfig(log2_table=log2_table)).resolve(spec)
+    geometry = grid_of(config, spec).geometry()
+    assert config.starts_from_signal(spec)
+    assert geometry.is_dense[0]
+    assert geometry.resolution[0] < (41, 41, 41)
+    assert geometry.resolution[-1] == (256, 256, 256)
+    assert config.resolve(spec) == config
+
+
 @pytest.mark.parametrize(
     ("spec", "config"),
     [
         (spec_of(64, 48, channels=1), HashGrid()),  # as many features as values, or more
         (Spec("audio", 1, 2, (4000,)), HashGrid()),
-        (Spec("shape", 3, 1), HashGrid()),
+        (Spec("shape", 3, 1), HashGrid(init=Xavier())),
+        (Spec("shape", 3, 1), HashGrid(encoding=HashGridEncodingConfig(levels=4))),
+        (Spec("points", 3, 1), HashGrid()),
         (spec_of(MOST_DENSE // 64, 65), HashGrid()),
         (spec_of(64, 48), HashGrid(encoding=HashGridEncodingConfig(levels=4))),
         (spec_of(64, 48), HashGrid(encoding=HashGridEncodingConfig(log2_table=8))),
@@ -216,6 +236,56 @@ def test_signals_that_do_not_give_all_samples_of_their_lattice_start_at_random()
     config, settings = resolve(taught, "hash_grid")
     assert config == HashGrid(init=Xavier()).resolve(taught.spec)
     assert settings.lr == 0.03
+
+
+def formula(name: str) -> Signal:
+    signal = load_signal(f"analytic:{name}")
+    assert isinstance(signal, SolidSignal)
+    signal.n_points = 2**16
+    return signal
+
+
+def square() -> Signal:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0.0], [0, 1, 0]])
+    return Unsigned.of_mesh(corners, np.array([[0, 1, 2], [0, 2, 3]]), n_points=2**16)
+
+
+@pytest.mark.parametrize(("load", "measure"), [(lambda: formula("torus"), "sdf_mae"), (square, "distance_mae")])
+def test_distances_are_near_the_signals_before_the_first_step(load: Callable[[], Signal], measure: str) -> None:
+    signal = load()
+    before, drawn = (fit(signal, {"type": "hash_grid", "init": init}, {"steps": 0}) for init in ("signal", "xavier"))
+    assert before.metrics[measure] < 0.01 < 0.1 < drawn.metrics[measure]
+
+
+def test_a_shape_is_learned_better_from_its_distances() -> None:
+    signal = formula("torus")
+    settings = {"steps": 20, "batch": 8192}
+    started, drawn = (fit(signal, {"type": "hash_grid", "init": init}, settings) for init in ("signal", "xavier"))
+    assert started.metrics["iou"] > 0.99 > drawn.metrics["iou"]
+
+
+def test_a_converted_shape_starts_from_the_models_distances() -> None:
+    model = fit(formula("sphere"), "hash_grid", {"steps": 2, "batch": 4096})
+    config, _ = resolve(teacher_of(model, "a"), "hash_grid")
+    assert config == HashGrid().resolve(model.spec)
+    converted = distil(model, "hash_grid", {"steps": 0})
+    assert converted.metrics["mean_abs_difference"] < 0.005
+
+
+def test_distances_that_are_known_at_samples_only_start_at_random() -> None:
+    signal = formula("sphere")
+    signal.has_values_anywhere = False
+    config, settings = resolve(signal, "hash_grid")
+    assert config == HashGrid(init=Xavier()).resolve(signal.spec)
+    assert settings.lr == 0.005
+
+
+def test_the_number_of_parameters_of_a_shape_can_be_given() -> None:
+    spec = Spec("shape", 3, 1)
+    for wanted in (100_000, 10_000_000):
+        found = sized(HashGrid(), spec, wanted)
+        assert wanted / 2.2 < found.n_params <= wanted
+        assert found.config.starts_from_signal(spec)
 
 
 def test_long_sounds_have_larger_batches_and_then_fewer_steps() -> None:

@@ -1,4 +1,4 @@
-"""A grid and the network behind it that start from the signal's own samples."""
+"""A grid and the network behind it that start from the signal itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class FromSignal(InitialiserConfig):
 
     The field then starts at a high quality (`start_from_samples`, `read_through`). For grids with a vertex on every
     sample, or with one level and as many features as values, on ReLU networks with at least two units per value and a
-    linear head. Elsewhere, and for signals that are read tile by tile, it is `xavier`.
+    linear head. Of distances, one dense level of any grid starts from the values at its vertices
+    (`start_from_vertices`). Elsewhere, and for signals that are read tile by tile, it is `xavier`.
     """
 
     def apply(self, network: nn.Module, activation: ActivationConfig, generator: Generator) -> None:

@@ -33,6 +33,7 @@ class SolidSignal(DistanceSignal):
 
     loss: ClassVar[str] = "mape"
     headline: str = "iou"
+    has_values_anywhere: bool = True
 
     def __init__(
         self,
@@ -54,6 +55,9 @@ class SolidSignal(DistanceSignal):
         """True signed distances [N, 1] in mesh units at unit-box points [N, 3]."""
         d = self.solid.distance(x.detach().cpu().double().numpy()) * self.meta["side"]
         return torch.from_numpy(d)[:, None].to(x)
+
+    def training_values(self, x: Tensor) -> Tensor:
+        return self.frame.to_field(self.distance(x))
 
     @property
     def thickness(self) -> float:
