@@ -2,5 +2,6 @@
 
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 from inr.encodings._grid import GridConfig, GridEncoding
+from inr.encodings._started_level import MOST_STARTED, started_level
 
-__all__ = ["ENCODINGS", "Encoding", "EncodingConfig", "GridConfig", "GridEncoding"]
+__all__ = ["ENCODINGS", "MOST_STARTED", "Encoding", "EncodingConfig", "GridConfig", "GridEncoding", "started_level"]

@@ -12,7 +12,7 @@ from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.core.gradient_factors import Factor, HasGradientFactors, SparseRows, factor
 from inr.encodings._encoding import Encoding, EncodingConfig
-from inr.encodings.started_level import started_level
+from inr.encodings._started_level import started_level
 from inr.kernels.hash_grid import GridGeometry, Interpolation, corners, hash_grid
 
 INTERPOLATION_HELP = "none: smoothstep if the loss uses derivatives (point clouds), else linear"

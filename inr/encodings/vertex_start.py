@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inr.encodings._grid import GridEncoding
-from inr.encodings.started_level import started_level
+from inr.encodings._started_level import started_level
 
 READ = 0.01
 """Weight with which a level is read. A step of Adam changes every entry by about the learning rate, and so the field by

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inr.encodings import GridEncoding
-from inr.encodings.started_level import MOST_STARTED, started_level
+from inr.encodings import MOST_STARTED, GridEncoding, started_level
 from inr.encodings.vertex_start import start_from_vertices
 from inr.kernels.grid_geometry import grid_geometry
 from inr.kernels.hash_grid import Interpolation
