@@ -456,9 +456,10 @@ def _recipe_text(row: dict[str, Any]) -> str:
         part if isinstance(part, str) else str(part["type"]) for part in (settings["optimizer"], settings["schedule"])
     )
     of_grids = settings.get("lr_encoding")
-    rate = f"{settings['lr']:g}" + (f" (grids {of_grids:g})" if of_grids else "")
+    rate = f" {settings['lr']:g}" if "lr" in settings else ""  # a line search has no rate
+    rate += f" (grids {of_grids:g})" if of_grids else ""
     loss = f", {settings['loss']}" if "loss" in settings else ""
-    return f"{optimizer} {rate}, {schedule}{loss}, {row['steps']} steps of {settings['batch']}"
+    return f"{optimizer}{rate}, {schedule}{loss}, {row['steps']} steps of {settings['batch']}"
 
 
 def claims_table() -> str:

@@ -90,8 +90,9 @@ def _leave(figure: Any, height: float) -> None:
 def _head(figure: Any, title: str, subtitle: str) -> None:
     import textwrap
 
-    figure.text(0.012, 0.982, literal(title), fontsize=13, fontweight="bold", va="top", color=INK)
-    figure.text(0.012, 0.943, "\n".join(textwrap.wrap(literal(subtitle), 150)[:2]), fontsize=9, va="top", color=SOFT)
+    first, second = (1 - inches / figure.get_figheight() for inches in (0.13, 0.42))
+    figure.text(0.012, first, literal(title), fontsize=13, fontweight="bold", va="top", color=INK)
+    figure.text(0.012, second, "\n".join(textwrap.wrap(literal(subtitle), 150)[:2]), fontsize=9, va="top", color=SOFT)
 
 
 def _subtitle(report: Report) -> str:
@@ -323,7 +324,7 @@ def _draw_curvature(axes: Any, curvature: Curvature) -> None:
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(1e-6, 1.5)
+    axes.set_ylim(1e-6, 50)  # room for the legend
     axes.set_xlabel("size of the eigenvalue")
     axes.legend(frameon=False, fontsize=8, loc="upper right")
     axes.set_title("Curvature of the loss: directions per decade, share")
