@@ -134,6 +134,10 @@ class Spec:
         return self.traits.is_distance and not self.traits.is_surface_only
 
     @property
+    def has_signed_distances(self) -> bool:
+        return self.has_distances and not self.traits.is_unsigned
+
+    @property
     def quantity(self) -> str:
         """The quantity of the values: the kind, "distances" or "unsigned distances". Only signals with equal quantities
         are comparable."""

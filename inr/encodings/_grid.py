@@ -46,12 +46,13 @@ class GridConfig(EncodingConfig):
     def starts_from(self, spec: Spec) -> bool:
         """Whether the tables start from the signal, where that pays.
 
-        Of distances, a dense level starts from their values at its vertices (`start_from_vertices`). Samples of a
+        Of signed distances, a dense level starts from their values at its vertices (`start_from_vertices`); distances
+        without a sign, whose kink at 0 such a level smooths, ended with holes where that was tried. Samples of a
         lattice of two axes or more start the tables with a vertex of the finest level on every sample, and with one
         level that has as many features as values, which can hold little more than the least-squares fit. Other coarse
         grids learn better from random entries.
         """
-        if spec.has_distances:
+        if spec.has_signed_distances:
             return self.features >= spec.d_out and started_level(self.geometry()) is not None
         if spec.shape is None or len(spec.shape) < 2:
             return False

@@ -90,7 +90,7 @@ class HashGrid(Mlp):
     How fine it is follows from the content (`adapted_to`): the fewest vertices that keep an error, or one on every
     sample, which is exact. It is fitted in the least mean square, without a step.
 
-    Signed and unsigned distances have 6 levels from 40 to 256 vertices along an axis and 2^17 entries in the table. The
+    Signed distances have 6 levels from 40 to 256 vertices along an axis and 2^17 entries in the table. The
     first level is dense and starts from the distances at its vertices (`start_from_vertices`); units that do not read
     it start with a small share. 300 steps then end higher than 500 from random entries on 13 levels, of shapes that
     were tried; there is no benchmark record of them.
@@ -125,7 +125,12 @@ class HashGrid(Mlp):
                 log2_table=_log2_table([n + 1 for n in spec.shape]),
             )
             return dataclasses.replace(super().resolve(spec), encoding=dense.resolve(spec))
-        if is_started and isinstance(grid, HashGridEncodingConfig) and _has_free_levels(grid) and spec.has_distances:
+        if (
+            is_started
+            and isinstance(grid, HashGridEncodingConfig)
+            and _has_free_levels(grid)
+            and spec.has_signed_distances
+        ):
             log2_table = SOLID_LOG2_TABLE if grid.log2_table is None else grid.log2_table
             base = max(2, min(SOLID_BASE, int(0.8 * 2 ** (log2_table / spec.d_in))))
             layout = dataclasses.replace(grid, levels=SOLID_LEVELS, base=base, log2_table=log2_table)

@@ -36,6 +36,9 @@ _BLOCK = 1 << 18  # places whose colours are found at a time
 ROUGH = 0.01
 """Share of edges with more than two faces, of the faces, above which a fit of an open surface is called rough."""
 
+MANY_LOOPS = 16
+"""Boundaries of an open surface above which a note says that they may be holes of a rough fit."""
+
 TIGHT = 2.0
 """Largest certified slope, in distances per length, with which a search for the surface is not wasteful."""
 
@@ -142,15 +145,15 @@ def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], N
     notes = []
     if not result.open.is_orientable:
         notes.append("the surface is not orientable: no choice of a front holds everywhere")
-    if result.open.n_nonmanifold_edges:
-        n = result.open.n_nonmanifold_edges
-        if n > ROUGH * len(result.faces):
-            notes.append(
-                f"{n} edges have more than two faces: the fit is rough at {resolution} cells; fit longer, or "
-                "use a lower --resolution"
-            )
-        else:
+    rough = f"the fit is rough at {resolution} cells; fit longer, or use a lower --resolution"
+    n = result.open.n_nonmanifold_edges
+    if n > ROUGH * len(result.faces):
+        notes.append(f"{n} edges have more than two faces: {rough}")
+    else:
+        if n:
             notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")
+        if result.open.n_loops > MANY_LOOPS:
+            notes.append(f"{result.open.n_loops} boundaries: unless the surface has as many, {rough}")
     return dataclasses.replace(result, notes=tuple(notes))
 
 

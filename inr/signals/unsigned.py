@@ -67,7 +67,6 @@ class Unsigned(DistanceSignal):
     )
     loss: ClassVar[str] = "mape"
     headline: str = "near_mae"
-    has_values_anywhere: bool = True
 
     def __init__(
         self,
@@ -155,9 +154,6 @@ class Unsigned(DistanceSignal):
         """True distances [N, 1] in mesh units at unit-box points [N, 3]."""
         d = self.sheet.distance(x.detach().cpu().double().numpy()) * self.meta["side"]
         return torch.from_numpy(d)[:, None].to(x)
-
-    def training_values(self, x: Tensor) -> Tensor:
-        return self.frame.to_field(self.distance(x))
 
     @property
     def mesh(self) -> tuple[Floats, Faces]:

@@ -147,7 +147,7 @@ def test_formats_go_by_name_and_by_suffix() -> None:
     for name in EXPORTERS:
         assert exporter_for(name)[0] is EXPORTERS[name]
         for suffix in EXPORTERS[name].suffixes:
-            assert exporter_for(suffix) == (EXPORTERS[name], suffix)
+            assert (exporter_for(suffix) == (EXPORTERS[name], suffix)) == EXPORTERS[name].is_for_suffix
     with pytest.raises(UsageError, match=r"unknown format 'onx' \(did you mean 'onnx'\?\)"):
         exporter_for("onx")
 

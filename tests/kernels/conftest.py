@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from inr.core import machine_code
 from inr.core.optional import probe
 
 
@@ -30,10 +31,12 @@ class Packages:
         probe.cache_clear()
 
     def remove(self, *names: str, error: Exception | None = None) -> None:
-        """Let imports of these packages raise this error, or ImportError."""
+        """Let imports of these packages raise this error, or ImportError; without numba nothing is compiled before."""
         for name in names:
             self._monkeypatch.delitem(sys.modules, name, raising=False)
             self._errors[name] = error or ImportError(f"no {name}")
+        if "numba" in names:
+            self._monkeypatch.setattr(machine_code, "is_there", lambda: False)
         probe.cache_clear()
 
 

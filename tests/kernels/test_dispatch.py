@@ -89,7 +89,6 @@ def test_nothing_fits() -> None:
 
 
 def test_a_package_that_cannot_be_imported_is_a_reason(packages: Packages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_code, "is_there", lambda: False)
     for name in ("numba", "triton"):
         packages.remove(name, error=OSError(f"{name} is broken\nin two lines"))
     rows = {(row.op, row.backend): row for row in table()}

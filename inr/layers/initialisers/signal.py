@@ -18,7 +18,7 @@ class FromSignal(InitialiserConfig):
 
     The field then starts at a high quality (`start_from_samples`, `read_through`). For grids with a vertex on every
     sample, or with one level and as many features as values, on ReLU networks with at least two units per value and a
-    linear head. Of distances, one dense level of any grid starts from the values at its vertices
+    linear head. Of signed distances, one dense level of any grid starts from the values at its vertices
     (`start_from_vertices`). Elsewhere, and for signals that are read tile by tile, it is `xavier`.
     """
 
