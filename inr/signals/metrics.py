@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -94,6 +95,14 @@ def snr(predicted: Floats, reference: Floats) -> float:
     return SquaredError().add(predicted, reference).snr_db
 
 
+def _structural_similarity() -> Callable[..., Any]:
+    """skimage's function, whose import takes half a second."""
+    from skimage.metrics import structural_similarity
+
+    found: Callable[..., Any] = structural_similarity
+    return found
+
+
 class Similarity:
     """The structural similarity of a picture whose rows come in parts, in order. See `ssim`."""
 
@@ -108,7 +117,7 @@ class Similarity:
     @staticmethod
     def prepare() -> None:
         """Import what the measurement needs, which takes a while."""
-        from skimage.metrics import structural_similarity  # noqa: F401  imported when it is used, not with its package
+        _structural_similarity()
 
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""
@@ -125,15 +134,15 @@ class Similarity:
 
     def _count(self, predicted: Floats, reference: Floats) -> None:
         import torch
-        from skimage.metrics import structural_similarity
 
+        similarity = _structural_similarity()
         if predicted.shape[1] < _WINDOW:
             return
         n_rows = len(predicted) - _WINDOW + 1
         self._n_rows += n_rows
 
         def of_channel(c: int) -> float:
-            found: float = structural_similarity(
+            found: float = similarity(
                 np.asarray(predicted[..., c], np.float64),
                 np.asarray(reference[..., c], np.float64),
                 data_range=self._peak,

@@ -46,7 +46,7 @@ class ConjugateGradientsOptimizer(Eager):
         self._iterations = iterations
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # torch overloads it for closures
         """Move along `iterations` directions; ends early at a zero gradient."""
         assert closure is not None
         params: list[nn.Parameter] = self.param_groups[0]["params"]
