@@ -109,7 +109,9 @@ class Batches:
     def _jittered(self, batch: Batch, progress: float) -> Batch:
         if self._jitter is None or not self._jitter.is_active(progress):
             return batch
-        return dataclasses.replace(batch, x=self._jitter.apply(batch.x, progress, self._jitter_generator), axes=None)
+        x = self._jitter.apply(batch.x, progress, self._jitter_generator)
+        stencil = None if batch.stencil is None else batch.stencil.moved(x - batch.x)
+        return dataclasses.replace(batch, x=x, stencil=stencil, axes=None)
 
     def _residuals(self, field: Field, index: Tensor) -> Tensor:
         with torch.no_grad():

@@ -16,10 +16,10 @@ class Network(Protocol):
     """A network's shape and parameters in a backend's layout."""
 
     def values(self, x: Tensor, *, is_kept: bool) -> Tensor:
-        """[N, K] -> [N, C]. is_kept: `gradients` of the same points follows."""
+        """[N, K] -> [N, C]; of jets, [S, N, K] -> [S, N, C]. is_kept: `gradients` of the same points follows."""
 
     def gradients(self, x: Tensor, g: Tensor, is_wanted: Sequence[bool]) -> Sequence[Tensor | None]:
-        """From cotangents [N, C]: by x, then by each parameter; None where not wanted."""
+        """From cotangents of that shape: by x, then by each parameter; None where not wanted."""
 
 
 Parameters = Sequence[Tensor | None]
@@ -51,6 +51,6 @@ class _Value(torch.autograd.Function):
 
 
 def network_value(build: Build, plain: Plain, x: Tensor, parameters: Parameters) -> Tensor:
-    """[N, K] -> [N, C], differentiable to any order: first gradients by the backend, others by the reference."""
+    """`Network.values` at x, differentiable to any order: first gradients by the backend, others by the reference."""
     views = [None if tensor is None else tensor.view_as(tensor) for tensor in (x, *parameters)]
     return applied(_Value, build, plain, *views)

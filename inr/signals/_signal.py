@@ -53,6 +53,13 @@ class Stencil:
         places = None if self.places is None else change(self.places)
         return Stencil(change(self.points), change(self.factors), places)
 
+    def moved(self, by: Tensor) -> Stencil:
+        """All points of sum n moved by the same by_n [N, D], less where one would leave the unit box."""
+        count, terms = self.factors.shape
+        points = (self.points if self.places is None else self.points[self.places]).view(count, terms, -1)
+        by = by.maximum(-points.amin(1)).minimum(1 - points.amax(1))
+        return Stencil((points + by[:, None]).flatten(0, 1), self.factors)
+
     def sums(self, values: Tensor) -> Tensor:
         """[N, C] of the field's values [M, C] at the points."""
         if self.places is None:

@@ -22,11 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._autograd import applied, asked, reference_gradients
 from inr.kernels._cpu.plans import widest
 from inr.kernels._cpu.tiled_matmul import REST_ROWS, multiply
 from inr.kernels._cpu.workspace import Lease
-from inr.kernels._dispatch import is_functional
+from inr.kernels._network import Parameters, network_value
 from inr.kernels.elementary import exp, sine_cosine
 from inr.kernels.jet_plan import JetPlan
 from inr.kernels.pointwise import Pointwise
@@ -269,15 +268,14 @@ def _up(number: int, step: int) -> int:
 
 
 class _Network:
-    """A network's shape and parameters in the kernels' layout, and the plan of its streams."""
+    """A network's shape and parameters in the kernels' layout, and the plan of its streams.
 
-    def __init__(
-        self,
-        weights: Sequence[Tensor],
-        biases: Sequence[Tensor | None],
-        activations: Sequence[Pointwise],
-        plan: JetPlan,
-    ) -> None:
+    parameters: the weight and the bias of each layer; an absent bias is None.
+    """
+
+    def __init__(self, parameters: Parameters, activations: Sequence[Pointwise], plan: JetPlan) -> None:
+        weights = [weight for weight in parameters[::2] if weight is not None]
+        biases = parameters[1::2]
         self.plan = plan
         self.widths = (weights[0].shape[1], *(weight.shape[0] for weight in weights))
         self.dtype = np.dtype(np.float32 if weights[0].dtype == torch.float32 else np.float64)
@@ -329,13 +327,13 @@ class _Network:
             self.packed.array,
         )  # fmt: skip
 
-    def values(self, jets: Tensor, *, is_kept: bool) -> tuple[Tensor, Lease]:
-        """The result, and what `gradients` needs, if it is kept."""
+    def values(self, jets: Tensor, *, is_kept: bool) -> Tensor:
+        """The result; what `gradients` needs is kept if asked."""
         n_streams, n_points = jets.shape[:2]
         out = torch.empty((n_streams, n_points, self.widths[-1]), dtype=jets.dtype)
         n_blocks = -(-n_points // BLOCK)
         per_block = n_streams * BLOCK * int(self.table[-1, BEFORE])
-        hidden = Lease((n_blocks * per_block if is_kept else 0) + self.slack, self.dtype)
+        hidden = self.hidden = Lease((n_blocks * per_block if is_kept else 0) + self.slack, self.dtype)
         points, result = _array(jets), out.numpy()
         kernel: Any = values
 
@@ -346,9 +344,9 @@ class _Network:
             kernel(points, *self._streams, own.array, is_kept, room.array[: 2 * self.room], start, stop, result)
 
         in_parts(work, n_blocks)
-        return out, hidden
+        return out
 
-    def gradients(self, jets: Tensor, g: Tensor, hidden: Lease, is_wanted: Sequence[bool]) -> list[Tensor | None]:
+    def gradients(self, jets: Tensor, g: Tensor, is_wanted: Sequence[bool]) -> list[Tensor | None]:
         """By the jets, then by the weight and the bias of each layer; None where not wanted."""
         n_blocks = -(-jets.shape[1] // BLOCK)
         n_slices = max(1, min(MAX_SLICES, n_blocks // LEAST_BLOCKS))
@@ -364,7 +362,7 @@ class _Network:
                 start, stop = (n_blocks * k // n_slices for k in (s, s + 1))
                 total = totals.array[s * size : (s + 1) * size]
                 kernel(
-                    points, cotangent, *self._streams, hidden.array, flags, room.array[: 3 * self.room],
+                    points, cotangent, *self._streams, self.hidden.array, flags, room.array[: 3 * self.room],
                     start, stop, by_x, total,
                 )  # fmt: skip
 
@@ -387,33 +385,6 @@ def _array(tensor: Tensor) -> Array:
     return array
 
 
-class _Value(torch.autograd.Function):
-    """Of the jets, then the weight and the bias of each layer; an absent bias is None."""
-
-    @staticmethod
-    def forward(ctx: Any, activations: Sequence[Pointwise], plan: JetPlan, jets: Tensor, *pairs: Any) -> Any:
-        is_kept = any(ctx.needs_input_grad)
-        ctx.save_for_backward(jets, *pairs)
-        ctx.activations, ctx.plan = activations, plan
-        ctx.network = _Network(pairs[::2], pairs[1::2], activations, plan)
-        value, ctx.hidden = ctx.network.values(jets, is_kept=is_kept)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
-        (g,) = grads
-        inputs = ctx.saved_tensors
-        found = iter(asked(ctx, len(inputs)))  # inputs that are not tensors have no node
-        is_wanted = [tensor is not None and next(found) for tensor in inputs]
-        if torch.is_grad_enabled() or is_functional(g):
-
-            def plain(sources: Sequence[Any]) -> Tensor:
-                return reference.sine_jet(sources[0], sources[1::2], sources[2::2], ctx.activations, ctx.plan)
-
-            return None, None, *reference_gradients(plain, g, inputs, is_wanted)
-        return None, None, *ctx.network.gradients(inputs[0], g, ctx.hidden, is_wanted)
-
-
 def sine_jet(
     jets: Tensor,
     weights: Sequence[Tensor],
@@ -422,6 +393,9 @@ def sine_jet(
     plan: JetPlan,
 ) -> Tensor:
     """See `inr.kernels.sine_jet.sine_jet`."""
+
+    def plain(jets: Tensor, layers: Sequence[Any]) -> Tensor:
+        return reference.sine_jet(jets, layers[::2], layers[1::2], activations, plan)
+
     layers = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
-    views = [None if tensor is None else tensor.view_as(tensor) for tensor in (jets, *layers)]
-    return applied(_Value, tuple(activations), plan, *views)
+    return network_value(lambda layers: _Network(layers, activations, plan), plain, jets, layers)

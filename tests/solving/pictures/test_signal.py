@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from torch import Generator, nn
 
+from inr.core.config import parse
 from inr.core.domain import Domain, Frame
 from inr.core.errors import UsageError
 from inr.fields import Field
-from inr.fitting import LOSSES
+from inr.fitting import LOSSES, FitConfig
+from inr.fitting.batches import Batches
 from inr.signals import Batch
 from inr.solving.pictures.signal import StencilSignal
 from inr.solving.pictures.stencils import Stencils
@@ -65,6 +69,31 @@ def test_the_loss_is_the_mean_square_of_the_residuals(kind: str) -> None:
         assert torch.equal(getattr(part.stencil, name), getattr(few.stencil, name))
     one, two = (float(LOSSES["edge"]().value(field, each, Generator())) for each in (part, few))
     assert one == two
+
+
+@pytest.mark.parametrize("n", [3, 10**6])
+def test_jitter_moves_the_points_of_an_equation_together(n: int) -> None:
+    """Differences of a plane are the same everywhere, so noise on coordinates leaves this loss as it is; with large
+    noise too, where points of the border are kept in the box."""
+    frame = Frame(Domain((0.0, 0.0), (8.0, 6.0), ("x", "y"), "pixels"), (0.0, 0.0), (1.0, 1.0))
+    given = stencils("edges").eliminated()
+    signal = StencilSignal(given, given.values, frame, {"dtype": "float32", "channels": 2, "icc": None})
+    jitter = {"type": "stochastic_preconditioning", "alpha": 0.3, "start": 1, "end": 1}
+    settings = parse(FitConfig, {"batch": n, "loss": "edge", "sampler": "shuffled", "jitter": jitter}, "fit")
+    seen = []
+    for each in (settings, dataclasses.replace(settings, jitter=None)):
+        generators = {key: Generator().manual_seed(1) for key in ("order", "loss", "pool")}
+        batches = Batches(signal, signal.pool(Generator()), each, generators, torch.device("cpu"), None)
+        seen.append(batches.next(Plane(), 0, 0.1).batch)  # type: ignore[arg-type]  # it is only called
+    moved, plain = (batch.stencil for batch in seen)
+    assert moved is not None
+    assert plain is not None
+    assert ((moved.points >= 0) & (moved.points <= 1)).all()
+    assert not torch.equal(plain[: len(seen[0].x)].points, moved.points)
+    found, wanted = (stencil.sums(Plane()(stencil.points)) for stencil in (moved, plain))
+    is_difference = plain.factors.sum(1).abs() < 1e-6  # others have a known pixel on one side
+    assert is_difference.any()
+    torch.testing.assert_close(found[is_difference], wanted[is_difference])
 
 
 def test_the_loss_needs_a_stencil() -> None:
