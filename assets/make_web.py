@@ -54,7 +54,8 @@ def _bundle(program: str, entry: str, *options: str, is_whole: bool = False) -> 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(SOURCES, copy)
-        for place in () if is_whole else ("worker_source.js", "fields_module.js"):
+        places = ("lattice_worker_source.js",) if is_whole else ("worker_source.js", "fields_module.js")
+        for place in places:
             (copy / f"bundled_{place}").replace(copy / place)
         made = subprocess.run(
             [program, str(copy / entry), "--bundle", "--minify", "--target=es2022", "--log-level=warning", *options],

@@ -4,8 +4,9 @@ Each picture is decoded by `decodeInWorker` in a headless Chromium, a first time
 of these counts, beside the processor time of all of Chromium's processes. `load` is the number of processes that want a
 processor when it begins: with more than there are processors, times of the clock say little, unless the whole command
 has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the page for 50 ms or more. `node_cpu_s` is
-one decoding by Node, with its start. Sizes are those of the file that pages hold, and of `inr-web.js` where esbuild is
-there (`assets/make_web.py`), as they are and after gzip.
+one decoding by Node, with its start. Sizes are those of the file that pages hold, and of the files for servers where esbuild
+is there (`assets/make_web.py`), as they are and after gzip. `loops` compares the evaluation of a network of sines (4 layers of
+48, at 768 x 512 points) by WebAssembly with the one in JavaScript alone, in turns in one process.
 """
 
 from __future__ import annotations
@@ -46,13 +47,43 @@ window.measure = async path => {
 
 def sizes() -> list[dict[str, Any]]:
     script = runpy.run_path(str(ROOT / "assets" / "make_web.py"))
-    texts = {"_viewer.js, in pages": script["TARGET"].read_bytes()}
+    texts = {f"{path.name}, in pages": path.read_bytes() for path in script["TARGETS"].values()}
     program = script["esbuild"]()
     if program is not None:
         with tempfile.TemporaryDirectory() as folder:
             script["write_scripts"](Path(folder), program)
-            texts["inr-web.js"] = (Path(folder) / "inr-web.js").read_bytes()
+            texts |= {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.js"))}
     return [{"file": name, "bytes": len(t), "gzip_bytes": len(gzip.compress(t, 9))} for name, t in texts.items()]
+
+
+LOOPS = """import { evaluate } from "./src/field/evaluate.js";
+import { vectors } from "./src/field/vectors.js";
+const random = n => Float32Array.from({ length: n }, () => Math.random() - 0.5);
+const ops = [{ op: "input", width: 2, inputs: [] }];
+const push = op => ops.push({ inputs: [ops.length - 1], ...op });
+for (const [k, width] of [[2, 48], [48, 48], [48, 48], [48, 48]]) {
+  push({ op: "dense", width, weight: random(k * width), bias: random(width) });
+  push({ op: "affine", width, scale: new Float32Array(width).fill(30), shift: new Float32Array(width) });
+  push({ op: "map", function: "sin", width });
+}
+push({ op: "dense", width: 3, weight: random(144), bias: random(3) });
+const n = 256, points = random(2 * n), took = [[], []];
+for (let turn = 0; turn < 7; turn++) {
+  [null, vectors()].forEach((own, which) => {
+    const before = process.cpuUsage();
+    for (let at = 0; at < 768 * 512; at += n) evaluate(ops, points, n, own);
+    took[which].push(process.cpuUsage(before).user / 1e6);
+  });
+}
+console.log(JSON.stringify({ loops: took.map(each => Math.min(...each.slice(1))) }));"""
+
+
+def loops() -> dict[str, Any]:
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", LOOPS], cwd=ROOT / "web", capture_output=True, text=True, check=True
+    )
+    plain, fast = json.loads(done.stdout)["loops"]
+    return {"loops": "sines, 4 x 48, 768 x 512", "plain_cpu_s": plain, "cpu_s": fast, "ratio": plain / fast}
 
 
 def browser_cpu_s(page: Browser) -> float:
@@ -94,10 +125,12 @@ def measured(page: Browser, address: str, path: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("files", type=Path, nargs="*")
     parser.add_argument("--record")
     given = parser.parse_args()
-    rows = sizes()
+    rows = [*sizes(), loops()]
+    for row in rows:
+        print(json.dumps(row))
     pages = {"page.html": PAGE, "page.js": SCRIPT} | {path.name: path.read_bytes() for path in given.files}
     with tempfile.TemporaryDirectory() as folder, serving(pages) as address, browser() as page:
         for path in given.files:
@@ -105,8 +138,6 @@ def main() -> None:
             copy.write_bytes(path.read_bytes())
             rows.append(measured(page, address, copy))
             print(json.dumps(rows[-1]))
-    for row in rows[:2]:
-        print(json.dumps(row))
     if given.record:
         print(save(given.record, rows))
 

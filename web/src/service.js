@@ -1,21 +1,16 @@
 /** Decoding for a page, in a worker. */
 import { decode } from "./decode.js";
 import { paint } from "./paint.js";
+import { answerBy } from "./worker_call.js";
 
 /** Answers each message {bytes, limits, isPainted, isWide} with {decoded, painted} or with {error}.
  * @param {any} scope The worker's global object. */
 export function serve(scope) {
-  /** @param {MessageEvent} event */
-  scope.onmessage = async ({ data: { bytes, limits, isPainted, isWide } }) => {
-    try {
-      const decoded = await decode(bytes, { limits });
-      const painted = isPainted ? paint(decoded, isWide) : null;
-      scope.postMessage({ decoded, painted }, buffersOf(decoded, painted));
-    } catch (error) {
-      const { name, message } = /** @type {Error} */ (error);
-      scope.postMessage({ error: { name, message } });
-    }
-  };
+  answerBy(scope, async ({ bytes, limits, isPainted, isWide }) => {
+    const decoded = await decode(bytes, { limits });
+    const painted = isPainted ? paint(decoded, isWide) : null;
+    return [{ decoded, painted }, buffersOf(decoded, painted)];
+  });
 }
 
 /** What is handed over instead of copied.

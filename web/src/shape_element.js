@@ -1,15 +1,12 @@
 /** The element <inr-shape src alt>: a shape in an .inrz file, seen by sphere tracing its distances in WebGL 2. */
-import { decode } from "./decode.js";
-import { UnsupportedError } from "./errors.js";
 import { fetchBytes } from "./fetch_bytes.js";
-import { distances } from "./field/signals.js";
-import { now, turn, TURN } from "./turns.js";
+import { latticeInWorker } from "./shape_lattice.js";
+
+export { serveLattices } from "./shape_lattice.js";
 
 /** Samples per axis of the lattice that rays are traced through; an attribute `detail` changes it. */
 const DETAIL = 64;
 const MOST_DETAIL = 256;
-/** Points that are evaluated before the page may have a turn. */
-const AT_ONCE = 1024;
 /** Radians per pixel that is dragged, and per key. */
 const DRAG = 0.01;
 const KEY = 0.1;
@@ -122,15 +119,13 @@ export class InrShape extends Base {
     const { signal } = (this.request = new AbortController());
     this.error = null;
     try {
-      const decoded = await decode(await fetchBytes(address, signal), { signal });
-      if (!("field" in decoded)) throw new UnsupportedError(`the file holds a signal of kind ${decoded.kind}, not a shape`);
       const wanted = Math.round(Number(this.getAttribute("detail") ?? DETAIL)) || DETAIL;
       const n = Math.min(Math.max(wanted, 8), MOST_DETAIL);
-      const values = await lattice(decoded, n, signal);
+      const { values, kind } = await latticeInWorker(await fetchBytes(address, signal), n, signal);
       this.canvas.style.display = "block";
       this.text.hidden = true;
       this.view ??= new View(this.canvas);
-      this.view.hold(values, n, decoded.kind === "unsigned" ? 0.5 / n : 0);
+      this.view.hold(values, n, kind === "unsigned" ? 0.5 / n : 0);
       this.draw();
     } catch (error) {
       if (signal.aborted) return;
@@ -158,28 +153,6 @@ export class InrShape extends Base {
   draw() {
     this.view?.draw(this.yaw, this.pitch, this.away);
   }
-}
-
-/** The distances at n^3 points of the cube, its corners included, x first, in sides of the cube.
- * @param {import("./types.js").DecodedShape} shape @param {number} n @param {AbortSignal} signal */
-async function lattice(shape, n, signal) {
-  const values = new Float32Array(n ** 3);
-  const points = new Float32Array(3 * AT_ONCE);
-  let since = now();
-  for (let start = 0; start < values.length; start += AT_ONCE) {
-    const count = Math.min(AT_ONCE, values.length - start);
-    for (let i = 0; i < count; i++) {
-      const at = start + i;
-      const place = [at % n, Math.floor(at / n) % n, Math.floor(at / n ** 2)];
-      for (let axis = 0; axis < 3; axis++) points[3 * i + axis] = shape.low[axis] + (shape.side * place[axis]) / (n - 1);
-    }
-    distances(shape, points.subarray(0, 3 * count)).forEach((value, i) => (values[start + i] = value / shape.side));
-    if (now() - since < TURN) continue;
-    await turn();
-    signal.throwIfAborted();
-    since = now();
-  }
-  return values;
 }
 
 /** A lattice in a texture, and rays through it. */

@@ -5,6 +5,7 @@ import test from "node:test";
 import { crc32c, hex, Sha256 } from "../src/checksums.js";
 import { FormatError } from "../src/errors.js";
 import { evaluate } from "../src/field/evaluate.js";
+import { vectors } from "../src/field/vectors.js";
 import { roundHalfToEven } from "../src/pixels.js";
 import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
 import { Reader } from "../src/reader.js";
@@ -82,29 +83,67 @@ test("a WAV file has its samples behind a head of 44 bytes", () => {
   assert.deepEqual([...new Float32Array(file, 44)], [1, 3, 2, 4]);
 });
 
-test("dense layers are their sums in float64, for odd numbers of points and rows", () => {
-  for (const [n, k, width] of [[1, 1, 1], [3, 5, 6], [4, 7, 8], [5, 48, 3]]) {
-    const random = (/** @type {number} */ length) => Float32Array.from({ length }, () => Math.random() - 0.5);
+test("dense layers are their sums in float64, for odd numbers of points and rows, with and without vectors", () => {
+  for (const [n, k, width] of [[1, 1, 1], [3, 5, 6], [4, 7, 8], [5, 48, 3], [9, 2, 5]]) {
     const [x, weight, bias] = [random(n * k), random(width * k), random(width)];
     const ops = [{ op: "input", width: k, inputs: [] }, { op: "dense", width, inputs: [0], weight, bias }];
-    const found = evaluate(ops, x, n);
-    assert.equal(found.length, n * width);
-    for (let i = 0; i < n; i++) {
-      for (let j = 0; j < width; j++) {
-        let sum = 0;
-        for (let m = 0; m < k; m++) sum += x[i * k + m] * weight[j * k + m];
-        assert.equal(found[i * width + j], Math.fround(sum + bias[j]));
+    for (const own of [null, vectors()]) {
+      const found = evaluate(ops, x, n, own);
+      assert.equal(found.length, n * width);
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < width; j++) {
+          let sum = 0;
+          for (let m = 0; m < k; m++) sum += x[i * k + m] * weight[j * k + m];
+          assert.equal(found[i * width + j], Math.fround(sum + bias[j]));
+        }
       }
     }
   }
 });
 
-test("sines are those of Math.sin in float32, and what is not finite stays so", () => {
+test("sines are those of Math.sin in float32, and what is not finite stays so, with and without vectors", () => {
   const x = Float32Array.from({ length: 20001 }, (_, i) => (i - 10000) * (i % 3 ? 0.01 : 7.7));
-  x.set([0, -0, 1e6, -3e9, Infinity, NaN, Math.PI / 2, -Math.PI]);
-  const found = evaluate([{ op: "input", width: 1, inputs: [] }, { op: "map", function: "sin", width: 1, inputs: [0] }], x, x.length);
-  found.forEach((value, i) => {
-    const wanted = Math.sin(x[i]);
-    assert.ok(Number.isNaN(wanted) ? Number.isNaN(value) : Math.abs(value - wanted) < 6e-8, `${x[i]}: ${value}`);
-  });
+  const odd = x.slice();
+  odd.set([0, -0, 1e6, -3e9, Infinity, NaN, Math.PI / 2, -Math.PI]);
+  const ops = [{ op: "input", width: 1, inputs: [] }, { op: "map", function: "sin", width: 1, inputs: [0] }];
+  for (const own of [null, vectors()]) {
+    for (const given of [x, odd]) {
+      evaluate(ops, given, given.length, own).forEach((value, i) => {
+        const wanted = Math.sin(given[i]);
+        assert.ok(Number.isNaN(wanted) ? Number.isNaN(value) : Math.abs(value - wanted) < 6e-8, `${given[i]}: ${value}`);
+      });
+    }
+  }
 });
+
+test("vectors give the numbers of the loops in JavaScript, bit for bit, for one network after the other", () => {
+  const own = vectors();
+  assert.ok(own);
+  for (const [n, d, width] of [[293, 2, 48], [7, 3, 5], [1, 1, 64], [294, 2, 48]]) {
+    /** @type {import("../src/internal.js").Op[]} */
+    const ops = [{ op: "input", width: d, inputs: [] }];
+    for (let layer = 0; layer < 3; layer++) {
+      const k = layer ? width : d;
+      ops.push({ op: "dense", width, inputs: [ops.length - 1], weight: random(width * k), bias: random(width) });
+      ops.push({ op: "affine", width, inputs: [ops.length - 1], scale: random(width).map((v) => 60 * v), shift: random(width) });
+      for (const name of ["abs", layer ? "sin" : "relu"]) ops.push({ op: "map", function: name, width, inputs: [ops.length - 1] });
+      ops.push({ op: "join", function: layer ? "add" : "multiply", width, inputs: [ops.length - 1, ops.length - 2] });
+    }
+    const grid = { table: random(64 * 2), scale: random(d).map((v) => 7 + v), start: 0.5, stride: [1, 8, 64], factor: [1, 5, 7] };
+    ops.push({ op: "grid", width: 2, inputs: [0], entries: [64], offset: [0], isHashed: [true], isSmooth: true, ...grid });
+    ops.push({ op: "concat", width: width + 2, inputs: [ops.length - 2, ops.length - 1] });
+    ops.push({ op: "dense", width: 3, inputs: [ops.length - 1], weight: random(3 * (width + 2)), bias: random(3) });
+    for (const count of [n, Math.ceil(n / 2)]) {
+      const x = random(n * d);
+      const [found, wanted] = [evaluate(ops, x, count, own), evaluate(ops, x.slice(0, count * d), count, null)];
+      assert.equal(found.length, 3 * count);
+      assert.ok(wanted.some((value) => value !== 0));
+      assert.deepEqual(found, wanted);
+    }
+  }
+});
+
+/** @param {number} length */
+function random(length) {
+  return Float32Array.from({ length }, () => Math.random() - 0.5);
+}

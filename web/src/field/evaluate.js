@@ -1,4 +1,5 @@
 /** Evaluation of ops at points, in float32 with sums in float64 (`inr/exporters/evaluator.py` defines the ops). */
+import { LARGEST_ANGLE, SERIES, vectors } from "./vectors.js";
 
 /** Multiplications that are done at once, before a page may have a turn: some milliseconds. */
 const WORK_AT_ONCE = 2 ** 21;
@@ -19,20 +20,32 @@ function costOf(op, ops) {
 }
 
 /** The values [n, C] of ops at points [n, D].
- * @param {import("../internal.js").Op[]} ops @param {Float32Array} points @param {number} n At most. */
-export function evaluate(ops, points, n) {
+ * @param {import("../internal.js").Op[]} ops @param {Float32Array} points @param {number} n At most.
+ * @param {import("./vectors.js").Vectors | null} own Faster loops for dense layers and sines. */
+export function evaluate(ops, points, n, own = vectors()) {
+  const fast = own?.hold(ops, n) ? own : null;
   /** @type {Float32Array[]} */
   const values = [];
   for (const op of ops) {
-    if (op.op === "input") {
-      values.push(points);
-      continue;
-    }
-    const out = new Float32Array(n * op.width);
-    OPS[op.op](op, out, n, ...op.inputs.map((i) => values[i]));
+    const out = fast ? fast.array(n * op.width, op.width) : new Float32Array(n * op.width);
+    const inputs = op.inputs.map((i) => values[i]);
+    if (op.op === "input") out.set(points.subarray(0, out.length));
+    else if (!fast || !runFast(fast, op, out, n, inputs)) OPS[op.op](op, out, n, ...inputs);
     values.push(out);
   }
-  return values[values.length - 1];
+  const last = values[values.length - 1];
+  return fast ? last.slice() : last;
+}
+
+/** Whether an op could be done by vectors.
+ * @param {import("./vectors.js").Vectors} fast @param {import("../internal.js").Op} op @param {Float32Array} out
+ * @param {number} n @param {Float32Array[]} inputs */
+function runFast(fast, op, out, n, [a, b = a]) {
+  if (op.op === "dense") fast.dense(op, out, n, a);
+  else if (op.op === "affine") fast.affine(op, out, n, a);
+  else if (op.op === "join" || op.function === "abs") fast.join(op.function, out, a, b);
+  else return op.function === "sin" && fast.sines(out, a);
+  return true;
 }
 
 /** @type {Record<string, (op: import("../internal.js").Op, out: Float32Array, n: number, ...inputs: Float32Array[]) => void>} */
@@ -113,20 +126,20 @@ function map(op, out, _, h) {
   for (let i = 0; i < out.length; i++) out[i] = f(h[i]);
 }
 
-/** sin(x) = (-1)^k sin(r), |r| = |x - k pi| <= pi / 2, by Taylor's series up to r^13: less than 1e-9 off, which float32
- * does not show.
+/** sin(x) = (-1)^k sin(r), |r| = |x - k pi| <= pi / 2.
  * @param {Float32Array} out @param {Float32Array} h */
 function sines(out, h) {
+  const [a, b, c, d, e, f] = SERIES;
   for (let i = 0; i < out.length; i++) {
     const x = h[i];
-    if (!(Math.abs(x) < 1e6)) {
+    if (!(Math.abs(x) < LARGEST_ANGLE)) {
       out[i] = Math.sin(x);
       continue;
     }
     const k = Math.floor(x * (1 / Math.PI) + 0.5);
     const r = x - k * Math.PI;
     const s = r * r;
-    const sum = r + r * s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * (1 / 362880 + s * (-1 / 39916800 + s / 6227020800)))));
+    const sum = r + r * s * (a + s * (b + s * (c + s * (d + s * (e + s * f)))));
     out[i] = k & 1 ? -sum : sum;
   }
 }
@@ -134,7 +147,8 @@ function sines(out, h) {
 /** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} _ @param {Float32Array} a
  * @param {Float32Array} b */
 function join(op, out, _, a, b) {
-  for (let i = 0; i < out.length; i++) out[i] = op.function === "add" ? a[i] + b[i] : a[i] * b[i];
+  if (op.function === "add") for (let i = 0; i < out.length; i++) out[i] = a[i] + b[i];
+  else for (let i = 0; i < out.length; i++) out[i] = a[i] * b[i];
 }
 
 /** @param {import("../internal.js").Op} op @param {Float32Array} out @param {number} n @param {...Float32Array} parts */
@@ -159,6 +173,7 @@ function grid({ width, table, scale, start, stride, factor, entries, offset, isH
   const features = width / entries.length;
   const cell = new Float64Array(d);
   const t = new Float64Array(d);
+  out.fill(0);
   for (let level = 0; level < entries.length; level++) {
     for (let i = 0; i < n; i++) {
       for (let a = 0; a < d; a++) {
