@@ -1,4 +1,4 @@
-"""Adam or SOAP on all parameters, with new points every step."""
+"""Adam or SOAP on all parameters, with new points every few steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from inr.core.config import parse
 from inr.fitting.optimizers import OptimizerConfig
+from inr.solving.loss_weights import LossWeights
 from inr.solving.newton import parameters_of
 from inr.solving.points import residual_of
 from inr.solving.rows import Group
@@ -19,14 +20,21 @@ KEPT = 10
 
 
 def descend(
-    state: State, groups: Callable[[int], Sequence[Group]], optimizer: str, lr: float, until: float, seconds: float
+    state: State,
+    groups: Callable[[int], Sequence[Group]],
+    optimizer: str,
+    lr: float,
+    until: float,
+    seconds: float,
+    weights: LossWeights,
 ) -> int:
     """Steps until the clock `time.perf_counter` shows `until`; the rate falls to 0 over `seconds`. Their number."""
-    params = [p for p in parameters_of(state) if p is not state.raw]
+    params = parameters_of(state)
     chosen = parse(OptimizerConfig, optimizer, "optimizer").build({"other": params}, {"other": lr})
     steps, start = 0, until - seconds
     while (now := time.perf_counter()) < until:
         rows = groups(steps // KEPT)
+        weights.apply(state, rows, steps // KEPT)
         for group in chosen.param_groups:
             group["lr"] = lr * min(1.0, max(0.0, 1 - (now - start) / seconds))
         for _ in range(KEPT):
@@ -35,5 +43,6 @@ def descend(
             loss = sum(parts[1:], parts[0])
             torch.autograd.backward(loss)
             chosen.step()
+            state.keep_within_bounds()
             steps += 1
     return steps

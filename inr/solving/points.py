@@ -18,10 +18,10 @@ CHUNKS = 32
 
 
 def residual_of(state: State, group: Group) -> Tensor:
-    """The residuals [N] of a prepared group, with gradient."""
+    """The residuals [N] of a prepared group, with gradients by the network and the unknown numbers."""
     field = state.field
     net = sine_jet(group.jets, [*field.weights], [*field.biases], field.activations, group.streams.plan)
-    return group.residuals(net, state.numbers)
+    return group.residuals(net, state.differentiable_numbers())
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,11 +77,19 @@ class Group:
         self.jets = solution.inputs(self.x, self.streams.plan)
         self.lift, self.factor = solution.conditions(self.x, self.streams.plan)
 
-    def _names(self, u: Tensor, numbers: Mapping[str, float]) -> dict[str, Tensor]:
+    def first(self, n: int) -> Group:
+        """The same with the first n points only, without weights of rows; of a group that is prepared."""
+        found = copy.copy(self)
+        found.x, found.row_weights = self.x[:n], None
+        found.fixed = {key: value[:n] for key, value in self.fixed.items()}
+        found.jets, found.lift, found.factor = self.jets[:, :n], self.lift[:, :n], self.factor[:, :n]
+        return found
+
+    def _names(self, u: Tensor, numbers: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
         values = dict(self.fixed)
         for channel, letters in self.partials:
             values[f"{channel}|{letters}"] = u[self.streams.number[letters], :, self.channels.index(channel)]
-        return values | {key: self.x.new_tensor(value) for key, value in numbers.items()}
+        return values | {key: torch.as_tensor(value, dtype=self.x.dtype) for key, value in numbers.items()}
 
     def fields(self, net: Tensor) -> Tensor:
         """Jets of the channels from those of the network."""
@@ -90,8 +99,8 @@ class Group:
         """Stream and channel of each derivative in the residual."""
         return [(self.streams.number[letters], self.channels.index(ch)) for ch, letters in self.partials]
 
-    def residuals(self, net: Tensor, numbers: Mapping[str, float]) -> Tensor:
-        """[N], without weights."""
+    def residuals(self, net: Tensor, numbers: Mapping[str, float | Tensor]) -> Tensor:
+        """[N], without weights; differentiable by numbers that are tensors."""
         return tensor_of(self.residual, self._names(self.fields(net), numbers), self.x[:, 0])
 
     def linearised(self, net: Tensor, numbers: Mapping[str, float]) -> tuple[Tensor, Tensor, Tensor, float]:

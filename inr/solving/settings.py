@@ -8,6 +8,7 @@ from typing import Literal
 from inr.core.config import Config, param
 
 Method = Literal["auto", "least_squares", "gauss_newton", "adam", "soap"]
+Balance = Literal["none", "gradient", "ntk"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,5 +34,10 @@ class SolveSettings(Config):
         1, "equal parts of the time, solved one after the other; for equations of first order in time", ge=1, le=1000
     )
     weight: float = param(100.0, "of conditions that are not built in, in the sum of squares", gt=0)
+    balance: Balance = param(
+        "none",
+        "of Adam and SOAP: weights of equations and conditions in place of `weight`, by norms of gradients or the "
+        "tangent kernel (Wang et al. 2023, 2022)",
+    )
     lr: float = param(3e-3, "learning rate of Adam and SOAP at the start; it falls to 0", gt=0, le=1)
     seed: int = param(0, "of points and initial weights", ge=0)

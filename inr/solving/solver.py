@@ -31,6 +31,7 @@ from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
 from inr.solving.helmholtz import remarks_on
 from inr.solving.least_squares import solve_last_layer, with_features
+from inr.solving.loss_weights import LossWeights, check_weights
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights, points_inside
 from inr.solving.problem import Problem
@@ -160,6 +161,7 @@ class _Solver:
         self._whole, self._window, self._earlier = config, window, earlier
         check_balance(problem)
         check_unknowns(problem)
+        check_weights(problem)
         self.problem, self.settings = problem, problem.settings
         self.on_progress = on_progress
         self.generator = Generator().manual_seed(problem.settings.seed)
@@ -443,9 +445,13 @@ class _Solver:
             seen[:] = [self._round(state, n_inside, round_ % 100)]
             return seen[0]
 
-        name = self.settings.method
-        steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left)
+        name, weights = self.settings.method, LossWeights(self.settings.balance)
+        steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left, weights)
         self._keep(f"{name}, {steps} steps", state, seen[0], began)
+        found = weights.by_title()
+        if len(found) > 1:
+            shown = ", ".join(f"{title} {weight:.2g}" for title, weight in found.items())
+            self.notes.append(f"the weights that balance = {self.settings.balance!r} found last: {shown}.")
         self._note_time(state, seen[0])
 
     def _note_time(self, state: State, groups: Sequence[Group]) -> None:

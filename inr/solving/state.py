@@ -36,6 +36,14 @@ class State:
             found[key] = min(max(value, unknown.low), unknown.high)
         return found
 
+    def differentiable_numbers(self) -> dict[str, Tensor]:
+        """The unknown numbers as functions of `raw`."""
+        found = {}
+        for at, (key, unknown) in enumerate(self.unknowns.items()):
+            value = self.raw[at].clamp_max(700.0).exp() if unknown.is_logarithmic else self.raw[at]
+            found[key] = value.clamp(unknown.low, unknown.high)
+        return found
+
     def keep_within_bounds(self) -> None:
         """Move raw numbers that left their bounds back to them."""
         with torch.no_grad():
