@@ -35,6 +35,8 @@ NEAR_THRESHOLDS = (1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 40, 60)
 FAR_THRESHOLDS = (1, 2, 4, 7, 12, 20, 40)
 N_NEAR, N_FAR = len(NEAR_THRESHOLDS) + 1, len(FAR_THRESHOLDS) + 1
 N_SCALES = N_NEAR * N_FAR
+VALUES_AT_ONCE = 2**16
+"""Bits of scales are calculated for as many symbols and scales together, which bounds the memory."""
 PRIOR = tuple(
     min(255, 48 + round(16 * math.log2(1 + near)) + round(6 * math.log2(1 + far)))
     for near in (0, *NEAR_THRESHOLDS)
@@ -195,18 +197,26 @@ def _scales(symbols: Integers, mu: Integers, bucket: Wide) -> Wide:
             continue
         far = np.abs(symbols[rows] - mu[rows] / 256)
         middle = 96 + 16 * math.log2(max(float(far.mean()), 2.0**-6))
-        candidates = sorted({int(np.clip(round(middle) + d, 0, 255)) for d in range(-24, 17, 4)})
-        table[k] = min(candidates, key=lambda s: _bits(far, s))
-        near = sorted({int(np.clip(table[k] + d, 0, 255)) for d in range(-3, 4)})
-        table[k] = min(near, key=lambda s: _bits(far, s))
+        table[k] = _cheapest(far, {min(max(round(middle) + d, 0), 255) for d in range(-24, 17, 4)})
+        table[k] = _cheapest(far, {min(max(int(table[k]) + d, 0), 255) for d in range(-3, 4)})
     return table
 
 
-def _bits(far: Any, s: int) -> float:
-    b = 2.0 ** ((s - 96) / 16)
-    outer = np.exp(-np.maximum(far - 0.5, 0) / b) * (1 - math.exp(-1 / b)) / 2
+def _cheapest(far: Any, candidates: set[int]) -> int:
+    """The scale index with the fewest bits for symbols at these distances from their means; the least of equal ones."""
+    scales = sorted(candidates)
+    at_once = max(1, VALUES_AT_ONCE // len(far))
+    bits = [_bits(far, scales[i : i + at_once]) for i in range(0, len(scales), at_once)]
+    return scales[int(np.argmin(np.concatenate(bits)))]
+
+
+def _bits(far: Any, scales: list[int]) -> Any:
+    """The bits of all symbols with each of these scales."""
+    widths = [2.0 ** ((s - 96) / 16) for s in scales]
+    b, half = np.array(widths)[:, None], np.array([(1 - math.exp(-1 / b)) / 2 for b in widths])[:, None]
+    outer = np.exp(-np.maximum(far - 0.5, 0) / b) * half
     inner = 1 - (np.exp(-(far + 0.5) / b) + np.exp(np.minimum(far - 0.5, 0) / b)) / 2
-    return float(-np.log2(np.maximum(np.where(far < 0.5, inner, outer), 2.0**-16)).sum())
+    return -np.log2(np.maximum(np.where(far < 0.5, inner, outer), 2.0**-16)).sum(1)
 
 
 @compiled

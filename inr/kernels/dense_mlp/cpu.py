@@ -216,7 +216,8 @@ class _Network:
             layers.pack_ways_back()
         capacity = up(len(x), BLOCK) if is_kept else 0
         hidden = layers.lease_hidden(capacity)
-        points, result, size, kernel = array_of(x), out.numpy(), layers.room, _kernel(values)
+        points, result, size = array_of(x), out.numpy(), layers.room
+        kernel: Any = values
 
         def work(start: int, stop: int) -> None:
             room = Lease(3 * size, np.float32)
@@ -245,7 +246,8 @@ class _Network:
             raise RuntimeError("`values` of these points, with is_kept, comes before their gradients")
         x_grad = torch.empty(x.shape if is_wanted[0] else (0, x.shape[1]), dtype=x.dtype)
         points, cotangent, by_x, flags = array_of(x), array_of(g), x_grad.numpy(), np.array(is_wanted, np.bool_)
-        capacity, size, kernel = up(len(x), BLOCK), layers.room, _kernel(gradients)
+        capacity, size = up(len(x), BLOCK), layers.room
+        kernel: Any = gradients
 
         def work(start: int, stop: int, total: Array) -> None:
             room = Lease(4 * size, np.float32)
@@ -256,10 +258,6 @@ class _Network:
 
         totals = sum_over_slices(len(x), layers.n_gradients, work)
         return [x_grad if is_wanted[0] else None, *layers.gradients(totals.array, is_wanted[1:])]
-
-
-def _kernel(function: Any) -> Any:
-    return function
 
 
 def dense_mlp(

@@ -304,7 +304,8 @@ class _Network:
         out = torch.empty((len(x), layers.widths[-1]), dtype=x.dtype)
         if is_kept:
             layers.pack_ways_back()
-        capacity, size, kernel = up(len(x), BLOCK) if is_kept else 0, layers.room, _kernel(values)
+        capacity, size = up(len(x), BLOCK) if is_kept else 0, layers.room
+        kernel: Any = values
         hidden, points, result = layers.lease_hidden(capacity), array_of(x), out.numpy()
 
         def work(start: int, stop: int) -> None:
@@ -328,7 +329,8 @@ class _Network:
         of_filters, of_layers = is_wanted[1 : self.n_tensors + 1], is_wanted[self.n_tensors + 1 :]
         flags = np.array([is_wanted[0], *of_layers[::2]], np.bool_)
         points, cotangent, by_x = array_of(x), array_of(g), x_grad.numpy()
-        n_sums, size, kernel = up(layers.n_gradients, PANEL), layers.room, _kernel(gradients)
+        n_sums, size = up(layers.n_gradients, PANEL), layers.room
+        kernel: Any = gradients
 
         def work(start: int, stop: int, total: Array) -> None:
             room = Lease(5 * size, np.float32)
@@ -346,10 +348,6 @@ class _Network:
               for rows, is_asked in zip(by_filters, of_filters, strict=True)),
             *layers.gradients(totals, of_layers),
         ]  # fmt: skip
-
-
-def _kernel(function: Any) -> Any:
-    return function
 
 
 def filter_mlp(
