@@ -25,7 +25,8 @@ def check_balance(problem: Problem) -> None:
     shape, axes = problem.domain.shape, problem.scope.axes
     if len(problem.residuals) != 1 or not problem.floating or problem.domain.time is not None or problem.unknowns:
         return
-    if problem.domain.periodic or not isinstance(shape, Box | Ring) or any(c.within for c in problem.conditions):
+    has_parts = problem.domain.surfaces or any(condition.within for condition in problem.conditions)
+    if problem.domain.periodic or has_parts or not isinstance(shape, Box | Ring):
         return
     channel = problem.scope.channels[0]
     (node,) = problem.residuals

@@ -52,6 +52,7 @@ def domain_of(
     table: Mapping[str, Any],
     scope: Scope,
     solid: Shape | None,
+    surfaces: Mapping[str, Shape],
 ) -> Domain:
     space = scope.space
     low, high = (tuple(axes[key][end] for key in space) for end in (0, 1))
@@ -73,7 +74,7 @@ def domain_of(
     given = names_in(periodic, "periodic")
     if set(given) - set(axes) or (given and not isinstance(shape, Box)):
         raise UsageError(f"periodic is {given}, expected axes of a box out of {', '.join(axes)}")
-    return Domain(tuple(axes), shape, axes.get(TIME), tuple(given))
+    return Domain(tuple(axes), shape, axes.get(TIME), tuple(given), surfaces)
 
 
 def layers_of(

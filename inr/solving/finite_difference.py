@@ -67,9 +67,10 @@ class _Lattice:
         domain = problem.domain
         has_parts = any(condition.within for condition in problem.conditions)
         is_free = domain.time is not None or problem.unknowns or problem.floating
-        if not isinstance(domain.shape, Box) or has_parts or is_free:
+        if not isinstance(domain.shape, Box) or has_parts or is_free or domain.surfaces:
             raise UsageError(
-                "the finite difference check is for boxes without time, unknown numbers, free constants and expr:",
+                "the finite difference check is for boxes without time, unknown numbers, free constants, expr: and "
+                "surface:",
                 "compare with an exact solution: [reference] exact",
             )
         if n < 8 or n % 2:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ LOW_HIGH = {"x": ("left", "right"), "y": ("bottom", "top"), "z": ("back", "front
 """Sides of a box by axis, at its lower and its higher end."""
 KINDS = ("disc", "annulus", "polygon", "sdf_expression")
 MOST_CORNERS = 500
+SURFACE_DRAWS = 4
+"""Points that are drawn on a surface for one that is used, where part of it is outside of the domain."""
+SURFACE_SLACK = 1e-6
+"""How far outside a point of a surface is that counts as on the boundary, in radii of the domain."""
 
 
 def is_number(value: Any) -> bool:
@@ -379,12 +383,16 @@ def _corner_function(
 
 @dataclass(frozen=True)
 class Domain:
-    """A shape times an interval. axes: all coordinates in their order; periodic ones have no sides."""
+    """A shape times an interval. axes: all coordinates in their order; periodic ones have no sides.
+
+    surfaces: of solids, by the name of the side that they are; the part in the domain counts.
+    """
 
     axes: tuple[str, ...]
     shape: Shape
     time: tuple[float, float] | None
     periodic: tuple[str, ...] = ()
+    surfaces: Mapping[str, Shape] = field(default_factory=dict)
 
     @property
     def low(self) -> tuple[float, ...]:
@@ -412,7 +420,7 @@ class Domain:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        return (*self.walls, *(("start", "end") if self.time else ()))
+        return (*self.walls, *(("start", "end") if self.time else ()), *self.surfaces)
 
     def contains(self, x: Tensor) -> Tensor:
         found = self.shape.contains(self._space_of(x))
@@ -434,12 +442,23 @@ class Domain:
         if side in ("start", "end") and self.time is not None:
             x = self.shape.inside(n, generator)
             return self._with_time(Points(x, torch.zeros_like(x)), self.time[side == "end"], generator)
+        if side in self.surfaces:
+            return self._with_time(self._on_surface(side, n, generator), None, generator)
         if self.time is not None and isinstance(self.shape, Box) and len(self.shape.axes) == 1:
             points = self.shape.on(side, 1, generator)
             points = Points(points.x.expand(n, -1), points.normals.expand(n, -1))
         else:
             points = self.shape.on(side, n, generator)
         return self._with_time(points, None, generator)
+
+    def _on_surface(self, side: str, n: int, generator: Generator) -> Points:
+        """At most n points of a surface that are in the shape or on its boundary."""
+        points = self.surfaces[side].on("outer", SURFACE_DRAWS * n, generator)
+        inward = points.x - SURFACE_SLACK * self.shape.radius * points.normals
+        there = self.shape.contains(points.x) | self.shape.contains(inward)
+        if not there.any():
+            raise UsageError(f'"{side}" is outside of the domain', "surfaces and axes have the same units")
+        return Points(points.x[there][:n], points.normals[there][:n])
 
     def _with_time(self, points: Points, at: float | None, generator: Generator) -> Points:
         if self.time is None:
@@ -476,7 +495,10 @@ def shape_of(document: Mapping[str, Any], axes: tuple[str, ...], low: tuple[floa
     if kind == "sdf_expression":
         return Implicit(Box(axes, low, high), formula(document[kind]))
     if len(axes) != 2:
-        raise UsageError(f"a {kind} has two axes, and there are {len(axes)} in space")
+        raise UsageError(
+            f"a {kind} has two axes, and there are {len(axes)} beside t: {', '.join(axes)}",
+            "sdf_expression takes any, also one that is a parameter of the equation",
+        )
     return _polygon(document[kind], axes) if kind == "polygon" else _ring(kind, document[kind])
 
 

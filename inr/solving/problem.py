@@ -33,7 +33,7 @@ from inr.solving.names import (
     states_of,
 )
 from inr.solving.settings import SolveSettings
-from inr.solving.solids import solid_of
+from inr.solving.solids import solid_of, surfaces_of
 from inr.solving.tables import check_tables, kind_of, read_problem
 
 
@@ -116,7 +116,8 @@ class Problem:
         check_names([*axes], [*fields], [*parameters, *unknowns, *([eigenvalue] if states else [])])
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
         scope = dataclasses.replace(scope, slopes=layers_of(head.get("absorb"), axes, scope, document))
-        domain = domain_of(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid)
+        surfaces = surfaces_of(document.get("surfaces", {}), scope.space, folder)
+        domain = domain_of(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid, surfaces)
         residuals = tuple(
             part for at, text in enumerate(equations, 1) for part in residuals_of(scope, text, f"equation {at}")
         )

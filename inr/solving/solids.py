@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,14 @@ from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.signals import load_signal
 from inr.signals.shape import Shape as MeshSignal
+from inr.signals.solids.orient import n_open_edges
 from inr.solving.geometry import Box, LevelSet, Points, Shape, Within, collected, spread
 
 AXES = ("x", "y", "z")
+KINDS = ("mesh", "sdf")
+SURFACE = "surface:"
+"""What begins the name of a surface in a condition."""
+CLOSED = 'close it in a mesh editor, or fit it (inr fit decides inside by winding numbers) and write sdf = "FIT"'
 STEP = 0.02
 """Of differences of a fitted shape's distance, as a part of its box: smaller ones see the cells of a grid."""
 
@@ -26,20 +31,49 @@ def solid_of(table: Mapping[str, Any], folder: Path | None) -> Shape | None:
 
     Raises UnreadableError for files that are missing, damaged or enclose nothing; UsageError for other values.
     """
-    kind = next((key for key in ("mesh", "sdf") if key in table), None)
+    kind = next((key for key in KINDS if key in table), None)
     if kind is None:
         return None
     if set(table) != {kind} or not isinstance(table[kind], str):
         raise UsageError(f"[geometry] has {', '.join(map(str, table))}, expected {kind} = a file, and nothing else")
-    path = file_beside(table[kind], folder)
+    return _solid(kind, file_beside(table[kind], folder))
+
+
+def surfaces_of(tables: Mapping[str, Any], axes: Sequence[str], folder: Path | None) -> dict[str, Shape]:
+    """The solids of [surfaces], by `surface:NAME`, on whose surfaces there are conditions. axes: of space.
+
+    Raises as `solid_of`, and UsageError for a problem in other axes than x, y, z.
+    """
+    found: dict[str, Shape] = {}
+    for key, table in tables.items():
+        kind = next((each for each in KINDS if isinstance(table, Mapping) and set(table) == {each}), None)
+        if kind is None or not isinstance(table[kind], str) or not key.isascii() or not key.isalnum():
+            raise UsageError(
+                f"surface {key!r} is {table!r}, expected a name of letters and digits, and a file",
+                '[surfaces] with hole = { mesh = "hole.stl" } or { sdf = "hole.safetensors" }',
+            )
+        if tuple(axes) != AXES:
+            raise UsageError(f"surface {key} is in x, y, z, and the axes of the problem are {', '.join(axes)}")
+        found[SURFACE + key] = _solid(kind, file_beside(table[kind], folder))
+    return found
+
+
+def _solid(kind: str, path: Path) -> Shape:
     if kind == "sdf":
         fit = Fit.load(path)
         if not fit.spec.has_distances or fit.spec.d_in != len(AXES):
             raise UsageError(f"{path.name!r} is not a fit of a shape", "fit one from a mesh: inr fit part.stl")
         return FitSolid(fit)
-    signal = load_signal(path, "shape")
+    try:
+        signal = load_signal(path, "shape")
+    except UsageError as error:  # more of it is open than closed
+        raise UsageError(error.message, CLOSED) from error
     if not isinstance(signal, MeshSignal):
         raise UsageError(f"{path.name!r} is not a mesh, expected triangles that enclose a solid")
+    if not signal.meta["is_watertight"]:
+        n_open = n_open_edges(signal.mesh[1])
+        where = f"{n_open} edges have one face" if n_open else "its faces do not close a volume"
+        raise UsageError(f"{path.name!r} is not watertight ({where}), and conditions need a closed surface", CLOSED)
     return MeshSolid(signal)
 
 

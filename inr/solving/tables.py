@@ -14,6 +14,7 @@ TABLES = {
     "axes": None,
     "fields": None,
     "geometry": None,
+    "surfaces": None,
     "condition": {"on", "equation", "hard", "weight"},
     "parameters": None,
     "unknowns": None,

@@ -85,6 +85,100 @@ def test_parts_of_a_box(generator: torch.Generator) -> None:
     torch.testing.assert_close(values, torch.tensor([0.5, 0.0, 0.0, 0.25]), rtol=0, atol=0.03)
 
 
+BOX = dict.fromkeys("xyz", (-1, 1))
+FLUX: dict[str, Any] = {"on": "boundary", "equation": "dn(u) = n_x + 2*n_y + 2*z*n_z"}
+
+
+def test_values_on_a_surface_in_a_box(torus: Path) -> None:
+    """x + 2 y + z^2: the walls give its fluxes, which leave a constant, and only the surface gives values."""
+    on_surface = {"on": "surface:ring", "equation": "u = x + 2*y + z**2"}
+    problem = Problem.of("lap(u) = 2", BOX, [FLUX, on_surface], surfaces={"ring": {"mesh": str(torus)}},
+                         reference={"exact": "x + 2*y + z**2"})  # fmt: skip
+    assert problem.floating == []
+    solution = solve(problem, method="least_squares", features=200, scale=3.0)
+    assert solution.errors.exact_max["u"] < 1e-4
+    assert solution.errors.boundary["surface:ring"] < 1e-5
+    raised = Problem.of("lap(u) = 2", BOX, [FLUX, on_surface | {"equation": "u = x + 2*y + z**2 + 1"}],
+                        surfaces={"ring": {"mesh": str(torus)}}, reference={"exact": "x + 2*y + z**2 + 1"})  # fmt: skip
+    assert solve(raised, method="least_squares", features=200, scale=3.0).errors.exact_max["u"] < 1e-4
+
+
+def test_fluxes_through_a_surface_have_its_normals(torus: Path, generator: torch.Generator) -> None:
+    """Of a surface that is the domain's own boundary: all of its points count."""
+    conditions = [*WALLS, {"on": "surface:skin", "equation": "dn(u) = 0"}]
+    tables: dict[str, Any] = {"geometry": {"mesh": str(torus)}, "surfaces": {"skin": {"mesh": str(torus)}}}
+    problem = Problem.of(EQUATION, {"t": (0, 3)}, conditions, **tables)
+    points = problem.domain.on("surface:skin", 300, generator)
+    assert points.x.shape == (300, 4)
+    assert ((points.x[:, 3] >= 0) & (points.x[:, 3] <= 3)).all()
+    assert points.x[:, 3].std() > 0.5
+    ring = torch.nn.functional.normalize(points.x[:, :2], dim=1) * 0.5
+    away = points.x[:, :3] - torch.cat([ring, torch.zeros(300, 1)], 1)
+    cosine = (away * points.normals[:, :3]).sum(1) / away.norm(dim=1)
+    assert cosine.min() > 0.97
+
+
+def test_the_part_of_a_surface_in_the_domain_counts(torus: Path, generator: torch.Generator) -> None:
+    half = {**BOX, "x": (0, 1)}
+    condition = {"on": "surface:ring", "equation": "u = 1"}
+    tables: dict[str, Any] = {"surfaces": {"ring": {"mesh": str(torus)}}}
+    domain = Problem.of("lap(u) = 0", half, [*WALLS, condition], **tables).domain
+    points = domain.on("surface:ring", 100, generator)
+    assert len(points.x) == 100
+    assert points.x[:, 0].min() >= -1e-5
+    away = Problem.of("lap(u) = 0", {**BOX, "x": (2, 3)}, [*WALLS, condition], **tables)
+    with pytest.raises(UsageError, match='"surface:ring" is outside of the domain'):
+        solve(away, time_s=1)
+
+
+@pytest.mark.parametrize(
+    ("axes", "surfaces", "message"),
+    [
+        (
+            BOX,
+            {"ring": {"mesh": 3}},
+            r"surface 'ring' is \{'mesh': 3\}, expected a name of letters and digits, and a file",
+        ),
+        (BOX, {"ring": {"sdf": "a", "mesh": "b"}}, "surface 'ring' is"),
+        (BOX, {"a b": {"mesh": "b.stl"}}, "surface 'a b' is"),
+        ({"x": (0, 1), "y": (0, 1)}, {"ring": {"mesh": "b.stl"}}, "surface ring is in x, y, z, and the axes of the"),
+        (BOX, {}, r"condition 2 is on 'surface:ring'"),
+    ],
+)
+def test_surfaces_that_are_refused(axes: Any, surfaces: Any, message: str) -> None:
+    conditions = [{"on": "boundary", "equation": "u = 0"}, {"on": "surface:ring", "equation": "u = 1"}]
+    with pytest.raises(UsageError, match=message):
+        Problem.of("lap(u) = 0", axes, conditions, surfaces=surfaces)
+
+
+@pytest.mark.parametrize(
+    ("least_z", "message"),
+    [
+        (-0.99, r"'bowl.stl' is not watertight \([0-9]+ edges have one face\)"),
+        (0.0, "bowl.stl' is open: 1 boundary of 48 edges"),
+    ],
+)
+def test_a_mesh_that_is_open_is_no_domain_and_no_surface(least_z: float, message: str, tmp_path: Path) -> None:
+    """A ball with a small hole, and a bowl."""
+    mesh = trimesh.creation.icosphere(3)
+    mesh.update_faces(mesh.triangles_center[:, 2] > least_z)
+    path = tmp_path / "bowl.stl"
+    mesh.export(path)
+    for tables in ({"geometry": {"mesh": str(path)}}, {"surfaces": {"ring": {"mesh": str(path)}}}):
+        with pytest.raises(UsageError, match=message) as error:
+            Problem.of("lap(u) = -1", {} if "geometry" in tables else BOX, WALLS, **tables)
+        assert "winding numbers" in str(error.value.hint)
+
+
+def test_axes_beside_a_mesh(torus: Path) -> None:
+    tables: dict[str, Any] = {"geometry": {"mesh": str(torus)}}
+    conditions = [{"on": "boundary", "equation": "u = x"}, {"on": "start", "equation": "u = x"}]
+    problem = Problem.of("u_t = lap(u)", {"t": (0, 0.1)}, conditions, reference={"exact": "x"}, **tables)
+    assert solve(problem, method="least_squares", features=120, scale=3.0).errors.exact["u"] < 1e-4
+    with pytest.raises(UsageError, match="axes a are given, and x, y, z and their ranges come from the shape"):
+        Problem.of("lap(u) = a", {"a": (0, 1)}, WALLS, **tables)
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [

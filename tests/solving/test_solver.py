@@ -42,6 +42,34 @@ CASES: dict[str, tuple[Any, float, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+BESIDE: dict[str, Any] = {
+    "time beside a disc": (
+        "u_t = lap(u) - 5", {"x": (-1, 1), "y": (-1, 1), "t": (0, 1)},
+        [{"on": "boundary", "equation": "u = 1 - t"}, {"on": "start", "equation": "u = x**2 + y**2"}],
+        "x**2 + y**2 - t", {"geometry": {"disc": {"radius": 1}}}),
+    "a parameter beside a circle": (
+        "u_xx + u_yy = -4*a", {"x": (-1, 1), "y": (-1, 1), "a": (1, 3)}, WALLS, "a*(1 - x**2 - y**2)",
+        {"geometry": {"sdf_expression": "x**2 + y**2 - 1"}}),
+    "a parameter beside a line": (
+        "u_xx = -a**2*sin(a*x)", {"x": (0, 1), "a": (1, 3)},
+        [{"on": "left", "equation": "u = 0"}, {"on": "right", "equation": "u = sin(a)"}], "sin(a*x)", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_axes_beside_a_domain(name: str) -> None:
+    *arguments, tables = BESIDE[name]
+    solution = solve(made(*arguments, **tables), method="least_squares", features=200, scale=4.0)
+    assert solution.errors.exact["u"] < (1e-4 if "circle" in name else 1e-6)
+
+
+def test_a_disc_with_another_axis_says_what_takes_it() -> None:
+    axes = {"x": (-1, 1), "y": (-1, 1), "a": (0, 1)}
+    with pytest.raises(UsageError, match="a disc has two axes, and there are 3 beside t: x, y, a") as error:
+        Problem.of("lap(u) = a", axes, WALLS, geometry={"disc": {"radius": 1}})
+    assert "sdf_expression" in str(error.value.hint)
+
+
 def made(equation: str, axes: Any, conditions: Any, exact: str, **tables: Any) -> Problem:
     return Problem.of(equation, axes, conditions, reference={"exact": exact}, **tables)
 
