@@ -4,9 +4,9 @@ Each picture is decoded by `decodeInWorker` in a headless Chromium, a first time
 of these counts, beside the processor time of all of Chromium's processes. `load` is the number of processes that want a
 processor when it begins: with more than there are processors, times of the clock say little, unless the whole command
 has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the page for 50 ms or more. `node_cpu_s` is
-one decoding by Node, with its start. Sizes are those of the file that pages hold, and of the files for servers where esbuild
-is there (`assets/make_web.py`), as they are and after gzip. `loops` compares the evaluation of a network of sines (4 layers of
-48, at 768 x 512 points) by WebAssembly with the one in JavaScript alone, in turns in one process.
+one decoding by Node, with its start. Sizes are those of the files that pages hold, and of the files for servers where
+esbuild is there (`assets/make_web.py`), as they are and after gzip. `loops` compares the evaluation of a network of
+sines (4 layers of 48, at 768 x 512 points) by WebAssembly with the one in JavaScript alone, in turns in one process.
 """
 
 from __future__ import annotations

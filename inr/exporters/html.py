@@ -79,7 +79,7 @@ class Page(Exporter):
         }
         if view == "shape":
             data["per_length"] = number(1 / fit.frame.scale[0])
-        has_colours = view == "picture" and fit.spec.d_out >= 3 and bool(_COLOURS & fit.meta.keys())
+        has_colours = view == "picture" and fit.spec.traits.is_picture and bool(_COLOURS & fit.meta.keys())
         if has_colours:
             data["colours"] = {name: fit.meta[name] for name in _COLOURS & fit.meta.keys()}
         if view == "sound":

@@ -31,6 +31,11 @@ class KindView(ABC):
         """
 
     @classmethod
+    def notes(cls, fit: Fit) -> list[str]:
+        """What the page cannot show as it is."""
+        return []
+
+    @classmethod
     def rate_hz(cls, fit: Fit) -> float | None:
         """Samples per second, where frequencies are in hertz."""
         return None
@@ -55,12 +60,17 @@ class LatticeView(KindView):
         (low, high), unit = cls.span(target.first, samples)
         shown = None if samples.target is None else cls.flat(samples.target, low, high)
         fitted = [cls.flat(values, low, high) for values in samples.fitted]
-        return picture_rows(shown, fitted, names, unit, cls.profile(target.first)), nothing
+        return picture_rows(shown, fitted, names, unit, cls.profile(target.first)[0]), nothing
 
     @classmethod
-    def profile(cls, fit: Fit) -> bytes | None:
-        """The colour profile with which its pictures are shown."""
-        return None
+    def notes(cls, fit: Fit) -> list[str]:
+        note = cls.profile(fit)[1]
+        return [] if note is None else [f"{note[0].upper()}{note[1:]}."]
+
+    @classmethod
+    def profile(cls, fit: Fit) -> tuple[bytes | None, str | None]:
+        """The colour profile with which its pictures are shown, and a note if their colours cannot be."""
+        return None, None
 
     @classmethod
     def span(cls, fit: Fit, samples: ShownSamples) -> tuple[tuple[float, float], str]:

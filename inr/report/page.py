@@ -105,6 +105,7 @@ def _lead(target: Target) -> str:
 
 def _notes(target: Target, metrics: Sequence[Mapping[str, float]]) -> list[str]:
     lines = [target.why] if target.why else list(target.signal.notes if target.signal is not None else ())
+    lines += view_of(target.first).notes(target.first)
     if target.signal is None:
         return lines
     for entry, found in zip(target.entries, metrics, strict=True):

@@ -164,7 +164,8 @@ async function showPicture(found) {
   if (isSurface) at("keys").textContent = "Drag to turn, scroll to zoom. Keys: arrows, + and -, 0 for the whole.";
   showLayers(found.layers);
   const error = found.error ? `, mean error ${digits(found.error.mean)}; in the error, black is 0, light yellow ${digits(found.error.top)}` : "";
-  at("about").textContent = `step ${found.step.toLocaleString("en")}, ${describe(found)}${isWave ? error.split(";")[0] : error}`;
+  at("about").textContent = `step ${found.step.toLocaleString("en")}, ${describe(found)}${isWave ? error.split(";")[0] : error}`
+    + (found.note ? `; ${found.note}` : "");
   stage.setAttribute("aria-label", `${NAMES[layer]}: ${at("about").textContent}`);
   document.body.dataset.picture = found.step;
   document.body.dataset.samples = found.samples.join("x");

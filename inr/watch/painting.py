@@ -20,7 +20,7 @@ from inr.fitting import Fit
 from inr.mesh import mesh_of_fit
 from inr.report.style import heat, top_of
 from inr.signals import Lattice, Signal
-from inr.signals.files.picture_writing import fitting_profile
+from inr.signals.files.colour_profiles import shown_profile
 from inr.signals.solids.solid_signal import SolidSignal
 from inr.signals.unsigned import Unsigned
 from inr.watch.feed import Layer
@@ -83,7 +83,7 @@ class PicturePainter(Painter):
         values = _values(fit, fit(grid.points(index)).reshape(rows.count, columns.count, -1))
         icc = _profile(fit)
         about: dict[str, Any] = {"view": "picture", "of": [grid.shape[-1], grid.shape[-2]], "frames": _frames(grid)}
-        about["alpha"] = _has_alpha(fit)
+        about |= {"alpha": _has_alpha(fit), **_note(fit)}
         layers = {}
         n = index.numel()
         if _is_magnified(rows, columns, view) and most_points >= 2 * n:
@@ -113,6 +113,7 @@ def paint_picture(signal: Lattice, values: Tensor, view: View) -> Painted:
     compared, about = _compared(signal, found, true)
     about |= {"view": "picture", "of": [grid.shape[-1], grid.shape[-2]], "frames": 0, "alpha": _has_alpha(signal)}
     about |= {"box": _box(grid, rows, columns), "samples": [columns.count, rows.count], "layers": ["fit", *compared]}
+    about |= _note(signal)
     return Painted(layers | compared, about, found.size)
 
 
@@ -306,9 +307,13 @@ def _pixels(values: Floats) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def _profile(fit: Fit | Signal) -> bytes | None:
     """The colour profile of the picture; the browser converts from it to the screen's."""
-    if not fit.meta.get("icc"):
-        return None
-    return fitting_profile(fit.meta, fit.spec.d_out, ".png")[0]
+    return shown_profile(fit.meta, fit.spec.d_out)[0] if fit.spec.traits.is_picture else None
+
+
+def _note(fit: Fit | Signal) -> dict[str, str]:
+    """What the page says of colours that it cannot show."""
+    note = shown_profile(fit.meta, fit.spec.d_out)[1] if fit.spec.traits.is_picture else None
+    return {} if note is None else {"note": note}
 
 
 def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]], icc: bytes | None) -> Layer:

@@ -23,7 +23,7 @@ from inr.fitting import Fit
 from inr.signals import View
 from inr.signals.image import Image as Picture
 from tests.browser import Browser, browser
-from tests.colour_profiles import adobe_rgb, converted, display_p3
+from tests.colour_profiles import adobe_rgb, converted, display_p3, grey, rec_2020
 from tests.exporters import runtimes
 from tests.exporters.fits import encoded, fit_of
 
@@ -76,6 +76,26 @@ def test_colours_of_a_wide_picture_are_those_that_colour_management_gives(tmp_pa
                     assert (shown >= np.min(near, 0) - 1).all()
                     assert (shown <= np.max(near, 0) + 1).all()
                     assert (np.abs(shown - expected) <= 2).mean() > 0.99
+        assert tab.problems == []
+
+
+@pytest.mark.slow
+def test_grey_of_a_profile_and_code_points_are_shown_as_colour_management_shows_them(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    pixels = np.stack([5 * rows, 4 * columns, 250 - 4 * columns], -1).astype(np.uint8)
+    with browser() as tab:
+        for given, icc, chunks in ((pixels[..., :1], grey(1.4), {}), (pixels, rec_2020(), {"cICP": "090d0001"})):
+            picture = Picture.of_pixels(given, icc=None if chunks else icc)
+            picture.meta["colour_chunks"] = chunks
+            fit = inr.fit(picture, SIREN, {"steps": 50})
+            page = export(fit, tmp_path / "a.html", force=True)[0]
+            values, _ = fit.render(View(size=SIZE))
+            own = np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8)
+            tab.open(f"{page.as_uri()}#bare", width=SIZE[0], height=SIZE[1], color_gamut="srgb")
+            tab.wait("document.body.dataset.state === 'done'")
+            expected = converted(own if own.shape[-1] == 3 else own[..., 0], icc).astype(int)
+            assert np.abs(expected - own).max() > 15
+            assert (np.abs(canvas_of(tab) - expected) <= 2).mean() > 0.99
         assert tab.problems == []
 
 

@@ -21,7 +21,7 @@ from inr.report import page
 from inr.signals import load_signal
 from inr.signals.image import Image as Picture
 from tests.browser import browser
-from tests.colour_profiles import adobe_rgb, converted, display_p3
+from tests.colour_profiles import adobe_rgb, converted, display_p3, grey, rec_2020
 from tests.exporters import runtimes
 
 TINY = {"type": "siren", "width": 12, "depth": 2}
@@ -290,6 +290,15 @@ def test_pictures_keep_their_colour_profile_and_errors_have_none() -> None:
     assert profiles == {"target": adobe_rgb(), "reconstruction": adobe_rgb(), "error": None}
 
 
+def test_colours_that_cannot_be_shown_are_noted() -> None:
+    pixels = np.zeros((12, 16, 3), np.uint8)
+    for meta in ({"icc": base64.b64encode(grey(2.2)).decode()}, {"icc": None, "colour_chunks": {"cICP": "09100001"}}):
+        picture = Picture.of_pixels(pixels)
+        picture.meta.update(meta)
+        run = Run(picture, *resolve(picture, {"type": "siren", "width": 8, "depth": 1}, {"steps": 2}))
+        assert "shown as sRGB.</p>" in page(run.result(run.advance()), signal=picture)
+
+
 @pytest.mark.slow
 def test_a_browser_shows_pictures_of_a_report_in_the_colours_of_their_profile(tmp_path: Path) -> None:
     rows, columns = np.mgrid[:48, :64]
@@ -303,14 +312,17 @@ def test_a_browser_shows_pictures_of_a_report_in_the_colours_of_their_profile(tm
         return Array.from(ink.getImageData(0, 0, canvas.width, canvas.height).data);
     })()"""
     with browser() as tab:
-        for icc in (display_p3(), adobe_rgb()):
-            picture = Picture.of_pixels(pixels, icc=icc)
+        wide = {"cICP": "090d0001"}
+        for icc, chunks in ((display_p3(), {}), (adobe_rgb(), {}), (rec_2020(), wide), (grey(1.4), {})):
+            shown = pixels if icc != grey(1.4) else pixels[..., :1]
+            picture = Picture.of_pixels(shown, icc=None if chunks else icc)
+            picture.meta["colour_chunks"] = chunks
             run = Run(picture, *resolve(picture, {"type": "siren", "width": 8, "depth": 1}, {"steps": 2}))
             path.write_text(page(run.result(run.advance()), signal=picture), "utf-8")
             tab.open(path.as_uri())
             tab.wait("document.querySelector('img[alt=target]').complete")
             found = np.array(tab.value(read)).reshape(48, 64, 4)[..., :3]
-            expected = converted(pixels, icc).astype(int)
-            assert np.abs(expected - pixels).max() > 20
+            expected = converted(shown if shown.shape[-1] == 3 else shown[..., 0], icc).astype(int)
+            assert np.abs(expected - shown).max() > 20
             assert np.abs(found - expected).max() <= 2
         assert tab.problems == []

@@ -95,6 +95,15 @@ def test_arrays_show_the_slice_that_is_asked_for() -> None:
     assert np.abs(pixels(near, "fit") / 255 - np.clip(expected[0, ..., 0], 0, 1)).max() < 0.01
 
 
+def test_colours_that_cannot_be_shown_are_noted() -> None:
+    picture = Image.of_pixels(noise(8, 8, 3))
+    paint, fit = painter(picture)
+    assert "note" not in paint.paint(fit, View(), np.inf).about
+    picture.meta["colour_chunks"] = {"cICP": "09100001"}
+    paint, fit = painter(picture)
+    assert "shown as sRGB" in paint.paint(fit, View(), np.inf).about["note"]
+
+
 def test_the_colour_profile_goes_with_the_picture() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     paint, fit = painter(Image.of_pixels(noise(8, 8, 3), icc=profile))

@@ -4,15 +4,26 @@
  * they were converted twice, those outside of both would be cut off twice.
  */
 
-/** Columns: the primaries in XYZ of illuminant D50, as ICC profiles have them. */
-const SRGB = [0.4361, 0.3851, 0.1431, 0.2225, 0.7169, 0.0606, 0.0139, 0.0971, 0.7141];
-const P3 = [0.5151, 0.292, 0.1571, 0.2412, 0.6922, 0.0666, -0.0011, 0.0419, 0.7841];
-const REC2020 = [0.6735, 0.1656, 0.1251, 0.279, 0.6753, 0.0456, -0.0019, 0.0300, 0.7966];
-
-/** By the code points of PNG's cICP. @type {Record<number, number[]>} */
-const PRIMARIES = { 1: SRGB, 9: REC2020, 12: P3 };
+/** By the code points of PNG's cICP (ITU-T H.273): x and y of red, green, blue and white. @type {Record<number, number[]>} */
+const PRIMARIES = {
+  1: [0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329],
+  5: [0.64, 0.33, 0.29, 0.6, 0.15, 0.06, 0.3127, 0.329],
+  6: [0.63, 0.34, 0.31, 0.595, 0.155, 0.07, 0.3127, 0.329],
+  9: [0.708, 0.292, 0.17, 0.797, 0.131, 0.046, 0.3127, 0.329],
+  11: [0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.314, 0.351],
+  12: [0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329],
+};
+PRIMARIES[7] = PRIMARIES[6];
+/** @param {number} gamma */
+const power = (gamma) => (/** @type {number} */ v) => v ** gamma;
 /** @type {Record<number, (v: number) => number>} */
-const TRANSFERS = { 1: linearOfVideo, 6: linearOfVideo, 8: (v) => v, 13: linear, 14: linearOfVideo, 15: linearOfVideo };
+const TRANSFERS = { 4: power(2.2), 5: power(2.8), 8: power(1), 13: linear };
+for (const point of [1, 6, 14, 15]) TRANSFERS[point] = linearOfVideo;
+const D50 = [0.9642, 1, 0.8249];
+const BRADFORD = [0.8951, 0.2664, -0.1614, -0.7502, 1.7135, 0.0367, 0.0389, -0.0685, 1.0296];
+/** Columns: the primaries in XYZ of illuminant D50, as ICC profiles have them. */
+const SRGB = matrixOf(PRIMARIES[1]);
+const P3 = matrixOf(PRIMARIES[12]);
 /** Entries of primaries and curves closer than these are the same. */
 const SAME_PRIMARIES = 2e-3;
 const SAME_CURVE = 6e-3;
@@ -28,18 +39,18 @@ const UNKNOWN = "the colours are described in a way that is not known here, and 
 export function canvasColours({ icc, meta, channels }, isWide) {
   /** @type {Space | null} */
   let space = null;
+  const isGrey = channels < 3;
   try {
-    space = (icc && spaceOfProfile(icc)) ?? spaceOfChunks(meta);
+    space = spaceOfCode(meta) ?? (icc ? spaceOfProfile(icc, isGrey) : spaceOfGamma(meta));
   } catch {
     space = null;
   }
-  if (!space || channels < 3) {
-    const hasOther = (icc || meta?.colour_chunks) && channels > 2;
-    return { colorSpace: "srgb", space: null, note: hasOther ? UNKNOWN : null };
-  }
+  if (!space) return { colorSpace: "srgb", space, note: icc || meta?.colour_chunks ? UNKNOWN : null };
   const isCoded = space.curves.every(isLikeSrgb);
-  if (isCoded && isNear(space.matrix, SRGB)) return { colorSpace: "srgb", space: null, note: null };
-  if (!isWide) return { colorSpace: "srgb", space, note: null };
+  // Grey has no primaries; light of all spaces is one scale of greys.
+  if (isGrey) space = isCoded ? null : { ...space, matrix: SRGB };
+  if (!space || (isCoded && isNear(space.matrix, SRGB))) return { colorSpace: "srgb", space: null, note: null };
+  if (!isWide || isGrey) return { colorSpace: "srgb", space, note: null };
   return { colorSpace: "display-p3", space: isCoded && isNear(space.matrix, P3) ? null : space, note: null };
 }
 
@@ -54,8 +65,24 @@ export function colourMap(picture, isWide) {
 
 /** From linear light of a space to that of a canvas, row by row. @param {Space} space @param {string} colorSpace */
 export function matrixTo({ matrix }, colorSpace) {
-  const back = inverse(colorSpace === "srgb" ? SRGB : P3);
-  return [0, 1, 2].flatMap((r) => [0, 1, 2].map((c) => [0, 1, 2].reduce((s, k) => s + back[3 * r + k] * matrix[3 * k + c], 0)));
+  return product(inverse(colorSpace === "srgb" ? SRGB : P3), matrix);
+}
+
+/** Of 3 x 3 matrices, or a matrix and a column. @param {number[]} a @param {number[]} b */
+function product(a, b) {
+  const n = b.length / 3;
+  return Array.from({ length: b.length }, (_, i) => [0, 1, 2].reduce((s, k) => s + a[3 * Math.floor(i / n) + k] * b[n * k + (i % n)], 0));
+}
+
+/** The primaries in XYZ, scaled so that they add up to white, which Bradford's matrix takes to D50.
+ * @param {number[]} places x and y of red, green, blue and white. */
+function matrixOf(places) {
+  const [r, g, b, own] = [0, 2, 4, 6].map((i) => [places[i] / places[i + 1], 1, (1 - places[i] - places[i + 1]) / places[i + 1]]);
+  const colours = [0, 1, 2].flatMap((k) => [r[k], g[k], b[k]]);
+  const shares = product(inverse(colours), own);
+  const [from, to] = [product(BRADFORD, own), product(BRADFORD, D50)];
+  const cones = product(BRADFORD, colours.map((v, i) => v * shares[i % 3]));
+  return product(inverse(BRADFORD), cones.map((v, i) => (v * to[Math.floor(i / 3)]) / from[Math.floor(i / 3)]));
 }
 
 /** Whether the screen of a page shows more than sRGB; where there is no screen, whether it may. */
@@ -116,36 +143,61 @@ function inverse([a, b, c, d, e, f, g, h, i]) {
   return adjugate.map((v) => v / det);
 }
 
-/** The colour space of PNG's chunks in the JSON of a file: cICP, or a gamma with the primaries of sRGB.
- * @param {Record<string, unknown> | null} meta @returns {Space | null} */
-function spaceOfChunks(meta) {
-  const chunks = /** @type {Record<string, string>} */ (meta?.colour_chunks ?? {});
-  const numbers = (chunks.cICP ?? "").match(/../g)?.map((digits) => parseInt(digits, 16));
-  const curve = numbers && TRANSFERS[numbers[1]];
-  if (numbers && curve && PRIMARIES[numbers[0]]) return { matrix: PRIMARIES[numbers[0]], curves: [curve, curve, curve] };
-  const gamma = parseInt(chunks.gAMA ?? "", 16) / 100000;
-  if (!(gamma > 0.1 && gamma < 10) || chunks.cHRM) return null;
-  const power = (/** @type {number} */ v) => v ** (1 / gamma);
-  return { matrix: SRGB, curves: [power, power, power] };
+/** @param {Coloured["meta"]} meta @returns {Record<string, string>} */
+const chunksOf = (meta) => /** @type {any} */ (meta?.colour_chunks ?? {});
+
+/** The colour space of a PNG's cICP in the JSON of a file, of RGB in the full range.
+ * @param {Coloured["meta"]} meta @returns {Space | null} */
+function spaceOfCode(meta) {
+  const given = chunksOf(meta).cICP;
+  if (!given) return null;
+  const [primaries, transfer, matrix, isFull] = (given.match(/../g) ?? []).map((digits) => parseInt(digits, 16));
+  const curve = TRANSFERS[transfer];
+  if (!curve || !PRIMARIES[primaries] || matrix !== 0 || isFull !== 1) throw new Error("unknown code points");
+  return { matrix: matrixOf(PRIMARIES[primaries]), curves: [curve, curve, curve] };
 }
 
-/** A profile's matrix and curves; null for profiles of other kinds.
- * @param {Uint8Array} icc @returns {Space | null} */
-function spaceOfProfile(icc) {
+/** That of gAMA and cHRM; what is missing is that of sRGB.
+ * @param {Coloured["meta"]} meta @returns {Space | null} */
+function spaceOfGamma(meta) {
+  const { gAMA, cHRM } = chunksOf(meta);
+  if (!gAMA && !cHRM) return null;
+  const gamma = parseInt(gAMA, 16) / 100000;
+  if (gAMA && !(gamma > 0.1 && gamma < 10)) return null;
+  const curve = gAMA ? power(1 / gamma) : linear;
+  const [x, y, ...rest] = (cHRM?.match(/.{8}/g) ?? []).map((digits) => parseInt(digits, 16) / 100000);
+  const matrix = cHRM ? matrixOf([...rest, x, y]) : SRGB;
+  return matrix.every((v) => Math.abs(v) < 4) ? { matrix, curves: [curve, curve, curve] } : null;
+}
+
+/** A profile's matrix and curves, of grey one curve; null for profiles of other kinds.
+ * @param {Uint8Array} icc @param {boolean} isGrey The picture. @returns {Space | null} */
+function spaceOfProfile(icc, isGrey) {
   const view = new DataView(icc.buffer, icc.byteOffset, icc.byteLength);
   /** @param {number} at */
   const name = (at) => String.fromCharCode(...icc.subarray(at, at + 4));
-  if (name(16) !== "RGB " || name(20) !== "XYZ ") return null;
   /** @type {Map<string, number>} */
   const tags = new Map();
   const n = Math.min(view.getUint32(128), 100);
   for (let i = 0; i < n; i++) tags.set(name(132 + 12 * i), view.getUint32(136 + 12 * i));
-  const places = ["rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"].map((tag) => tags.get(tag) ?? -1);
-  if (places.includes(-1) || tags.has("A2B0")) return null;
   /** @param {number} at */
   const fixed = (at) => view.getInt32(at) / 65536;
+  /** @param {number} at */
+  const curveAt = (at) => {
+    if (name(at) !== "curv" && name(at) !== "para") throw new Error("no curve");
+    return name(at) === "para" ? parametric(at) : sampled(at);
+  };
+  if (name(20) !== "XYZ ") return null;
+  if (name(16) === "GRAY" && isGrey) {
+    const curve = curveAt(tags.get("kTRC") ?? 0);
+    return { matrix: SRGB, curves: [curve, curve, curve] };
+  }
+  if (name(16) !== "RGB ") return null;
+  const places = ["rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"].map((tag) => tags.get(tag) ?? -1);
+  if (places.includes(-1) || tags.has("A2B0")) return null;
   const matrix = [0, 4, 8].flatMap((row) => places.slice(0, 3).map((at) => fixed(at + 8 + row)));
-  return { matrix, curves: places.slice(3).map((at) => (name(at) === "para" ? parametric(at) : sampled(at))) };
+  const curves = places.slice(3).map(curveAt);
+  return isGrey && !curves.every(isLikeSrgb) ? null : { matrix, curves };
 
   /** @param {number} at @returns {(v: number) => number} */
   function sampled(at) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inr.fitting import Fit
 from inr.report._target import ShownSamples
 from inr.report._view import VIEWS, LatticeView
-from inr.signals.files.picture_writing import fitting_profile
+from inr.signals.files.colour_profiles import shown_profile
 
 
 @VIEWS.register("image")
@@ -13,8 +13,8 @@ class ImageView(LatticeView):
     """Side by side, with a detail where the error is largest."""
 
     @classmethod
-    def profile(cls, fit: Fit) -> bytes | None:
-        return fitting_profile(fit.meta, fit.spec.d_out, ".webp" if fit.spec.d_out >= 3 else ".png")[0]
+    def profile(cls, fit: Fit) -> tuple[bytes | None, str | None]:
+        return shown_profile(fit.meta, fit.spec.d_out)
 
     @classmethod
     def span(cls, fit: Fit, samples: ShownSamples) -> tuple[tuple[float, float], str]:

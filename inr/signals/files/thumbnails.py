@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from inr.signals.files.colour_profiles import shown_profile
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Values = np.ndarray[Any, np.dtype[Any]]
@@ -32,12 +33,13 @@ def thumbnail_of(values: Values, meta: Mapping[str, Any], side: int) -> bytes:
 
 
 def in_srgb(pixels: Pixels, meta: Mapping[str, Any]) -> Pixels:
-    """Pixels [rows, columns, C] converted from the profile in `meta`, if there is one, to sRGB.
+    """Pixels [rows, columns, C] converted from the colours that `meta` states (see `shown_profile`) to sRGB.
 
     Relative colorimetric with black point compensation, by littleCMS; alpha stays as it is. Colours outside sRGB are
-    clipped to it. A profile that cannot be read, or that is for another number of channels, is ignored.
+    clipped to it. What `shown_profile` cannot use is ignored.
     """
-    if not meta.get("icc"):
+    icc, _ = shown_profile(meta, pixels.shape[-1])
+    if icc is None:
         return pixels
     from PIL import Image, ImageCms
 
@@ -45,7 +47,7 @@ def in_srgb(pixels: Pixels, meta: Mapping[str, Any]) -> Pixels:
     mode = "L" if n_colours == 1 else "RGB"
     colours = np.ascontiguousarray(pixels[..., 0] if n_colours == 1 else pixels[..., :3])
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(base64.b64decode(meta["icc"])))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         made = ImageCms.profileToProfile(
             Image.fromarray(colours),
             profile,
