@@ -59,12 +59,25 @@ def imports_of(module: str) -> tuple[Import, ...]:
     return tuple(found for node in _running(tree) for found in _imports(node, folder_of(module), id(node) in top))
 
 
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _running(child)
+def called_name(call: ast.Call) -> str:
+    """The name of what is called with its owner, `b.c` of `a.b.c()`; an empty text for what has no name."""
+    function = call.func
+    if isinstance(function, ast.Name):
+        return function.id
+    if not isinstance(function, ast.Attribute):
+        return ""
+    owner = getattr(function.value, "attr", getattr(function.value, "id", ""))
+    return f"{owner}.{function.attr}"
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        yield node
+        waiting += ast.iter_child_nodes(node)
 
 
 def _imports(node: ast.AST, package: str, is_top_level: bool) -> Iterator[Import]:
@@ -153,9 +166,7 @@ def _private_names(node: ast.AST) -> Iterator[str]:
         for module, name in re.findall(r"from (inr[\w.]*) import (_[a-z]\w*)", node.value):
             yield f"{module}.{name}"
         yield from re.findall(r"\binr(?:_cli)?(?:\.\w+)*\._[a-z]\w*", node.value)
-    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-        ("setattr", "getattr", "delattr", "patch.object")
-    ):
+    elif isinstance(node, ast.Call) and called_name(node).endswith(("setattr", "getattr", "delattr", "patch.object")):
         texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         yield from (text for text in texts if _is_private(text))
 
