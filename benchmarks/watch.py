@@ -1,10 +1,10 @@
 """What the page of a fit costs: python benchmarks/watch.py PICTURE [SOUND SHAPE ...] [--record watch]
 
-Two runs of one signal with equal settings take turns in one process: one alone, one with `FitWatch` and a client in
-another process that reads the events and fetches every picture, as the page does. Turns last a second, so that other
-load on the machine meets both; pictures come in some turns and not in others, so the ratios are of the steps of all
-turns: per second of wall time, and of CPU time of this process, which other processes disturb less. The ratios of eight
-parts of the turns tell how far they can be trusted.
+One run goes on in turns: with `FitWatch` and a client in another process that reads the events and fetches every
+picture, as the page does, and alone (two runs would differ in where their arrays lie in memory). Turns last a second,
+so that other load on the machine meets both; pictures come in some turns and not in others, so the ratios are of all
+steps of all turns: per second of wall time, and of CPU time of this process, which other processes disturb less. The ratios of
+eight parts of the turns tell how far they can be trusted.
 """
 
 from __future__ import annotations
@@ -54,11 +54,15 @@ def client(port: int, token: str, seen: Any) -> None:
 
 
 def turn(run: Run, watch: FitWatch | None) -> tuple[float, float, float]:
-    """Steps, seconds of wall time, and of CPU time of all threads."""
+    """Steps, seconds of wall time, and of CPU time of all threads. Alone, it reports progress too, as `inr fit` does."""
+    run.observers, seconds = [] if watch is None else [watch], run.seconds
     first, start, used = run.step, time.perf_counter(), time.process_time()
     end = start + TURN_S
-    run.advance(None if watch is None else watch.on_progress, should_stop=lambda: time.perf_counter() >= end)
-    return run.step - first, time.perf_counter() - start, time.process_time() - used
+    told = (lambda progress: None) if watch is None else watch.on_progress
+    run.advance(told, should_stop=lambda: time.perf_counter() >= end)
+    taken = run.step - first, time.perf_counter() - start, time.process_time() - used
+    run.seconds = seconds if watch is None else run.seconds  # the page has a share of the seconds that it watches
+    return taken
 
 
 def speed(turns: Sequence[tuple[float, float, float]], clock: int) -> float:
@@ -75,20 +79,19 @@ def measured(path: Path) -> dict[str, Any]:
     field, settings = resolve(signal, signal.default_field, {"steps": 10**9})
     session = Session(signal.name)
     watch = FitWatch(session, signal)
-    watched = Run(signal, field, settings, observers=watch.beside(observers_of))
-    alone = Run(signal, field, settings)
+    run = Run(signal, field, settings, observers=watch.beside(observers_of))
     context = multiprocessing.get_context("spawn")
     seen = context.Array("q", 2)
     reader = context.Process(target=client, args=(session.server.port, session.server.token, seen), daemon=True)
     reader.start()
     while not session.feed.has_readers:
         time.sleep(0.05)
-    for run, observer in ((alone, None), (watched, watch)):  # kernels are compiled or loaded
+    for observer in (None, watch):  # kernels are compiled or loaded
         turn(run, observer)
     pairs = []
     for number in range(ROUNDS):  # each is first in turns
-        first = turn(watched, watch) if number % 2 else turn(alone, None)
-        second = turn(alone, None) if number % 2 else turn(watched, watch)
+        first = turn(run, watch if number % 2 else None)
+        second = turn(run, None if number % 2 else watch)
         pairs.append((second, first) if number % 2 else (first, second))
     reader.terminate()
     session.close()

@@ -58,14 +58,17 @@ class TrainingLoss:
     def _peak(self) -> float | None:
         return self._signal.peak  # of sounds and float pictures it is searched among all values, too slow for each step
 
+    @cached_property
+    def _mean_square_scale(self) -> float:
+        scale = self._signal.frame.scale
+        return sum(s * s for s in scale) / len(scale)
+
     def psnr_db_of(self, mse: float) -> float | None:
         """PSNR of a mean squared error in training units; None for signals without one, and for errors of 0."""
         peak = self._peak
         if peak is None or not mse > 0:
             return None
-        scale = self._signal.frame.scale
-        mean_square_scale = sum(s * s for s in scale) / len(scale)
-        return 10 * math.log10(peak * peak / (mse * mean_square_scale))
+        return 10 * math.log10(peak * peak / (mse * self._mean_square_scale))
 
     def curve_at(self, step: int, *, is_jittered: bool) -> Curve:
         """The curve with a last point at `step`."""

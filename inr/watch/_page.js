@@ -146,7 +146,7 @@ async function showPicture(found) {
       const data = await (await load("surface")).arrayBuffer();
       if (version === showPicture.version) surface.take(found, data);
     } else if (isWave) {
-      const data = await (await load("wave")).json();
+      const data = wavesOf(found, new Float32Array(await (await load("wave")).arrayBuffer()));
       if (version === showPicture.version) wave = { ...found, data };
     } else {
       const images = new Map(await Promise.all(found.layers.map(async name =>
@@ -229,6 +229,14 @@ function draw() {
   if (whole.has(layer)) put(whole.get(layer), [0, 0, 1, 1]);
   if (close.has(layer)) put(close.get(layer), closeBox);
   document.body.dataset.shown = layer;
+}
+
+// By layer and channel: pairs of the least and the largest value of each column.
+function wavesOf({ layers, channels }, values) {
+  const n = values.length / layers.length / channels;
+  const part = at => Array.from({ length: n / 2 }, (_, i) => [values[at + 2 * i], values[at + 2 * i + 1]]);
+  return Object.fromEntries(layers.map((name, i) =>
+    [name, Array.from({ length: channels }, (_, c) => part((i * channels + c) * n))]));
 }
 
 function drawWave(p) {

@@ -20,7 +20,7 @@ from inr.signals import Signal
 from inr.watch.painting import Painter, painter_of
 from inr.watch.session import LONGEST_PAUSE_ALONE_S, Patience, Session, State
 
-SHARE = 0.015
+SHARE = 0.01
 """Of the fit's seconds, for what is shown. The server's threads and the client take a little more."""
 
 LEAST_PERIOD_S = 0.25

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -118,7 +117,10 @@ def paint_picture(signal: Lattice, values: Tensor, view: View) -> Painted:
 
 
 class WavePainter(Painter):
-    """Least and largest value in each column of a sound or another signal of one axis, of up to two channels."""
+    """Least and largest value in each column of a sound or another signal of one axis, of up to two channels.
+
+    The layer holds float32 [layers, channels, columns, 2] of those that the message names.
+    """
 
     per_column: ClassVar[int] = 8
 
@@ -138,17 +140,17 @@ class WavePainter(Painter):
         scale = np.asarray(fit.frame.scale[:channels])
         offset = np.asarray(fit.frame.offset[:channels])
         found = (fit(grid.points(index)).numpy()[:, :channels] - offset) / scale
-        document: dict[str, Any] = {"fit": _envelope(found, columns)}
+        waves = {"fit": _envelope(found, columns)}
         about: dict[str, Any] = {"view": "wave", "of": [n, 1], "frames": 0, "channels": channels}
         if self.samples is not None:
             true = self.samples.at(index)[1].numpy()[:, :channels]
             error = np.abs(found - true)
-            document |= {"target": _envelope(true, columns), "error": _envelope(error, columns)}
+            waves |= {"target": _envelope(true, columns), "error": _envelope(error, columns)}
             about |= {"error": {"mean": float((error * scale).mean()), "top": float((error * scale).max())}}
-        about |= {"box": [first / n, 0.0, (last - first) / n, 1.0], "layers": list(document), "samples": [count, 1]}
+        about |= {"box": [first / n, 0.0, (last - first) / n, 1.0], "layers": list(waves), "samples": [count, 1]}
         about |= {"seconds": fit.frame.domain.extent[0] if fit.frame.domain.unit == "seconds" else None}
-        data = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-        return Painted({"wave": Layer("application/json", data)}, about, count)
+        data = b"".join(wave.astype("<f4").tobytes() for wave in waves.values())
+        return Painted({"wave": Layer("application/octet-stream", data)}, about, count)
 
 
 class SurfacePainter(Painter):
@@ -325,9 +327,7 @@ def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]], icc: bytes | None) -> Laye
     return Layer("image/png", file.getvalue())
 
 
-def _envelope(values: Floats, columns: int) -> list[list[list[float]]]:
-    """Per channel, least and largest value of each column."""
+def _envelope(values: Floats, columns: int) -> Floats:
+    """Least and largest value of each column: [channels, columns, 2]."""
     parts = np.nan_to_num(values).reshape(columns, -1, values.shape[-1])
-    found = np.stack([parts.min(1), parts.max(1)], -1)  # [column, channel, 2]
-    rounded: list[list[list[float]]] = np.round(found.transpose(1, 0, 2), 4).tolist()
-    return rounded
+    return np.stack([parts.min(1), parts.max(1)], -1).transpose(1, 0, 2)

@@ -109,9 +109,10 @@ def test_pause_stands_still_and_its_time_is_not_the_fit_s() -> None:
             while run.step < 5:
                 time.sleep(0.001)
             page.is_paused = True
-            time.sleep(0.2)
+            while page.state != "paused":
+                time.sleep(0.001)
             steps.append(run.step)
-            time.sleep(0.6)
+            time.sleep(0.7)
             steps.append(run.step)
             page.is_paused = False
 
