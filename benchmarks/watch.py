@@ -3,8 +3,8 @@
 One run goes on in turns: with `FitWatch` and a client in another process that reads the events and fetches every
 picture, as the page does, and alone (two runs would differ in where their arrays lie in memory). Turns last a second,
 so that other load on the machine meets both; pictures come in some turns and not in others, so the ratios are of all
-steps of all turns: per second of wall time, and of CPU time of this process, which other processes disturb less. The ratios of
-eight parts of the turns tell how far they can be trusted.
+steps of all turns: per second of wall time, and of CPU time of this process, which other processes disturb less. The
+ratios of eight parts of the turns tell how far they can be trusted.
 """
 
 from __future__ import annotations
