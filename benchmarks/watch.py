@@ -54,7 +54,7 @@ def client(port: int, token: str, seen: Any) -> None:
 
 
 def turn(run: Run, watch: FitWatch | None) -> tuple[float, float, float]:
-    """Steps, seconds of wall time, and of CPU time of all threads. Alone, it reports progress too, as `inr fit` does."""
+    """Steps, seconds of wall time, and of CPU time of all threads. Alone, it reports progress too, as `inr fit`."""
     run.observers, seconds = [] if watch is None else [watch], run.seconds
     first, start, used = run.step, time.perf_counter(), time.process_time()
     end = start + TURN_S

@@ -128,7 +128,8 @@ def _curves(
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}" if high < 10 * low else "")
+            digits = max(2, math.ceil(math.log10(max(1.0, 5 * high / (high - low)))))  # marks near each other differ
+            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.{digits}g}" if high < 10 * low else "")
         axes.set_xlabel("step")
         axes.set_ylabel(label)
         if len(shown) > 1:

@@ -159,6 +159,9 @@ def test_the_picture_moves_by_keys_wheel_and_pointer_and_can_be_saved(tmp_path: 
         assert page.run(scale) == pytest.approx(1.0, rel=1e-4)
         page.run("document.querySelector('[data-do=png]').click()")
         page.wait_for("saved.type === 'image/png'")
+        page.resize(360, 700, is_dark=True)
+        page.wait_for("innerWidth === 360")
+        assert page.run("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.slow

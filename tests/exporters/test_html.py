@@ -189,12 +189,12 @@ def test_the_page_states_in_a_sentence_what_it_cannot_show() -> None:
 def test_the_keyboard_moves_what_is_shown(tmp_path: Path) -> None:
     page = export(inr.fit("analytic:zone-plate", SIREN, TINY), tmp_path / "a.html")[0]
     with browser() as tab:
-        tab.open(page.as_uri(), width=500, height=700)
+        tab.open(page.as_uri(), width=360, height=700)
         tab.wait("document.body.dataset.state === 'done'")
         tab.press("Tab", 9)
         assert tab.value("document.activeElement.tagName") == "CANVAS"
         assert tab.value("document.activeElement.getAttribute('aria-label')").startswith("picture of ")
-        assert tab.value("document.documentElement.scrollWidth") <= 500
+        assert tab.value("document.documentElement.scrollWidth") <= 360
         before = tab.value("document.querySelector('canvas').toDataURL()")
         for key, code, text in (("+", 187, "+"), ("ArrowRight", 39, "")):
             tab.press(key, code, text)

@@ -290,6 +290,36 @@ def test_pictures_keep_their_colour_profile_and_errors_have_none() -> None:
     assert profiles == {"target": adobe_rgb(), "reconstruction": adobe_rgb(), "error": None}
 
 
+def test_marks_of_a_loss_that_hardly_changes_differ(signal: Picture, fit: Fit) -> None:
+    steps = tuple(range(1, 11))
+    losses = tuple(0.511 + 0.0001 * step for step in steps)
+    curve = dataclasses.replace(fit.curve, step=steps, loss=losses, psnr_db=(None,) * len(steps))
+    text = page(dataclasses.replace(fit, curve=curve), signal=signal)
+    figure = re.search(r"Training loss.*?<svg.*?</svg>", text, re.DOTALL)
+    assert figure is not None
+    marks = re.findall(r">(0\.5\d*)</text>", figure[0])[:-1]  # the last is the curve's end
+    assert len(marks) > 1
+    assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["analytic:zone-plate", "analytic:chirp", "analytic:torus"])
+def test_a_narrow_dark_window_has_nothing_over_its_edge(source: str, tmp_path: Path) -> None:
+    shown = load_signal(source)
+    run = Run(shown, *resolve(shown, {"type": "siren", "width": 8, "depth": 1}, {"steps": 2}))
+    path = tmp_path / "a.html"
+    path.write_text(page(run.result(run.advance()), signal=shown), "utf-8")
+    with browser() as tab:
+        tab.open(path.as_uri(), width=360, height=760, prefers_color_scheme="dark")
+        tab.wait("document.readyState === 'complete'")
+        assert tab.value("document.documentElement.scrollWidth") <= 360
+        assert tab.value("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        assert tab.value("[...document.images].every(image => image.alt)")
+        tab.press("Tab", 9)
+        assert tab.value("document.activeElement.tagName") in ("AUDIO", "SUMMARY", "A", "BUTTON", "PRE")
+        assert tab.problems == []
+
+
 def test_colours_that_cannot_be_shown_are_noted() -> None:
     pixels = np.zeros((12, 16, 3), np.uint8)
     for meta in ({"icc": base64.b64encode(grey(2.2)).decode()}, {"icc": None, "colour_chunks": {"cICP": "09100001"}}):

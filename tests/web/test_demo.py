@@ -22,6 +22,9 @@ DROP = """(() => {
 })()"""
 
 
+DARKNESS = "Math.max(...getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number))"
+
+
 @pytest.mark.slow
 def test_the_demo_is_built_and_shows_its_pictures(tmp_path: Path) -> None:
     script: dict[str, Any] = runpy.run_path(str(ROOT / "site" / "make_demo.py"))
@@ -32,13 +35,20 @@ def test_the_demo_is_built_and_shows_its_pictures(tmp_path: Path) -> None:
     pages = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     golden = (CODEC / "golden" / "pyramid-image.inrz").read_bytes()
     with serving(pages) as address, browser() as page:
-        page.resize(420, 900)
+        page.resize(360, 900, is_dark=True)
         page.open(address + "index.html")
         page.run(
             "document.querySelector('inr-image').scrollIntoView()"
         )  # pictures are decoded when they come into view
         page.wait_for("document.querySelector('inr-image').naturalWidth === 48")
-        assert page.run("document.documentElement.scrollWidth") <= 420
+        assert page.run("document.documentElement.scrollWidth") <= 360
+        assert page.run("matchMedia('(prefers-color-scheme: dark)').matches")
+        assert page.run(DARKNESS) < 60
+        reached = []
+        for _ in range(8):  # links, the live field, the choice of a file
+            page.press("Tab")
+            reached.append(page.run("document.activeElement.tagName"))
+        assert {"A", "IFRAME", "INPUT"} <= set(reached)
         assert page.run("[...document.querySelectorAll('inr-image, img, iframe')].every(e => e.alt || e.title)")
         damaged = golden[:-9] + bytes(9)
         for data, said in ((golden, "41 x 33, 301 bytes"), (damaged, "cannot be shown: the file's checksum")):
