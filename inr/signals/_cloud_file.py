@@ -156,7 +156,8 @@ def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Clou
         notes,
         is_solid=True,
         spacing=scan.spacing,
-        is_noisy=scan.is_noisy,
+        noise=scan.noise,
+        measured=scan.measured,
         is_cluttered=scan.n_outliers > _STRAYS * len(points),
     )
 

@@ -215,6 +215,10 @@ class Signal(Kind, ABC):
         """The options with which a signal that has this metadata was loaded, as far as they change its values."""
         return {}
 
+    def doubts(self) -> tuple[str, ...]:
+        """Notes on what else a file may hold whose kind was not named."""
+        return ()
+
     @abstractmethod
     def pool(self, generator: Generator) -> Pool:
         """The training samples. Random ones (points in space) are drawn from `generator`."""

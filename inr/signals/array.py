@@ -27,6 +27,9 @@ MAX_VALUES = 2**30
 MAX_CHANNELS = 256
 MAX_LISTED = 8
 """Names of arrays in a message, at most."""
+_POINTS = 100
+"""Rows of three numbers from which they may be points."""
+
 _BITS = (8, 16, 32, 64)
 DTYPES = ("bool", *(f"{sign}int{n}" for sign in ("", "u") for n in _BITS), *(f"float{n}" for n in _BITS[1:]))
 
@@ -107,6 +110,18 @@ class Array(Lattice):
             "range": [least, most],
         }
         return cls(values, Frame(domain, offset, scale), meta, notes)
+
+    def doubts(self) -> tuple[str, ...]:
+        """That the rows of an .npy with three or six floating-point numbers may be points of a surface."""
+        shape = (*self.values.shape[:-1], *([] if self.meta["channels"] == "none" else self.values.shape[-1:]))
+        may_be = len(shape) == 2 and shape[0] >= _POINTS and shape[1] in (3, 6)
+        if not may_be or not self.meta["dtype"].startswith("float") or self.name.endswith(".npz"):
+            return ()
+        columns = "x y z" if shape[1] == 3 else "x y z nx ny nz"
+        return (
+            f"{self.name}: an array of {shape[0]} x {shape[1]} numbers is fitted; if its rows are points {columns} of "
+            "a surface, `kind=points` fits that, or `kind=unsigned` if it is open",
+        )
 
     @property
     def peak(self) -> float:

@@ -49,6 +49,8 @@ def load_signal(
         return signal
     signal = _opened(source, kind or kind_of(source), options or {})
     signal.name = Path(source.name).name
+    if kind is None:
+        signal.notes += signal.doubts()
     return signal
 
 

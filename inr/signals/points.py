@@ -22,7 +22,7 @@ from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
 from inr.signals.files import ply as _ply
 from inr.signals.files.reading import check_options
 from inr.signals.files.sniffing import POINT_SUFFIXES
-from inr.signals.solids.cloud_mesh import mesh_of_cloud
+from inr.signals.solids.cloud_mesh import FINEST, mesh_of_cloud
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
 from inr.signals.solids.clouds import Cloud
 from inr.signals.solids.distances import MeshSolid, Solid
@@ -33,6 +33,7 @@ from inr.signals.solids.solid_signal import DEFAULT_POINTS, SolidSignal, n_point
 _TEST_POINTS = 2**15
 _TEST_SEED = 0x5EED
 _STEP = 1e-3
+_COARSE = 1.25  # cells of the finest lattice in spacings, beyond which a mesh is coarser than the points
 _GAP = 0.045  # between the points and the walls of their cube, in its lengths
 
 
@@ -46,9 +47,9 @@ class Points(DistanceSignal):
     A cloud that closes a volume is opened as a `ClosedCloud`, whose distances are calculated from the points. Any other
     is trained by the Eikonal loss, on samples of value 0 with a unit normal. Options: `method=eikonal` does so with a
     closed cloud too; `method=poisson` and `method=gauss` take the distances of a mesh through the points, the zero set
-    of the spectral Poisson indicator or of the winding number (default `auto`: Poisson's for points without normals
-    that are noisy or have many outliers). `method=heat` trains without normals by the loss of HotSpot, see
-    `BarePoints`.
+    of the spectral Poisson indicator or of the winding number (default `auto`: Poisson's for estimated
+    normals, unless clean points are closer than the mesh is fine). `method=heat` trains without normals by the loss of
+    HotSpot, see `BarePoints`.
     `orient=keep` leaves normals that point inwards as they are, so that the inside is around the points, and trains by
     the Eikonal loss (default `auto`: those of a closed cloud are turned over, with a note). `points`: training samples
     of a closed cloud, default 2^20.
@@ -190,19 +191,23 @@ class ClosedCloud(SolidSignal):
         """The solid of a cloud for which `is_solid` holds, trained on `n_points` samples.
 
         method: an indicator of `INDICATORS` for the distances of a mesh through the points, its zero set; "auto" for
-        that, by Poisson's, only if they are noisy.
+        that, by Poisson's, only if the normals were estimated, unless its lattice is coarser than clean points are
+        apart.
         """
-        points, normals = distinct(cloud.points, cloud.normals)
-        n_distinct = len(points)
-        points, normals = without_strays(points, normals)
+        first = distinct(cloud.points)
+        chosen = first[without_strays(cloud.points[first], cloud.normals[first])]
+        points, normals = cloud.points[chosen], cloud.normals[chosen]
+        measured = None if cloud.measured is None else cloud.measured[chosen]
         notes = cloud.notes
-        n_strays = n_distinct - len(points)
+        n_strays = len(first) - len(points)
         if n_strays:
             notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
         frame = cube_frame(points)
+        is_fine = frame.scale[0] / FINEST < _COARSE * cloud.spacing
         make: Callable[[Frame, Floats, Floats], tuple[Solid, int]] = _solid_in
-        if method in INDICATORS or cloud.is_noisy or cloud.is_cluttered:
-            make = partial(_mesh_in, indicator=method if method in INDICATORS else "poisson", is_noisy=cloud.is_noisy)
+        if method in INDICATORS or measured is not None or cloud.is_cluttered or is_fine:
+            indicator = method if method in INDICATORS else "poisson"
+            make = partial(_mesh_in, indicator=indicator, noise=cloud.noise, measured=measured)
         solid, n_left_out = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
@@ -240,9 +245,16 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid
     return CloudSolid(*merged(_in_box(frame, points), normals)), 0
 
 
-def _mesh_in(frame: Frame, points: Floats, normals: Floats, *, indicator: str, is_noisy: bool) -> tuple[MeshSolid, int]:
+def _mesh_in(
+    frame: Frame, points: Floats, normals: Floats, *, indicator: str, noise: float, measured: Floats | None
+) -> tuple[MeshSolid, int]:
     """The solid of a mesh, and the number of points that it leaves out."""
-    found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, is_noisy=is_noisy)
+    noise /= frame.scale[0]
+    if measured is None:
+        found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, noise=noise)
+    else:
+        was = _in_box(frame, measured)
+        found = mesh_of_cloud(_in_box(frame, points), normals, indicator, noise=noise, measured=was)
     return MeshSolid(found), found.n_left_out
 
 

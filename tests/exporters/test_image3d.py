@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inr.core.errors import UsageError
+from inr.core.errors import EmptyError, UsageError
 from inr.exporters import EXPORTERS, exporter_for
 from inr.mesh.fit_distance import FitDistance
 from tests.exporters.engines import a_torus
@@ -80,3 +81,13 @@ def test_the_suffix_alone_is_a_mesh() -> None:
 def test_what_it_cannot_write() -> None:
     with pytest.raises(UsageError, match="have 16 bits per value anyway"):
         encoded("image3d", a_torus(), voxel=0.2, half=True)
+
+
+def test_a_shape_that_the_lattice_does_not_meet_is_refused() -> None:
+    torus = a_torus()
+    far = dataclasses.replace(torus, frame=dataclasses.replace(torus.frame, offset=(1.0,)))  # 1 is added to distances
+    with pytest.raises(
+        EmptyError, match=r"never crosses 0 on the lattice; its values range from 0\.\d+ to \d"
+    ) as error:
+        encoded("image3d", far, voxel=0.2)
+    assert error.value.hint == "give a smaller voxel, or fit longer"

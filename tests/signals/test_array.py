@@ -18,6 +18,7 @@ from torch import Tensor
 from inr.core.errors import InrError, UnreadableError, UsageError
 from inr.signals import Source, View, evaluate_grid
 from inr.signals.array import Array
+from inr.signals.loading import load_signal
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -245,3 +246,22 @@ def test_unknown_options_and_values() -> None:
         piped(npy(np.arange(3.0)), chanels="last")
     with pytest.raises(UsageError, match="expected one of none, last"):
         piped(npy(np.arange(3.0)), channels="first")
+
+
+@pytest.mark.parametrize("columns", [3, 6])
+def test_rows_that_may_be_points_are_noted_unless_the_kind_is_named(columns: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(120, columns))
+    source = Source("scan.npy", data=npy(rows))
+    (note,) = load_signal(source).notes
+    assert note.startswith(f"scan.npy: an array of 120 x {columns} numbers is fitted; if its rows are points")
+    assert "`kind=points`" in note
+    assert "`kind=unsigned`" in note
+    assert load_signal(source, "array").notes == ()
+
+
+@pytest.mark.parametrize(
+    "rows", [np.zeros((99, 3)), np.zeros((120, 4)), np.zeros((120, 3), np.int32), np.zeros((9, 9, 3))]
+)
+def test_other_arrays_are_not_taken_for_points(rows: AnyArray) -> None:
+    assert load_signal(Source("a.npy", data=npy(rows))).notes == ()
+    assert load_signal(Source("a.npz", data=npz(rows=np.zeros((120, 3))))).notes == ()  # kind points reads no .npz

@@ -13,16 +13,25 @@ from inr.signals.solids.faces import Faces, Floats, Ints, volume
 from inr.signals.solids.indicators import INDICATORS
 from inr.signals.solids.scans import NEIGHBOURS, areas
 
-_SIZES = 64, 96, 128, 192, 256
+FINEST = 256
+"""Cells of the finest lattice along a side."""
+
+_SIZES = 64, 96, 128, 192, FINEST
 _CELL = 0.8
 """Largest cell of the lattice, in spacings of the points."""
 
 _SHARE, _NEAR = 0.01, 2.0
 """A component stays if it is the nearest to at least this share of the points, within this many cells."""
 
-_STEPS, _LEAST = 3, 3
-_CLEAN, _NOISY = (NEIGHBOURS, 1.5), (2 * NEIGHBOURS, 2.5)
-"""Neighbours, and the width h of their weights in spacings."""
+_STEPS, _AGAIN, _LEAST = 3, 2, 3
+_EVEN, _WIDER = 0.85, 3.0
+"""Width h of the weights of points without noise, in spacings, and how much wider it is for noise in spacings."""
+
+_SMOOTHED, _MEASURED, _WIDE = 2.5, 3.5, 4.0
+"""Width of the weights of smoothed points, in spacings; and of points as they were measured, at least, in spacings, and
+in their noise."""
+
+_MOST_NEAR = 8 * NEIGHBOURS
 
 _CHUNK = 2**15
 _NONE = "the points surround no volume: their indicator has no surface near them", "give normals, or a mesh"
@@ -36,17 +45,23 @@ class CloudBoundary(Boundary):
 
 
 def mesh_of_cloud(
-    points: Floats, normals: Floats, indicator: str = "poisson", *, is_noisy: bool = False
+    points: Floats, normals: Floats, indicator: str = "poisson", *, noise: float = 0.0, measured: Floats | None = None
 ) -> CloudBoundary:
     """The boundary of the solid that points [N, 3] in the unit box surround, without specks.
 
     An indicator, of `INDICATORS`, is cut at its level on the points, on a lattice finer than the points are apart, at
     most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points
     (Kolluri 2008), by at most a cell a step, except in holes: to s(x) = 0, with
-    s(x) = sum w_i m_i . (x - p_i) / sum w_i, w_i = exp(-|x - p_i|^2 / h^2), h 1.5 spacings, or 2.5 if `is_noisy`.
+    s(x) = sum w_i m_i . (x - p_i) / sum w_i, w_i = exp(-|x - p_i|^2 / h^2), h = 0.85 spacings + 3 `noise`.
     Kolluri's m_i is the normal n_i, which puts a ball of radius R h^2 / 2R too far out; here it is the mean of n_i and
     the normal at x, for which every point of a ball says 0, and w_i has the cosine between them as a factor, 0 if it
-    is negative. Raises EmptyError if nothing is left.
+    is negative.
+
+    measured: [N, 3], where the points were before they were smoothed, which leaves them too far in on bulges. Then h is
+    2.5 spacings, and two more steps take the measured points with the smoothed normals, h = 4 `noise`, or 3.5 spacings
+    if that is more.
+
+    Raises EmptyError if nothing is left.
     """
     from scipy.spatial import cKDTree
 
@@ -59,8 +74,14 @@ def mesh_of_cloud(
     side = INDICATORS[indicator](points, normals, area, size)
     vertices, faces = side.surface()
     vertices, faces, n_left_out = _main(vertices, faces, points, _NEAR * side.cell)
+    share = noise / float(np.median(spacing))
+    width = _EVEN + _WIDER * share if measured is None else _SMOOTHED
     for _ in range(_STEPS):
-        vertices = _pulled(vertices, points, normals, tree, spacing, side.cell, *(_NOISY if is_noisy else _CLEAN))
+        vertices = _pulled(vertices, points, normals, tree, spacing, side.cell, width)
+    if measured is not None:
+        tree, width = cKDTree(measured), max(_MEASURED, _WIDE * share)
+        for _ in range(_AGAIN):
+            vertices = _pulled(vertices, measured, normals, tree, spacing, side.cell, width)
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
     return CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out)
@@ -89,10 +110,11 @@ def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple
 
 
 def _pulled(
-    x: Floats, points: Floats, normals: Floats, tree: Any, spacing: Floats, most: float, k: int, width: float
+    x: Floats, points: Floats, normals: Floats, tree: Any, spacing: Floats, most: float, width: float
 ) -> Floats:
     """Points [N, 3] after one step onto the moving least-squares surface."""
     found = np.empty_like(x)
+    k = int(np.clip(4 * width**2, NEIGHBOURS, _MOST_NEAR))
     for start in range(0, len(x), _CHUNK):
         here = slice(start, start + _CHUNK)
         distance, near = tree.query(x[here], k=min(k, len(points)))

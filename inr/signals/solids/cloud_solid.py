@@ -205,23 +205,22 @@ class CloudSolid:
         return np.where(length > 1e-3, fit[:, 0] / np.maximum(length, 1e-3), n[:, 0]), stray
 
 
-def distinct(points: Floats, normals: Floats) -> tuple[Floats, Floats]:
-    """The different points [N, 3], each with the first of its normals."""
-    points, first = np.unique(points, axis=0, return_index=True)
-    return points, normals[first]
+def distinct(points: Floats) -> Ints:
+    """Indices of the different points [N, 3], the first of each."""
+    return np.unique(points, axis=0, return_index=True)[1]
 
 
-def without_strays(points: Floats, normals: Floats) -> tuple[Floats, Floats]:
-    """Different points [N, 3] and their normals, without the few isolated ones off the surface of the others."""
-    kept, kept_normals = points, normals
+def without_strays(points: Floats, normals: Floats) -> Ints:
+    """Indices of different points [N, 3], with normals, but for the few isolated ones off the surface of the others."""
+    kept = np.arange(len(points))
     for _ in range(_ROUNDS):
-        is_kept = ~_is_stray(kept, kept_normals)
+        is_kept = ~_is_stray(points[kept], normals[kept])
         if is_kept.all():
-            return kept, kept_normals
-        kept, kept_normals = kept[is_kept], kept_normals[is_kept]
+            return kept
+        kept = kept[is_kept]
         if len(kept) < _LEAST * len(points):
-            return points, normals
-    return kept, kept_normals
+            return np.arange(len(points))
+    return kept
 
 
 def _is_stray(points: Floats, normals: Floats) -> Bools:

@@ -48,8 +48,9 @@ class Cloud:
     """points, normals: [N, 3] float64, normals of unit length. notes: what was done to them.
 
     is_solid: the points surround a volume and their normals point out of it. spacing: of estimated normals, how far the
-    points are apart, else 0. is_noisy: their noise was found to be a good part of that. is_cluttered: there were many
-    outliers, so others may be near.
+    points are apart, else 0. noise: of those, their standard deviation across the surface. measured: [N, 3], where the
+    points were before they were smoothed, None if they were not. is_cluttered: there were many outliers, so others may
+    be near.
     """
 
     points: Floats
@@ -57,7 +58,8 @@ class Cloud:
     notes: tuple[str, ...]
     is_solid: bool
     spacing: float = 0.0
-    is_noisy: bool = False
+    noise: float = 0.0
+    measured: Floats | None = None
     is_cluttered: bool = False
 
 

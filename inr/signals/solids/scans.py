@@ -29,6 +29,10 @@ _ALONE, _FAR = 4.0, 10.0
 """A point is an outlier if its neighbours are this many times farther than those of the points around it, or of the
 median point."""
 
+_LONELY, _ASIDE, _STRAY = 2.0, 1.3, 5.0
+"""Or if its third neighbour is this many times farther than those of its neighbours, and it stands off their planes by
+this many spacings and this many times the noise."""
+
 _MOST_OUTLIERS = 0.1
 _REPRESENTATIVES = 4096
 _NARROW, _WIDE = 1.0, 8.0
@@ -51,7 +55,8 @@ class Scan:
     """points, normals: [N, 3] in the units of the input, sorted; normals outward, of unit length.
 
     spacing: side of the square that a point represents, at the median. noise: standard deviation of the points across
-    the surface. n_outliers: left out. share: of the points on whose two sides the winding number is clear, below 0.3
+    the surface. measured: [N, 3], where the points were before they were smoothed, None if they were not. n_outliers:
+    left out. share: of the points on whose two sides the winding number is clear, below 0.3
     and above 0.7.
     """
 
@@ -61,11 +66,7 @@ class Scan:
     noise: float
     n_outliers: int
     share: float
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether the points were smoothed."""
-        return self.noise > _NOISY * self.spacing
+    measured: Floats | None = None
 
 
 def estimated(
@@ -116,12 +117,16 @@ class _Cleaned:
         given = np.unique(points, axis=0)
         self.low, self.side = given.min(axis=0), float(np.ptp(given, axis=0).max())
         x = (given - self.low) / self.side
-        if outliers != "keep":
-            kept = ~_is_outlier(x)
-            if outliers == "remove" or kept.mean() >= 1 - _MOST_OUTLIERS:
-                x = x[kept]
-        self.points, self.n_outliers = x, len(given) - len(x)
+        least = {"keep": len(x), "auto": (1 - _MOST_OUTLIERS) * len(x), "remove": NEIGHBOURS + 1}[outliers]
+        kept = ~_is_outlier(x)
+        are_few = bool(np.count_nonzero(kept) >= least)
+        x = x[kept] if are_few else x
         self.planes = _Planes(x, _FEW)
+        kept = ~self.planes.is_stray()
+        if are_few and not kept.all() and np.count_nonzero(kept) >= least:
+            x = x[kept]
+            self.planes = _Planes(x, _FEW)
+        self.points, self.n_outliers = x, len(given) - len(x)
         self.noise = self.planes.noise if noise is None else noise / self.side
         self._is_noisy = self.noise > noisy * self.planes.spacing
         self._is_given = noise is not None
@@ -151,7 +156,8 @@ class _Cleaned:
 
     def result(self, x: Floats, normals: Floats, share: float) -> Scan:
         spacing, noise = self.side * self.planes.spacing, self.side * self.noise
-        return Scan(self.low + self.side * x, normals, spacing, noise, self.n_outliers, share)
+        measured = self.low + self.side * self.points if self._is_noisy else None
+        return Scan(self.low + self.side * x, normals, spacing, noise, self.n_outliers, share, measured)
 
 
 def disagreement(points: Floats, normals: Floats) -> float:
@@ -198,12 +204,26 @@ class _Planes:
         tree: Any = cKDTree(x)
         distance, self.near = tree.query(x, k=min(k + 1, len(x)))
         self.area = areas(distance)
+        self._points, self._third = x, distance[:, 3]
         self.spacing = float(np.sqrt(np.median(self.area)))
         self.axes, self.heights, rest = np.empty_like(x), np.empty(len(x)), np.empty(len(x))
         for start in range(0, len(x), _CHUNK):
             here = slice(start, start + _CHUNK)
             self.axes[here], self.heights[here], rest[here] = _fitted(x[here], x[self.near[here]])
         self.noise = float(np.median(rest))
+
+    def is_stray(self) -> Bools:
+        """Which points [N] are isolated and off the planes of their neighbours, by the medians over these."""
+        off = np.empty(len(self._points))
+        for start in range(0, len(off), _CHUNK):
+            here = slice(start, start + _CHUNK)
+            others = self.near[here, 1 : NEIGHBOURS + 1]
+            away = self._points[here, None] - self._points[others]
+            off[here] = np.median(np.abs(np.einsum("nkd,nkd->nk", away, self.axes[others])), axis=1)
+        around = self.near[:, 1 : NEIGHBOURS + 1]
+        spacing = np.sqrt(np.median(self.area[around], axis=1))
+        is_lonely = self._third > _LONELY * np.median(self._third[around], axis=1)
+        return np.asarray(is_lonely & (off > np.maximum(_ASIDE * spacing, _STRAY * self.noise)))
 
 
 def _fitted(x: Floats, near: Floats) -> tuple[Floats, Floats, Floats]:

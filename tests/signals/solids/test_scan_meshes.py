@@ -35,6 +35,21 @@ def test_a_density_ten_times_lower_at_one_end_costs_little() -> None:
     assert ramp > even - 0.005
 
 
+def test_a_mesh_through_smoothed_points_is_moved_to_the_middle_of_the_measured_ones() -> None:
+    scan = estimated(torus(6000, 0.04)[0])
+    assert scan.measured is not None
+
+    def off(measured: Floats | None) -> Floats:
+        mesh = mesh_of_cloud(placed(scan), scan.normals, noise=scan.noise / SIDE, measured=measured)
+        x, y, z = (SIDE * (mesh.vertices - 0.5)).T
+        found: Floats = np.hypot(np.hypot(x, y) - 1, z) - 0.4
+        return found
+
+    with_them, without = off(scan.measured / SIDE + 0.5), off(None)
+    assert np.abs(with_them).mean() < 0.2 * 0.04
+    assert abs(with_them.mean()) < 0.3 * abs(without.mean())
+
+
 def test_nested_balls_have_the_volume_of_a_shell() -> None:
     normals = np.random.default_rng(2).normal(size=(6000, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
