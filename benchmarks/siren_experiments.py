@@ -1,5 +1,5 @@
-"""SIREN's experiments: `python benchmarks/siren_experiments.py PICTURES [--side N] [--width H] [--steps K] [--only A|B]
-[--out FOLDER] [--record siren-experiments]`.
+"""SIREN's experiments: `python benchmarks/siren_experiments.py PICTURES [--side N] [--width H] [--steps K]
+[--seconds S] [--only A|B] [--out FOLDER] [--record siren-experiments]`.
 
 Sitzmann et al. 2020, sections 4.1 and 4.3. A network 2 -> H -> H -> H -> H -> 1 with sin(30 .) sees derivatives of a
 picture only, by the paper's losses (its code, vsitzmann/siren): mean |grad u - 10 S|^2 with Sobel's S of intensities in
@@ -14,6 +14,8 @@ border. "laplacian, border" has the picture's values on the border in its loss t
 
 Then Helmholtz's equation with a point source, against the Hankel function, and the wave equation, against d'Alembert's
 solution, standing waves and a pulse in the plane (its Hankel transform), by `inr solve`. --out keeps a picture of each.
+Training on a picture ends after --steps or --seconds, whichever is first; names in --only are parts, and `=` before one
+means this very experiment: `--only "=laplacian"`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +71,20 @@ class Derivatives:
         weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
         return sine_jet(identity_jets(x, self.plan), weights, biases, sines(*[OMEGA] * 4), self.plan)[..., 0]
 
-    def train(self, wanted: Array, per: float, picture: Array | None, steps: int) -> float:
+    def train(self, wanted: Array, per: float, picture: Array | None, steps: int, seconds: float) -> tuple[float, int]:
         """To the derivatives `wanted` [S, H, W], of streams 1 ... S or the Laplacian, but for the outer pixels, where
-        filters do not know them. picture: whose values, times `per`, it has on the border. Returns the last losses'
-        mean, in parts of the wanted mean square."""
+        filters do not know them. picture: whose values, times `per`, it has on the border. It ends after so many
+        steps or seconds. Returns the last losses' mean, in parts of the wanted mean square, and the number of steps."""
         params = [*self.net.parameters()]
         optimizer = parse(OptimizerConfig, "soap", "optimizer").build({"other": params}, {"other": LR})
         generator = torch.Generator().manual_seed(2)
         y, first = torch.from_numpy(wanted).float(), 1 if len(wanted) == 2 else 3
         size, last = float(np.mean(np.square(wanted).sum(0))), []
-        for step in range(steps):
+        step, began = 0, time.perf_counter()
+        while (done := max(step / steps, (time.perf_counter() - began) / seconds)) < 1:
+            step += 1
             for group in optimizer.param_groups:
-                group["lr"] = LR * min(1.0, 2 * (1 - step / steps))
+                group["lr"] = LR * min(1.0, 2 * (1 - done))
             x = (2 * torch.rand(BATCH, 2, generator=generator) - 1) * (1 - 2 / (self.side - 1))
             found = self.jets(x)[first : first + len(wanted)]
             value = (found - _interpolated(y, x)).square().sum(0).mean() / size
@@ -94,7 +98,7 @@ class Derivatives:
             value.backward()
             optimizer.step()
             last = [*last[-49:], float(value.detach())]
-        return float(np.mean(last))
+        return float(np.mean(last)), step
 
     def picture(self, stream: int = 0) -> Array:
         with torch.no_grad():
@@ -150,21 +154,23 @@ def gradients(wanted: Array, picture: Array, options: Any) -> tuple[dict[str, An
     per, step = PER_PICTURE["gradients"], 2 / (len(picture) - 1)
     field = Derivatives(len(picture), options.width, JetPlan(2))
     scaled = wanted * per / (8 * step)
-    loss = field.train(scaled, per, None, options.steps)
+    loss, steps = field.train(scaled, per, None, options.steps, options.seconds)
     slopes = np.stack([field.picture(1), field.picture(2)])
     best = _aligned(field.picture(), picture)
-    return {"off_derivatives": _relative(slopes, scaled), "psnr_db": _psnr(best, picture), "loss": loss}, best
+    row = {"off_derivatives": _relative(slopes, scaled), "psnr_db": _psnr(best, picture), "loss": loss, "steps": steps}
+    return row, best
 
 
 def laplacians(picture: Array, options: Any, has_border: bool) -> tuple[dict[str, Any], Array]:
     per, step = PER_PICTURE["laplacian"], 2 / (len(picture) - 1)
     field = Derivatives(len(picture), options.width, JetPlan.laplacian(2))
     wanted = ndimage.laplace(picture) * per / step**2
-    loss = field.train(wanted[None], per, picture if has_border else None, options.steps)
+    edge = picture if has_border else None
+    loss, steps = field.train(wanted[None], per, edge, options.steps, options.seconds)
     found = field.picture() / per
     off = _relative(field.picture(3)[1:-1, 1:-1], wanted[1:-1, 1:-1])
     best = found if has_border else _with_border(found, picture)
-    row = {"off_derivatives": off, "psnr_db": _psnr(best, picture), "loss": loss}
+    row = {"off_derivatives": off, "psnr_db": _psnr(best, picture), "loss": loss, "steps": steps}
     return row | {"psnr_free_db": _psnr(_aligned(found, picture), picture)}, best
 
 
@@ -227,8 +233,13 @@ def equations() -> dict[str, tuple[Problem, dict[str, Any], Callable[[Solution],
             _wave({"x": (0, 1), "y": (0, 1), "t": (0, 1)}, "sin(pi*x)*sin(2*pi*y)",
                   "sin(pi*x)*sin(2*pi*y)*cos(sqrt(5)*pi*t)"), last | {"features": 800}, None),
         "wave, pulse in the plane": (
-            _wave(PLANE, f"exp(-(x**2 + y**2)/(2*{PULSE}**2))"), last | {"features": 1500}, _off_pulse),
+            _wave(PLANE, f"exp(-(x**2 + y**2)/(2*{PULSE}**2))"), last | {"features": 2500, "scale": 32.0},
+            _off_pulse),
     }  # fmt: skip
+
+
+def _is_wanted(name: str, parts: Sequence[str]) -> bool:
+    return any(name == part[1:] if part[:1] == "=" else part in name for part in parts)
 
 
 def main() -> None:
@@ -237,6 +248,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seconds", type=float, default=150.0)
     parser.add_argument("--only", help="parts of names, with | between them")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--record", help="keep the rows under this name")
@@ -254,15 +266,15 @@ def main() -> None:
         return None if options.out is None else options.out / f"{name.replace(', ', '-').replace(' ', '-')}.png"
 
     for name, experiment in pictures(options).items():
-        if any(part in name for part in wanted):
+        if _is_wanted(name, wanted):
             began = time.perf_counter()
             row, picture = experiment()
-            sizes = {"side": options.side, "width": options.width, "steps": options.steps}
+            sizes = {"side": options.side, "width": options.width}
             path = done(name, row | sizes, time.perf_counter() - began)
             if path is not None:
                 _shown(picture, path)
     for name, (problem, settings, error) in equations().items():
-        if any(part in name for part in wanted):
+        if _is_wanted(name, wanted):
             solution = solve(problem, **settings)
             off = max(solution.errors.exact.values()) if error is None else error(solution)
             path = done(name, {"off": off, "residual": solution.errors.residual}, solution.seconds)

@@ -1,8 +1,9 @@
 """Boundary-value problems with closed forms: `python benchmarks/solve.py [--only NAMES] [--record solve]`.
 
 Each is solved with the settings of `inr solve`, on one thread, and compared with its exact solution at points that were
-not trained on. `--peer` first runs DeepXDE's example of Helmholtz's equation (`Helmholtz_Dirichlet_2d`, deepxde with
-torch: 3 x 150 sines, hard conditions, 400 points, Adam 1e-3, 5000 steps); the last problem here is the same.
+not trained on. `--peer` first times steps of DeepXDE (with torch) beside ours, and runs its example of Helmholtz's
+equation (`Helmholtz_Dirichlet_2d`: 3 x 150 sines, hard conditions, 400 points, Adam 1e-3, 5000 steps; then by L-BFGS in
+float64), each for at most --limit seconds; the last problem here is the same. `_deepxde.py` says how.
 Each row has the machine's load, because other work makes seconds longer.
 """
 
@@ -13,7 +14,6 @@ import math
 import os
 import statistics
 import tempfile
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -290,43 +290,6 @@ def in_many_dimensions(seconds: float) -> dict[str, Any]:
     }
 
 
-def peer() -> dict[str, Any]:
-    """DeepXDE's published script, with the error over time."""
-    os.environ["DDE_BACKEND"] = "pytorch"
-    import deepxde as dde  # type: ignore[import-not-found]  # installed for the comparison only
-
-    k0 = 4 * np.pi
-
-    def equation(x: Any, y: Any) -> Any:
-        source = k0**2 * torch.sin(k0 * x[:, 0:1]) * torch.sin(k0 * x[:, 1:2])
-        return -dde.grad.hessian(y, x, i=0, j=0) - dde.grad.hessian(y, x, i=1, j=1) - k0**2 * y - source
-
-    def exact(x: Any) -> Any:
-        return np.sin(k0 * x[:, 0:1]) * np.sin(k0 * x[:, 1:2])
-
-    geometry = dde.geometry.Rectangle([0, 0], [1, 1])
-    per_wave = 0.5 / 10
-    n = int(1 / per_wave)
-    data = dde.data.PDE(geometry, equation, [], num_domain=n**2, num_boundary=4 * n, solution=exact, num_test=1000)
-    net = dde.nn.FNN([2] + [150] * 3 + [1], "sin", "Glorot uniform")
-    net.apply_output_transform(lambda x, y: x[:, 0:1] * (1 - x[:, 0:1]) * x[:, 1:2] * (1 - x[:, 1:2]) * y)
-    model = dde.Model(data, net)
-    model.compile("adam", lr=1e-3, metrics=["l2 relative error"])
-    curve: list[dict[str, float]] = []
-    begin = time.perf_counter()
-    x = geometry.random_points(4000)
-
-    class Watch(dde.callbacks.Callback):  # type: ignore[misc]  # no types
-        def on_epoch_end(self) -> None:
-            if model.train_state.epoch % 250 == 0:
-                off = model.predict(x) - exact(x)
-                curve.append({"seconds": time.perf_counter() - begin,
-                              "error": float(np.linalg.norm(off) / np.linalg.norm(exact(x)))})  # fmt: skip
-
-    model.train(iterations=5000, display_every=5000, callbacks=[Watch()])
-    return {"problem": "DeepXDE", "version": dde.__version__, "curve": curve, "load": os.getloadavg()[0]}
-
-
 def steps() -> list[dict[str, Any]]:
     """One gradient of mean (lap(u) + 1)^2 for 2 -> 64 -> 64 -> 64 -> 1 sines at 2048 points, on one thread: `sine_jet`
     compiled, as plain torch, and by autograd within autograd. They take turns; ratios are of neighbours in time."""
@@ -373,15 +336,23 @@ def main() -> None:
     parser.add_argument("--only", help="parts of names, with commas")
     parser.add_argument("--steps", action="store_true", help="only gradients of a network, against plain torch")
     parser.add_argument("--peer", action="store_true", help="DeepXDE too, which must be installed")
+    parser.add_argument("--limit", type=float, default=400.0, help="seconds of each run of DeepXDE")
+    parser.add_argument("--seeds", type=int, default=1, help="runs of DeepXDE with Adam")
+    parser.add_argument("--threads", type=int, default=1, help="of torch and of inr")
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     if options.steps:
         rows = steps()
         if options.record:
             print(save(options.record, rows))
         return
-    rows = [peer()] if options.peer else []
+    rows = []
+    if options.peer:
+        import _deepxde
+
+        problem, _ = problems()["DeepXDE's Helmholtz"]
+        rows = [*_deepxde.steps(), *_deepxde.compared(problem, options.limit, options.seeds)]
     for name, (problem, settings) in problems().items():
         if options.only is None or any(part in name for part in options.only.split(",")):
             rows.append(measured(name, problem, settings))

@@ -39,6 +39,7 @@ from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reach
 from inr.solving.rows import Group, groups_of
 from inr.solving.settings import Method
 from inr.solving.state import State
+from inr.solving.waves import wave_speed
 
 SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
 """Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
@@ -51,6 +52,8 @@ HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Parts of the time that are solved before all of it, if the equation is not linear."""
 STEPS_PER_HORIZON = 4
 SLOW = 0.25
+MOST_LATE = 20.0
+"""Bound of the factor of frequencies in time."""
 LATE = 1e-6
 """Weight of an equation after the horizon."""
 NONLINEAR_SCALES = (8.0, 16.0, 32.0, 4.0, 64.0)
@@ -361,9 +364,18 @@ class _Solver:
 
     @property
     def _late(self) -> float:
-        """Factor of the features' frequencies in time: solutions of diffusion vary slower in time than in space."""
-        is_slow = self.problem.domain.time is not None and self.problem.order_of(TIME) == 1
-        return SLOW if is_slow and any(self.problem.order_of(axis) > 1 for axis in self.problem.domain.space) else 1.0
+        """Factor of the features' frequencies in time: solutions of diffusion vary slower in time than in space, and
+        waves of speed c that have k radians per length have c k per time."""
+        domain = self.problem.domain
+        order = 0 if domain.time is None else self.problem.order_of(TIME)
+        if order == 1 and any(self.problem.order_of(axis) > 1 for axis in domain.space):
+            return SLOW
+        speed = wave_speed(self.problem) if order == 2 else None
+        if speed is None or domain.time is None:
+            return 1.0
+        shortest = min(high - low for low, high in zip(domain.shape.low, domain.shape.high, strict=True))
+        duration = domain.time[1] - domain.time[0]
+        return min(max(speed * duration / shortest, 1 / MOST_LATE), MOST_LATE)
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
         """The last layer of all rows; where time and a nonlinear equation meet, of early times first."""
