@@ -745,6 +745,17 @@ def solve_table() -> str:
     return "\n".join(parts)
 
 
+def siren_table() -> str:
+    """The newest row of each experiment and size."""
+    rows, conditions = together("siren-")
+    latest = {(row["experiment"], row.get("side")): row for row in rows}
+    lines = ["| experiment | pixels along a side | result | seconds | load |", "|---|---|---|---|---|"]
+    for (name, side), row in latest.items():
+        shown = f"{row['psnr_db']:.1f} dB" if "psnr_db" in row else f"{row['off']:.1e} relative L2"
+        lines.append(f"| {name} | {side or '-'} | {shown} | {row['seconds']:.0f} | {row['load']:.0f} |")
+    return "\n".join([*conditions, "", *lines])
+
+
 def results() -> str:
     parts = [
         "# Results",
@@ -824,6 +835,10 @@ def results() -> str:
             "`solve.py` says how. Errors are relative L2 against the exact solution, at points that were not trained "
             "on. Seconds were measured beside other work on two cores, as the load tells, and say little.",
             solve_table(),
+            "### SIREN's experiments",
+            "`siren_experiments.py` says how: a picture from its gradients or its Laplacian only, and equations. The "
+            "paper's pictures have 256 pixels along a side.",
+            siren_table(),
         ]
     if newest("forecasts")["rows"]:
         parts += [
