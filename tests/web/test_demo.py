@@ -55,4 +55,10 @@ def test_the_demo_is_built_and_shows_its_pictures(tmp_path: Path) -> None:
             page.run(DROP.replace("BYTES", base64.b64encode(data).decode()))
             page.wait_for(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
         assert page.run("document.querySelector('#drop canvas').hidden") is True
+        for name, said in (("grids-audio", "audio, "), ("weights-shape", "shape, ")):
+            data = (CODEC / "golden" / f"{name}.inrz").read_bytes()
+            page.run(DROP.replace("BYTES", base64.b64encode(data).decode()))
+            page.wait_for(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
+        assert page.run("document.querySelector('#other inr-shape').canvas.offsetHeight") > 100
+        assert page.run("document.documentElement.scrollWidth") <= 360
         assert page.console == []
