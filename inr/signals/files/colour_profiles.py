@@ -125,9 +125,9 @@ def _profile(matrix: Matrix | None, curve: Sequence[float]) -> bytes:
     if matrix is None:
         tags[b"kTRC"] = shape
     else:
-        for name, column in zip(("r", "g", "b"), matrix.T, strict=True):
-            tags[f"{name}XYZ".encode()] = b"XYZ \0\0\0\0" + _numbers(column)
-            tags[f"{name}TRC".encode()] = shape
+        for colour, column in zip((b"r", b"g", b"b"), matrix.T, strict=True):
+            tags[colour + b"XYZ"] = b"XYZ \0\0\0\0" + _numbers(column)
+            tags[colour + b"TRC"] = shape
     table, data = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for name, content in tags.items():
