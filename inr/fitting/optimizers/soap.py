@@ -182,7 +182,7 @@ class _Stack:
         for axis in self.axes:
             statistic = (1 - beta2) * (g @ g.mT if axis == 0 else g.mT @ g)
             self._keep(f"statistic{axis}", statistic)
-            self._keep(f"basis{axis}", torch.linalg.eigh(statistic).eigenvectors.flip(-1))
+            self._keep(f"basis{axis}", _eigenvectors(statistic))
 
     def _keep(self, name: str, stacked: Tensor) -> None:
         self.state[name] = stacked = stacked.contiguous()
@@ -221,6 +221,15 @@ def _real(p: Tensor) -> Tensor:
 def _as_matrix(p: Tensor) -> Tensor:
     """A parameter, or its gradient, as a real matrix; a vector as one row."""
     return _real(p).reshape((p.shape[0], -1) if p.dim() > 1 else (1, -1))
+
+
+def _eigenvectors(statistic: Tensor) -> Tensor:
+    """In columns, by falling eigenvalue. LAPACK's solver in float32 fails, or gives NaN, where most rows are zero.
+
+    Numbers that are not finite count as 0: the loss of such a run tells that it diverges.
+    """
+    vectors = torch.linalg.eigh(statistic.double().nan_to_num(0, 0, 0)).eigenvectors
+    return vectors.flip(-1).to(statistic.dtype)
 
 
 def _turned(x: Tensor, basis: Tensor, axis: int, *, is_back: bool = False) -> Tensor:
