@@ -228,7 +228,7 @@ def _eigenvectors(statistic: Tensor) -> Tensor:
 
     Numbers that are not finite count as 0: the loss of such a run tells that it diverges.
     """
-    vectors = torch.linalg.eigh(statistic.double().nan_to_num(0, 0, 0)).eigenvectors
+    vectors: Tensor = torch.linalg.eigh(statistic.double().nan_to_num(0, 0, 0)).eigenvectors
     return vectors.flip(-1).to(statistic.dtype)
 
 
