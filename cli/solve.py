@@ -77,7 +77,8 @@ def solve(
         ),
     ] = None,
     field: Annotated[
-        str | None, options.family("Of a task: the field that solves it, or that holds the result; see inr fields.")
+        str | None,
+        options.family("The field that holds the result; see inr fields. Of an equation: a smooth one, by SOAP."),
     ] = None,
     export: Annotated[
         list[str] | None,
@@ -115,7 +116,8 @@ def solve(
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None, options.assignments("Any setting of [solve]: solve.*; of a task also task.* and field.*")
+        list[str] | None,
+        options.assignments("Any setting of [solve] and of the field: solve.*, field.*; of a task task.*"),
     ] = None,
     time: options.Time = None,
     seed: options.Seed = None,
@@ -163,11 +165,6 @@ def solve(
             solve_task(out, task, output, export or [], force=force, is_shown=is_shown)
             return
         _refuse("they are of tasks on pictures", {"--mask": mask, "--at": at})
-        if field is not None:
-            raise UsageError(
-                f"--field is {field!r}, and equations are solved by a network of sines, which has all derivatives",
-                'leave out --field; pictures take any field, with a task or kind = "picture"',
-            )
         from inr.core.config import override
         from inr.solving import Problem
         from inr.solving import solve as solved
@@ -181,7 +178,10 @@ def solve(
         else:
             given = _of_options(equation or [], axes, condition or [], parameter or [], exact, states)
             stem = "solution"
-        changed = [_own(text) for text in settings or []]
+        changed = [] if field is None else [f"field={field}"]
+        changed += [_own(text) for text in settings or []]
+        if given.settings.field is None and field is None and any(text.startswith("field.") for text in changed):
+            raise UsageError("--set field.* needs a field", "--field gauss")
         changed += [] if time is None else [f"time_s={options.seconds(time, '--time')}"]
         changed += [] if seed is None else [f"seed={seed}"]
         chosen = override(given.settings, changed, "solve")
@@ -225,8 +225,10 @@ def _refuse(why: str, given: Mapping[str, object]) -> None:
 
 
 def _own(text: str) -> str:
+    if text.startswith("field."):
+        return text
     if not text.startswith("solve."):
-        raise UsageError(f"--set is {text!r}, expected solve.KEY=VALUE")
+        raise UsageError(f"--set is {text!r}, expected solve.KEY=VALUE or field.KEY=VALUE")
     return text.removeprefix("solve.")
 
 

@@ -139,9 +139,13 @@ class SolutionField(Field):
 
         The first streams of the plan are the axes in order.
         """
-        net = sine_jet(self.inputs(points, plan), [*self.weights], [*self.biases], self.activations, plan)
+        net = self.network(self.inputs(points, plan), plan)
         lift, factor = self.conditions(points, plan)
         return combine(lift, factor, net, plan)
+
+    def network(self, inputs: Tensor, plan: JetPlan) -> Tensor:
+        """Jets [S, N, C] of the network from those of its inputs."""
+        return sine_jet(inputs, [*self.weights], [*self.biases], self.activations, plan)
 
     def inputs(self, points: Tensor, plan: JetPlan) -> Tensor:
         """Jets [S, N, K] of the network's inputs."""

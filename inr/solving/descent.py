@@ -10,6 +10,7 @@ import torch
 from inr.core.config import parse
 from inr.fitting.optimizers import OptimizerConfig
 from inr.solving.loss_weights import LossWeights
+from inr.solving.nested import NestedField
 from inr.solving.newton import parameters_of
 from inr.solving.points import residual_of
 from inr.solving.rows import Group
@@ -30,6 +31,7 @@ def descend(
 ) -> int:
     """Steps until the clock `time.perf_counter` shows `until`; the rate falls to 0 over `seconds`. Their number."""
     params = parameters_of(state)
+    whole = state.field.family if isinstance(state.field, NestedField) else state.field
     chosen = parse(OptimizerConfig, optimizer, "optimizer").build({"other": params}, {"other": lr})
     steps, start = 0, until - seconds
     while (now := time.perf_counter()) < until:
@@ -40,9 +42,11 @@ def descend(
         for _ in range(KEPT):
             chosen.zero_grad()
             parts = [group.weighted(residual_of(state, group)[:, None]).square().sum() for group in rows]
-            loss = sum(parts[1:], parts[0])
+            loss, penalty = sum(parts[1:], parts[0]), whole.penalty()
+            loss = loss if penalty is None else loss + penalty
             torch.autograd.backward(loss)
-            chosen.step()
+            with whole.updating():
+                chosen.step()
             state.keep_within_bounds()
             steps += 1
     return steps

@@ -13,7 +13,6 @@ from torch import Generator, Tensor
 from inr.core.tensor_formula import tensor_of
 from inr.core.text import finite_json
 from inr.kernels.jet_plan import JetPlan
-from inr.kernels.sine_jet import sine_jet
 from inr.solving.equation import streams_of
 from inr.solving.hard import Hard
 from inr.solving.helmholtz import helmholtz_of
@@ -97,8 +96,7 @@ def measure(
 
 def _residuals(state: State, group: Group) -> tuple[Tensor, float]:
     group.prepare(state.field)
-    field = state.field
-    net = sine_jet(group.jets, [*field.weights], [*field.biases], field.activations, group.streams.plan)
+    net = state.field.network(group.jets, group.streams.plan)
     r, _, _, size = group.linearised(net, state.numbers)
     return r, size
 

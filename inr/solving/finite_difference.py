@@ -41,7 +41,7 @@ class Check:
 
 
 def check(problem: Problem, field: Any, n: int) -> Check:
-    """Compare a solution with finite differences. field: a `SolutionField`, or None for zeros.
+    """Compare a solution with finite differences. field: a field with `jets`, or None for zeros.
 
     Raises UsageError for problems that the differences cannot state.
     """

@@ -44,8 +44,13 @@ class _Given:
 
 
 def hard_conditions(problem: Problem) -> Hard:
-    """Build in the values that the conditions give, as far as the domain and the formulas allow it."""
+    """Build in the values that the conditions give, as far as the domain and the formulas allow it.
+
+    A field of a chosen family has none.
+    """
     found = Hard(dict.fromkeys(problem.scope.channels, ZERO), dict.fromkeys(problem.scope.channels, ONE))
+    if problem.settings.field is not None:
+        return found
     for channel in problem.scope.channels:
         values = {letters: dict(_values(problem, channel, letters)) for letters in ("", TIME)}
         if not values[""]:

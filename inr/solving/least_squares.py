@@ -81,7 +81,7 @@ def solve_last_layer(
 
     until: of the clock `time.perf_counter`; no step begins after it.
     """
-    field = state.field
+    field = state.network
     features = [features_of(field, group) for group in groups]
     head = torch.cat([field.weights[-1], field.biases[-1][:, None]], 1).T.contiguous()  # [M + 1, C]
     best = _energy(state, groups, features, head)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
 
 from inr.core.errors import UsageError
 from inr.solving.newton import Rows, parameters_of
@@ -98,13 +97,13 @@ def _trace(state: State, group: Group) -> float:
     """The mean diagonal of the kernel of r / s, from the first points of a group, which are spread evenly."""
     few = group.first(POINTS)
     _, rows = Rows(state, [few]).linearised([])
-    n_weights = sum(p.numel() for p in parameters_of(state)[: 2 * len(state.field.weights)])
+    n_weights = sum(p.numel() for p in parameters_of(state)[: 2 * len(state.network.weights)])
     return float(rows[:, 0, :n_weights].square().sum()) / few.weight
 
 
 def _slope(state: State, group: Group) -> float:
     """The norm of the gradient of a group's loss by the network."""
-    params: list[Tensor] = [*state.field.weights, *state.field.biases]
+    params = [p for p in parameters_of(state) if p is not state.raw]
     loss = group.weighted(residual_of(state, group)[:, None]).square().sum() / group.weight
     slopes = torch.autograd.grad(loss, params, allow_unused=True)
     return float(torch.stack([slope.square().sum() for slope in slopes if slope is not None]).sum().sqrt())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inr.fitting.optimizers.gauss_newton import GaussNewton
 from inr.kernels.jet_rows import jet_rows
-from inr.kernels.sine_jet import sine_jet
+from inr.solving.nested import NestedField
 from inr.solving.rows import Group
 from inr.solving.state import State
 
@@ -31,9 +31,7 @@ class Rows:
         self.state, self.groups = state, groups
 
     def _net(self, group: Group) -> Tensor:
-        field = self.state.field
-        weights, biases = [*field.weights], [*field.biases]
-        return sine_jet(group.jets, weights, biases, field.activations, group.streams.plan)
+        return self.state.field.network(group.jets, group.streams.plan)
 
     def value(self) -> Tensor:
         with torch.no_grad():
@@ -43,7 +41,7 @@ class Rows:
 
     def linearised(self, params: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """r [R, 1] and -dr/dw [R, 1, P], for the parameters of `parameters_of`."""
-        field, rights, blocks = self.state.field, [], []
+        field, rights, blocks = self.state.network, [], []
         with torch.no_grad():
             for group in self.groups:
                 r, seeds, by_number, _ = group.linearised(self._net(group), self.state.numbers)
@@ -55,9 +53,12 @@ class Rows:
 
 
 def parameters_of(state: State) -> list[torch.nn.Parameter]:
-    """Weight and bias of each layer, then the unknown numbers."""
+    """Weight and bias of each layer, or those of a field of any family; then the unknown numbers."""
+    numbers = [state.raw] if state.raw.numel() else []
+    if isinstance(state.field, NestedField):
+        return [*state.field.trained, *numbers]
     pairs = zip(state.field.weights, state.field.biases, strict=True)
-    return [*(p for pair in pairs for p in pair), *([state.raw] if state.raw.numel() else [])]
+    return [*(p for pair in pairs for p in pair), *numbers]
 
 
 def gauss_newton(

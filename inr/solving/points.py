@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from inr.kernels.sine_jet import sine_jet
 from inr.solving.equation import TIME
 from inr.solving.problem import Problem
 from inr.solving.rows import Group
@@ -19,8 +18,7 @@ CHUNKS = 32
 
 def residual_of(state: State, group: Group) -> Tensor:
     """The residuals [N] of a prepared group, with gradients by the network and the unknown numbers."""
-    field = state.field
-    net = sine_jet(group.jets, [*field.weights], [*field.biases], field.activations, group.streams.plan)
+    net = state.field.network(group.jets, group.streams.plan)
     return group.residuals(net, state.differentiable_numbers())
 
 

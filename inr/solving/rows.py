@@ -13,12 +13,13 @@ from torch import Generator, Tensor
 from inr.core.errors import UsageError
 from inr.core.formula import Node, name, number, subtract
 from inr.core.tensor_formula import tensor_of
-from inr.fields.solution import SolutionField, combine, pulled_back
+from inr.fields.solution import combine, pulled_back
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.conditions import Condition
 from inr.solving.equation import SIDE_NORMALS, by_name, streams_of
 from inr.solving.geometry import Domain, Points
 from inr.solving.hard import Hard
+from inr.solving.nested import AnyField
 from inr.solving.problem import Problem
 
 EXACTNESS = 1e-3
@@ -72,7 +73,7 @@ class Group:
         self._by_unknown = {key: by_name(self.residual, key) for key in self.unknowns}
 
     @torch.no_grad()
-    def prepare(self, solution: SolutionField) -> None:
+    def prepare(self, solution: AnyField) -> None:
         """Evaluate what depends on the points alone."""
         self.jets = solution.inputs(self.x, self.streams.plan)
         self.lift, self.factor = solution.conditions(self.x, self.streams.plan)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inr.core.config import Config, param
+from inr.fields import FieldConfig
 
 Method = Literal["auto", "least_squares", "gauss_newton", "adam", "soap"]
 Balance = Literal["none", "gradient", "ntk"]
@@ -15,7 +16,12 @@ Balance = Literal["none", "gradient", "ntk"]
 class SolveSettings(Config):
     """What is not given is decided for the problem."""
 
-    method: Method = param("auto", "auto: least squares of the last layer, then Gauss-Newton if that is not enough")
+    method: Method = param(
+        "auto", "auto: least squares of the last layer, then Gauss-Newton if needed; soap with a field"
+    )
+    field: FieldConfig | None = param(
+        None, "family of the solution, trained by adam or soap; none: networks of sines with built-in conditions"
+    )
     time_s: float = param(60.0, "seconds, about; a step that has begun is finished", gt=0, le=86400)
     target: float = param(1e-6, "relative residual between the training points at which to stop", gt=0, lt=1)
     features: int = param(800, "hidden units of the least squares", ge=8, le=5000)

@@ -14,11 +14,13 @@ from typing import Any, Literal
 import torch
 from torch import Generator
 
+from inr.core.config import parse
 from inr.core.domain import Domain as Frames
 from inr.core.domain import Frame, Spec
 from inr.core.errors import UsageError
 from inr.core.formula import text_of
 from inr.core.tensor_formula import tensor_of
+from inr.fields import FieldConfig
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.fitting import Fit, FitConfig
@@ -32,6 +34,7 @@ from inr.solving.hard import hard_conditions
 from inr.solving.helmholtz import remarks_on
 from inr.solving.least_squares import solve_last_layer, with_features
 from inr.solving.loss_weights import LossWeights, check_weights
+from inr.solving.nested import AnyField, NestedField, check_field, nested_field
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights, points_inside
 from inr.solving.problem import Problem
@@ -96,9 +99,11 @@ class Solution:
     seconds: float
 
     @property
-    def field(self) -> SolutionField:
-        assert isinstance(self.fit.field, SolutionField)
-        return self.fit.field
+    def field(self) -> AnyField:
+        """The field with `jets` in the problem's units."""
+        if isinstance(self.fit.field, SolutionField):
+            return self.fit.field
+        return NestedField(self.fit.field, self.problem.domain.low, self.problem.domain.high)
 
     def save(self, path: str | Path) -> None:
         """Write the model file."""
@@ -109,6 +114,7 @@ def solve(
     problem: Problem | str | Path,
     *,
     time_s: float | None = None,
+    field: str | Mapping[str, Any] | FieldConfig | None = None,
     on_progress: Callable[[str, float], None] | None = None,
     **settings: Any,
 ) -> Solution:
@@ -117,6 +123,7 @@ def solve(
     Args:
         problem: a `Problem`, or the path of its TOML file.
         time_s: seconds, about, in place of those of the problem.
+        field: family of the solution, in place of that of the problem; it is trained by Adam or SOAP.
         on_progress: called with the stage and the relative residual so far.
         settings: of `SolveSettings`, in place of those of the problem: `method`, `features`, `width`, `seed` ...
 
@@ -136,12 +143,16 @@ def solve(
     """
     given = problem if isinstance(problem, Problem) else Problem.load(problem)
     changed = settings if time_s is None else settings | {"time_s": time_s}
+    if field is not None:
+        changed["field"] = field if isinstance(field, FieldConfig) else parse(FieldConfig, field, "field")
     chosen = dataclasses.replace(given.settings, **changed)
     return _Solver(dataclasses.replace(given, settings=chosen), on_progress).run()
 
 
 def starting_rows(problem: Problem, n_inside: int) -> tuple[State, list[Group]]:
     """The network that Gauss-Newton and descents start from, and its rows at n_inside points."""
+    if problem.settings.field is not None:
+        raise UsageError("the kernel is that of the own network of inr solve, and a field is given", "leave it out")
     whole = dataclasses.replace(problem, settings=dataclasses.replace(problem.settings, windows=1))
     return _Solver(whole, None).begun(n_inside)
 
@@ -162,6 +173,7 @@ class _Solver:
         earlier: SolutionField | None = None,
     ) -> None:
         self._whole, self._window, self._earlier = config, window, earlier
+        check_field(problem)
         check_balance(problem)
         check_unknowns(problem)
         check_weights(problem)
@@ -180,7 +192,7 @@ class _Solver:
         shape = problem.domain.shape
         corners = shape.corner_functions if isinstance(shape, Polygon) else {}
         self._corners = [*corners.values(), *(spot.input_of(problem.domain.space) for spot in problem.spots)]
-        for place in corners:
+        for place in corners if self.settings.field is None else ():
             self.notes.append(
                 f"the corner at ({_numbers(place)}) points inwards, and derivatives are infinite there: an input of "
                 "the network has the form of solutions at such a corner."
@@ -206,13 +218,15 @@ class _Solver:
 
     def _work(self) -> None:
         method = self.settings.method
+        if self.settings.field is not None and method == "auto":
+            method = "soap"
         if method in ("auto", "least_squares"):
             self._least_squares()
         is_enough = self.best is not None and self.best[1].score <= self.settings.target
         if (method == "auto" and not is_enough and self._left > 1) or method == "gauss_newton":
             self._gauss_newton()
         if method in ("adam", "soap"):
-            self._descend()
+            self._descend(method)
 
     def _march(self) -> None:
         """One window of the time after the other; the way that is best for the first one solves the others."""
@@ -236,7 +250,7 @@ class _Solver:
             assert solver.best is not None
             self.stages += [dataclasses.replace(s, what=f"window {at + 1}, {s.what}") for s in solver.stages]
             self.is_stalled |= solver.is_stalled
-            field = solver.best[0].field
+            field = solver.best[0].network
         assert field is not None
         state = State.start(field, self.problem)
         generator = Generator().manual_seed(self.settings.seed + 1)
@@ -258,6 +272,11 @@ class _Solver:
                     f"windows is {settings.windows}, and the values of {channel} at the start are not built in",
                     f'a condition on "start" that gives {channel} and agrees with those on the walls',
                 )
+
+    @property
+    def _spec(self) -> Spec:
+        d = len(self.problem.scope.axes)
+        return Spec("array", d, len(self.problem.scope.channels), (LATTICE[d],) * d)
 
     @property
     def _left(self) -> float:
@@ -289,7 +308,10 @@ class _Solver:
         )
 
     def _network(self) -> State:
-        """What Gauss-Newton and descents start from: the network of the window before, or a random one."""
+        """What Gauss-Newton and descents start from: the network of the window before, or a random one; or a field of
+        the chosen family."""
+        if self.settings.field is not None:
+            return State.start(nested_field(self.problem, self._spec, self.generator), self.problem)
         field = SolutionField(self._config(), self.generator, self._window, self._earlier)
         if self._earlier is not None:
             field.load_weights(self._earlier)
@@ -447,7 +469,7 @@ class _Solver:
         candidates = [g for g in self._groups(state, 10 * n) if g.kind == "equation"]
         return adaptive_points(state, candidates, n, self.generator)
 
-    def _descend(self) -> None:
+    def _descend(self, name: str) -> None:
         began = time.perf_counter()
         state = self._network()
         n_inside = self.settings.points or 1000
@@ -457,7 +479,7 @@ class _Solver:
             seen[:] = [self._round(state, n_inside, round_ % 100)]
             return seen[0]
 
-        name, weights = self.settings.method, LossWeights(self.settings.balance)
+        weights = LossWeights(self.settings.balance)
         steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left, weights)
         self._keep(f"{name}, {steps} steps", state, seen[0], began)
         found = weights.by_title()
@@ -516,12 +538,11 @@ class _Solver:
         domain, scope = self.problem.domain, self.problem.scope
         channels = len(scope.channels)
         frame = Frame(Frames(domain.low, domain.high, scope.axes, "units"), (0.0,) * channels, (1.0,) * channels)
-        d = len(scope.axes)
-        shape = (LATTICE[d],) * d
         size = errors.size if math.isfinite(errors.size) and errors.size > 0 else 1.0
         meta = {"dtype": "float32", "channels": "last" if channels > 1 else "none", "range": [-size, size]}
         found = {"problem": self.problem.text, "errors": errors.to_json(), "unknowns": state.numbers | self.found}
+        field = state.field.family if isinstance(state.field, NestedField) else state.field
         return Fit(
-            state.field, Spec("array", d, channels, shape), frame, meta, FitConfig(), source=self.problem.name,
+            field, self._spec, frame, meta, FitConfig(), source=self.problem.name,
             steps=len(self.stages), seconds=seconds, provenance={"solved": found},
         )  # fmt: skip

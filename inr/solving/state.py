@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from inr.fields.solution import SolutionField
 from inr.solving.inverse import Unknown
+from inr.solving.nested import AnyField
 from inr.solving.problem import Problem
 
 
@@ -18,14 +19,20 @@ from inr.solving.problem import Problem
 class State:
     """field: the solution. raw: the unknown numbers, as logarithms where their bounds are positive."""
 
-    field: SolutionField
+    field: AnyField
     raw: nn.Parameter
     unknowns: Mapping[str, Unknown]
 
     @classmethod
-    def start(cls, field: SolutionField, problem: Problem) -> State:
+    def start(cls, field: AnyField, problem: Problem) -> State:
         values = [math.log(u.start) if u.is_logarithmic else u.start for u in problem.unknowns.values()]
         return cls(field, nn.Parameter(torch.tensor(values, dtype=torch.float64)), problem.unknowns)
+
+    @property
+    def network(self) -> SolutionField:
+        """The field, of a network of sines or tanh."""
+        assert isinstance(self.field, SolutionField)
+        return self.field
 
     @property
     def numbers(self) -> dict[str, float]:

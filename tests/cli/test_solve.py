@@ -54,6 +54,21 @@ def test_a_line_and_json() -> None:
     assert found["output"] == "u.safetensors"
 
 
+def test_a_field_of_another_family(here: Path) -> None:
+    texts = ("field.width=16", "field.depth=2", "field.activation.scale=2", "solve.points=100")
+    settings = [part for text in texts for part in ("--set", text)]
+    result = invoke("solve", *LINE[:6], "--field", "gauss", *settings, "--time", "1s", "--threads", "1",
+                    "-o", "u.safetensors", "--export", "u.npz")  # fmt: skip
+    assert result.exit_code == 1, result.stderr  # a second is not enough, and the field is written
+    assert "target not reached" in result.stderr
+    assert "boundary 0" not in result.stdout
+    assert "gauss" in invoke("inspect", "u.safetensors").stdout
+    assert invoke("render", "u.safetensors", "-o", "u.npy").exit_code == 0
+    assert invoke("export", "u.safetensors", "-o", "u.onnx").exit_code == 0
+    with np.load("u.npz") as file:
+        assert np.abs(np.load("u.npy")[64, 64] - file["u"][100, 100]) < 0.01
+
+
 def test_eigenvalues_of_a_line(here: Path) -> None:
     line = ("--equation", "-u_xx = E*u", "--axes", "x=0:1", "--condition", "boundary: u = 0", "--states", "2")
     result = invoke(
@@ -93,7 +108,10 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE, "--set", "solve.method=magic"), 2, "method is 'magic'"),
         ((*LINE, "--time", "soon"), 2, "expected a time"),
         ((*LINE, "--parameter", "k"), 2, "expected NAME=VALUE"),
-        ((*LINE, "--field", "hash_grid"), 2, "equations are solved by a network of sines, which has all derivatives"),
+        ((*LINE[:6], "--field", "hash_grid"), 2, "this 'hash_grid' field is smooth to order 0 only"),
+        ((*LINE, "--field", "gauss"), 2, "method is 'least_squares', which is for the own networks of inr solve"),
+        ((*LINE, "--field", "gaus"), 2, "gauss"),
+        ((*LINE, "--set", "field.width=3"), 2, "--set field.* needs a field"),
         (
             ("--equation", "div(k*grad(u)) = -1", *LINE[2:], "--parameter", "k=1 + 9*heaviside(x - 0.5)"),
             2,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +9,7 @@ import torch
 
 from inr.core.errors import UsageError
 from inr.ntk.problem_kernel import problem_kernel
-from inr.solving import Problem, descent, solve
+from inr.solving import Problem, solve
 from inr.solving.loss_weights import LossWeights
 from inr.solving.points import residual_of
 from inr.solving.solver import starting_rows
@@ -25,18 +22,6 @@ LAYER = Problem.of(
     [{"on": "left", "equation": "u = 1", "hard": False}, {"on": "right", "equation": "u = exp(-20)", "hard": False}],
     reference={"exact": "exp(-20*x)"},
 )
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> float:
-    """A clock that ends a descent after 300 steps: the time that is to be given."""
-    start, ticks, seconds = time.perf_counter(), itertools.count(), 1e4
-
-    def clock() -> float:
-        return start + next(ticks) / 30 * seconds
-
-    monkeypatch.setattr(descent, "time", SimpleNamespace(perf_counter=clock))
-    return seconds
 
 
 @pytest.mark.parametrize("balance", ["gradient", "ntk"])
@@ -72,7 +57,7 @@ def test_weights_of_gradients_make_their_norms_equal() -> None:
     norms = []
     for group in groups:
         loss = group.weight * (residual_of(state, group) / group.scale).square().mean()
-        slopes = torch.autograd.grad(loss, [*state.field.weights, *state.field.biases], allow_unused=True)
+        slopes = torch.autograd.grad(loss, [*state.network.weights, *state.network.biases], allow_unused=True)
         norms.append(float(torch.cat([s.flatten() for s in slopes if s is not None]).norm()))
     assert norms == pytest.approx([norms[0]] * 3)
 
@@ -86,11 +71,11 @@ def test_later_measurements_move_weights_by_a_tenth() -> None:
         weights.apply(state, groups, round_)
         seen.append(groups[1].weight)
         with torch.no_grad():
-            state.field.weights[0].mul_(2)
+            state.network.weights[0].mul_(2)
     assert seen[0] == seen[1] != seen[2]
     fresh = LossWeights("ntk")
     with torch.no_grad():
-        state.field.weights[0].div_(2)
+        state.network.weights[0].div_(2)
     fresh.apply(state, groups, 0)
     assert seen[2] == pytest.approx(0.9 * seen[0] + 0.1 * groups[1].weight)
 

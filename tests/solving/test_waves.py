@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from inr.fields.solution import SolutionField
 from inr.solving import Problem, solve, solver
 from inr.solving.waves import wave_speed
 
@@ -40,6 +41,7 @@ def test_frequencies_in_time_are_those_of_waves(monkeypatch: pytest.MonkeyPatch)
     ]
     problem = Problem.of("u_tt = u_xx", {"x": (-1, 1), "t": (0, 0.2)}, conditions, reference={"exact": exact})
     solution = solve(problem, method="least_squares", features=120, scale=24.0)
+    assert isinstance(solution.field, SolutionField)
     first = solution.field.weights[0].detach().abs().amax(0)
     assert float(first[1] / first[0]) == pytest.approx(0.1, rel=0.1)
     monkeypatch.setattr(solver, "MOST_LATE", 1.0)
