@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-KERNEL_WEIGHT = ((0.1, 0.3), (0.03, 0.5), (0.0, 0.7))
+KERNEL_WEIGHT = ((0.1, 0.1), (0.03, 0.5), (0.0, 0.7))
 """(share of the run's samples from which, weight of the kernel's forecast); descending."""
 LEAST = 1e-6
 
