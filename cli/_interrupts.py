@@ -23,6 +23,8 @@ AGAIN_S = 0.02
 _WHOLE = ("importlib", "tempfile", "inr.core.files", "inr.batch._manifest")
 """Modules that are not interrupted: an extension module aborts the process if its import is, a temporary file would
 stay because its name is not known yet, and a finished output would not be written."""
+_WAITING = "inr.core.pipes"
+"""A module that may wait for another program, and is interrupted, also where one of _WHOLE calls it."""
 
 
 class Interrupted(BaseException):
@@ -191,6 +193,8 @@ def _is_whole(frame: FrameType | None) -> bool:
     """Whether the program is within what is not cut."""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
+        if name == _WAITING:
+            return False
         if name.startswith(_WHOLE[0]) or name in _WHOLE:
             return True
         frame = frame.f_back

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from inr.core.errors import InrError, UnavailableError, UsageError
+from inr.core.pipes import pass_on
 from inr.core.text import command
 
 _DESCRIPTOR = re.compile(r"/dev/(?:(stdin|stdout|stderr)|fd/(\d+))|/proc/self/fd/(\d+)")
@@ -96,9 +97,7 @@ def whole_file(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     with seekable(path) as held:
         yield held
         held.seek(0)
-        number = descriptor_of(path)
-        with open(os.open(path, os.O_WRONLY) if number is None else os.dup(number), "wb") as out:
-            shutil.copyfileobj(held, out)
+        pass_on(held, path, descriptor_of(path))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ import inr.codec.profiles.pyramid.encoder
 import inr.fitting
 import inr.signals
 from inr.codec.compression_input import CompressionInput
+from inr.core.files import whole_file
 from inr.signals.image import Image
 from tests.cli.conftest import PROGRAM, TINY, invoke, listing
 
@@ -468,6 +470,22 @@ def test_python_m_imports_nothing_from_the_current_folder(here: Path) -> None:
         done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.split()[0]) == (0, "inr"), done.stderr
     assert not Path("RUN").exists()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_pipe_that_nobody_reads(number: int) -> None:
+    """Opening it waits for a reader, and a signal ends that; `whole_file`, which calls it, is not cut elsewhere."""
+    os.mkfifo("out.png")
+
+    def write() -> None:
+        with whole_file(Path("out.png"), force=True) as file:
+            file.write(b"x")
+            _interrupts.begin()
+            threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
+
+    with pytest.raises(Interrupted) as found:
+        write()
+    assert found.value.number == number
 
 
 @pytest.mark.slow
