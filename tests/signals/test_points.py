@@ -537,6 +537,15 @@ def test_outliers_are_noted() -> None:
     assert any("2 outliers, far from their neighbours, were left out" in note for note in scanned(points).notes)
 
 
+def test_a_small_part_that_is_left_out_is_noted() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([np.concatenate(ball(3000, rng), 1), np.concatenate(ball(12, rng, (1.2, 1.2, 1.2), 0.02), 1)])
+    signal = load_signal(Source("a.npy", data=npy(rows)), "points", {"method": "gauss"})
+    assert signal.notes == (
+        "a.npy: 12 points off the surface, alone or in parts of less than 1 % of the points, were left out",
+    )
+
+
 def test_a_sheet_without_normals_is_refused() -> None:
     x, y = np.random.default_rng(0).random((2, 1000))
     with pytest.raises(EmptyError, match="inside and outside are clear for only") as caught:
