@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -69,7 +70,7 @@ def page_of_file(data: bytes, name: str, original: str | None = None) -> bytes:
         "facts": facts,
         "about": printable(about),
     }
-    text = Path(__file__).with_name("_file_page.html").read_text("ascii")
+    text = _without_spaces(Path(__file__).with_name("_file_page.html").read_text("ascii"))
     title = html.escape(printable(name)).encode("ascii", "xmlcharrefreplace").decode("ascii")
     described = json.dumps(document, sort_keys=True).replace("<", "\\u003c")
     head, tail = text.split("BYTES")
@@ -78,6 +79,13 @@ def page_of_file(data: bytes, name: str, original: str | None = None) -> bytes:
     content = embedded(struct.pack(">I", len(code)) + code + data)
     start = before.replace("TITLE", title) + described + after
     return start.encode("ascii") + content + tail.encode("ascii")
+
+
+def _without_spaces(page: str) -> str:
+    """A page without the indentation of its lines and the spaces of its style sheet that are there for readers."""
+    sheet = re.compile(r"<style>.*?</style>", re.DOTALL)
+    tight = sheet.sub(lambda found: re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", found[0]), page)
+    return re.sub(r"\n\s+", "\n", tight)
 
 
 def _signal(original: str, header: Header) -> Signal:

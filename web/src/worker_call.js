@@ -43,7 +43,7 @@ export function answerBy(scope, answer) {
 
 /** @param {{name: string, message: string}} given */
 function errorOf({ name, message }) {
-  const kinds = [FormatError, UnsupportedError, TypeError];
-  const Kind = kinds.find((kind) => kind.name === name) ?? Error;
-  return new Kind(message);
+  /** @type {Record<string, typeof Error>} By name: in a bundle the classes have others. */
+  const kinds = { FormatError, UnsupportedError, TypeError };
+  return new (kinds[name] ?? Error)(message);
 }

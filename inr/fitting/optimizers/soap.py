@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -224,11 +225,15 @@ def _as_matrix(p: Tensor) -> Tensor:
 
 
 def _eigenvectors(statistic: Tensor) -> Tensor:
-    """In columns, by falling eigenvalue. LAPACK's solver in float32 fails, or gives NaN, where most rows are zero.
-
-    Numbers that are not finite count as 0: the loss of such a run tells that it diverges.
+    """In columns, by falling eigenvalue. LAPACK's solver in float32 fails, or gives NaN, where most rows are zero; then
+    float64 is used, where numbers that are not finite count as 0: the loss of such a run tells that it diverges.
     """
-    vectors: Tensor = torch.linalg.eigh(statistic.double().nan_to_num(0, 0, 0)).eigenvectors
+    vectors: Tensor
+    with contextlib.suppress(torch.linalg.LinAlgError):
+        vectors = torch.linalg.eigh(statistic).eigenvectors
+        if vectors.isfinite().all():
+            return vectors.flip(-1)
+    vectors = torch.linalg.eigh(statistic.double().nan_to_num(0, 0, 0)).eigenvectors
     return vectors.flip(-1).to(statistic.dtype)
 
 
