@@ -229,7 +229,7 @@ def _eigenvectors(statistic: Tensor) -> Tensor:
     float64 is used, where numbers that are not finite count as 0: the loss of such a run tells that it diverges.
     """
     vectors: Tensor
-    with contextlib.suppress(torch.linalg.LinAlgError):
+    with contextlib.suppress(RuntimeError):  # LinAlgError is one, which torch does not export to type checkers
         vectors = torch.linalg.eigh(statistic).eigenvectors
         if vectors.isfinite().all():
             return vectors.flip(-1)
