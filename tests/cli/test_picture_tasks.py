@@ -96,7 +96,7 @@ def test_heights_are_floats_in_tiff_and_scaled_in_png(examples: Path) -> None:
         ),
         (("inpant",), 2, "unknown picture task 'inpant' (did you mean 'inpaint'?)"),
         (("tones", "dusk.png"), 2, "expected one problem file or a task: clone, gradients"),
-        (("poisson.toml", "--field", "hash_grid"), 2, "equations are solved by a network of sines"),
+        (("poisson.toml", "--field", "hash_grid"), 2, "field is smooth to order 0 only"),
         (("poisson.toml", "--mask", "ball_mask.png"), 2, "--mask cannot be used here"),
     ],
 )

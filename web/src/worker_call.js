@@ -43,7 +43,7 @@ export function answerBy(scope, answer) {
 
 /** @param {{name: string, message: string}} given */
 function errorOf({ name, message }) {
-  /** @type {Record<string, typeof Error>} By name: in a bundle the classes have others. */
+  /** @type {Record<string, new (message: string) => Error>} By name: in a bundle the classes have others. */
   const kinds = { FormatError, UnsupportedError, TypeError };
   return new (kinds[name] ?? Error)(message);
 }
