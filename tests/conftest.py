@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,11 @@ import numba  # noqa: F401  compiled functions then come from its cache, and not
 import pytest
 import torch
 from torch.utils import _device
+
+# Also for fixtures of modules, which run before those of functions, and for programs that tests start: several tests
+# run side by side, and threads that wait for each other on a busy machine take longer than one.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture

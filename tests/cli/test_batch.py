@@ -15,7 +15,7 @@ from tests.cli.conftest import PROGRAM, TINY, document, invoke, listing, program
 
 pytestmark = pytest.mark.slow
 
-N = 24
+N = 8
 HAS_RAY = importlib.util.find_spec("ray") is not None
 OUT = Path("out")
 
@@ -38,9 +38,9 @@ def _heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
+def test_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
     command = ("batch", "in", "-o", "out", *TINY, "--steps", "150", "-j", "2")
-    for least, number in ((1, signal.SIGKILL), (9, signal.SIGINT)):
+    for least, number in ((1, signal.SIGKILL), (3, signal.SIGINT)):
         process = subprocess.Popen(
             [*PROGRAM, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts
         )
@@ -54,7 +54,7 @@ def test_24_pictures_survive_kills_and_are_fitted_once(pictures: Path) -> None:
         code = process.wait()
         assert code == (-9 if number == signal.SIGKILL else 130) or (can_be_over and code == 0)
     finished = n_done()
-    assert finished >= 9
+    assert finished >= 3
     before = dict(listing(Path("out")))
     result = program(*command, "--json")
     assert result.returncode == 0, result.stderr

@@ -26,6 +26,8 @@ from tests.workflows.test_evolve import again, solid
 
 BOX = Frame(Domain((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0), ("x", "y", "z"), "mesh units"), (0.0,), (2.0,))
 SMALL: dict[str, Any] = {"type": "siren", "width": 8, "depth": 1}
+BALL: dict[str, Any] = {"type": "siren", "width": 48, "depth": 2, "activation": {"type": "sine", "omega": 8.0}}
+"""Enough for a ball, at a quarter of the default's time per step."""
 
 
 def points(n: int = 2000) -> Tensor:
@@ -96,7 +98,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
 @pytest.fixture(scope="module")
 def shrinking() -> Trained:
     fit = solid("sphere(0, 0, 0, 0.5)")
-    return trained_smoothing(fit, 0.02, 1.0, surface(fit), steps=500)
+    return trained_smoothing(fit, 0.02, 1.0, surface(fit), steps=500, field=BALL)
 
 
 @pytest.mark.slow
@@ -116,7 +118,7 @@ def test_a_ball_that_is_carried() -> None:
     """It moves by the velocity times the time, and keeps its volume."""
     fit = solid("sphere(0, 0, 0, 0.5)")
     velocity = ("0.4", "0", "0")
-    found = trained_flow(fit, velocity, [0.0, 1.0], surface(fit), steps=500)
+    found = trained_flow(fit, velocity, [0.0, 1.0], surface(fit), steps=500, field=BALL)
     for time, moved in zip((0.0, 0.5, 1.0), found.at((0.0, 0.5, 1.0)), strict=True):
         mesh = inr.extract_mesh(moved, 48)
         assert mesh.vertices.mean(axis=0) == pytest.approx([0.4 * time, 0, 0], abs=0.01)
