@@ -130,7 +130,7 @@ class Laplace(Model):
             _put(symbols, i, q | decoder.bits(self.shift) if self.shift else q, decoder)
 
     def bits(self, values: Integers, counts: Counts) -> float:
-        return 32 + float(_laplace_bits(values, counts, self.mu, self.shift)[self.s])
+        return 32 + float(laplace_bits(values, counts, self.mu, self.shift)[self.s])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Inflated(Model):
     def bits(self, values: Integers, counts: Counts) -> float:
         n_zero, n = int(counts[values == 0].sum()), int(counts.sum())
         flags = -n_zero * np.log2(self.share / 256) - (n - n_zero) * np.log2(1 - self.share / 256)
-        others = _laplace_bits(*_without_zero(values, counts), BELOW_ZERO, self.shift)[self.s]
+        others = laplace_bits(*_without_zero(values, counts), BELOW_ZERO, self.shift)[self.s]
         return 24 + float(flags + others)
 
 
@@ -259,10 +259,10 @@ def candidates(values: Integers, counts: Counts) -> Iterator[Model]:
     for shift in [k for k in shifts if k <= MAX_SHIFT]:
         mean = float(((values >> shift) * counts).sum()) / n
         for mu in {0, min(max(round(256 * mean), -MU_LIMIT), MU_LIMIT)}:
-            yield Laplace(mu, int(np.argmin(_laplace_bits(values, counts, mu, shift))), shift)
+            yield Laplace(mu, int(np.argmin(laplace_bits(values, counts, mu, shift))), shift)
         if 0 < n_zero < n:
             share = min(max(round(256 * n_zero / n), 1), 255)
-            lengths = _laplace_bits(*_without_zero(values, counts), BELOW_ZERO, shift)
+            lengths = laplace_bits(*_without_zero(values, counts), BELOW_ZERO, shift)
             yield Inflated(share, int(np.argmin(lengths)), shift)
     if high - low < MAX_EVENTS:
         full = np.zeros(high - low + 1, np.int64)
@@ -301,8 +301,8 @@ def _lengths(mu: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     return lengths
 
 
-def _laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Bits [scale index] of symbols under kind 1, without the parameters."""
+def laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Bits [scale index] of symbols under kind 1, without the 32 of the parameters."""
     high = values.astype(np.int64) >> shift
     is_inside = (high >= LOWEST) & (high <= HIGHEST)
     event = np.where(is_inside, high - LOWEST, HIGHEST - LOWEST + 1)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inr.codec.entropy.models import laplace_bits
 from inr.codec.profiles.pyramid.architecture import Architecture, Array
 from inr.codec.profiles.pyramid.distortion import Distortion, squared
 from inr.codec.profiles.pyramid.groups import (
@@ -146,6 +147,8 @@ def _code(architecture: Architecture, symbols: Array, bits: int) -> tuple[float,
     """Bits of symbols at their best scale, and that group."""
     values, counts = np.unique(symbols, return_counts=True)
     groups = [Group.of_code(bits, v) for v in range(1 << SCALE_BITS)]
-    costs = [group.model(architecture).bits(values, counts) for group in groups]
+    models = [group.model(architecture) for group in groups]
+    by_scale = {key: laplace_bits(values, counts, *key) for key in {(model.mu, model.shift) for model in models}}
+    costs = [32 + float(by_scale[model.mu, model.shift][model.s]) for model in models]
     best = int(np.argmin(costs))
     return costs[best], groups[best]
