@@ -161,6 +161,7 @@ async function showPicture(found) {
   flat.hidden = isSurface; at("solid").hidden = !isSurface;
   at("frame").hidden = !(found.frames > 1);
   at("crop").hidden = isSurface;
+  at("tools").hidden = at("keys").hidden = false;
   if (isSurface) at("keys").textContent = "Drag to turn, scroll to zoom. Keys: arrows, + and -, 0 for the whole.";
   showLayers(found.layers);
   const error = found.error ? `, mean error ${digits(found.error.mean)}; in the error, black is 0, light yellow ${digits(found.error.top)}` : "";
