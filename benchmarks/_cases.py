@@ -419,6 +419,22 @@ def _noisy_round(n: int) -> Iterator[Case]:
     )
 
 
+@cases("touched_adam")
+def _touched_adam(n: int) -> Iterator[Case]:
+    from inr.kernels.touched_adam import Rates, touched_adam
+
+    entries, of = 256 * n, 50
+    p, m, v, mark, g = (torch.zeros(entries, 2) for _ in range(5))
+    g[torch.randperm(entries, generator=_generator())[: entries // of]] = 1.0
+    yield Case(
+        f"{2 * entries} numbers, one in {of} touched",
+        "step",
+        lambda: touched_adam(p, m, v, mark, g, Rates(1e-3, 0.9, 0.99, 1e-8), 1000, is_counting=False),
+        REAL * (g.numel() + 8 * g.numel() / of),
+        12 * g.numel() / of,
+    )
+
+
 @cases("polynomials")
 def _polynomials(n: int) -> Iterator[Case]:
     from inr.kernels.polynomials import polynomials

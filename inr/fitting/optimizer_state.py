@@ -48,7 +48,9 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, entries: Mapping[int, Any
         sides = (*p.shape, columns, 2 * columns)  # of it, of it as a matrix, and of a matrix of pairs of real numbers
         possible = [(), (1,), tuple(p.shape), (*p.shape, 2), (total,), *((d, d) for d in sides)]
         for name, value in entry.items():
-            own = [tuple(p.shape)] if name in ("exp_avg", "exp_avg_sq", "momentum_buffer", "count") else possible
+            own = (
+                [tuple(p.shape)] if name in ("exp_avg", "exp_avg_sq", "momentum_buffer", "count", "last") else possible
+            )
             for tensor in _tensors(value):
                 if tuple(tensor.shape) not in own:
                     raise UsageError(

@@ -59,10 +59,11 @@ def test_a_resumed_run_equals_an_uninterrupted_one(parts: dict[str, Any], tmp_pa
     assert found == expected
 
 
-def test_a_resumed_run_with_skipped_entries_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["skip_zero_grad", "lazy"])
+def test_a_resumed_run_with_skipped_entries_equals_an_uninterrupted_one(setting: str, tmp_path: Path) -> None:
     encoding = {"type": "hash_grid", "levels": 2, "log2_table": 6, "finest": [12]}
     field = {"type": "hash_grid", "encoding": encoding, "width": 8}
-    parts = {"optimizer": {"type": "adam", "skip_zero_grad": True}, "batch": 10}
+    parts = {"optimizer": {"type": "adam", setting: True}, "batch": 10}
     found, expected = stopped_and_whole(parts, tmp_path, field)
     assert found == expected
 

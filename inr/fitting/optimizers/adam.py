@@ -1,4 +1,4 @@
-"""Adam, in torch's fused form, or skipping entries without a gradient.  Kingma and Ba 2015, arXiv:1412.6980."""
+"""Adam, in torch's fused form, or for the entries that have a gradient.  Kingma and Ba 2015, arXiv:1412.6980."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from inr.core.config import param
+from inr.core.errors import UsageError
 from inr.fitting.optimizers._base import OPTIMIZERS, Eager, Joint, OptimizerConfig
+from inr.kernels.touched_adam import Rates, touched_adam
 
 
 @OPTIMIZERS.register("adam")
@@ -19,7 +21,9 @@ from inr.fitting.optimizers._base import OPTIMIZERS, Eager, Joint, OptimizerConf
 class Adam(OptimizerConfig):
     """m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;  w <- w - lr m^ / (sqrt(v^) + eps), hats debiased.
 
-    `l2` is added to the gradient of the network's matrices and never to an encoding's (as tiny-cuda-nn does).
+    `l2` is added to the gradient of the network's matrices and never to an encoding's (as tiny-cuda-nn does). For
+    tables of which a batch meets a few entries, two settings leave the others alone. `lazy`: moments decay meanwhile
+    as Adam's do. `skip_zero_grad`: each entry counts its own steps, so its moments stay (as in tiny-cuda-nn).
     """
 
     is_adam_like: ClassVar[bool] = True
@@ -29,15 +33,19 @@ class Adam(OptimizerConfig):
     eps: float = param(1e-8, "added to the root of the second moment", gt=0)
     l2: float = param(0.0, "L2 regularisation of the network's parameters", ge=0)
     skip_zero_grad: bool = param(False, "leave an encoding's entries, moments included, where their gradient is 0")
+    lazy: bool = param(False, "leave an encoding's entries where their gradient is 0, while their moments decay")
 
     @property
     def is_capturable(self) -> bool:
-        return not self.skip_zero_grad
+        return not (self.skip_zero_grad or self.lazy)
 
     def build(self, groups: dict[str, list[nn.Parameter]], lr: dict[str, float]) -> torch.optim.Optimizer:
-        if not self.skip_zero_grad or "encoding" not in groups:
+        if self.lazy and self.skip_zero_grad:
+            raise UsageError("optimizer 'adam' has both lazy and skip_zero_grad set", "set one of the two")
+        if not (self.lazy or self.skip_zero_grad) or "encoding" not in groups:
             return self._fused(groups, lr)
-        skipping = SkippingAdam(groups["encoding"], lr["encoding"], (self.beta1, self.beta2), self.eps)
+        betas = self.beta1, self.beta2
+        skipping = TouchedAdam(groups["encoding"], lr["encoding"], betas, self.eps, is_counting=self.skip_zero_grad)
         rest = {role: params for role, params in groups.items() if role != "encoding"}
         return Joint(skipping, self._fused(rest, lr)) if rest else skipping
 
@@ -62,30 +70,32 @@ class FusedAdam(Eager, torch.optim.Adam):
     step.hooked = True  # type: ignore[attr-defined]
 
 
-class SkippingAdam(Eager):
-    """Adam whose entries count their own steps, and take one only where their gradient is not 0.
+class TouchedAdam(Eager):
+    """Adam for entries that have a gradient: see `inr.kernels.touched_adam`, of which is_counting is an option.
 
-    For tables of which a batch meets a few entries: the others neither drift on old momentum nor lose their moments.
+    State: step, exp_avg, exp_avg_sq, and for each entry a count of its steps or the last of them.
     """
 
-    def __init__(self, params: list[nn.Parameter], lr: float, betas: tuple[float, float], eps: float) -> None:
+    def __init__(
+        self, params: list[nn.Parameter], lr: float, betas: tuple[float, float], eps: float, *, is_counting: bool
+    ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+        self._is_counting = is_counting
+        self._mark = "count" if is_counting else "last"
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # torch overloads it for closures
         for group in self.param_groups:
-            (b1, b2), lr, eps = group["betas"], group["lr"], group["eps"]
+            rates = Rates(float(group["lr"]), *group["betas"], group["eps"])
             for p in group["params"]:
                 if p.grad is None:
                     continue
                 state = self.state[p]
-                if not state:
-                    for name in ("count", "exp_avg", "exp_avg_sq"):
+                for name in ("exp_avg", "exp_avg_sq", self._mark):
+                    if name not in state:
                         state[name] = torch.zeros_like(p, memory_format=torch.contiguous_format)
-                at = p.grad.nonzero(as_tuple=True)
-                g = p.grad[at]
-                t = state["count"][at] + 1
-                m = state["exp_avg"][at].lerp(g, 1 - b1)
-                v = state["exp_avg_sq"][at].lerp(g * g, 1 - b2)
-                p[at] -= lr * (m / (1 - b1**t)) / ((v / (1 - b2**t)).sqrt() + eps)
-                state["count"][at], state["exp_avg"][at], state["exp_avg_sq"][at] = t, m, v
+                state["step"] = torch.tensor(int(state["step"] if "step" in state else state[self._mark].max()) + 1)
+                touched_adam(
+                    p, state["exp_avg"], state["exp_avg_sq"], state[self._mark], p.grad, rates, int(state["step"]),
+                    is_counting=self._is_counting,
+                )  # fmt: skip

@@ -19,7 +19,7 @@ from inr.fields import Field
 from inr.fields.mlp import Mlp
 from inr.fitting import Run, resolve
 from inr.fitting.optimizers import Joint
-from inr.fitting.optimizers.adam import Adam, SkippingAdam
+from inr.fitting.optimizers.adam import Adam, TouchedAdam
 from inr.fitting.optimizers.conjugate_gradients import ConjugateGradients
 from inr.fitting.optimizers.lbfgs import Lbfgs
 from inr.fitting.optimizers.muon import Muon, MuonOptimizer
@@ -151,7 +151,7 @@ def test_skipping_adam_is_adam_for_every_entry_that_has_a_gradient(generator: Ge
     """Each entry moves as if the steps with gradient 0 did not exist."""
     p = nn.Parameter(torch.randn(6, 2, generator=generator))
     alone = p.detach().clone()
-    optimizer = SkippingAdam([p], 0.1, (0.9, 0.99), 1e-8)
+    optimizer = TouchedAdam([p], 0.1, (0.9, 0.99), 1e-8, is_counting=True)
     m, v, t = torch.zeros(6, 2), torch.zeros(6, 2), torch.zeros(6, 2)
     for _ in range(12):
         g = torch.randn(6, 2, generator=generator) * (torch.rand(6, 2, generator=generator) < 0.4)
@@ -168,20 +168,39 @@ def test_skipping_adam_is_adam_for_every_entry_that_has_a_gradient(generator: Ge
     torch.testing.assert_close(p.detach(), alone, rtol=1e-4, atol=1e-5)
 
 
-def test_adam_skips_only_if_set_and_only_in_encodings() -> None:
+@pytest.mark.parametrize("setting", ["skip_zero_grad", "lazy"])
+def test_adam_skips_only_if_set_and_only_in_encodings(setting: str) -> None:
     table, matrix = nn.Parameter(torch.zeros(8, 2)), nn.Parameter(torch.zeros(3, 3))
     groups, lr = {"encoding": [table], "hidden": [matrix]}, {"encoding": 0.1, "hidden": 0.01}
     assert isinstance(Adam().build(groups, lr), torch.optim.Adam)
-    joint = Adam(skip_zero_grad=True).build(groups, lr)
+    config = Adam(lazy=setting == "lazy", skip_zero_grad=setting == "skip_zero_grad")
+    joint = config.build(groups, lr)
     assert isinstance(joint, Joint)
-    assert isinstance(Adam(skip_zero_grad=True).build({"hidden": [matrix]}, lr), torch.optim.Adam)
+    assert isinstance(config.build({"hidden": [matrix]}, lr), torch.optim.Adam)
     first, later = torch.zeros(8, 2), torch.zeros(8, 2)
     first[0], later[1] = 1.0, 1.0
     moved_by_one_step(joint, [table, matrix], [first, torch.ones(3, 3)])
     moved, drift = moved_by_one_step(joint, [table, matrix], [later, torch.zeros(3, 3)])
     assert torch.equal(moved[0], torch.zeros(2))  # where Adam would continue with its momentum
-    torch.testing.assert_close(moved[1], torch.full((2,), 0.1))
+    size = 0.1 if setting == "skip_zero_grad" else 0.1 * 0.1 / (1 - 0.9**2) / math.sqrt(0.001 / (1 - 0.999**2))
+    torch.testing.assert_close(moved[1], torch.full((2,), size))
     assert (drift > 0).all()
+
+
+def test_adam_skips_in_one_way() -> None:
+    with pytest.raises(UsageError, match="both lazy and skip_zero_grad"):
+        Adam(lazy=True, skip_zero_grad=True).build({}, {})
+
+
+def test_counts_of_older_versions_are_read() -> None:
+    """Their states have no number of steps."""
+    p = nn.Parameter(torch.zeros(3))
+    optimizer = TouchedAdam([p], 0.1, (0.9, 0.99), 1e-8, is_counting=True)
+    optimizer.state[p] = {"count": torch.tensor([4.0, 0.0, 1.0]), "exp_avg": torch.ones(3), "exp_avg_sq": torch.ones(3)}
+    p.grad = torch.ones(3)
+    optimizer.step()
+    torch.testing.assert_close(optimizer.state[p]["count"], torch.tensor([5.0, 1.0, 2.0]))
+    torch.testing.assert_close(p.detach()[0], torch.tensor(-0.1 / (1 - 0.9**5) * math.sqrt(1 - 0.99**5)))
 
 
 class Linear(Field):
