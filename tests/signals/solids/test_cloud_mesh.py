@@ -37,6 +37,25 @@ def test_a_turn_of_the_points_turns_the_indicator(name: str) -> None:
     np.testing.assert_allclose(turned / turned[0], here / here[0], atol=1e-9)
 
 
+def test_a_quarter_turn_of_the_points_turns_the_indicator() -> None:
+    """About the middle of the lattice, which is its own image then."""
+    points, normals = ball(500)
+    points = MIDDLE + (points - MIDDLE) * [1.3, 1, 0.8]
+    areas = np.full(500, 1e-3)
+    at = np.concatenate([MIDDLE[None], np.random.default_rng(1).random((50, 3))])
+    quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    here = INDICATORS["poisson"](points, normals, areas, 64)
+    middle = (1 - here.cell) / 2
+
+    def turned(x: Floats) -> Floats:
+        found: Floats = middle + (x - middle) @ quarter.T
+        return found
+
+    there = INDICATORS["poisson"](turned(points), normals @ quarter.T, areas, 64)(turned(at))
+    found = here(at)
+    np.testing.assert_allclose(there / there[0], found / found[0], atol=1e-4)
+
+
 def test_mesh_through_a_ball_is_closed_outward_and_close() -> None:
     boundary = mesh_of_cloud(*ball(3000))
     off = np.linalg.norm(boundary.vertices - MIDDLE, axis=1) - 0.25
