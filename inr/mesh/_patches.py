@@ -11,7 +11,7 @@ from inr.mesh._octree_grid import Bools, Ints, Reals
 from inr.mesh.project import unit
 
 _MOST_EDGES = 8  # of a hole that is closed
-_EAR_ROUNDS, _FLAP_ROUNDS, _NOTCH_ROUNDS = 4, 8, 4
+_EAR_ROUNDS, _FLAP_ROUNDS, _NOTCH_ROUNDS, _STRAY_ROUNDS = 4, 8, 4, 2
 _FOLDED = -0.7  # cosine between the normals of two faces, one of which is folded onto the other
 _BLUNT = -0.5  # cosine between the sides of a notch that is closed: 120 degrees
 _FEWEST_FACES = 20  # of a part that is kept beside larger ones
@@ -152,7 +152,8 @@ def holes_closed(vertices: Reals, faces: Ints, is_on_surface: Callable[[Reals], 
 
 
 def without_flaps(vertices: Reals, faces: Ints) -> Ints:
-    """The faces [F, 3] without those at the boundary that are folded back onto their neighbour."""
+    """The faces [F, 3] without those at the boundary, or at an edge of three faces, that are folded back onto their
+    neighbour."""
     for _ in range(_FLAP_ROUNDS):
         corners = vertices[faces]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -160,7 +161,7 @@ def without_flaps(vertices: Reals, faces: Ints) -> Ints:
         normal = normal / np.maximum(size, 1e-300)[:, None]
         sides = Sides.of(faces)
         is_free = np.zeros(len(faces), dtype=bool)
-        is_free[sides.order[sides.first[sides.count == 1]] // 3] = True
+        is_free[sides.order[np.repeat(sides.count != 2, sides.count)] // 3] = True
         (a, of_a), (b, of_b) = (np.divmod(side, 3) for side in sides.pairs())
         alike = np.where(faces[a, of_a] != faces[b, of_b], 1.0, -1.0)  # they pass the edge in opposite directions
         is_folded = alike * np.einsum("nd,nd->n", normal[a], normal[b]) < _FOLDED
@@ -171,6 +172,26 @@ def without_flaps(vertices: Reals, faces: Ints) -> Ints:
         if not len(flaps):
             break
         faces = np.delete(faces, flaps, axis=0)
+    return faces
+
+
+def without_strays(vertices: Reals, faces: Ints, is_on_surface: Callable[[Reals], Bools], most: float) -> Ints:
+    """The faces [F, 3] without those at vertices of the boundary that are not on the surface ([N, 3] -> [N]), if their
+    area together is at most `most`: small faces that stand across it. No part is lost as a whole."""
+    for _ in range(_STRAY_ROUNDS):
+        at = np.unique(Sides.of(faces).rim(faces))
+        if not len(at):
+            break
+        corners = vertices[faces]
+        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+        around = np.bincount(faces.ravel(), np.repeat(area, 3), len(vertices))
+        stray = at[~is_on_surface(vertices[at]) & (around[at] <= most)]
+        kept = ~np.isin(faces, stray).any(axis=1)
+        part = parts_of(faces)
+        kept |= np.bincount(part, kept)[part] == 0
+        if kept.all():
+            break
+        faces = faces[kept]
     return faces
 
 

@@ -16,6 +16,7 @@ _AROUND, _TURNS = (1.0, 1.5, 2.0), 12
 _ROUNDS = 2
 _FARTHEST = 1.5  # cells that a vertex is moved
 _STILL_ON = 0.1  # distance from the surface, in cells, that a move may leave
+_ERRORS = 1.25  # errors of the field that it may leave, if that is more
 _SAME, _AGREE = 0.15, 3  # spread of feet, in cells, that are the same; and how many of them there must be
 _AWAY = 0.3  # distance of such a point from the surface, in lengths of its way, at least; and slope there
 _INWARD, _ON = 0.4, 0.2  # cells from a foot on the rim into the surface; distance from it there
@@ -23,13 +24,14 @@ _OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from wh
 _FOLDED = 0.1  # cosine between the normals of a face before and after a move
 
 
-def moved_to_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> Reals:
+def moved_to_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float, noise: float = 0.0) -> Reals:
     """The vertices [V, 3] with those of the boundary moved to where the surface ends.
 
     The way is that of `_ends`, from points beyond a vertex v in the direction away from the faces around it. Where that
     finds none, as in a notch, the nearest end that is seen from points around v in the plane of its faces is taken. A
-    move that turns a face over is not made. This is done twice.
+    move that turns a face over is not made. This is done twice. noise: error of the field on its surface, in cells.
     """
+    near = max(_STILL_ON, _ERRORS * noise) * spacing
     rim = Sides.of(faces).rim(faces)
     if not len(rim):
         return vertices
@@ -40,11 +42,11 @@ def moved_to_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: 
         lost = np.flatnonzero(~is_seen)
         ends[lost] = _nearest_ends(vertices[at[lost]], face_normals(vertices, faces)[at[lost]], sample, spacing)
         before, after = np.split(sample(np.concatenate([vertices[at], ends]), "rim"), 2)
-        better = after <= np.maximum(before, _STILL_ON * spacing)
+        better = after <= np.maximum(before, near)
         moved = vertices.copy()
         moved[at[better]] = ends[better]
         is_on = np.zeros(len(vertices), dtype=bool)
-        is_on[at[before < _STILL_ON * spacing]] = True
+        is_on[at[before < near]] = True
         vertices = _unfolded(vertices, moved, faces, is_on)
     return vertices
 

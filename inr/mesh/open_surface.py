@@ -25,6 +25,7 @@ from inr.mesh._patches import (
     without_flaps,
     without_short_rims,
     without_specks,
+    without_strays,
 )
 from inr.mesh._rims import moved_to_rim, rim_split
 from inr.mesh._slits import slits_closed
@@ -35,6 +36,8 @@ from inr.mesh.measure import measure
 from inr.mesh.project import face_normals, unit
 
 _ON, _CLOSE = 0.6, 0.15  # distance from the surface, in cells, of the middle of a hole or a notch that is closed
+_HELD = 1.25  # errors of the field by which a vertex of the boundary may be off the surface
+_SMALL = 0.3  # area, in cells, of the faces around such a vertex that are left out
 _SHORT = 0.05  # length of an edge of a boundary, in cells, below which its ends are joined
 
 
@@ -73,16 +76,21 @@ def extract_open(
         def is_on(x: Reals) -> Bools:
             return np.asarray(sample(x, "rim") < max(_CLOSE, 2 * crossed.noise) * h)
 
+        def is_held(x: Reals) -> Bools:
+            return np.asarray(sample(x, "rim") < max(_CLOSE, _HELD * crossed.noise) * h)
+
         vertices = vertices_of(cells, _starts(crossed, cells, resolution), sample, h, crossed.noise)
         faces, _ = turned_alike(without_specks(_cut(vertices, quads, sample)))
         faces = without_flaps(vertices, without_short_rims(vertices, faces, _SHORT * h))
         faces = slits_closed(vertices, notches_closed(vertices, faces, is_on), is_on)
-        vertices = moved_to_rim(vertices, faces, sample, h)
+        vertices = moved_to_rim(vertices, faces, sample, h, crossed.noise)
+        faces = without_strays(vertices, faces, is_held, _SMALL * h * h)
+        vertices = moved_to_rim(vertices, faces, sample, h, crossed.noise)
         faces = without_flaps(vertices, without_short_rims(vertices, faces, _SHORT * h))
         faces = notches_closed(vertices, faces, is_on)
         faces = slits_closed(vertices, faces, is_on)
         vertices, faces = rim_split(vertices, faces, sample, h)
-        faces = notches_closed(vertices, faces, is_on)
+        faces = notches_closed(vertices, without_flaps(vertices, faces), is_on)
         vertices, faces = holes_closed(vertices, faces, lambda x: sample(x, "holes") < _ON * h)
         faces, is_orientable = turned_alike(without_specks(faces))
         vertices, faces = _used(vertices, _outward(vertices, faces))
