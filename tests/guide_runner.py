@@ -1,20 +1,28 @@
 """Runs the blocks of a guide in the current folder, in order: `python guide_runner.py GUIDE.md`.
 
-Shell blocks run in bash, Python blocks in this process, one namespace for all of them. Each line of a `text` block must
-be among what the block before it printed, in this order, whatever the numbers are. Prints the number of blocks run.
+Shell blocks run in bash, with the `inr` of `forked_programs`; Python blocks run in this process, one namespace for all
+of them. Each line of a `text` block must be among what the block before it printed, in this order, whatever the numbers
+are. Prints the number of blocks run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parent.parent))
+
+from tests.forked_programs import Programs
+
 BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CALL = re.compile(r"\binr ")
 NUMBER = re.compile(r"[-+]?\d[\d.,]*")
 
 
@@ -25,15 +33,26 @@ def blocks_of(guide: Path) -> list[tuple[str, str, int]]:
 
 
 def run(guide: Path) -> int:
+    blocks = blocks_of(guide)
+    with contextlib.ExitStack() as stack:
+        environment = dict(os.environ)
+        if any(language == "sh" and CALL.search(text) for language, text, _ in blocks):
+            folder = stack.enter_context(Programs()).folder
+            environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
+        return _run(guide, blocks, environment)
+
+
+def _run(guide: Path, blocks: list[tuple[str, str, int]], environment: dict[str, str]) -> int:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed, n_run = "", 0
-    for language, text, line in blocks_of(guide):
+    for language, text, line in blocks:
         if language == "text":
             check_printed(text, printed, f"{guide.name}:{line}")
             continue
         n_run += 1
         if language == "sh":
-            done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", text], capture_output=True, text=True)
+            command = ["bash", "-e", "-o", "pipefail", "-c", text]
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
             printed = done.stdout + done.stderr
             if done.returncode != 0:
                 raise SystemExit(f"{guide.name}:{line}: exit code {done.returncode}\n{text}\n{printed}")
