@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 
 from inr.codec.compression_settings import DEFAULT_EFFORT
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
-from inr.codec.profiles.pyramid.encoder import QUICK_STEPS, STEPS, PyramidTarget
+from inr.codec.profiles.pyramid.encoder import STEPS, PyramidTarget, quick_steps
 from inr.codec.profiles.pyramid.latent_trainer import BRIEF, RateController, Trainer
 from inr.codec.rate_target import RateTarget
 from inr.signals import Lattice, load_signal
@@ -106,7 +106,8 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for effort, steps in STEPS.items():
         architecture = architecture_of(channels, height, width, effort, aim.expected_bytes)
-        n = QUICK_STEPS if effort == 1 and channels == 3 else steps  # from stored networks
+        is_begun = effort == 1 and channels == 3  # from stored networks
+        n = quick_steps(aim.controller(architecture).weight) if is_begun else steps
         key = architecture, n < BRIEF
         if key not in times:
             times[key] = step_seconds(architecture, target, n, given.timed)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from inr.codec.encoding_checkpoint import EncodingCheckpoint
     from inr.codec.encoding_control import EncodingState
     from inr.codec.profile import OnProgress
+    from inr.codec.verification import Verifier
     from inr.fitting import Outcome
 
 
@@ -80,7 +81,7 @@ class StoppableEncoding:
             return given
         return dataclasses.replace(self._resumed.settings, verify=given.verify)
 
-    def run(self, settings: CompressionSettings, on_progress: OnProgress) -> Compressed:
+    def run(self, settings: CompressionSettings, on_progress: OnProgress, verifier: Verifier) -> Compressed:
         """Compress and write the file. Raises typer.Exit after an interruption that leaves a checkpoint alone."""
         from inr.codec.encode import compress_input
         from inr.codec.encoding_control import EncodingControl, EncodingStoppedError
@@ -99,7 +100,7 @@ class StoppableEncoding:
         )
         try:
             with self._held() if stopping.is_kept else contextlib.nullcontext():
-                made = compress_input(self._given, settings, on_progress, control)
+                made = compress_input(self._given, settings, on_progress, control, verifier)
                 made = dataclasses.replace(made, seconds=made.seconds + self._seconds)
                 self._target.write(made.data, keep=True)
         except (EncodingStoppedError, Interrupted) as error:

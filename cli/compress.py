@@ -169,7 +169,13 @@ def run(task: CompressTask, page: EncodingWatch | None = None, stopping: Stoppin
 
     page: shows it, of a single input. stopping: None in a process for one of several inputs, which just ends.
     """
-    with machine(task.settings.device, task.threads, task.backend) as device, codec_backend(task.backend):
+    from inr.codec.verification import Verifier
+
+    with (
+        Verifier.for_run(task.settings) as verifier,  # its process starts while torch is imported
+        machine(task.settings.device, task.threads, task.backend) as device,
+        codec_backend(task.backend),
+    ):
         from inr.codec.compression_input import load_input
         from inr.codec.encode import compress_input
 
@@ -183,9 +189,9 @@ def run(task: CompressTask, page: EncodingWatch | None = None, stopping: Stoppin
             if page is not None:
                 page.begin(loaded.signal, progress)
             if encoding is not None:
-                made = encoding.run(arguments, page or progress)
+                made = encoding.run(arguments, page or progress, verifier)
             else:
-                made = compress_input(loaded, arguments, page or progress)
+                made = compress_input(loaded, arguments, page or progress, verifier=verifier)
                 target.write(made.data, keep=True)
         if page is not None:
             page.end(made)
@@ -251,7 +257,7 @@ def _target_name(name: str, output: str | None, folder: Path | None) -> str | No
 
 
 def _settings(texts: list[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    from inr.workflows.request import by_section
+    from inr.core.sections import by_section
 
     problems: list[str] = []
     sections = by_section(texts, problems, ("field", "signal"))

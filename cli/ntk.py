@@ -270,7 +270,7 @@ def _of_module(
 def _assigned(settings: list[str], *, has_field: bool = True) -> dict[str, list[str]]:
     """`--set` by section. Raises ConfigError with every problem."""
     from inr.core.errors import ConfigError
-    from inr.workflows.request import by_section
+    from inr.core.sections import by_section
 
     problems: list[str] = []
     assigned = by_section(settings, problems)

@@ -95,9 +95,9 @@ def suggest(
         raise UsageError("--field and --fields are both given, expected one of them")
     with machine(device, threads, None) as chosen:
         from inr.core.errors import ConfigError
+        from inr.core.sections import by_section
         from inr.ntk.suggest import suggest as run
         from inr.signals import load_signal
-        from inr.workflows.request import by_section
 
         problems: list[str] = []
         sections = ("field", "signal") if field is None else ("field", "fit", "signal")

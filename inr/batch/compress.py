@@ -16,8 +16,8 @@ from inr.codec.encode import compress_input
 from inr.codec.profile import PROFILES
 from inr.codec.rate_target import RateTarget
 from inr.core.errors import ConfigError, UsageError
+from inr.core.sections import by_section
 from inr.signals import Source
-from inr.workflows.request import by_section
 
 TARGETS = ("target_psnr_db", "bpp", "size_bytes", "quality")
 

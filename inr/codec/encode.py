@@ -17,7 +17,7 @@ from inr.codec.encoding_control import EncodingControl
 from inr.codec.profile import DEFAULT_TUNE, OnProgress
 from inr.codec.rate_target import RateTarget
 from inr.codec.surface import notes_on_surface
-from inr.codec.verification import measure_decoded, verify
+from inr.codec.verification import Verifier, measure_decoded
 from inr.core.config import assignments_of
 from inr.core.errors import FormatError, UsageError
 from inr.core.files import check_writable, write_file
@@ -163,11 +163,16 @@ def compress_input(
     settings: CompressionSettings,
     on_progress: OnProgress | None = None,
     control: EncodingControl | None = None,
+    verifier: Verifier | None = None,
 ) -> Compressed:
     """Compress a loaded input. control: may stop the encoding, whose outcome is then "interrupted".
 
-    Raises UsageError if the control keeps, saves or resumes an encoding of a profile that cannot.
+    verifier: one that may have started already; by default a new one. Raises UsageError if the control keeps, saves or
+    resumes an encoding of a profile that cannot.
     """
+    if verifier is None:
+        with Verifier.for_run(settings) as verifier:
+            return compress_input(given, settings, on_progress, control, verifier)
     started = time.perf_counter()
     target = given.payload_target(settings.target)
     name, profile, notes = given.profile(settings)
@@ -184,7 +189,7 @@ def compress_input(
     data = given.container(profile.number, payload).to_bytes()
     encoded = time.perf_counter()
     if settings.verify:
-        metrics = verify(data, given.header, payload.symbols_sha256, given.signal, given.model is not None)
+        metrics = verifier.verify(data, given.header, payload.symbols_sha256, given.signal, given.model is not None)
     else:
         decoded = decode(data)
         if decoded.symbols_sha256 != payload.symbols_sha256:

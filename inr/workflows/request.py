@@ -9,12 +9,11 @@ from typing import Any, get_args
 
 from inr.core.config import override, parse, read_toml
 from inr.core.errors import ConfigError, UsageError, did_you_mean
+from inr.core.sections import SECTIONS, by_section
 from inr.fields import FieldConfig, RecipeName
 from inr.fitting import FitConfig
 from inr.fitting.resolving import ENDS, field_for, pursuing
 from inr.signals import Signal, Source
-
-SECTIONS = ("field", "fit", "signal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,22 +130,6 @@ def _known_sections(document: Mapping[str, Any], problems: list[str]) -> dict[st
         else:
             known[section] = table
     return known
-
-
-def by_section(
-    assignments: Sequence[str], problems: list[str], names: Sequence[str] = SECTIONS
-) -> dict[str, list[str]]:
-    """`field.width=64` to {"field": ["width=64"]}."""
-    sections: dict[str, list[str]] = {name: [] for name in names}
-    for text in assignments:
-        section, dot, rest = text.partition(".")
-        if "=" not in text or not dot or "=" in section:
-            problems.append(f"`settings` has {text!r}, expected section.key=value, for example fit.lr=0.01")
-        elif section not in sections:
-            problems.append(f"`settings` has {text!r} of the unknown section {section!r}{did_you_mean(section, names)}")
-        else:
-            sections[section].append(rest)
-    return sections
 
 
 @contextlib.contextmanager

@@ -206,7 +206,7 @@ COMPRESS = ("compress", "a.png", "--effort", "1", "--threads", "1", "--no-progre
 
 def at_encoding_step(patch: pytest.MonkeyPatch, step: int, number: int) -> None:
     """From now on encodings have 20 steps, and the signal comes in this one."""
-    patch.setattr("inr.codec.profiles.pyramid.encoder.QUICK_STEPS", 20)
+    patch.setattr("inr.codec.profiles.pyramid.encoder.quick_steps", lambda rate_weight: 20)
     patch.setitem(inr.codec.profiles.pyramid.encoder.STEPS, 1, 20)
     real, steps = PartProgress.__call__, [0]
 

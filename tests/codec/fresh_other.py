@@ -6,6 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from inr.codec.decode_process import requested
+
 
 def main(arguments: Sequence[str]) -> None:
-    Path(arguments[2]).write_text(json.dumps({"symbols_sha256": "00" * 32}))
+    request = requested(arguments)
+    assert request is not None
+    Path(request[2]).write_text(json.dumps({"symbols_sha256": "00" * 32}))

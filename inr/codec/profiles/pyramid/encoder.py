@@ -15,7 +15,7 @@ from inr.codec.profile import DEFAULT_TUNE, OnProgress, OnState, Payload
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
 from inr.codec.profiles.pyramid.distortion import DISTORTIONS, Distortion
 from inr.codec.profiles.pyramid.groups import shapes_of
-from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, RateController, Trainer
+from inr.codec.profiles.pyramid.latent_trainer import FROM_START, HARD_SHARE, OnStep, RateController, Trainer
 from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, QUANTISED_ON, Sample, Window
 from inr.codec.profiles.pyramid.starting_point import StartingPoint
 from inr.codec.profiles.pyramid.tiled_training import TiledTraining
@@ -29,8 +29,10 @@ from inr.signals import Lattice, Signal
 
 STEPS = {1: 300, 2: 600, 3: 1200, 4: 1800, 5: 2500, 6: 5000, 7: 10000, 8: 20000, 9: 40000}
 """Steps of gradient descent by effort."""
-QUICK_STEPS, SAMPLE_STEPS = 60, 120
-"""Steps of effort 1 from a starting point: for the whole picture, and for a sample of a large one."""
+SAMPLE_STEPS = 120
+"""Steps of effort 1 from a starting point, for a sample of a large picture."""
+QUICK_STEPS, QUICK_RANGE, QUICK_POWER = 48, (40, 64), 0.12
+"""Those for a whole picture: about 48 (rate weight / 1e-3)^0.12. At low rates more depends on the networks."""
 MIDDLE_QUALITY, DECADES = 50.0, 3.0
 SURPLUS = 0.01
 """How far beyond the target a run aims: this share of the bytes, or of 6 dB."""
@@ -71,7 +73,10 @@ def encode(
     if effort > 1 or height * width <= LARGEST_SAMPLE:
         whole = pixels(Window(0, 0, height, width))
         trainer = Trainer(architecture, whole, target.controller(architecture), generator, distortion=distortion)
-        steps = QUICK_STEPS if effort == 1 and _begun(trainer) else STEPS[effort]
+        steps = STEPS[effort]
+        if effort == 1 and _begun(trainer):
+            steps = quick_steps(trainer.rate_controller.weight)
+            trainer.keep_pace(FROM_START)
         is_brief = effort == 1 and height * width > QUANTISED_ON
         quantised_on = Sample.drawn(height, width, generator, QUANTISED_ON) if is_brief else None
         return _reach(WholeTraining(trainer, steps, quantised_on), target, on_progress, control)
@@ -96,6 +101,12 @@ def distortion_for(tune: str, target: RateTarget, height: int, width: int) -> Di
         if min(height, width) < SMALLEST:
             raise UsageError(f"`tune={tune}` needs pictures of at least {SMALLEST} x {SMALLEST} pixels")
     return DISTORTIONS[tune]
+
+
+def quick_steps(rate_weight: float) -> int:
+    """Steps of effort 1 for a whole picture, see `QUICK_STEPS`."""
+    least, most = QUICK_RANGE
+    return min(max(round(QUICK_STEPS * (rate_weight / 1e-3) ** QUICK_POWER), least), most)
 
 
 def _begun(trainer: Trainer) -> bool:

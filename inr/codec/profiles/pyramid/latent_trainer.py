@@ -40,12 +40,33 @@ LOW_DEVIATION = 0.1, 0.1
 """The noise of short runs, which would not recover from more."""
 HARD_SHARE, HARD_RATE = 0.1, 2e-4
 SHARED, HARD_SHARED = 2, 4
-"""On a CPU the networks' gradients come from every so many pairs of rows in turn, but in brief runs; soft and hard."""
+"""On a CPU the networks' gradients come from every so many pairs of rows in turn, but not in brief runs; see `Pace`."""
 SETTLING = 0.1
 """The first part of the steps, in which the rate weight stays constant."""
 CONTROL_GAIN = 12.0
 LARGEST_FACTOR = 100.0
 """Largest factor by which the rate weight may change, up or down."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Learning rates of a run, and what its networks' gradients come from.
+
+    latent_rate, network_rate: the first ones; hard_rate: of the networks, with rounded latents. decay: the power of the
+    cosine by which the networks' rate falls. shared, hard_shared: of every so many pairs of rows one counts, on a CPU;
+    soft and hard.
+    """
+
+    latent_rate: float = LATENT_RATE
+    network_rate: float = NETWORK_RATE
+    hard_rate: float = HARD_RATE
+    decay: float = 1.0
+    shared: int = SHARED
+    hard_shared: int = HARD_SHARED
+
+
+FROM_START = Pace(latent_rate=1.3e-2, network_rate=1e-2, hard_rate=2e-3, decay=0.3, hard_shared=SHARED)
+"""For a few steps from networks that are nearly right: larger steps of theirs at first would lose what they know."""
 
 OnStep = Callable[[float, float, float], None]
 """Called with the part of the steps that is done, bits per pixel, and the mean squared error."""
@@ -101,6 +122,7 @@ class Trainer:
         self._deviation, self.distortion = deviation, distortion
         self._seed = int(torch.randint(2**62, (), generator=generator))
         self._step = 0
+        self._pace: Pace | None = None
         self.at = 0
         """Steps of the present part of a run, soft or hard, that are done."""
         self._guard = Guard(self)
@@ -116,6 +138,10 @@ class Trainer:
     def values(self) -> dict[str, Tensor]:
         """The networks' tensors by name."""
         return self.networks.values()
+
+    def keep_pace(self, pace: Pace) -> None:
+        """Train at this pace. By default it is that of `Pace`, with gradients from all rows in brief runs."""
+        self._pace = pace
 
     def start_from(self, latents: Sequence[Tensor]) -> None:
         """Replace the latents."""
@@ -135,7 +161,7 @@ class Trainer:
         Cool-chic 5.0 (Orange, 2026), except for its last temperature and the warm-up. start: the first step, of a
         part that is continued.
         """
-        warm_up = min(WARM_UP[0], WARM_UP[1] * steps)
+        warm_up, pace = min(WARM_UP[0], WARM_UP[1] * steps), self._pace_of(steps)
         if start == 0:
             self._guard = Guard(self)
         guard, self.at = self._guard, start
@@ -143,17 +169,18 @@ class Trainer:
             progress = step / steps
             at = 1 - first + first * progress
             temperature, deviation = (a + (b - a) * at for a, b in (TEMPERATURE, self._deviation))
-            factor = first * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * progress)))
+            cosine = 0.5 * (1 + math.cos(math.pi * progress))
+            factor, network_factor = (first * (LAST + (1 - LAST) * part) for part in (cosine, cosine**pace.decay))
             grids = self.noisy_grids(temperature, deviation)
             self._latent_optimizer.zero_grad()
-            bpp, mse = self._descend(grids, self._share(SHARED, self._step, steps))
+            bpp, mse = self._descend(grids, self._share(pace.shared, self._step))
             if guard.is_worse(bpp, mse):
                 self._network_optimizer = SoapOptimizer(self.networks.parameters())
             else:
-                self._latent_optimizer.param_groups[0]["lr"] = LATENT_RATE * factor
+                self._latent_optimizer.param_groups[0]["lr"] = pace.latent_rate * factor
                 self._latent_optimizer.param_groups[0]["betas"] = latent_betas(progress, steps)
                 self._latent_optimizer.step()
-                self._step_networks(NETWORK_RATE * guard.part * factor * min(1.0, self._step / warm_up))
+                self._step_networks(pace.network_rate * guard.part * network_factor * min(1.0, self._step / warm_up))
             if progress > SETTLING:
                 self.rate_controller.update(bpp, mse, first / steps)
             self.at = step + 1
@@ -162,10 +189,10 @@ class Trainer:
 
     def hard(self, steps: int, on_step: OnStep | None = None, start: int = 0) -> None:
         """Gradient descent of the networks only, with rounded latents. start: as in `soft`."""
-        grids, self.at = self.grids(), start
+        grids, self.at, pace = self.grids(), start, self._pace_of(steps)
         for step in range(start, steps):
-            bpp, mse = self._descend(grids, self._share(HARD_SHARED, step, steps))
-            self._step_networks(HARD_RATE * 0.5 * (1 + math.cos(math.pi * step / steps)))
+            bpp, mse = self._descend(grids, self._share(pace.hard_shared, step))
+            self._step_networks(pace.hard_rate * 0.5 * (1 + math.cos(math.pi * step / steps)))
             self.at = step + 1
             if on_step is not None:
                 on_step((step + 1) / steps, bpp, mse)
@@ -226,9 +253,13 @@ class Trainer:
         self._step += 1
         return grids
 
-    def _share(self, every: int, turn: int, steps: int) -> RowShare:
-        """The rows that the networks learn from in one of so many steps."""
-        return RowShare(every, turn) if steps >= BRIEF and self.target.device.type == "cpu" else ALL
+    def _pace_of(self, steps: int) -> Pace:
+        """The pace of so many steps."""
+        return self._pace or (Pace() if steps >= BRIEF else Pace(shared=1, hard_shared=1))
+
+    def _share(self, every: int, turn: int) -> RowShare:
+        """The rows that the networks learn from in one step."""
+        return RowShare(every, turn) if every > 1 and self.target.device.type == "cpu" else ALL
 
     def _descend(self, grids: list[Tensor], share: RowShare) -> tuple[float, float]:
         """Gradients of the loss; bits per pixel and mean squared error. share: of the rows, for the networks."""

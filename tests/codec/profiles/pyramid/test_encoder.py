@@ -9,7 +9,7 @@ import inr
 import inr.signals
 from inr.codec.profile import PROFILES
 from inr.codec.profiles.pyramid.architecture import architecture_of
-from inr.codec.profiles.pyramid.encoder import PyramidTarget
+from inr.codec.profiles.pyramid.encoder import QUICK_RANGE, QUICK_STEPS, PyramidTarget, quick_steps
 from inr.codec.profiles.pyramid.groups import shapes_of
 from inr.codec.rate_target import RateTarget
 from inr.signals.image import Image
@@ -67,3 +67,10 @@ def test_networks_grow_with_the_size_of_the_file() -> None:
         < n_weights(RateTarget(quality=50))
         < n_weights(RateTarget(quality=50), effort=7)
     )
+
+
+def test_quick_runs_take_more_steps_at_low_rates() -> None:
+    steps = [quick_steps(weight) for weight in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)]
+    assert steps == sorted(steps)
+    assert steps[2] == QUICK_STEPS
+    assert (steps[0], steps[-1]) == QUICK_RANGE

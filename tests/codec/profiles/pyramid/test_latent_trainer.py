@@ -12,7 +12,15 @@ from torch import Generator, Tensor
 from inr.codec.profiles.pyramid import latent_trainer
 from inr.codec.profiles.pyramid.architecture import Architecture, architecture_of
 from inr.codec.profiles.pyramid.distortion import squared
-from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARED, SHARED, RateController, Trainer, latent_betas
+from inr.codec.profiles.pyramid.latent_trainer import (
+    FROM_START,
+    HARD_SHARED,
+    SHARED,
+    Pace,
+    RateController,
+    Trainer,
+    latent_betas,
+)
 from inr.codec.profiles.pyramid.network import error, rate
 from inr.kernels.row_share import ALL, RowShare
 from tests.codec.profiles.pyramid.pictures import picture, tensor
@@ -27,12 +35,12 @@ def test_training_finds_a_better_picture_than_a_flat_one(trained: Trainer) -> No
 
 def test_networks_that_make_the_loss_much_worse_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a learning rate a thousand times too large."""
-    monkeypatch.setattr(latent_trainer, "NETWORK_RATE", 30.0)
     architecture = architecture_of(3, 40, 56, effort=1, expected_bytes=500)
     target = tensor(picture())
 
     def error_after(steps: int) -> float:
         trainer = Trainer(architecture, target, RateController(1e-3), Generator().manual_seed(0))
+        trainer.keep_pace(Pace(network_rate=30.0))
         trainer.soft(steps)
         with torch.no_grad():
             return float(error(architecture, trainer.values, trainer.grids(), target))
@@ -70,6 +78,9 @@ def test_networks_learn_from_all_rows_in_turn_but_in_brief_runs(monkeypatch: pyt
     seen.clear()
     trainer.soft(7)
     assert seen == [ALL] * 7
+    trainer.keep_pace(FROM_START)
+    trainer.soft(7)
+    assert {share.every for share in seen[7:]} == {FROM_START.shared}
 
 
 def test_long_runs_end_with_a_longer_memory() -> None:
