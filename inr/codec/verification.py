@@ -60,6 +60,11 @@ class Verifier:
         finally:
             os.close(request)
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process, once it has started."""
+        return None if self._child is None else self._child.process
+
     def __enter__(self) -> Self:
         return self
 

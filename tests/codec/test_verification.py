@@ -19,10 +19,10 @@ def test_a_process_that_started_before_the_file_decodes_it() -> None:
     made = inr.compress(PICTURE, profile="minimal", quality=60, verify=False)
     decoded = inr.decompress(made.data)
     with Verifier.for_run(CompressionSettings(effort=1)) as verifier:
-        assert verifier._child is not None
-        process = verifier._child.process
+        process = verifier.process
+        assert process is not None
         verifier.start()
-        assert verifier._child.process is process
+        assert verifier.process is process
         metrics = verifier.verify(made.data, decoded.header, decoded.symbols_sha256, PICTURE)
     assert metrics == made.metrics
     assert process.returncode == 0
@@ -31,8 +31,8 @@ def test_a_process_that_started_before_the_file_decodes_it() -> None:
 def test_a_process_without_a_file_ends() -> None:
     with Verifier() as verifier:
         verifier.start()
-        assert verifier._child is not None
-        process = verifier._child.process
+        process = verifier.process
+        assert process is not None
         assert process.poll() is None
     assert process.returncode is not None
 
@@ -40,7 +40,7 @@ def test_a_process_without_a_file_ends() -> None:
 def test_long_runs_and_files_that_are_not_verified_start_none_before() -> None:
     for settings in (CompressionSettings(effort=5), CompressionSettings(effort=1, verify=False)):
         with Verifier.for_run(settings) as verifier:
-            assert verifier._child is None
+            assert verifier.process is None
 
 
 def test_a_process_that_ended_early_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_a_process_that_ended_early_is_reported(monkeypatch: pytest.MonkeyPatch)
     made = inr.compress(PICTURE, profile="minimal", quality=60, verify=False)
     with Verifier() as verifier:
         verifier.start()
-        assert verifier._child is not None
-        verifier._child.process.wait()
+        assert verifier.process is not None
+        verifier.process.wait()
         with pytest.raises(FormatError, match="no such luck"):
             verifier.verify(made.data, inspect(made.data).header, b"", PICTURE)

@@ -74,15 +74,13 @@ def test_machine_code_that_cannot_be_kept_runs_all_the_same(tmp_path: Path, monk
     assert not list(tmp_path.rglob("*.nbc"))
 
 
-@compiled
-def _root(x: float) -> float:
+def _root(x: float) -> Any:
     if x < 0:
         raise ValueError("negative")
     return x**0.5
 
 
-@compiled
-def _sum_of_roots(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def _sum_of_roots(x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
     found = np.zeros(len(x))
     for i in range(len(x)):
         found[i] = _root(x[i])
@@ -91,7 +89,7 @@ def _sum_of_roots(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
 
 def test_only_functions_that_python_calls_get_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    root, total = Compiled(_root.__wrapped__), Compiled(_sum_of_roots.__wrapped__)
+    root, total = Compiled(_root), Compiled(_sum_of_roots)
     monkeypatch.setitem(globals(), "_root", root)
     assert total(np.array([4.0, 9.0])) == 5
     assert [path.name.partition("-")[0] for path in tmp_path.rglob("*.nbc")] == ["test_jit._sum_of_roots"]
@@ -105,19 +103,9 @@ def test_only_functions_that_python_calls_get_machine_code(tmp_path: Path, monke
 
 def test_functions_of_others_are_compiled_as_before() -> None:
     assert compiled(lambda x: x + 1)(1) == 2
-
-    @numba.cfunc("float64(float64)")
-    def half(x: float) -> float:
-        return x / 2
-
-    @numba.njit
-    def applied(function: Any, x: float) -> Any:
-        return function(x)
-
-    @numba.njit("float64(float64)")
-    def double(x: float) -> float:
-        return 2 * x
-
+    half = numba.cfunc("float64(float64)")(lambda x: x / 2)
+    double = numba.njit("float64(float64)")(lambda x: 2 * x)
+    applied = numba.njit(lambda function, x: function(x))
     assert half.ctypes(3.0) == 1.5
     assert applied(double, 4.0) == 8
 
