@@ -143,9 +143,10 @@ def _settings(
     field: str | Mapping[str, Any], settings: list[str], flags: Mapping[str, object]
 ) -> tuple[FieldConfig, LearnConfig]:
     from inr.core.config import override, parse
+    from inr.core.sections import by_section
     from inr.fields import FieldConfig
     from inr.workflows.meta_learning import LearnConfig
-    from inr.workflows.request import by_section, collecting
+    from inr.workflows.request import collecting
 
     problems: list[str] = []
     assigned = by_section(settings, problems, SECTIONS)

@@ -86,7 +86,8 @@ class TouchedAdam(Eager):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # torch overloads it for closures
         for group in self.param_groups:
-            rates = Rates(float(group["lr"]), *group["betas"], group["eps"])
+            b1, b2 = group["betas"]
+            rates = Rates(float(group["lr"]), b1, b2, group["eps"])
             for p in group["params"]:
                 if p.grad is None:
                     continue

@@ -106,7 +106,8 @@ def distortion_for(tune: str, target: RateTarget, height: int, width: int) -> Di
 def quick_steps(rate_weight: float) -> int:
     """Steps of effort 1 for a whole picture, see `QUICK_STEPS`."""
     least, most = QUICK_RANGE
-    return min(max(round(QUICK_STEPS * (rate_weight / 1e-3) ** QUICK_POWER), least), most)
+    steps = QUICK_STEPS * math.pow(rate_weight / 1e-3, QUICK_POWER)
+    return min(max(round(steps), least), most)
 
 
 def _begun(trainer: Trainer) -> bool:
