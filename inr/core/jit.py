@@ -52,7 +52,6 @@ class Compiled:
         functools.update_wrapper(self, function)
         self._function, self._options = function, options
         self._dispatcher: Any = None
-        self._callee: Any = None
         self._natives: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
@@ -72,23 +71,15 @@ class Compiled:
         if self._dispatcher is None:
             with _lock:
                 if self._dispatcher is None:
-                    self._dispatcher = self._new_dispatcher()
+                    need("numba", "this function")
+                    if _is_blas_skipped:
+                        _numba_functions.skip_scipy_blas_import()
+                    self._dispatcher = _numba_functions.dispatcher_of(self._function, **self._options)
         return self._dispatcher
-
-    def _new_dispatcher(self, *, is_callee: bool = False) -> Any:
-        need("numba", "this function")
-        if _is_blas_skipped:
-            _numba_functions.skip_scipy_blas_import()
-        return _numba_functions.dispatcher_of(self._function, is_callee=is_callee, **self._options)
 
     @property
     def _numba_type_(self) -> Any:
-        """numba's type of the function as other compiled functions call it."""
-        if self._callee is None:
-            with _lock:
-                if self._callee is None:
-                    self._callee = self._new_dispatcher(is_callee=True)
-        return self._callee._numba_type_
+        return self.dispatcher._numba_type_
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

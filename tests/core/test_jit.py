@@ -9,15 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numba
-import numpy as np
 import pytest
 
 from inr.core.cache_folder import cache_folder
 from inr.core.errors import UnavailableError
-from inr.core.jit import Compiled, compiled
+from inr.core.jit import compiled
 
 
 @pytest.fixture(autouse=True)
@@ -74,48 +72,12 @@ def test_machine_code_that_cannot_be_kept_runs_all_the_same(tmp_path: Path, monk
     assert not list(tmp_path.rglob("*.nbc"))
 
 
-def _root(x: float) -> Any:
-    if x < 0:
-        raise ValueError("negative")
-    return x**0.5
-
-
-def _sum_of_roots(x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    found = np.zeros(len(x))
-    for i in range(len(x)):
-        found[i] = _root(x[i])
-    return found.sum()
-
-
-def test_only_functions_that_python_calls_get_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    root, total = Compiled(_root), Compiled(_sum_of_roots)
-    monkeypatch.setitem(globals(), "_root", root)
-    assert total(np.array([4.0, 9.0])) == 5
-    assert [path.name.partition("-")[0] for path in tmp_path.rglob("*.nbc")] == ["test_jit._sum_of_roots"]
-    with pytest.raises(ValueError, match="negative"):
-        total(np.array([4.0, -9.0]))
-    assert root(16.0) == 4
-    assert len(list(tmp_path.rglob("*.nbc"))) == 2
-    with pytest.raises(ValueError, match="negative"):
-        root(-1.0)
-
-
-def test_functions_of_others_are_compiled_as_before() -> None:
-    assert compiled(lambda x: x + 1)(1) == 2
-    half = numba.cfunc("float64(float64)")(lambda x: x / 2)
-    double = numba.njit("float64(float64)")(lambda x: 2 * x)
-    applied = numba.njit(lambda function, x: function(x))
-    assert half.ctypes(3.0) == 1.5
-    assert applied(double, 4.0) == 8
-
-
 _CALLS = """
 import sys
 
 import numpy as np
 
-from inr.core.jit import Compiled, compiled
+from inr.core.jit import compiled
 
 @compiled
 def made():
