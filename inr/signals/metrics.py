@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -21,9 +22,6 @@ PIXELS = 2**20
 
 _WINDOW = 11
 """Side of the window of SSIM."""
-_TAPS = np.exp(-0.5 * (np.arange(_WINDOW) - _WINDOW // 2) ** 2 / 1.5**2)
-_TAPS /= _TAPS.sum()
-"""The window: a Gaussian with sigma 1.5 along each axis."""
 
 
 class SquaredError:
@@ -97,31 +95,12 @@ def snr(predicted: Floats, reference: Floats) -> float:
     return SquaredError().add(predicted, reference).snr_db
 
 
-def _smooth(values: Floats) -> Floats:
-    """Means under the Gaussian window [R, C], of all windows inside the values [R + 10, C + 10]; float64."""
-    for axis in (0, 1):
-        n = values.shape[axis] - _WINDOW + 1
-        taps = [values[i : i + n] if axis == 0 else values[:, i : i + n] for i in range(_WINDOW)]
-        middle = _WINDOW // 2
-        found = taps[middle] * _TAPS[middle]
-        pair = np.empty_like(found)
-        for i in range(middle):
-            np.add(taps[i], taps[-1 - i], out=pair)
-            pair *= _TAPS[i]
-            found += pair
-        values = found
-    return values
+def _structural_similarity() -> Callable[..., Any]:
+    """skimage's function, whose import takes half a second."""
+    from skimage.metrics import structural_similarity
 
-
-def _similarity(x: Floats, y: Floats, peak: float) -> float:
-    """The mean structural similarity of one channel [R, C] over all windows inside it."""
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mean_x, mean_y = _smooth(x), _smooth(y)
-    product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    covariance = _smooth(x * y) - product
-    variances = _smooth(x * x + y * y) - squares
-    found = (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
-    return float(found.mean())
+    found: Callable[..., Any] = structural_similarity
+    return found
 
 
 class Similarity:
@@ -134,6 +113,11 @@ class Similarity:
         self._blocks = Regrouped(max(1, PIXELS // columns) + _WINDOW - 1, overlap=_WINDOW - 1)
         self._n_rows = 0  # of windows
         self._per_channel = np.zeros(channels)
+
+    @staticmethod
+    def prepare() -> None:
+        """Import what the measurement needs, which takes a while."""
+        _structural_similarity()
 
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""
@@ -151,15 +135,22 @@ class Similarity:
     def _count(self, predicted: Floats, reference: Floats) -> None:
         import torch
 
+        similarity = _structural_similarity()
         if predicted.shape[1] < _WINDOW:
             return
         n_rows = len(predicted) - _WINDOW + 1
         self._n_rows += n_rows
 
         def of_channel(c: int) -> float:
-            return _similarity(
-                np.asarray(predicted[..., c], np.float64), np.asarray(reference[..., c], np.float64), self._peak
+            found: float = similarity(
+                np.asarray(predicted[..., c], np.float64),
+                np.asarray(reference[..., c], np.float64),
+                data_range=self._peak,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
             )
+            return found
 
         with ThreadPoolExecutor(min(predicted.shape[-1], torch.get_num_threads())) as pool:
             self._per_channel += n_rows * np.array(list(pool.map(of_channel, range(predicted.shape[-1]))))
