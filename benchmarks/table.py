@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import rankings
@@ -30,6 +30,9 @@ CODECS = {
     "vtm-28.3": "VTM 28.3, by its published difference to Cool-chic",
 }
 """Names of codecs for readers."""
+
+PICTURES = "rd-eight"
+"""The record of `rd.py` on the shared pictures at the default effort."""
 
 SCALED_PICTURES = ("scaling-small", "scaling-large")
 """Records of `scaling.py` on pictures, by falling number of ways."""
@@ -276,7 +279,7 @@ def decode_table() -> str:
 
 def _efforts() -> list[str]:
     """The records of pictures: of the default effort, and of others."""
-    return ["rd", *sorted({path.stem[len(DATE) + 1 :] for path in RECORDS.glob(f"{DATE}-rd-effort?.json")})]
+    return [PICTURES, *sorted({path.stem[len(DATE) + 1 :] for path in RECORDS.glob(f"{DATE}-rd-effort?.json")})]
 
 
 def _differences() -> list[str]:
@@ -284,21 +287,36 @@ def _differences() -> list[str]:
     return [line for name in _efforts() for line in _differences_of(name)]
 
 
+def _rate_changes(row: dict[str, Any]) -> tuple[dict[str, float], bool]:
+    """The change in rate by picture; whether these are Bjontegaard's. If pictures have too few points for that, all
+    count by the points that they have."""
+    at_points = row.get("rate_at_points", {})
+    is_bd = len(row["bd_rate"]) >= len(at_points)
+    return (row["bd_rate"] if is_bd else at_points), is_bd
+
+
 def _differences_of(record: str) -> list[str]:
     rows = newest(f"{record}-bd")["rows"]
     if not rows:
         return []
-    names = sorted({name for row in rows for name in row["bd_rate"]})
-    means = {"mean": "mean", "of_mean_psnr": "of mean PSNR", "of_mean_mse": "of mean error"}
-    means = {key: title for key, title in means.items() if any(key in row for row in rows)}
+    found = [_rate_changes(row) for row in rows]
+    names = sorted({name for each, _ in found for name in each})
+    means = {"of_mean_psnr": "of mean PSNR", "of_mean_mse": "of mean error"}
+    means = {key: title for key, title in means.items() if any(row.get(key) is not None for row in rows)}
     lines = [
-        f"| rate against | {' | '.join([*means.values(), *names])} |",
-        "|---" * (1 + len(means) + len(names)) + "|",
+        f"| rate against | {' | '.join(['mean', *means.values(), *names])} |",
+        "|---" * (2 + len(means) + len(names)) + "|",
     ]
-    for row in rows:
-        cells = [f"{100 * row['bd_rate'][name]:+.0f} %" if name in row["bd_rate"] else "" for name in names]
-        cells = ["" if row.get(key) is None else f"{100 * row[key]:+.1f} %" for key in means] + cells
+    for row, (each, _) in zip(rows, found, strict=True):
+        mean = fmean(each.values()) if each else row["mean"]
+        if mean is None:
+            continue
+        cells = [f"{100 * each[name]:+.0f} %" if name in each else "" for name in names]
+        shares = [mean, *(row.get(key) for key in means)]
+        cells = ["" if share is None else f"{100 * share:+.1f} %" for share in shares] + cells
         lines.append(f"| {row['anchor']} | {' | '.join(cells)} |")
+    if not all(is_bd for _, is_bd in found):
+        lines += ["", "At the measured points, which are too few for a Bjontegaard difference."]
     return [conditions_line(newest(record)), "", *lines, ""]
 
 
@@ -678,10 +696,13 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
         if "iou" in row and row["mesh_is_closed"]:
             found = f"IoU {row['iou']:.4f} in {row['fit_s']:.0f} s; closed mesh at 512³ in {row['mesh_s']:.0f} s"
             yield f"Fit a shape ({row['file']})", found, ""
-    for row in newest("rd-bd")["rows"]:
-        if row["mean"] is not None:
-            what = f"Compress {row.get('n_files', 8)} photographs: bytes at equal PSNR"
-            yield what, f"{100 * row['mean']:+.0f} %", CODECS.get(row["anchor"], row["anchor"])
+    rates = [row["bpp"] for row in newest(PICTURES)["rows"]]
+    for row in newest(f"{PICTURES}-bd")["rows"]:
+        each, _ = _rate_changes(row)
+        if each:
+            span = f"{min(rates):.1f} to {max(rates):.1f} bits/pixel"
+            what = f"{len(each)} photographs at {span}: bytes at equal PSNR"
+            yield what, f"{100 * fmean(each.values()):+.0f} %", CODECS.get(row["anchor"], row["anchor"])
     sound = newest("rd-sound")["rows"]
     if sound:
         curves = {n: [(r["kbit_per_s"], r["snr_db"]) for r in rows] for n, rows in by_codec(sound)}
