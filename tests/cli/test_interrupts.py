@@ -300,7 +300,10 @@ def test_with_json_the_line_is_a_document(picture: Path, patch: pytest.MonkeyPat
         ((inr.fitting.Fit, "load"), ("export", "a.safetensors", "-o", "x.py")),
         ((inr.fitting.Fit, "load"), ("mesh", "torus.safetensors", "-o", "x.ply", "--resolution", "16")),
         ((CompressionInput, "container"), ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1")),
-        ((inr.codec.encode, "verify"), ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1")),
+        (
+            (inr.codec.encode.Verifier, "verify"),
+            ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1"),
+        ),
     ],
     ids=[
         "render before its file",

@@ -86,7 +86,7 @@ def _wait_for(path: Path) -> None:
     raise TimeoutError(path)
 
 
-RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "1500")
+RUN = (*TINY, "--threads", "1", "--set", "fit.batch=64", "--steps", "4000")
 
 
 @pytest.fixture
