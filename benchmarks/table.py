@@ -342,6 +342,12 @@ def web_table() -> str:
         if "file" in row:
             sizes.append(f"`{row['file']}`: {row['bytes']:,} bytes, {row['gzip_bytes']:,} after gzip.")
             continue
+        if "loops" in row:
+            sizes.append(
+                f"Evaluation of {row['loops']}, by WebAssembly: {row['cpu_s']:.2f} CPU s, by JavaScript alone "
+                f"{row['plain_cpu_s']:.2f}, {row['ratio']:.1f} times as long."
+            )
+            continue
         size = " x ".join(map(str, row["size"]))
         times = " | ".join(f"{row[key]:.2f} s" for key in ("seconds", "cpu_s", "first_cpu_s", "node_cpu_s"))
         lines.append(

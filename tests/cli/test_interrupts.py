@@ -23,11 +23,11 @@ from inr_cli._io import OutputTarget
 from inr_cli._progress import FitProgress, PartProgress
 from typer.testing import Result
 
-import inr.codec.encode
 import inr.codec.profiles.pyramid.encoder
 import inr.fitting
 import inr.signals
 from inr.codec.compression_input import CompressionInput
+from inr.codec.verification import Verifier
 from inr.core.files import whole_file
 from inr.signals.image import Image
 from tests.cli.conftest import PROGRAM, TINY, invoke, listing
@@ -301,7 +301,7 @@ def test_with_json_the_line_is_a_document(picture: Path, patch: pytest.MonkeyPat
         ((inr.fitting.Fit, "load"), ("mesh", "torus.safetensors", "-o", "x.ply", "--resolution", "16")),
         ((CompressionInput, "container"), ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1")),
         (
-            (inr.codec.encode.Verifier, "verify"),
+            (Verifier, "verify"),
             ("compress", "a.png", "-o", "x.inrz", "--profile", "grids", "--effort", "1"),
         ),
     ],
