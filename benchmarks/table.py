@@ -382,6 +382,21 @@ def rd_sound_table() -> str:
     return "\n".join([conditions_line(record), "", sound_rates_table(), "", *lines])
 
 
+def scans_table() -> str:
+    """Meshes from points without normals, the newest row of each shape and case."""
+    rows, conditions = together("scans-mesh")
+    lines = [
+        "| shape | points | case | IoU | distance to the surface, against Poisson's | parts | fit | CPU | remark |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['shape']} | {row['points']:,} | {row['case']} | {row['iou']:.4f} | {row['peer_ratio']:.2f} x | "
+        f"{row['n_parts']} | {row['fit_s']:.0f} s | {row['cpu_s']:.0f} s | {row['remark']} |"
+        for row in {(row["shape"], row["case"]): row for row in rows}.values()
+    ]
+    return "\n".join([*conditions, "", *lines])
+
+
 def rd_shape_table() -> str:
     """Chamfer distance and IoU of a shape by codec and size."""
     record = newest("rd-shape")
@@ -914,10 +929,14 @@ def results() -> str:
             "priority because other programs ran. The first run on a machine, which compiles, takes longer.",
             decode_table,
         ),
+        "scans-mesh": (
+            "Shapes from points without normals",
+            "`scans.py` says how. Poisson: screened Poisson reconstruction of the same points with the true normals.",
+            scans_table,
+        ),
         "web": (
             "Pictures in a browser",
-            "`web.py` says how. Other programs ran on the two cores, as the load average tells; these commands had "
-            "real-time priority. CPU time is that of all of Chromium's processes.",
+            "`web.py` says how. CPU time is that of all of Chromium's processes.",
             web_table,
         ),
         "rd-weights": ("Pictures as the weights of a network", "`rd.py --profile weights` says how.", rd_weights_table),
