@@ -116,7 +116,9 @@ class PartProgress:
         self._is_shown, self._name = is_shown, name
         self._bar = _bar() if is_shown and is_live() else None
         self._every_s = PLAIN_EVERY_S if self._bar is None else LIVE_EVERY_S
-        self._started = self._last = time.perf_counter()
+        self._last = time.perf_counter()
+        self._first: tuple[float, float] | None = None
+        """Time and share of the first report. What came before, such as compilation, says nothing of the rest."""
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -132,11 +134,13 @@ class PartProgress:
 
     def __call__(self, done: float, text: str) -> None:
         now = time.perf_counter()
+        if self._first is None:
+            self._first = now, done
         if not self._is_shown or now - self._last < self._every_s:
             return
         self._last = now
-        seconds = now - self._started
-        left = f"  {human_seconds(seconds * (1 - done) / done)} left" if 0.02 < done < 1 else ""
+        seconds, part = now - self._first[0], done - self._first[1]
+        left = f"  {human_seconds(seconds * (1 - done) / part)} left" if part > 0.02 and done < 1 else ""
         words = f"{self._name}  {text}{left}"
         if self._bar is None:
             say(f"{100 * done:3.0f}%  {words}", err=True)
