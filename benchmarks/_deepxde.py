@@ -57,7 +57,7 @@ def steps(seconds: float = 20.0) -> list[dict[str, Any]]:
         model.compile("adam", lr=1e-3)
         weights = [layer.weight.detach().clone().requires_grad_() for layer in net.linears]
         biases = [layer.bias.detach().clone().requires_grad_() for layer in net.linears]
-        adam = torch.optim.Adam([*weights, *biases], lr=1e-3)
+        adam = torch.optim.Adam([*weights, *biases], lr=1e-3, fused=True)
         x = torch.from_numpy(np.asarray(data.train_x, np.float32))
         plan = JetPlan.laplacian(2) if name == "Poisson" else JetPlan(2, (((0, 0, 1.0),), ((1, 1, 1.0),)))
         jets, waves = identity_jets(x, plan), sines(1.0, 1.0, 1.0)

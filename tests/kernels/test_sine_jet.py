@@ -22,6 +22,10 @@ PLANS = {
     "laplacian": JetPlan.laplacian(2),
     "hessian": JetPlan(2, (((0, 0, 1.0),), ((0, 1, 1.0),), ((1, 1, 1.0),))),
     "weighted": JetPlan(2, (((0, 0, 2.0), (0, 1, -0.5)), ((1, 1, 3.0),))),
+    "one axis": JetPlan.laplacian(1, [2.0]),
+    "one of two": JetPlan(2, (((1, 1, 3.0),),)),
+    "wave": JetPlan(2, (((0, 0, 1.0),), ((1, 1, -4.0), (0, 0, 0.5)))),
+    "three axes": JetPlan.laplacian(3, [1.0, -4.0, 0.5]),
     "four axes": JetPlan.laplacian(4, [1.0, -4.0, 0.5, 2.0]),
 }
 WIDTHS = [(2, 1), (2, 5, 2), (2, 33, 1, 17), (2, 64, 64, 1), (2, *(9,) * 4, 3)]
