@@ -24,6 +24,8 @@ SOURCES = ROOT / "web" / "src"
 PAGES = ROOT / "inr" / "exporters"
 TARGETS = {"page": PAGES / "_viewer.js", "field_page": PAGES / "_colours.js"}
 """Entries of `web/src` -> the files that pages of `inr export` hold."""
+WHOLE, BESIDE = ("lattice_worker_source.js", "field_shader.js"), ("worker_source.js", "fields_module.js")
+"""Files that others replace in a bundle that needs no other file, and in those beside which others lie."""
 VERSION = "0.28.2"
 NAMES = (
     "FormatError", "InrImage", "InrSound", "UnsupportedError", "decode", "decodeInWorker", "defineElement", "draw",
@@ -46,7 +48,8 @@ def bundle(program: str, entry: str) -> str:
 
 
 def module(program: str, entry: str, *, is_whole: bool = False) -> str:
-    """A module that exports what a file of `web/src` exports. is_whole: it has the module of fields in it."""
+    """A module that exports what a file of `web/src` exports. is_whole: it has the module of fields in it, without
+    shaders of fields."""
     return _bundle(program, entry, "--format=esm", is_whole=is_whole) + "\n"
 
 
@@ -54,7 +57,9 @@ def _bundle(program: str, entry: str, *options: str, is_whole: bool = False) -> 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "src"
         shutil.copytree(SOURCES, copy)
-        places = ("lattice_worker_source.js",) if is_whole else ("worker_source.js", "fields_module.js")
+        places = (
+            ("lattice_worker_source.js", "field_shader.js") if is_whole else ("worker_source.js", "fields_module.js")
+        )
         for place in places:
             (copy / f"bundled_{place}").replace(copy / place)
         made = subprocess.run(

@@ -102,7 +102,7 @@ TOPICS = {
     "signals/": {"corpus"},
     "signals/solids/": {"scan_meshes"},
     "solving/": {"absorbing"},
-    "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations"},
+    "web/": {"browser", "bundle", "colours", "decoder", "demo", "mutations", "shader"},
     "watch/": {"contrast", "page"},
 }
 """Tests of several modules together, by the folder that they are in."""

@@ -31,12 +31,12 @@ function understand(bytes, limits) {
 
 /** Decodes step by step; errors other than FormatError and UnsupportedError show a fault of the decoder. If a step is the
  * promise of a module, the next one needs the module.
- * @param {Uint8Array} bytes @param {Limits} limits
+ * @param {Uint8Array} bytes @param {Limits} limits @param {import("./types.js").DecodeOptions} options
  * @returns {Generator<Promise<any> | void, import("./types.js").Decoded, any>} */
-export function* decodeSteps(bytes, limits) {
+function* decodeSteps(bytes, limits, options) {
   const { container, header, profile } = understand(bytes, limits);
   const plan = profile === "pyramid" ? planPyramid : (yield loadFields()).planField;
-  const decoded = yield* plan(header, container, limits)();
+  const decoded = yield* plan(header, container, limits, options)();
   return { ...decoded, profile, icc: container.icc?.slice() ?? null, meta: metaOf(container) };
 }
 
@@ -53,7 +53,7 @@ function metaOf({ meta }) {
 /** @type {typeof import("./types.js").decode} */
 export const decode = async (bytes, options = {}) => {
   const { signal } = options;
-  const steps = decodeSteps(asBytes(bytes), new Limits(options.limits));
+  const steps = decodeSteps(asBytes(bytes), new Limits(options.limits), options);
   signal?.throwIfAborted();
   for (let since = now(), module; ; ) {
     const { done, value } = nextOf(steps, module);

@@ -1,6 +1,7 @@
 /** The element <inr-shape src alt>: a shape in an .inrz file, seen by sphere tracing its distances in WebGL 2. */
 import { fetchBytes } from "./fetch_bytes.js";
 import { latticeInWorker } from "./shape_lattice.js";
+import { cover, useProgram } from "./webgl.js";
 
 export { serveLattices } from "./shape_lattice.js";
 
@@ -12,10 +13,6 @@ const DRAG = 0.01;
 const KEY = 0.1;
 const NEAREST = 0.8;
 const FARTHEST = 4;
-
-const VERTEX = `#version 300 es
-in vec2 place;
-void main() { gl_Position = vec4(place, 0, 1); }`;
 
 // Coordinates are those of the cube of the distances, [0, 1]^3; lengths are in its sides. The camera looks at its middle.
 const FRAGMENT = `#version 300 es
@@ -163,21 +160,7 @@ class View {
     if (!gl) throw new Error("this browser has no WebGL 2");
     this.gl = gl;
     this.canvas = canvas;
-    const program = (this.program = gl.createProgram());
-    for (const [type, text] of /** @type {const} */ ([[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]])) {
-      const shader = /** @type {WebGLShader} */ (gl.createShader(type));
-      gl.shaderSource(shader, text);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-    }
-    gl.bindAttribLocation(program, 0, "place");
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(`the shader: ${gl.getProgramInfoLog(program)}`);
-    gl.useProgram(program);
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 3, -1, -1, 3]), gl.STATIC_DRAW);
-    gl.enableVertexAttribArray(0);
-    gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
+    this.program = useProgram(gl, FRAGMENT);
     gl.bindTexture(gl.TEXTURE_3D, gl.createTexture());
     for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(gl.TEXTURE_3D, side, gl.CLAMP_TO_EDGE);
     for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_3D, filter, gl.LINEAR);
@@ -202,13 +185,12 @@ class View {
     const scale = globalThis.devicePixelRatio || 1;
     canvas.width = Math.max(1, Math.round(canvas.clientWidth * scale));
     canvas.height = Math.max(1, Math.round(canvas.clientHeight * scale));
-    gl.viewport(0, 0, canvas.width, canvas.height);
     const [c, s, k, m] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
     // Columns: where the camera's right, up and back point; up is y at pitch 0, as in glTF.
     gl.uniformMatrix3fv(this.place("turned"), false, [c, 0, -s, -m * s, k, -m * c, k * s, m, k * c]);
     gl.uniform1f(this.place("away"), away);
     gl.uniform2f(this.place("size"), canvas.width, canvas.height);
-    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    cover(gl, canvas.width, canvas.height);
   }
 }
 

@@ -21,8 +21,13 @@ export interface LimitValues {
   work: number;
 }
 
+/** Where a field is evaluated. `auto`: by a shader of WebGL 2 in a worker where that is faster and gives the same values, else
+ * on the processor. `shader`: an UnsupportedError where it cannot. `cpu`: never by a shader. Pyramids have no field. */
+export type Evaluation = "auto" | "shader" | "cpu";
+
 export interface DecodeOptions {
   limits?: Partial<LimitValues>;
+  evaluation?: Evaluation;
   /** Stops the decoding; the promise is then rejected with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -98,7 +103,12 @@ export interface Digest {
   symbolsSha256: string;
 }
 
-export type Decoded = DecodedSignal & FileParts & Digest;
+export interface Evaluated {
+  /** Where the last values of a field came from; none of pyramids, and of shapes, which are not sampled. */
+  evaluation?: "shader" | "cpu";
+}
+
+export type Decoded = DecodedSignal & FileParts & Digest & Evaluated;
 
 export interface Inspected extends FileParts {
   kind: string;

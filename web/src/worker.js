@@ -17,16 +17,16 @@ export const paintInWorker = async (bytes, options) => {
 /** @param {ArrayBuffer | Uint8Array} bytes @param {import("./types.js").DecodeOptions | undefined} options
  * @param {boolean} isPainted
  * @returns {Promise<{decoded: import("./types.js").Decoded, painted: import("./types.js").Painted | null}>} */
-async function run(bytes, { limits, signal } = {}, isPainted) {
+async function run(bytes, { signal, ...options } = {}, isPainted) {
   const given = asBytes(bytes);
   signal?.throwIfAborted();
   const found = await inWorker(
     workerSource(),
     WORKER_TYPE,
-    { bytes: given, limits, isPainted, isWide: hasWideScreen() },
+    { bytes: given, options, isPainted, isWide: hasWideScreen() },
     signal,
   );
   if (found) return found;
-  const decoded = await decode(given, { limits, signal });
+  const decoded = await decode(given, { ...options, signal });
   return { decoded, painted: isPainted ? paint(decoded) : null };
 }

@@ -13,11 +13,13 @@ const GRIDS = 2;
 /** Numbers whose bytes are hashed at once. */
 const PART = 2 ** 16;
 
+/** @typedef {import("../types.js").DecodedSignal & import("../types.js").Digest & import("../types.js").Evaluated} Found */
+
 /** Checks everything that the file states, and returns what decodes it step by step.
  * @param {import("../internal.js").Header} header @param {import("../internal.js").Container} container
- * @param {import("../limits.js").Limits} limits
- * @returns {() => Generator<void, import("../types.js").DecodedSignal & import("../types.js").Digest, void>} */
-export function planField(header, container, limits) {
+ * @param {import("../limits.js").Limits} limits @param {import("../types.js").DecodeOptions} options
+ * @returns {() => Generator<void, Found, void>} */
+export function planField(header, container, limits, { evaluation }) {
   const config = readSettings(new Reader(container.arch, "the architecture"), header, limits);
   const isGrids = container.profile === GRIDS;
   const candidates = outlines(config, header);
@@ -28,7 +30,7 @@ export function planField(header, container, limits) {
     limits.check("symbols", sum((tensor) => specsOf(tensor, isGrids).reduce((n, { size }) => n + size, 0)));
     limits.check("work", sum(({ size, isTable }) => (isTable ? 0 : size)) * Math.max(1, header.samples / header.channels));
   }
-  return () => decode(header, container, limits, candidates, isGrids);
+  return () => decode(header, container, limits, candidates, isGrids, evaluation);
 }
 
 /** @param {import("../internal.js").FieldTensor} tensor @param {boolean} isGrids
@@ -40,13 +42,13 @@ function specsOf({ size, planes }, isGrids) {
 
 /** @param {import("../internal.js").Header} header @param {import("../internal.js").Container} container
  * @param {import("../limits.js").Limits} limits @param {ReturnType<typeof outlines>} candidates @param {boolean} isGrids
- * @returns {Generator<void, import("../types.js").DecodedSignal & import("../types.js").Digest, void>} */
-function* decode(header, container, limits, candidates, isGrids) {
+ * @param {import("../types.js").Evaluation} [way] @returns {Generator<void, Found, void>} */
+function* decode(header, container, limits, candidates, isGrids, way) {
   let refusal;
   for (const { tensors, program } of candidates) {
     try {
       const { values, digest } = yield* readField(container, limits, tensors, isGrids);
-      return { ...(yield* signalOf(header, program(values))), symbolsSha256: hex(digest) };
+      return { ...(yield* signalOf(header, program(values), way)), symbolsSha256: hex(digest) };
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       refusal ??= error;
