@@ -10,7 +10,9 @@ between them, and low frequencies hide in that; and the factors 10 and 1e4 are f
 0.6 times the picture, which other sides need too (with 1e4 at 64 pixels it would be ten times as large, and steps of
 the same rate never come there). A constant (gradients) or a harmonic function (Laplacian) is free: pictures are
 compared after the best multiple and constant of the field, and after the harmonic function that is missing on the
-border. "laplacian, border" has the picture's values on the border in its loss too, which leaves nothing free.
+border. Networks begin with blurred derivatives, which become sharper: low frequencies are a small part of the losses,
+more so of the Laplacian's, and come late otherwise (--sharp: no blurs). "laplacian, border" has the picture's values on
+the border in its loss too, which leaves nothing free.
 
 Then Helmholtz's equation with a point source, against the Hankel function, and the wave equation, against d'Alembert's
 solution, standing waves and a pulse in the plane (its Hankel transform), by `inr solve`. --out keeps a picture of each.
@@ -55,6 +57,9 @@ ramp is 8 per pixel); Adam's steps and SOAP's suit fields of about that size."""
 BORDER = 10.0
 """Weight of the border's values, beside squares of derivatives that are divided by their mean."""
 LR, BATCH, AROUND = 5e-4, 4096, 512
+BLURS = (0.06, 0.03, 0.015, 0.0075, 0.0)
+"""Standard deviations of the blurs as parts of the side; each has the same part of the time, the last one the rest."""
+SHARE = 0.12
 
 
 class Derivatives:
@@ -78,16 +83,17 @@ class Derivatives:
         params = [*self.net.parameters()]
         optimizer = parse(OptimizerConfig, "soap", "optimizer").build({"other": params}, {"other": LR})
         generator = torch.Generator().manual_seed(2)
-        y, first = torch.from_numpy(wanted).float(), 1 if len(wanted) == 2 else 3
-        size, last = float(np.mean(np.square(wanted).sum(0))), []
+        stages = [_blurred(wanted, blur * self.side) for blur in BLURS]
+        first, last = 1 if len(wanted) == 2 else 3, []
         step, began = 0, time.perf_counter()
         while (done := max(step / steps, (time.perf_counter() - began) / seconds)) < 1:
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = LR * min(1.0, 2 * (1 - done))
+            y = stages[min(int(done / SHARE), len(stages) - 1)]
             x = (2 * torch.rand(BATCH, 2, generator=generator) - 1) * (1 - 2 / (self.side - 1))
             found = self.jets(x)[first : first + len(wanted)]
-            value = (found - _interpolated(y, x)).square().sum(0).mean() / size
+            value = (found - _interpolated(y, x)).square().sum(0).mean() / y.square().sum(0).mean()
             if picture is not None:
                 around = 2 * torch.rand(AROUND, 2, generator=generator) - 1
                 walls = torch.arange(AROUND)
@@ -104,6 +110,12 @@ class Derivatives:
         with torch.no_grad():
             parts = [self.jets(part)[stream] for part in self.points.split(2**14)]
         return torch.cat(parts).double().numpy().reshape(self.side, self.side)
+
+
+def _blurred(wanted: Array, deviation: float) -> torch.Tensor:
+    """By a Gaussian, each of the pictures [C, H, W]; deviation: standard, in pixels."""
+    blurred = ndimage.gaussian_filter(wanted, (0, deviation, deviation), mode="nearest") if deviation else wanted
+    return torch.from_numpy(blurred).float()
 
 
 def _interpolated(picture: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -251,9 +263,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=150.0)
     parser.add_argument("--only", help="parts of names, with | between them")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--sharp", action="store_true", help="no blurs")
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
     torch.set_num_threads(max(1, int(os.environ.get("INR_NUM_THREADS", "2"))))
+    if options.sharp:
+        global BLURS
+        BLURS = (0.0,)
     wanted = options.only.split("|") if options.only else [""]
     rows = []
     if options.out is not None:

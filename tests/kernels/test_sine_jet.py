@@ -26,6 +26,7 @@ PLANS = {
     "one of two": JetPlan(2, (((1, 1, 3.0),),)),
     "wave": JetPlan(2, (((0, 0, 1.0),), ((1, 1, -4.0), (0, 0, 0.5)))),
     "three axes": JetPlan.laplacian(3, [1.0, -4.0, 0.5]),
+    "slopes of three axes": JetPlan(3),
     "four axes": JetPlan.laplacian(4, [1.0, -4.0, 0.5, 2.0]),
 }
 WIDTHS = [(2, 1), (2, 5, 2), (2, 33, 1, 17), (2, 64, 64, 1), (2, *(9,) * 4, 3)]

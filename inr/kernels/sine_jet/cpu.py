@@ -178,8 +178,10 @@ def _pass(n_first: int, n_second: int, *, is_back: bool) -> Any:
 
 # n_first and n_second of the plans that have passes of their own: 10 n_first + n_second.
 _forth11, _back11 = _pass(1, 1, is_back=False), _pass(1, 1, is_back=True)
+_forth20, _back20 = _pass(2, 0, is_back=False), _pass(2, 0, is_back=True)
 _forth21, _back21 = _pass(2, 1, is_back=False), _pass(2, 1, is_back=True)
 _forth22, _back22 = _pass(2, 2, is_back=False), _pass(2, 2, is_back=True)
+_forth30, _back30 = _pass(3, 0, is_back=False), _pass(3, 0, is_back=True)
 _forth31, _back31 = _pass(3, 1, is_back=False), _pass(3, 1, is_back=True)
 
 
@@ -206,6 +208,10 @@ def _activate(
             _forth11(z, here, last, step, width, bends, squares, h, h, h, to)
         elif shape == 31:
             _forth31(z, here, last, step, width, bends, squares, h, h, h, to)
+        elif shape == 30:
+            _forth30(z, here, last, step, width, bends, squares, h, h, h, to)
+        elif shape == 20:
+            _forth20(z, here, last, step, width, bends, squares, h, h, h, to)
         else:
             for k in range(0, width, lanes):
                 i, o = here + k, to + k
@@ -242,6 +248,10 @@ def _through(
             _back11(z, here, last, step, width, bends, squares, g, out, h, to)
         elif shape == 31:
             _back31(z, here, last, step, width, bends, squares, g, out, h, to)
+        elif shape == 30:
+            _back30(z, here, last, step, width, bends, squares, g, out, h, to)
+        elif shape == 20:
+            _back20(z, here, last, step, width, bends, squares, g, out, h, to)
         else:
             for k in range(0, width, lanes):
                 i, o = here + k, to + k
