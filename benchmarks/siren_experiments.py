@@ -56,10 +56,10 @@ PER_PICTURE = {"gradients": 10 * 8 * 2 / 255, "laplacian": 1e4 * (2 / 255) ** 2}
 ramp is 8 per pixel); Adam's steps and SOAP's suit fields of about that size."""
 BORDER = 10.0
 """Weight of the border's values, beside squares of derivatives that are divided by their mean."""
-LR, BATCH, AROUND = 5e-4, 4096, 512
-BLURS = (0.06, 0.03, 0.015, 0.0075, 0.0)
+LR, BATCH, AROUND = 5e-4, 2048, 256
+BLURS = (0.03, 0.015, 0.0075, 0.0)
 """Standard deviations of the blurs as parts of the side; each has the same part of the time, the last one the rest."""
-SHARE = 0.12
+SHARE = 0.15
 
 
 class Derivatives:
@@ -84,7 +84,7 @@ class Derivatives:
         optimizer = parse(OptimizerConfig, "soap", "optimizer").build({"other": params}, {"other": LR})
         generator = torch.Generator().manual_seed(2)
         stages = [_blurred(wanted, blur * self.side) for blur in BLURS]
-        first, last = 1 if len(wanted) == 2 else 3, []
+        first, size, last = 1 if len(wanted) == 2 else 3, float(np.mean(np.square(wanted).sum(0))), []
         step, began = 0, time.perf_counter()
         while (done := max(step / steps, (time.perf_counter() - began) / seconds)) < 1:
             step += 1
@@ -93,7 +93,7 @@ class Derivatives:
             y = stages[min(int(done / SHARE), len(stages) - 1)]
             x = (2 * torch.rand(BATCH, 2, generator=generator) - 1) * (1 - 2 / (self.side - 1))
             found = self.jets(x)[first : first + len(wanted)]
-            value = (found - _interpolated(y, x)).square().sum(0).mean() / y.square().sum(0).mean()
+            value = (found - _interpolated(y, x)).square().sum(0).mean() / size
             if picture is not None:
                 around = 2 * torch.rand(AROUND, 2, generator=generator) - 1
                 walls = torch.arange(AROUND)
@@ -277,7 +277,7 @@ def main() -> None:
 
     def done(name: str, row: dict[str, Any], seconds: float) -> Path | None:
         rows.append({"experiment": name, **row, "seconds": seconds, "load": os.getloadavg()[0]})
-        shown = "  ".join(f"{key} {value:.3g}" for key, value in row.items() if isinstance(value, float))
+        shown = "  ".join(f"{key} {value:.3g}" for key, value in row.items() if isinstance(value, float | int))
         print(f"{name:26} {shown}  {seconds:.0f} s", flush=True)
         return None if options.out is None else options.out / f"{name.replace(', ', '-').replace(' ', '-')}.png"
 
