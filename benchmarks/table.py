@@ -348,6 +348,12 @@ def web_table() -> str:
                 f"{row['plain_cpu_s']:.2f}, {row['ratio']:.1f} times as long."
             )
             continue
+        if "field" in row:
+            sizes.append(
+                f"A field ({row['field']}) on the processor: {row['cpu_s']:.2f} CPU s, by a shader on simulated "
+                f"graphics {row['shader_cpu_s']:.2f}, {row['ratio']:.1f} times as long."
+            )
+            continue
         size = " x ".join(map(str, row["size"]))
         times = " | ".join(f"{row[key]:.2f} s" for key in ("seconds", "cpu_s", "first_cpu_s", "node_cpu_s"))
         lines.append(

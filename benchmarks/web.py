@@ -7,6 +7,8 @@ has real-time priority (`chrt -r 1 python web.py ...`). A long task blocks the p
 one decoding by Node, with its start. Sizes are those of the files that pages hold, and of the files for servers where
 esbuild is there (`assets/make_web.py`), as they are and after gzip. `loops` compares the evaluation of a network of
 sines (4 layers of 48, at 768 x 512 points) by WebAssembly with the one in JavaScript alone, in turns in one process.
+Rows of a `field` of random parameters compare its decoding on the processor with that by a shader, in turns in one
+Chromium; its graphics are simulated on the processor (SwiftShader), so they say nothing of a graphics processor.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.web.browser import Browser, browser  # noqa: E402  the folder above is not on the path of a script
+from tests.web.fields import WEIGHTS, file_of, picture, random_field  # noqa: E402  as above
 from tests.web.server import serving  # noqa: E402  as above
 
 TIMES = 3
@@ -36,12 +39,13 @@ PAGE = '<!doctype html><title>page</title><script type="module" src="/page.js"><
 SCRIPT = """import * as inr from "/src/index.js";
 const tasks = [];
 new PerformanceObserver(list => tasks.push(...list.getEntries())).observe({ type: "longtask" });
-window.measure = async path => {
+window.measure = async (path, evaluation) => {
   const bytes = await (await fetch(path)).arrayBuffer();
   tasks.length = 0;
-  const start = performance.now(), decoded = await inr.decodeInWorker(bytes), ms = performance.now() - start;
+  const start = performance.now(), decoded = await inr.decodeInWorker(bytes, { evaluation });
+  const ms = performance.now() - start;
   await new Promise(resolve => setTimeout(resolve, 300));
-  return { ms, tasks: tasks.length, symbolsSha256: decoded.symbolsSha256 };
+  return { ms, tasks: tasks.length, symbolsSha256: decoded.symbolsSha256, evaluation: decoded.evaluation };
 };"""
 
 
@@ -91,6 +95,36 @@ def browser_cpu_s(page: Browser) -> float:
     return float(sum(each["cpuTime"] for each in page.processes()))
 
 
+FIELDS = {
+    "siren, 4 x 48, 192 x 128": ("siren", ("width=48", "depth=4")),
+    "hash_grid, 192 x 128": ("hash_grid", ()),
+}
+
+
+def field_files() -> dict[str, bytes]:
+    header = picture(192, 128)
+    made = [random_field(family, settings, header) for family, settings in FIELDS.values()]
+    return {f"field-{i}.inrz": file_of(field, header, WEIGHTS) for i, field in enumerate(made)}
+
+
+def shaders(page: Browser, address: str) -> list[dict[str, Any]]:
+    page.open(f"{address}page.html")
+    page.wait_for("!!window.measure")
+    rows = []
+    for i, name in enumerate(FIELDS):
+        took: dict[str, list[float]] = {"cpu": [], "shader": []}
+        for _ in range(TIMES + 1):
+            for way, times in took.items():
+                before = browser_cpu_s(page)
+                assert page.run(f"measure('/field-{i}.inrz', {way!r})")["evaluation"] == way
+                times.append(browser_cpu_s(page) - before)
+        best = {way: min(times[1:]) for way, times in took.items()}
+        rows.append(
+            {"field": name, **{f"{way}_s": s for way, s in best.items()}, "ratio": best["shader"] / best["cpu"]}
+        )
+    return rows
+
+
 def measured(page: Browser, address: str, path: Path) -> dict[str, Any]:
     import inr
 
@@ -131,13 +165,18 @@ def main() -> None:
     rows = [*sizes(), loops()]
     for row in rows:
         print(json.dumps(row))
-    pages = {"page.html": PAGE, "page.js": SCRIPT} | {path.name: path.read_bytes() for path in given.files}
+    pages = (
+        {"page.html": PAGE, "page.js": SCRIPT} | {path.name: path.read_bytes() for path in given.files} | field_files()
+    )
     with tempfile.TemporaryDirectory() as folder, serving(pages) as address, browser() as page:
         for path in given.files:
             copy = Path(folder) / path.name
             copy.write_bytes(path.read_bytes())
             rows.append(measured(page, address, copy))
             print(json.dumps(rows[-1]))
+        for row in shaders(page, address):
+            rows.append(row)
+            print(json.dumps(row))
     if given.record:
         print(save(given.record, rows))
 
