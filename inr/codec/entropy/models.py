@@ -25,6 +25,8 @@ MAX_SHIFT = 16
 MAX_BITS = 29
 MAX_EVENTS = 256
 MAX_ORDER = 8
+LAPLACE_RECORD = 32
+"""Bits of the parameters of kind 1."""
 
 
 class Model(ABC):
@@ -130,7 +132,7 @@ class Laplace(Model):
             _put(symbols, i, q | decoder.bits(self.shift) if self.shift else q, decoder)
 
     def bits(self, values: Integers, counts: Counts) -> float:
-        return 32 + float(laplace_bits(values, counts, self.mu, self.shift)[self.s])
+        return float(laplace_bits(values, counts, self.mu, self.shift)[self.s])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +175,7 @@ class Inflated(Model):
     def bits(self, values: Integers, counts: Counts) -> float:
         n_zero, n = int(counts[values == 0].sum()), int(counts.sum())
         flags = -n_zero * np.log2(self.share / 256) - (n - n_zero) * np.log2(1 - self.share / 256)
-        others = laplace_bits(*_without_zero(values, counts), BELOW_ZERO, self.shift)[self.s]
+        others = laplace_bits(*_without_zero(values, counts), BELOW_ZERO, self.shift)[self.s] - LAPLACE_RECORD
         return 24 + float(flags + others)
 
 
@@ -302,14 +304,14 @@ def _lengths(mu: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Bits [scale index] of symbols under kind 1, without the 32 of the parameters."""
+    """Bits [scale index] of symbols under kind 1, with those of the parameters."""
     high = values.astype(np.int64) >> shift
     is_inside = (high >= LOWEST) & (high <= HIGHEST)
     event = np.where(is_inside, high - LOWEST, HIGHEST - LOWEST + 1)
     met = np.bincount(event, weights=counts, minlength=HIGHEST - LOWEST + 2)
     excess = np.where(high > 0, high - HIGHEST - 1, LOWEST - 1 - high)[~is_inside] + 16
     escapes = ((2 * np.log2(excess).astype(np.int64) - 4 + 2) * counts[~is_inside]).sum()
-    bits: np.ndarray[Any, np.dtype[np.float64]] = _lengths(mu) @ met + escapes + shift * counts.sum()
+    bits: np.ndarray[Any, np.dtype[np.float64]] = LAPLACE_RECORD + _lengths(mu) @ met + escapes + shift * counts.sum()
     return bits
 
 

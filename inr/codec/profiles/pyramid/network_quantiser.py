@@ -149,6 +149,6 @@ def _code(architecture: Architecture, symbols: Array, bits: int) -> tuple[float,
     groups = [Group.of_code(bits, v) for v in range(1 << SCALE_BITS)]
     models = [group.model(architecture) for group in groups]
     by_scale = {key: laplace_bits(values, counts, *key) for key in {(model.mu, model.shift) for model in models}}
-    costs = [32 + float(by_scale[model.mu, model.shift][model.s]) for model in models]
+    costs = [float(by_scale[model.mu, model.shift][model.s]) for model in models]
     best = int(np.argmin(costs))
     return costs[best], groups[best]
