@@ -48,19 +48,19 @@ class GridConfig(EncodingConfig):
 
         Of signed distances, a dense level starts from their values at its vertices (`start_from_vertices`); distances
         without a sign, whose kink at 0 such a level smooths, ended with holes where that was tried. Samples of a
-        lattice of two axes or more start the tables with a vertex of the finest level on every sample, and with one
+        lattice start the tables with a vertex of the finest level on every sample, and with one
         level that has as many features as values, which can hold little more than the least-squares fit. Other coarse
         grids learn better from random entries.
         """
         if spec.has_signed_distances:
             return self.features >= spec.d_out and started_level(self.geometry()) is not None
-        if spec.shape is None or len(spec.shape) < 2:
+        if spec.shape is None:
             return False
         return self.geometry().has_vertex_per_sample(spec.shape) or self.is_solved_by(spec)
 
     def is_solved_by(self, spec: Spec) -> bool:
         """Whether steps cannot improve that start much: it is exact, or the least-squares fit of the only level."""
-        if spec.shape is None or len(spec.shape) < 2 or self.features < spec.d_out:
+        if spec.shape is None or self.features < spec.d_out:
             return False
         geometry = self.geometry()
         is_only = geometry.n_levels == 1 and geometry.is_no_finer(spec.shape)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -13,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from inr.core.samples import Samples
-from inr.encodings._interpolation import interpolation_matrix, places_of
+from inr.encodings._interpolation import best_vertices, interpolation_matrix, places_of
 from inr.kernels.grid_geometry import GridGeometry
 
 Array = NDArray[Any]
 
-SIDE = {1: 4096, 2: 192, 3: 48, 4: 16}
+SIDE = {1: 2048, 2: 192, 3: 48, 4: 16}
 """Samples along an axis of a block, by the number of axes."""
 
-BLOCKS = {1: 16, 2: 4, 3: 3, 4: 2}
+BLOCKS = {1: 256, 2: 4, 3: 3, 4: 2}
 """Blocks along an axis, evenly spread, by the number of axes."""
 
 
@@ -37,20 +36,20 @@ def mean_square_left(samples: Samples, geometry: GridGeometry) -> float:
     for starts, block in _blocks(samples):
         fitted = block
         for axis, (start, n, cells) in enumerate(zip(starts, array_shape, scale, strict=True)):
-            projection = _projection(n, cells, start, block.shape[axis])
-            fitted = np.moveaxis(np.tensordot(projection, fitted, axes=(1, axis)), 0, axis)
+            along = np.ascontiguousarray(np.moveaxis(fitted, axis, 0))
+            fitted = np.moveaxis(_fitted(along, n, cells, start), 0, axis)
         total += float(((block - fitted) ** 2).sum())
         count += block.size
     return total / count
 
 
-@functools.lru_cache(64)
-def _projection(n: int, scale: float, start: int, side: int) -> Array:
-    """The matrix [side, side] from samples along an axis, from `start` on, to those of their best fit."""
-    places = places_of(n, scale)[start : start + side]
+def _fitted(values: Array, n: int, scale: float, start: int) -> Array:
+    """The best fit to values [side, ...] of samples along an axis of n, from sample `start` on."""
+    places = places_of(n, scale, start, start + len(values))
     places -= np.floor(places[0])
-    matrix = interpolation_matrix(places, int(places[-1]) + 2).toarray()
-    return np.asarray(matrix @ np.linalg.pinv(matrix))
+    matrix = interpolation_matrix(places, int(places[-1]) + 2)
+    found = matrix @ best_vertices(matrix, values).reshape(matrix.shape[1], -1)
+    return np.asarray(found).reshape(values.shape)
 
 
 def _blocks(samples: Samples) -> Iterator[tuple[tuple[int, ...], Array]]:

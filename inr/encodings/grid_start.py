@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inr.core.samples import Samples
 from inr.encodings._grid import GridEncoding
-from inr.encodings._interpolation import interpolation_matrix, places_of
+from inr.encodings._interpolation import best_vertices, interpolation_matrix, places_of
 from inr.kernels.grid_geometry import GridGeometry
 
 Array = NDArray[Any]
@@ -23,6 +23,9 @@ _ROUNDS, _TOLERANCE = 40, 1e-8
 
 _BLOCK = 2**20
 """Samples that are handled together."""
+
+_MARGIN = 2**10
+"""Vertices: what a sample contributes to others falls by a factor from each to the next."""
 
 
 def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
@@ -63,7 +66,7 @@ def start_from_samples(encoding: GridEncoding, samples: Samples) -> Tensor:
     if has_vertices:
         _fill_border(encoding, shape, n_fine)
     lattices = {
-        level: _LevelOnLattice(encoding, level, shape)
+        level: _level_on(encoding, level, shape)
         for level in range(n_levels)
         if geometry.is_dense[level] and (n_coarse if level < finest else not has_vertices)
     }
@@ -153,6 +156,54 @@ def _fill_border(encoding: GridEncoding, shape: tuple[int, ...], n_features: int
             grid.select(axis, 0).copy_(lowest)
             for beyond in range(n + 1, resolution[d]):
                 grid.select(axis, beyond).copy_(grid.select(axis, n))
+
+
+def _level_on(encoding: GridEncoding, level: int, shape: tuple[int, ...]) -> _LevelOnAxis | _LevelOnLattice:
+    geometry = encoding.geometry
+    if len(shape) == 1 and geometry.resolution[level][0] < geometry.entries[level]:
+        return _LevelOnAxis(encoding, level, shape[0])
+    return _LevelOnLattice(encoding, level, shape)
+
+
+class _LevelOnAxis:
+    """A dense level as a linear map from its entries to the n samples of an axis, handled block by block.
+
+    The table has an entry for each of its vertices, also for the one past the end of the axis.
+    """
+
+    def __init__(self, encoding: GridEncoding, level: int, n: int) -> None:
+        geometry = encoding.geometry
+        self._scale, self._count = geometry.scale[level][0], geometry.resolution[level][0] + 1
+        self._size, self._n, self._is_smooth = geometry.entries[level], n, encoding.interpolation == "smoothstep"
+
+    def values(self, entries: Array) -> Array:
+        """The samples [n] that are read from entries."""
+        blocks = [self._matrix(start, min(start + _BLOCK, self._n)) for start in range(0, self._n, _BLOCK)]
+        return np.concatenate([matrix @ entries[first : first + matrix.shape[1]] for first, matrix in blocks])
+
+    def fitted(self, values: Array) -> Array:
+        """The entries that fit samples [n] in the least mean square.
+
+        Vertices are fitted in blocks, with margins that are so wide that samples beyond them have no influence.
+        """
+        entries = np.zeros(self._size, np.float32)
+        for block in range(0, self._count, _BLOCK):
+            start, stop = (self._sample_at(vertex) for vertex in (block - _MARGIN, block + _BLOCK + _MARGIN))
+            first, matrix = self._matrix(start, stop)
+            found = best_vertices(matrix, values[start:stop])
+            own = range(max(block, first), min(block + _BLOCK, first + len(found)))
+            entries[own.start : own.stop] = found[own.start - first :][: len(own)]
+        return entries
+
+    def _sample_at(self, vertex: int) -> int:
+        """The first sample at a vertex or after it."""
+        return min(max(0, math.ceil((vertex - 0.5) * self._n / self._scale - 0.5)), self._n)
+
+    def _matrix(self, start: int, stop: int) -> tuple[int, Any]:
+        """The first vertex that samples start ... stop read, and the matrix from it and those after it."""
+        places = places_of(self._n, self._scale, start, stop)
+        first = int(places[0])
+        return first, interpolation_matrix(places - first, int(places[-1]) + 2 - first, is_smooth=self._is_smooth)
 
 
 class _LevelOnLattice:

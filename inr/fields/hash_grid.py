@@ -56,6 +56,9 @@ with a much smaller eps every entry would move by the learning rate at first, an
 MOST_DENSE = 2**26
 """Samples of a lattice up to which the default grid has a vertex on each."""
 
+MOST_ALONG = 2**24
+"""Samples along an axis that coordinates in float32 tell apart, and vertices that a level can have there."""
+
 FEWEST_CELLS = 8
 """Of such a grid along an axis."""
 
@@ -66,6 +69,9 @@ DENSE_LEVELS, DENSE_SPAN = 3, 7.7
 SOLID_LEVELS, SOLID_BASE, SOLID_LOG2_TABLE = 6, 40, 17
 """Levels of a grid of distances that starts from them, vertices along an axis of the first, and log2 of the table's
 entries. With another table the first level has as many vertices as it holds densely, and at most these."""
+
+MOST_FEATURES = 8
+"""Features that an entry can have."""
 
 RATIOS = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
 """Cells per sample along an axis that are tried for a lattice with few values per sample, before a vertex on each."""
@@ -86,7 +92,7 @@ class HashGrid(Mlp):
     parameters, had 42 to 48 dB there after 550 steps; it is used with `init=xavier`, and for pictures that are read
     tile by tile.
 
-    Other lattices of two axes or more (grey pictures, volumes) have one dense level, with as many features as values.
+    Other lattices (sounds, grey pictures, volumes) have one dense level, with as many features as values.
     How fine it is follows from the content (`adapted_to`): the fewest vertices that keep an error, or one on every
     sample, which is exact. It is fitted in the least mean square, without a step.
 
@@ -143,7 +149,7 @@ class HashGrid(Mlp):
             return self
         if grid != HashGridEncodingConfig(interpolation=grid.interpolation, init_range=grid.init_range):
             return self
-        if not _is_small_lattice(spec) or grid.features < spec.d_out:
+        if not (_is_small_lattice(spec) and _has_few_values(grid, spec)):
             return self
         assert spec.shape is not None
         seen, sides = samples(), spec.shape
@@ -161,16 +167,16 @@ class HashGrid(Mlp):
         if spec.shape is None:
             return {"optimizer": adam, **LATTICE}
         n_samples = math.prod(spec.shape)
-        if spec.traits.is_waveform:
-            batch = max(WAVEFORM["batch"], math.ceil(n_samples / WAVEFORM_EPOCH))
-            steps = max(FEWEST_OF_WAVEFORM, min(WAVEFORM["steps"], MOST_OF_WAVEFORM // batch))
-            return {"optimizer": adam, **WAVEFORM, "steps": steps, "batch": batch}
         batch = max(LATTICE["batch"], math.ceil(n_samples / LATTICE_EPOCH))
         if self.starts_from_signal(spec):
             assert isinstance(self.encoding, GridConfig)
             if self.encoding.is_solved_by(spec):
                 return {"steps": 0}
             return {"optimizer": {**adam, "eps": GENTLE / batch}, **STARTED, "batch": batch}
+        if spec.traits.is_waveform:
+            batch = max(WAVEFORM["batch"], math.ceil(n_samples / WAVEFORM_EPOCH))
+            steps = max(FEWEST_OF_WAVEFORM, min(WAVEFORM["steps"], MOST_OF_WAVEFORM // batch))
+            return {"optimizer": adam, **WAVEFORM, "steps": steps, "batch": batch}
         return {"optimizer": adam, **LATTICE, "batch": batch}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
@@ -183,12 +189,18 @@ class HashGrid(Mlp):
 
 def _is_dense_by_default(grid: HashGridEncodingConfig, spec: Spec) -> bool:
     is_free = _has_free_levels(grid) and grid.log2_table is None
-    return is_free and _is_small_lattice(spec) and grid.features < spec.d_out
+    return is_free and _is_small_lattice(spec) and not _has_few_values(grid, spec)
 
 
 def _has_free_levels(grid: HashGridEncodingConfig) -> bool:
     """Whether no number and resolution of levels is given."""
     return all(setting is None for setting in (grid.levels, grid.base, grid.finest, grid.growth))
+
+
+def _has_few_values(grid: HashGridEncodingConfig, spec: Spec) -> bool:
+    """Whether one level can hold a lattice's values. One of a single axis may have more than the default features."""
+    is_sequence = spec.shape is not None and len(spec.shape) == 1
+    return spec.d_out <= (MOST_FEATURES if is_sequence else grid.features)
 
 
 def _dense(grid: HashGridEncodingConfig, spec: Spec, ratio: float) -> HashGridEncodingConfig:
@@ -208,8 +220,8 @@ def _dense(grid: HashGridEncodingConfig, spec: Spec, ratio: float) -> HashGridEn
 
 
 def _is_small_lattice(spec: Spec) -> bool:
-    """Whether there are two axes or more, and few enough samples for a vertex on each."""
-    return spec.shape is not None and len(spec.shape) > 1 and math.prod(spec.shape) <= MOST_DENSE
+    """Whether it is a lattice with few enough samples for a vertex on each."""
+    return spec.shape is not None and math.prod(spec.shape) <= MOST_DENSE and max(spec.shape) < MOST_ALONG
 
 
 def _log2_table(finest: Sequence[int]) -> int:

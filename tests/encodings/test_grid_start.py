@@ -9,12 +9,12 @@ from torch import Tensor
 
 from inr.core.domain import Spec
 from inr.core.samples import Samples
-from inr.encodings import GridEncoding
+from inr.encodings import GridEncoding, grid_start
 from inr.encodings.grid_start import start_from_samples
 from inr.kernels.grid_geometry import GridGeometry, grid_geometry
 from inr.kernels.hash_grid import Interpolation
 
-SHAPES = [(13, 9), (8, 8), (31, 17), (6, 5, 7)]
+SHAPES = [(13, 9), (8, 8), (31, 17), (6, 5, 7), (40,), (47,)]
 
 
 def geometry_of(shape: tuple[int, ...], levels: int = 3, log2_table: int = 20) -> GridGeometry:
@@ -162,3 +162,27 @@ def test_opposite_borders_share_no_vertex_of_an_inset_level() -> None:
 
 def test_a_level_finer_than_the_samples_is_not_started() -> None:
     assert not grid_geometry(2, 1, 20, [20, 12], [20, 12]).is_no_finer((13, 9))
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "smoothstep"])
+@pytest.mark.parametrize(("n", "vertices"), [(400, 100), (1000, 700), (333, 335)])
+def test_blocks_of_an_axis_give_the_least_squares_fit_of_all(
+    monkeypatch: pytest.MonkeyPatch, n: int, vertices: int, interpolation: Interpolation
+) -> None:
+    monkeypatch.setattr(grid_start, "_BLOCK", 64)
+    monkeypatch.setattr(grid_start, "_MARGIN", 48)
+    values = torch.rand(n, 1, generator=torch.Generator().manual_seed(4))
+    samples, x = samples_of(values)
+    geometry = grid_geometry(1, 1, 20, [vertices], [vertices], 0.5)
+    encoding = encoding_of(geometry, interpolation)
+    read = start_from_samples(encoding, samples)
+    with torch.no_grad():
+        found = encoding(x).double() @ read.T
+        columns = []
+        for i in range(vertices + 1):
+            encoding.table.zero_()
+            encoding.table[i, 0] = 1
+            columns.append(encoding(x)[:, 0].double().numpy())
+    matrix = np.stack(columns, 1)
+    best = matrix @ np.linalg.lstsq(matrix, values[:, 0].double().numpy(), rcond=1e-6)[0]
+    assert np.abs(found[:, 0].numpy() - best).max() < 2e-4

@@ -6,17 +6,19 @@ import math
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 
 from inr.core.config import parse
 from inr.core.domain import Spec
 from inr.encodings.hash_grid import HashGridEncodingConfig
-from inr.fields.hash_grid import MOST_DENSE, HashGrid
+from inr.fields.hash_grid import MOST_ALONG, MOST_DENSE, HashGrid
 from inr.fitting import FitConfig, resolve
 from inr.fitting.teacher import teacher_of
 from inr.layers.initialisers.standard import Xavier
 from inr.signals import Signal, load_signal
 from inr.signals.array import Array
+from inr.signals.audio import Audio
 from inr.signals.solids.solid_signal import SolidSignal
 from inr.workflows.distillation import distil
 from inr.workflows.fit import FitPlan, fit
@@ -142,7 +144,7 @@ def smooth(*shape: int, channels: int = 1, periods: float = 1.5) -> Array:
     return Array.of_array(values.astype(np.float32), has_channels=True)
 
 
-@pytest.mark.parametrize("shape", [(96, 80), (80, 72, 64)])
+@pytest.mark.parametrize("shape", [(4000,), (96, 80), (80, 72, 64)])
 def test_smooth_lattices_have_few_vertices_and_the_expected_quality_without_steps(shape: tuple[int, ...]) -> None:
     signal = smooth(*shape)
     plan = FitPlan.of(signal)
@@ -182,6 +184,22 @@ def test_detail_everywhere_gets_a_vertex_per_sample_which_is_exact_without_steps
     assert plan.settings.steps == 0
     assert plan.n_params < 1.4 * 40 * 32 * channels  # the border and the network count for much here
     assert plan.fit().metrics["psnr_db"] > 90
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+def test_a_sound_has_a_vertex_per_sample_at_most(channels: int) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (6000, channels)).astype(np.float32)
+    muffled = 3 * scipy.ndimage.gaussian_filter1d(noise, 8, axis=0)
+    for values, most in ((noise, 1.02), (muffled, 0.3)):
+        plan = FitPlan.of(Audio.of_samples(values, 8000, "FLOAT"))
+        assert plan.settings.steps == 0
+        assert plan.n_params < most * values.size + 1024
+        assert plan.fit().metrics["psnr_db"] > GOOD_DB - 1
+
+
+def test_longer_sounds_have_hashed_levels() -> None:
+    for spec in (Spec("audio", 1, 1, (MOST_ALONG,)), Spec("audio", 1, 1, (2 * MOST_DENSE,))):
+        assert not HashGrid().resolve(spec).starts_from_signal(spec)
 
 
 def test_given_settings_of_the_grid_are_kept() -> None:
