@@ -107,11 +107,11 @@ def _end_of(plan: FitPlan) -> str:
     from inr.fitting.rounds import Rounds
 
     settings = plan.settings
+    if settings.steps == 0:
+        return "solved without steps"
     if settings.rounds > 1 and settings.steps is not None:
         total = Rounds(settings.steps, settings.rounds).total
         return f"until {settings.target_psnr_db:g} dB, at most {total} steps"
-    if settings.steps == 0:
-        return "solved without steps"
     parts = []
     if settings.steps is not None:
         parts.append(f"{settings.steps} steps")

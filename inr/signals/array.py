@@ -7,7 +7,7 @@ import io
 import math
 import zipfile
 from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO, ClassVar, Self
+from typing import IO, Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 
@@ -235,7 +235,7 @@ def _read_npz(file: BinaryIO, source: Source, key: str | None) -> tuple[AnyArray
         others = [other for other in members if other != name]
         try:
             with archive.open(members[name]) as member:
-                array = _read_npy(io.BytesIO(member.read(8 * MAX_VALUES)), members[name].file_size, source, name)
+                array = _read_npy(member, members[name].file_size, source, name)
         except (UnreadableError, ValueError) as error:
             if key is not None or not others:
                 raise
@@ -267,7 +267,7 @@ def _is_numeric(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     return False
 
 
-def _read_npy(file: BinaryIO, n_bytes: int, source: Source, key: str | None = None) -> AnyArray:
+def _read_npy(file: IO[bytes], n_bytes: int, source: Source, key: str | None = None) -> AnyArray:
     """The array in an .npy stream, after its header was checked against what follows; never unpickles.
 
     key: its name, if it is in an .npz.
