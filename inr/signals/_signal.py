@@ -22,6 +22,9 @@ from inr.signals.files.bands import Bands
 if TYPE_CHECKING:
     from inr.core.registry import Registry
 
+GOOD_DB = 50.0
+"""PSNR of a good field."""
+
 SIGNALS = cast("Registry[type[Signal]]", KINDS)
 """The kinds of signals by name."""
 
@@ -235,6 +238,14 @@ class Signal(Kind, ABC):
     def peak(self) -> float | None:
         """Peak value, in signal units, that PSNR refers to; None for signals that have no PSNR."""
         return None
+
+    @property
+    def good_error(self) -> float | None:
+        """Root mean square error, in signal units, that a field should keep whose size follows from the content.
+
+        That of a PSNR of GOOD_DB; None for signals that have no PSNR.
+        """
+        return None if self.peak is None else float(self.peak * 10 ** (-GOOD_DB / 20))
 
     @property
     def value_step(self) -> float | None:

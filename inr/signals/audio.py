@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
+import torch
 
 from inr.core.domain import Domain, Frame, Grid, Spec
 from inr.core.errors import UnreadableError, UsageError
@@ -20,6 +21,8 @@ from inr.signals.files.bands import Bands
 from inr.signals.files.reading import check_options, open_file
 from inr.signals.files.sound_writing import as_written, write
 
+GOOD_SNR_DB = 40.0
+"""SNR of a good field."""
 _EXACT_COORDINATES = 2**23
 
 
@@ -81,6 +84,12 @@ class Audio(Lattice):
     def peak(self) -> float:
         """Full scale, 1; the largest magnitude for a float sound that exceeds it."""
         return max(1.0, _largest(self.values.numpy()))
+
+    @property
+    def good_error(self) -> float:
+        """That of an SNR of GOOD_SNR_DB: a quiet sound needs smaller errors than a loud one."""
+        power = torch.mean(torch.square(self.values), dtype=torch.float64)
+        return float(power.sqrt()) * 10 ** (-GOOD_SNR_DB / 20)
 
     def measure(self, bands: Bands) -> dict[str, float]:
         """snr_db, psnr_db (peak: full scale, 1) and mse of the sound as it is written: clipped, rounded to its bits.

@@ -27,8 +27,6 @@ SLACK = 2
 MAX_VALUE = 2**22
 DESCRIPTION_BYTES = 6000
 """Of a model file, at most, as a rule: settings, metadata, and the curve of a long run."""
-GOOD_DB = 50.0
-"""PSNR that a field whose size follows from the content should have before its first step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +66,15 @@ def parameters_within(n_bytes: int, dtype: str | None) -> int:
 def adapted(signal: Signal, config: FieldConfig, target_db: float | None) -> FieldConfig:
     """The config with sizes that follow from the content, where the family has them (`FieldConfig.adapted_to`).
 
-    target_db: the PSNR that is wanted; by default GOOD_DB. A target gets 1 dB more, as quality is measured on a part.
+    target_db: the PSNR that is wanted; by default the error is `Signal.good_error`. A target gets 1 dB more, as quality
+    is measured on a part.
     """
     if not signal.has_whole_lattice or signal.spec.shape is None or signal.peak is None:
         return config
     scale = math.sqrt(statistics.fmean(s * s for s in signal.frame.scale))
-    tolerance = signal.peak / scale * 10 ** (-(GOOD_DB if target_db is None else target_db + 1) / 20)
-    return config.adapted_to(signal.spec, lambda: Samples.counted(signal.spec, signal.pool(Generator())), tolerance)
+    error = signal.good_error if target_db is None else signal.peak * 10 ** (-(target_db + 1) / 20)
+    assert error is not None
+    return config.adapted_to(signal.spec, lambda: Samples.counted(signal.spec, signal.pool(Generator())), error / scale)
 
 
 def sized(config: FieldConfig, spec: Spec, n_params: int) -> Sized:

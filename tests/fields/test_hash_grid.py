@@ -18,11 +18,11 @@ from inr.fitting.teacher import teacher_of
 from inr.layers.initialisers.standard import Xavier
 from inr.signals import Signal, load_signal
 from inr.signals.array import Array
-from inr.signals.audio import Audio
+from inr.signals.audio import GOOD_SNR_DB, Audio
 from inr.signals.solids.solid_signal import SolidSignal
 from inr.workflows.distillation import distil
 from inr.workflows.fit import FitPlan, fit
-from inr.workflows.sizing import GOOD_DB, sized
+from inr.workflows.sizing import sized
 from tests.fields.hash_levels import hash_levels, scales
 from tests.published import Array as Numbers
 from tests.published import Parameters, PublishedFamily, Uniform, check
@@ -150,7 +150,7 @@ def test_smooth_lattices_have_few_vertices_and_the_expected_quality_without_step
     plan = FitPlan.of(signal)
     assert plan.settings.steps == 0
     assert plan.n_params < 0.5 * np.prod(shape)
-    assert plan.fit().metrics["psnr_db"] > GOOD_DB - 1
+    assert plan.fit().metrics["psnr_db"] > 49
 
 
 @pytest.mark.parametrize("target_db", [30.0, 45.0, 60.0])
@@ -190,11 +190,11 @@ def test_detail_everywhere_gets_a_vertex_per_sample_which_is_exact_without_steps
 def test_a_sound_has_a_vertex_per_sample_at_most(channels: int) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (6000, channels)).astype(np.float32)
     muffled = 3 * scipy.ndimage.gaussian_filter1d(noise, 8, axis=0)
-    for values, most in ((noise, 1.02), (muffled, 0.3)):
+    for values, most in ((noise, 1.02), (muffled, 0.3), (0.01 * muffled, 0.3)):
         plan = FitPlan.of(Audio.of_samples(values, 8000, "FLOAT"))
         assert plan.settings.steps == 0
         assert plan.n_params < most * values.size + 1024
-        assert plan.fit().metrics["psnr_db"] > GOOD_DB - 1
+        assert plan.fit().metrics["snr_db"] > GOOD_SNR_DB - 1
 
 
 def test_longer_sounds_have_hashed_levels() -> None:
