@@ -21,10 +21,10 @@ Array = NDArray[Any]
 _ROUNDS, _TOLERANCE = 40, 1e-8
 """Of conjugate gradients. The tolerance is of the squared residual, relative to that at the start."""
 
-_BLOCK = 2**20
+BLOCK = 2**20
 """Samples that are handled together."""
 
-_MARGIN = 2**10
+MARGIN = 2**10
 """Vertices: what a sample contributes to others falls by a factor from each to the next."""
 
 
@@ -94,7 +94,7 @@ def _values(samples: Samples) -> Iterator[tuple[int, Tensor]]:
     """First index and values [n, C] of blocks of samples that are whole along every axis of the array but the first."""
     shape = samples.array_shape()
     row = math.prod(shape[1:])
-    step = max(1, _BLOCK // row) * row
+    step = max(1, BLOCK // row) * row
     for start in range(0, samples.size, step):
         yield start, samples.at(torch.arange(start, min(start + step, samples.size)))[1]
 
@@ -178,7 +178,7 @@ class _LevelOnAxis:
 
     def values(self, entries: Array) -> Array:
         """The samples [n] that are read from entries."""
-        blocks = [self._matrix(start, min(start + _BLOCK, self._n)) for start in range(0, self._n, _BLOCK)]
+        blocks = [self._matrix(start, min(start + BLOCK, self._n)) for start in range(0, self._n, BLOCK)]
         return np.concatenate([matrix @ entries[first : first + matrix.shape[1]] for first, matrix in blocks])
 
     def fitted(self, values: Array) -> Array:
@@ -187,11 +187,11 @@ class _LevelOnAxis:
         Vertices are fitted in blocks, with margins that are so wide that samples beyond them have no influence.
         """
         entries = np.zeros(self._size, np.float32)
-        for block in range(0, self._count, _BLOCK):
-            start, stop = (self._sample_at(vertex) for vertex in (block - _MARGIN, block + _BLOCK + _MARGIN))
+        for block in range(0, self._count, BLOCK):
+            start, stop = (self._sample_at(vertex) for vertex in (block - MARGIN, block + BLOCK + MARGIN))
             first, matrix = self._matrix(start, stop)
             found = best_vertices(matrix, values[start:stop])
-            own = range(max(block, first), min(block + _BLOCK, first + len(found)))
+            own = range(max(block, first), min(block + BLOCK, first + len(found)))
             entries[own.start : own.stop] = found[own.start - first :][: len(own)]
         return entries
 

@@ -169,8 +169,8 @@ def test_a_level_finer_than_the_samples_is_not_started() -> None:
 def test_blocks_of_an_axis_give_the_least_squares_fit_of_all(
     monkeypatch: pytest.MonkeyPatch, n: int, vertices: int, interpolation: Interpolation
 ) -> None:
-    monkeypatch.setattr(grid_start, "_BLOCK", 64)
-    monkeypatch.setattr(grid_start, "_MARGIN", 48)
+    monkeypatch.setattr(grid_start, "BLOCK", 64)
+    monkeypatch.setattr(grid_start, "MARGIN", 48)
     values = torch.rand(n, 1, generator=torch.Generator().manual_seed(4))
     samples, x = samples_of(values)
     geometry = grid_geometry(1, 1, 20, [vertices], [vertices], 0.5)
