@@ -11,7 +11,7 @@ from inr.mesh._patches import Sides
 from inr.mesh.project import unit
 
 _ROUNDS = 4
-_OPEN = 0.5  # cosine between two faces at an edge of the boundary, above which one is folded onto the other
+_OPEN = 0.7  # cosine between two faces at an edge of the boundary, above which one is folded onto the other
 _NARROW = 0.5  # cosine at the tip of a slit that is closed: 60 degrees
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from inr.mesh._crossed_edges import Crossed, crossed_edges
+from inr.mesh._mending import mended
 from inr.mesh._octree_grid import Bools, Ints, OnProgress, PointEvaluator, Reals
 from inr.mesh._patches import (
     Sides,
@@ -91,6 +92,7 @@ def extract_open(
         faces = slits_closed(vertices, faces, is_on)
         vertices, faces = rim_split(vertices, faces, sample, h)
         faces = notches_closed(vertices, without_flaps(vertices, faces), is_on)
+        vertices, faces = mended(vertices, faces, sample, h, crossed.noise, is_on)
         vertices, faces = holes_closed(vertices, faces, lambda x: sample(x, "holes") < _ON * h)
         faces, is_orientable = turned_alike(without_specks(faces))
         vertices, faces = _used(vertices, _outward(vertices, faces))
