@@ -57,7 +57,7 @@ MOST_DENSE = 2**26
 """Samples of a lattice up to which the default grid has a vertex on each."""
 
 MOST_ALONG = 2**24
-"""Samples along an axis that coordinates in float32 tell apart, and vertices that a level can have there."""
+"""Vertices along an axis of such a grid, at most: coordinates in float32 tell no more places apart."""
 
 FEWEST_CELLS = 8
 """Of such a grid along an axis."""
@@ -153,9 +153,10 @@ class HashGrid(Mlp):
             return self
         assert spec.shape is not None
         seen, sides = samples(), spec.shape
-        coarser = (_dense(grid, spec, r) for r in RATIOS if min(sides) * r >= FEWEST_CELLS)
+        ratios = [r for r in RATIOS if min(sides) * r >= FEWEST_CELLS and max(sides) * r < MOST_ALONG]
+        *coarser, finest = (_dense(grid, spec, r) for r in (*ratios, *[1.0] * (max(sides) < MOST_ALONG)))
         fitting = (dense for dense in coarser if mean_square_left(seen, dense.geometry()) <= tolerance**2)
-        return dataclasses.replace(self, encoding=next(fitting, None) or _dense(grid, spec, 1.0))
+        return dataclasses.replace(self, encoding=next(fitting, finest))
 
     def started_at_random(self) -> Self:
         return dataclasses.replace(self, init=Xavier()) if isinstance(self.init, FromSignal) else self
@@ -221,7 +222,7 @@ def _dense(grid: HashGridEncodingConfig, spec: Spec, ratio: float) -> HashGridEn
 
 def _is_small_lattice(spec: Spec) -> bool:
     """Whether it is a lattice with few enough samples for a vertex on each."""
-    return spec.shape is not None and math.prod(spec.shape) <= MOST_DENSE and max(spec.shape) < MOST_ALONG
+    return spec.shape is not None and math.prod(spec.shape) <= MOST_DENSE
 
 
 def _log2_table(finest: Sequence[int]) -> int:

@@ -12,7 +12,7 @@ import torch
 from inr.core.config import parse
 from inr.core.domain import Spec
 from inr.encodings.hash_grid import HashGridEncodingConfig
-from inr.fields.hash_grid import MOST_ALONG, MOST_DENSE, HashGrid
+from inr.fields.hash_grid import MOST_DENSE, HashGrid
 from inr.fitting import FitConfig, resolve
 from inr.fitting.teacher import teacher_of
 from inr.layers.initialisers.standard import Xavier
@@ -198,8 +198,16 @@ def test_a_sound_has_a_vertex_per_sample_at_most(channels: int) -> None:
 
 
 def test_longer_sounds_have_hashed_levels() -> None:
-    for spec in (Spec("audio", 1, 1, (MOST_ALONG,)), Spec("audio", 1, 1, (2 * MOST_DENSE,))):
-        assert not HashGrid().resolve(spec).starts_from_signal(spec)
+    spec = Spec("audio", 1, 1, (2 * MOST_DENSE,))
+    assert not HashGrid().resolve(spec).starts_from_signal(spec)
+
+
+def test_a_sound_has_no_more_vertices_than_float32_tells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inr.fields.hash_grid.MOST_ALONG", 4000)
+    noise = np.random.default_rng(0).uniform(-1, 1, (6000, 1)).astype(np.float32)
+    plan = FitPlan.of(Audio.of_samples(noise, 8000, "FLOAT"))
+    assert plan.settings.steps == 0
+    assert 3000 < plan.n_params < 4000
 
 
 def test_given_settings_of_the_grid_are_kept() -> None:
