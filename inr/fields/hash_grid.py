@@ -60,7 +60,7 @@ MOST_ALONG = 2**24
 """Vertices along an axis of such a grid, at most: coordinates in float32 tell no more places apart."""
 
 FEWEST_CELLS = 8
-"""Of such a grid along an axis."""
+"""Of such a grid along an axis of more than one sample."""
 
 DENSE_LEVELS, DENSE_SPAN = 3, 7.7
 """Levels of that grid, and how much finer the last is than the first along an axis."""
@@ -153,7 +153,8 @@ class HashGrid(Mlp):
             return self
         assert spec.shape is not None
         seen, sides = samples(), spec.shape
-        ratios = [r for r in RATIOS if min(sides) * r >= FEWEST_CELLS and max(sides) * r < MOST_ALONG]
+        least = min((n for n in sides if n > 1), default=1)
+        ratios = [r for r in RATIOS if least * r >= FEWEST_CELLS and max(sides) * r < MOST_ALONG]
         *coarser, finest = (_dense(grid, spec, r) for r in (*ratios, *[1.0] * (max(sides) < MOST_ALONG)))
         fitting = (dense for dense in coarser if mean_square_left(seen, dense.geometry()) <= tolerance**2)
         return dataclasses.replace(self, encoding=next(fitting, finest))

@@ -144,7 +144,7 @@ def smooth(*shape: int, channels: int = 1, periods: float = 1.5) -> Array:
     return Array.of_array(values.astype(np.float32), has_channels=True)
 
 
-@pytest.mark.parametrize("shape", [(4000,), (96, 80), (80, 72, 64)])
+@pytest.mark.parametrize("shape", [(4000,), (4000, 1), (96, 80), (80, 72, 64)])
 def test_smooth_lattices_have_few_vertices_and_the_expected_quality_without_steps(shape: tuple[int, ...]) -> None:
     signal = smooth(*shape)
     plan = FitPlan.of(signal)
