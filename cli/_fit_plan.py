@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from ._machine import check_memory
 from ._output import Output, human_bytes, human_seconds, say_bytes
@@ -38,11 +38,11 @@ def plan_line(plan: FitPlan) -> str:
 def forecast_line(forecast: Forecast, plan: FitPlan) -> str:
     """`expected: 12.3 s, more than 44.9 dB PSNR, 640 MB of memory, a file of 1.8 MB`."""
     settings = plan.settings
-    by_time = f"{human_seconds(forecast.seconds)} with {forecast.steps} steps"
+    by_time = f"{human_seconds(forecast.seconds)} with {count_of(forecast.steps, 'step')}"
     is_by_time = settings.steps is None or forecast.steps < settings.steps
     time = by_time if is_by_time else human_seconds(forecast.seconds)
     if settings.rounds > 1:
-        time = f"{time} for the first {settings.steps} steps"
+        time = f"{time} for the first {count_of(settings.steps, 'step')}"
     half, full = (human_bytes(n) for n in forecast.file_bytes)
     size = {"float16": half, "float32": full}.get(settings.dtype, f"{half} ({full} if 16 bits cost quality)")
     parts = [time]
@@ -114,7 +114,7 @@ def _end_of(plan: FitPlan) -> str:
         return f"until {settings.target_psnr_db:g} dB, at most {total} steps"
     parts = []
     if settings.steps is not None:
-        parts.append(f"{settings.steps} steps")
+        parts.append(count_of(settings.steps, "step"))
     if settings.time_s is not None:
         parts.append(human_seconds(settings.time_s))
     if settings.target_psnr_db is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from inr.core.errors import UsageError
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from ._io import PIPE, OutputTarget
 from ._output import human_bytes, human_metric, human_seconds
@@ -62,5 +62,5 @@ def advice(result: Fit) -> str:
         planned = "" if result.settings.steps is None else f" of {result.settings.steps}"
         return f"stopped from the page after {result.steps}{planned} steps; the file was written"
     target = result.settings.target_psnr_db
-    reached = result.metrics["psnr_db"]
-    return f"target not reached: {reached:.2f} dB of {target:g} dB after {result.steps} steps; the file was written"
+    reached, steps = result.metrics["psnr_db"], count_of(result.steps, "step")
+    return f"target not reached: {reached:.2f} dB of {target:g} dB after {steps}; the file was written"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from . import _options as options
 from ._fit_plan import check_training_memory
@@ -130,5 +130,7 @@ def convert(
     out.result("convert", document, text, target.name)
     if result.outcome != "done":
         reason = "the loss is not finite" if result.outcome == "diverged" else f"{target_psnr:g} dB were not reached"
-        out.note(f"{result.outcome.replace('_', ' ')} after {result.steps} steps: {reason}; the file was written")
+        out.note(
+            f"{result.outcome.replace('_', ' ')} after {count_of(result.steps, 'step')}: {reason}; the file was written"
+        )
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inr.core.errors import UsageError
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from . import _options as options
 from ._fit_plan import check_training_memory
@@ -134,7 +134,7 @@ def csg(
     }
     out.result("csg", document, text, target.name)
     if result.outcome != "done":
-        out.note(f"{result.outcome.replace('_', ' ')} after {result.steps} steps; the file was written")
+        out.note(f"{result.outcome.replace('_', ' ')} after {count_of(result.steps, 'step')}; the file was written")
         raise typer.Exit(1)
 
 

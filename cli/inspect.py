@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from inr.core.errors import InrError
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from . import _options as options
 from ._machine import without_linear_algebra
@@ -81,11 +81,15 @@ def _print(out: Output, entry: dict[str, Any], *, is_quiet: bool) -> None:
     )
     rows = [
         ("field", f"{field['type']}, {entry['n_params']:,} parameters"),
-        ("signal", f"{signal['kind']}{shape}, {signal['d_out']} channels, from {entry['source'] or 'memory'}"),
+        (
+            "signal",
+            f"{signal['kind']}{shape}, {count_of(signal['d_out'], 'channel')}, from {entry['source'] or 'memory'}",
+        ),
         ("domain", f"{box} {domain['unit']}"),
         (
             "fit",
-            f"{entry['steps']} steps, {entry['outcome']}, seed {fit['seed']}, lr {fit['lr']:g}, batch {fit['batch']}",
+            f"{count_of(entry['steps'], 'step')}, {entry['outcome']}, seed {fit['seed']}, lr {fit['lr']:g}, "
+            f"batch {fit['batch']}",
         ),
     ]
     if entry["metrics"]:
@@ -110,7 +114,8 @@ def _print_compressed(out: Output, entry: dict[str, Any]) -> None:
     shape = "" if entry["shape"] is None else " " + "x".join(map(str, entry["shape"]))
     rate = "" if entry["bits_per_sample"] is None else f", {entry['bits_per_sample']:.4f} bits per sample"
     say(f"{printable(entry['file'])}: compressed {entry['kind']}{shape}, {human_bytes(n_bytes)}{rate}")
-    say(f"  profile  {entry['profile']}, {entry['channels']} channels, format {entry['version']}, {entry['layout']}")
+    channels = count_of(entry["channels"], "channel")
+    say(f"  profile  {entry['profile']}, {channels}, format {entry['version']}, {entry['layout']}")
     say(f"  decoding {entry['n_symbols']:,} symbols, {entry['work']:,} multiplications")
     say()
     rows = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inr.core.errors import ConfigError, UnreadableError
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from . import _options as options
 from ._interrupts import held
@@ -126,8 +126,9 @@ def learn(
         "steps": result.steps,
         "seconds": result.seconds,
     }
+    steps = count_of(learn_config.inner_steps, "step")
     text = (
-        f"{printable(target.name)}  loss {learned['loss_after']:.3g} after {learn_config.inner_steps} steps  "
+        f"{printable(target.name)}  loss {learned['loss_after']:.3g} after {steps}  "
         f"{result.field.n_params:,} parameters  {human_bytes(len(data))}  {human_seconds(result.seconds)}"
     )
     out.result("learn", document, text, target.name)

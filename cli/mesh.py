@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 
 from . import _options as options
 from ._io import formatted_target, source
@@ -260,7 +260,7 @@ def _kind_of(result: MeshResult | LargeMesh) -> str:
 def _parts(result: MeshResult | LargeMesh) -> str:
     """`1 part`, `2 parts, 1 cavity`."""
     n, holes = result.n_components - result.n_cavities, result.n_cavities
-    parts = f"{n} part{'' if n == 1 else 's'}"
+    parts = count_of(n, "part")
     return f"{parts}, {holes} {'cavity' if holes == 1 else 'cavities'}" if holes else parts
 
 

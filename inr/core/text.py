@@ -53,6 +53,11 @@ def _in_quotes(c: str) -> str:
     return f"\\{c}" if c in "\\'" else c
 
 
+def count_of(n: int, thing: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{n} {thing}{'' if n == 1 else 's'}"
+
+
 def human_seconds(seconds: float) -> str:
     """`11.2 s`, `4 min 05 s`, `2 h 03 min`."""
     if seconds < 60:

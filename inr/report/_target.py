@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from inr.core.domain import Grid
 from inr.core.errors import InrError, UsageError
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 from inr.fitting import Fit
 from inr.report._entry import Entry, entries_of
 from inr.report._panel import Floats
@@ -119,7 +119,7 @@ def _check(entry: Entry, signal: Signal) -> None:
 def _size(of: Fit | Signal) -> str:
     spec = of.spec
     shape = f"{spec.d_in} coordinates" if spec.shape is None else " x ".join(map(str, spec.shape))
-    return f"{shape} and {spec.d_out} channel{'s' if spec.d_out > 1 else ''}"
+    return f"{shape} and {count_of(spec.d_out, 'channel')}"
 
 
 @dataclasses.dataclass(frozen=True)

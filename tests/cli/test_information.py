@@ -49,7 +49,7 @@ def test_inspect_continues_after_errors_and_ends_with_the_worst_code(model: Path
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
     assert f"{picture}: picture 16x12 RGB (png), {picture.stat().st_size} bytes" in lines
-    assert f"{sound}: sound 0.1 s at 4000 Hz, 1 channels, PCM_16 (wav), 844 bytes" in lines
+    assert f"{sound}: sound 0.1 s at 4000 Hz, 1 channel, PCM_16 (wav), 844 bytes" in lines
     assert "x.npy: array 3x4 float32 (npy), 176 bytes" in lines
     assert f"m.ply: mesh 8 vertices, 12 faces (ply), {Path('m.ply').stat().st_size} bytes" in lines
     assert any(line.startswith("m.obj: mesh (obj)") for line in lines)

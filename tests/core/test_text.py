@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inr.core.text import command, printable, rough_percent
+from inr.core.text import command, count_of, printable, rough_percent
 
 ANY_CHARACTER = st.characters(codec="utf-8") | st.integers(0xDC80, 0xDCFF).map(chr)
 """Everything that a file name of bytes can hold, as Python has it."""
@@ -72,6 +72,10 @@ def test_bash_splits_a_command_into_its_words(name: str) -> None:
 def test_bash_reads_any_name_back(name: str) -> None:
     done = subprocess.run(["bash", "-c", command("printf", "%s", name)], capture_output=True, check=True)
     assert done.stdout == os.fsencode(name)
+
+
+def test_one_thing_is_singular() -> None:
+    assert [count_of(n, "step") for n in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
 
 
 def test_a_path_is_never_an_option() -> None:

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from inr.core.errors import UsageError
 from inr.core.gradient_factors import Factor, Part
+from inr.core.text import count_of
 from inr.fields import Field
 from inr.ntk.kernel.gram import gram, squared_norms, width
 from inr.ntk.kernel.memory import allowed, require
@@ -159,7 +160,7 @@ class _Builder:
         left = max(0.0, memory - scratch - most_jacobian)
         fits = int((math.sqrt(b * b + 4 * a * left) - b) / (2 * a))
         require(
-            f"the tangent kernel of {n} points and {self.s} channel{'s' if self.s > 1 else ''}",
+            f"the tangent kernel of {n} points and {count_of(self.s, 'channel')}",
             needed,
             memory,
             f"use at most {fits} points, reduced channels, or the products of TangentOperator",

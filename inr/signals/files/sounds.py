@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from inr.core.errors import InrError, UnreadableError
-from inr.core.text import human_seconds
+from inr.core.text import count_of, human_seconds
 from inr.signals.files.format import FORMATS, FileFormat, name_of
 from inr.signals.files.sniffing import HEAD_BYTES, suffix_of
 from inr.signals.files.sound_containers import extent_of, mp3_samples
@@ -299,4 +299,4 @@ class SoundFile(FileFormat):
     @classmethod
     def summary(cls, entry: Mapping[str, Any]) -> str:
         rate, channels = entry["rate_hz"], entry["channels"]
-        return f"{human_seconds(entry['seconds'])} at {rate} Hz, {channels} channels, {entry['subtype']}"
+        return f"{human_seconds(entry['seconds'])} at {rate} Hz, {count_of(channels, 'channel')}, {entry['subtype']}"
