@@ -24,18 +24,26 @@ _OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from wh
 _FOLDED = 0.1  # cosine between the normals of a face before and after a move
 
 
-def moved_to_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float, noise: float = 0.0) -> Reals:
-    """The vertices [V, 3] with those of the boundary moved to where the surface ends.
+def moved_to_rim(
+    vertices: Reals,
+    faces: Ints,
+    sample: PointEvaluator,
+    spacing: float,
+    noise: float = 0.0,
+    allowed: Ints | None = None,
+) -> Reals:
+    """The vertices [V, 3] with those of the boundary moved to where the surface ends; of these only the ones whose
+    numbers are in `allowed`, if it is given.
 
     The way is that of `_ends`, from points beyond a vertex v in the direction away from the faces around it. Where that
     finds none, as in a notch, the nearest end that is seen from points around v in the plane of its faces is taken. A
     move that turns a face over is not made. This is done twice. noise: error of the field on its surface, in cells.
     """
     near = max(_STILL_ON, _ERRORS * noise) * spacing
-    rim = Sides.of(faces).rim(faces)
-    if not len(rim):
+    at = np.unique(Sides.of(faces).rim(faces))
+    at = at if allowed is None else np.intersect1d(at, allowed)
+    if not len(at):
         return vertices
-    at = np.unique(rim)
     for _ in range(_ROUNDS):
         away = unit(vertices[at] - _middles_around(vertices, faces)[at])
         ends, is_seen = _ends(vertices[at], away, sample, spacing)
@@ -117,14 +125,15 @@ def _nearest_ends(x: Reals, normals: Reals, sample: PointEvaluator, spacing: flo
     normal = unit(normals)
     one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
     two = np.cross(normal, one)
-    ends, nearest = x.copy(), np.full(len(x), _FARTHEST * spacing)
-    for radius in _AROUND:
-        for angle in 2 * np.pi * np.arange(_TURNS) / _TURNS:
-            q = np.clip(x + radius * spacing * (np.cos(angle) * one + np.sin(angle) * two), 0, 1)
-            foot, _, good = _feet(q, _AWAY * spacing, sample, spacing)
-            distance = np.linalg.norm(foot - x, axis=1)
-            closer = good & (distance < nearest)
-            ends[closer], nearest[closer] = foot[closer], distance[closer]
+    angles = 2 * np.pi * np.arange(_TURNS) / _TURNS
+    ways = (np.cos(angles)[:, None, None] * one + np.sin(angles)[:, None, None] * two) * spacing
+    q = np.clip(x + np.concatenate([radius * ways for radius in _AROUND]), 0, 1)
+    feet, _, good = _feet(q.reshape(-1, 3), _AWAY * spacing, sample, spacing)
+    foot = feet.reshape(q.shape)
+    distance = np.where(good.reshape(q.shape[:2]), np.linalg.norm(foot - x, axis=2), np.inf)
+    nearest, rows = distance.argmin(axis=0), np.arange(len(x))
+    is_seen = distance[nearest, rows] < _FARTHEST * spacing
+    ends = np.where(is_seen[:, None], foot[nearest, rows], x)
     return ends
 
 

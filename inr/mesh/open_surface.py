@@ -13,7 +13,6 @@ import numpy as np
 from torch import Tensor
 
 from inr.mesh._crossed_edges import Crossed, crossed_edges
-from inr.mesh._mending import mended
 from inr.mesh._octree_grid import Bools, Ints, OnProgress, PointEvaluator, Reals
 from inr.mesh._patches import (
     Sides,
@@ -34,6 +33,7 @@ from inr.mesh._tangent_planes import vertices_of
 from inr.mesh.extract import MeshResult, check_settings
 from inr.mesh.march import is_closed
 from inr.mesh.measure import measure
+from inr.mesh.mending import mended
 from inr.mesh.project import face_normals, unit
 
 _ON, _CLOSE = 0.6, 0.15  # distance from the surface, in cells, of the middle of a hole or a notch that is closed

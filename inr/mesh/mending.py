@@ -35,23 +35,36 @@ def mended(
 ) -> tuple[Reals, Ints]:
     """The surface with its boundary moved outwards where it runs inside the surface, as along a slit or a fold.
 
-    Only vertices of the boundary change that the field says are inside, and faces at edges with more than two of them
-    that lie over each other. noise: error of the field on its surface, in cells.
+    Faces change at vertices of the boundary that the field says are inside, at those within half a cell of the inside
+    of another sheet, at notches and slits, and where they lie over each other at an edge with more than two faces or at
+    the boundary. Vertices of changed faces move if they are on the boundary; no others do. This is repeated until
+    nothing changes, at most 5 times. A face that lies over others closes no notch or slit, unless a vertex of the
+    boundary that it would have is inside otherwise. noise: error of the field on its surface, in cells.
     """
+    folded: Ints = np.empty((0, 3), np.int64)
     for _ in range(_REPEATS):
-        n = len(faces)
-        faces = without_layers(vertices, faces, spacing)
+        before = faces
+        faces, lost = _unfolded(vertices, faces, spacing)
         inside = inside_rim(vertices, faces, sample, spacing)
-        is_clean = n == len(faces) and not len(inside)
         for step in (slits_joined, glued, peeled, without_small):
             faces = step(vertices, faces, inside, spacing)
             inside = inside[np.isin(inside, Sides.of(faces).rim(faces))]
-        if is_clean and n == len(faces):
+        faces, lost_later = _unfolded(vertices, faces, spacing)
+        folded = np.concatenate([folded, lost, lost_later])
+        n = len(faces)
+        faces = slits_closed(vertices, notches_closed(vertices, faces, is_on_surface), is_on_surface)
+        refused = _are_among(faces, folded)
+        refused[_pairs_over(vertices, faces, Sides.of(faces))] = True
+        refused[:n] = False
+        if refused.any():
+            inside = inside_rim(vertices, faces[~refused], sample, spacing)
+            faces = faces[~refused | np.isin(faces, inside).any(axis=1)]
+        changed = [before[~_are_among(before, faces)], faces[~_are_among(faces, before)]]
+        if not sum(map(len, changed)):
             break
-        faces = notches_closed(vertices, without_flaps(vertices, faces), is_on_surface)
-        faces, _ = turned_alike(slits_closed(vertices, faces, is_on_surface))
-        vertices = moved_to_rim(vertices, faces, sample, spacing, noise)
-    return vertices, without_layers(vertices, without_flaps(vertices, faces), spacing)
+        faces, _ = turned_alike(faces)
+        vertices = moved_to_rim(vertices, faces, sample, spacing, noise, np.concatenate(changed))
+    return vertices, _unfolded(vertices, faces, spacing)[0]
 
 
 def inside_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> Ints:
@@ -60,7 +73,7 @@ def inside_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: fl
     at = np.unique(Sides.of(faces).rim(faces))
     if not len(at):
         return at
-    normal = _normals(vertices, faces)[at]
+    normal = _normals(vertices, faces, at)
     one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
     two = np.cross(normal, one)
     goes_on = np.ones(len(at), dtype=bool)
@@ -115,14 +128,18 @@ def glued(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
         return found
 
     names = np.arange(len(vertices))
+    is_rim, is_inside = np.zeros((2, len(vertices)), dtype=bool)
+    is_rim[rim], is_inside[inside] = True, True
     tree = cKDTree(vertices[used])
     for v, found in zip(rim.tolist(), tree.query_ball_point(vertices[rim], _GLUED * spacing), strict=True):
         near = used[found]
-        near = near[(near != v) & (names[near] == near)]
+        near = near[(near != v) & (names[near] == near) & (~is_rim[near] | is_inside[v])]
+        if not len(near):
+            continue
         away = np.linalg.norm(vertices[near] - vertices[v], axis=1)
         around = {w for u in neighbours(v) for w in (u, *neighbours(u))}
-        allowed = ~np.isin(near, rim) & ~np.isin(near, list(around))
-        allowed |= (away < _TOUCHING * spacing) & (v in inside)
+        allowed = ~is_rim[near] & np.array([w not in around for w in near.tolist()])
+        allowed |= (away < _TOUCHING * spacing) & is_inside[v]
         if allowed.any():
             names[v] = near[allowed][away[allowed].argmin()]
     return _renamed(faces, names)
@@ -164,21 +181,36 @@ def without_layers(vertices: Reals, faces: Ints, spacing: float) -> Ints:
     return faces
 
 
+def _unfolded(vertices: Reals, faces: Ints, spacing: float) -> tuple[Ints, Ints]:
+    """The faces [F, 3] without those that lie over others, and those left out."""
+    kept = without_layers(vertices, without_flaps(vertices, faces), spacing)
+    return kept, faces[~_are_among(faces, kept)]
+
+
 def _over(vertices: Reals, faces: Ints, sides: Sides) -> set[int]:
     """Faces at edges with more than two that lie over another one there."""
     depth, area = _depths(faces, sides), _areas(vertices, faces)
     lost = set[int]()
-    for e in np.flatnonzero(sides.count > 2):
-        face, corner = np.divmod(sides.order[sides.first[e] : sides.first[e] + sides.count[e]], 3)
-        start, end = vertices[sides.ends[e]]
-        along = unit((end - start)[None])[0]
-        way = vertices[faces[face, (corner + 2) % 3]] - start
-        way = unit(way - (way @ along)[:, None] * along)
-        for a, b in np.argwhere(np.triu(way @ way.T > _OVER, 1)).tolist():
-            pair = sorted((int(face[a]), int(face[b])), key=lambda f: (depth[f], area[f]))
-            if depth[pair[0]] < _ROUNDS and lost.isdisjoint(pair):
-                lost.add(pair[0])
+    for both in _pairs_over(vertices, faces, sides).tolist():
+        pair = sorted(both, key=lambda f: (depth[f], area[f]))
+        if depth[pair[0]] < _ROUNDS and lost.isdisjoint(pair):
+            lost.add(pair[0])
     return lost
+
+
+def _pairs_over(vertices: Reals, faces: Ints, sides: Sides) -> Ints:
+    """Pairs of faces [P, 2], numbers, that lie over each other at an edge with more than two."""
+    pairs = np.empty((0, 2), np.int64)
+    for count in np.unique(sides.count[sides.count > 2]).tolist():
+        at = np.flatnonzero(sides.count == count)
+        face, corner = np.divmod(sides.order[sides.first[at, None] + np.arange(count)], 3)
+        start, end = vertices[sides.ends[at]].transpose(1, 0, 2)
+        along = unit(end - start)[:, None]
+        way = vertices[faces[face, (corner + 2) % 3]] - start[:, None]
+        way = unit((way - (way * along).sum(axis=2, keepdims=True) * along).reshape(-1, 3)).reshape(way.shape)
+        edge, a, b = np.nonzero(np.triu(way @ way.transpose(0, 2, 1) > _OVER, 1))
+        pairs = np.concatenate([pairs, np.stack([face[edge, a], face[edge, b]], axis=1)])
+    return pairs
 
 
 def _scraps(vertices: Reals, faces: Ints, sides: Sides, spacing: float) -> set[int]:
@@ -224,12 +256,18 @@ def _angles(vertices: Reals, faces: Ints) -> Reals:
     found = np.zeros(len(vertices))
     for k in range(3):
         one, two = (unit(vertices[faces[:, (k + m) % 3]] - vertices[faces[:, k]]) for m in (1, 2))
-        np.add.at(found, faces[:, k], np.arccos(np.clip(np.einsum("nd,nd->n", one, two), -1, 1)))
+        angles = np.arccos(np.clip(np.einsum("nd,nd->n", one, two), -1, 1))
+        found += np.bincount(faces[:, k], angles, len(vertices))
     return found
 
 
-def _normals(vertices: Reals, faces: Ints) -> Reals:
-    """The direction [V, 3] of the normals, whatever their sign, of most faces around each vertex and its neighbours."""
+def _normals(vertices: Reals, faces: Ints, at: Ints) -> Reals:
+    """The direction [N, 3] of the normals, whatever their sign, of most faces around vertices `at` [N] and their
+    neighbours."""
+    is_near = np.zeros(len(vertices), dtype=bool)
+    is_near[at] = True
+    is_near[faces[is_near[faces].any(axis=1)]] = True
+    faces = faces[is_near[faces].any(axis=1)]
     corners = vertices[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(normal, axis=1)
@@ -239,7 +277,7 @@ def _normals(vertices: Reals, faces: Ints) -> Reals:
         for k in range(3):
             np.add.at(around, faces[:, k], outer)
         outer = around[faces].sum(axis=1)
-    return np.asarray(np.linalg.eigh(around)[1][:, :, -1])
+    return np.asarray(np.linalg.eigh(around[at])[1][:, :, -1])
 
 
 def _areas(vertices: Reals, faces: Ints) -> Reals:
@@ -255,3 +293,9 @@ def _renamed(faces: Ints, names: Ints) -> Ints:
     renamed = renamed[(renamed != np.roll(renamed, 1, axis=1)).all(axis=1)]
     _, first = np.unique(np.sort(renamed, axis=1), axis=0, return_index=True)
     return renamed[np.sort(first)]
+
+
+def _are_among(faces: Ints, others: Ints) -> Bools:
+    """Which faces [F, 3] are among others [G, 3], whatever the order of their corners."""
+    one, two = (np.ascontiguousarray(np.sort(f, axis=1)).view("V24")[:, 0] for f in (faces, others))
+    return np.asarray(np.isin(one, two))
