@@ -47,6 +47,13 @@ def _plate(equation: Any, axes: Any, conditions: Any, exact: Any, **tables: Any)
     return Problem.of(equation, axes, conditions, reference={"exact": exact} if exact else {}, **tables)
 
 
+def _plane_wave(waves: float) -> Problem:
+    k = 2 * math.pi * waves
+    wave = f"cos({k * math.cos(0.5)}*x + {k * math.sin(0.5)}*y)"
+    return _plate(f"lap(u) + {k}**2*u = 0", BOX, [{"on": "boundary", "equation": f"u = {wave}"}], wave)
+
+
+LAST_LAYER = {"method": "least_squares"}
 EIGENVALUES = {
     "A16 square, 3 states": (2 * math.pi**2, 5 * math.pi**2, 5 * math.pi**2),
     "A16 well, 3 states": (0.81974009427, 3.22094072717, 6.94589087491),
@@ -160,6 +167,10 @@ def problems() -> dict[str, tuple[Problem, dict[str, Any]]]:
                    geometry={"polygon": [[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]]}), {}),
         "A7 torus of an STL file": (_in_mesh(), {"method": "least_squares"}),
         "A8 plane wave, k=20": (Problem.of_document(_example("helmholtz.toml")), {}),
+        "plane wave, 12 wavelengths": (_plane_wave(12.13), LAST_LAYER),
+        "12 wavelengths, scale 64": (_plane_wave(12.13), LAST_LAYER | {"features": 1500, "scale": 64.0}),
+        "plane wave, 20 wavelengths": (_plane_wave(20.13), LAST_LAYER | {"time_s": 1.0}),
+        "20 wavelengths, scale 64": (_plane_wave(20.13), LAST_LAYER | {"features": 2500, "scale": 64.0}),
         "A9 source, 0.05": (_source(0.05), {"features": 1500, "method": "least_squares", "scale": 48.0}),
         "A9 source, 0.01": (_source(0.01), {"features": 1500, "method": "least_squares", "scale": 48.0}),
         "A10 Helmholtz (1, 4)": (

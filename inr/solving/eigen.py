@@ -24,6 +24,7 @@ from inr.fields.solution import SolutionField
 from inr.solving.conditions import Condition
 from inr.solving.equation import by_name, is_linear, streams_of
 from inr.solving.hard import Hard, hard_conditions
+from inr.solving.helmholtz import number_of_features
 from inr.solving.least_squares import features_of, with_features
 from inr.solving.problem import Problem
 from inr.solving.rows import Group, Streams
@@ -74,9 +75,10 @@ class EigenSolver:
         self.weight = _weight(node, self.channel, problem.eigenvalue)
         self.operator = substituted(node, {problem.eigenvalue: ZERO})
         self.hard = _hard(problem)
-        if problem.states > problem.settings.features // 2:
+        self.n_features = number_of_features(problem)
+        if problem.states > self.n_features // 2:
             raise UsageError(
-                f"{problem.states} states, and there are {problem.settings.features} features",
+                f"{problem.states} states, and there are {self.n_features} features",
                 "set solve.features to at least twice the number of states",
             )
         self.x, self.w = problem.domain.shape.quadrature(PANELS[len(problem.scope.axes)])
@@ -97,7 +99,7 @@ class EigenSolver:
     def solve(self, config: Config, scale: float, generator: Generator) -> States:
         """The lowest eigenvalues within the span of features whose frequencies go up to `scale`."""
         n = self.problem.states
-        field = with_features(config, self.problem.settings.features, scale, generator)
+        field = with_features(config, self.n_features, scale, generator)
         values, applied = self._features(field, self.x)
         levels, heads = self._levels(values, applied)
         if len(levels) < n + MORE:

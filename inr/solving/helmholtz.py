@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inr.solving.equation import TIME, by_name, is_linear, streams_of
 from inr.solving.geometry import Box
 from inr.solving.problem import Problem
+from inr.solving.settings import FEATURES, MOST_FEATURES
 
 NEAR = 1e-3
 """Relative distance of c / k from an eigenvalue at which a note is given."""
 ALONE = 0.05
 """The same, as a part of the mean distance of neighbouring eigenvalues."""
-PER_MODE = 1.5
-"""Features that a mode of the domain needs."""
+MANY = 4.0
+"""Wavelengths across a domain from which features have the frequencies of its waves."""
+MOST_AXES = 2
+"""Of problems with such features: with more axes too few features are left for each frequency."""
+BEYOND = 6.5
+"""Radians per half box by which the frequencies of features exceed those of the waves."""
+PER_MODE = 1.8
+"""Features for a residual of 1e-6, per mode of a box whose waves have `EDGE` radians per half box more: measured with
+plane waves of 6 to 20 wavelengths across a square. 1.6 are enough for an error of 1e-3."""
+EDGE = 12.0
+MOST_CHOSEN = 2500
+"""Features that are chosen where none are given."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +62,75 @@ def helmholtz_of(problem: Problem) -> Helmholtz | None:
     return found.pop() if len(found) == 1 else None
 
 
+def reach_of(problem: Problem) -> tuple[float, ...]:
+    """Largest frequencies by axis for features, in radians per half box; empty where waves are few or unknown."""
+    numbers = _many_waves(problem)
+    if numbers is None:
+        return ()
+    return tuple(numbers.wavenumber * length / 2 + BEYOND for length in _lengths(problem))
+
+
+def number_of_features(problem: Problem) -> int:
+    """Those of the settings; or the default, and more for many waves."""
+    if problem.settings.features is not None:
+        return problem.settings.features
+    numbers = _many_waves(problem)
+    if numbers is None:
+        return FEATURES
+    return max(FEATURES, min(_needed(_lengths(problem), numbers.wavenumber), MOST_CHOSEN))
+
+
+def _many_waves(problem: Problem) -> Helmholtz | None:
+    """The numbers of an equation in one or two coordinates with many waves; else None."""
+    numbers = None if problem.states else helmholtz_of(problem)
+    if numbers is None or len(problem.scope.axes) > MOST_AXES or _waves(problem, numbers) < MANY:
+        return None
+    return numbers
+
+
+def _lengths(problem: Problem) -> list[float]:
+    shape = problem.domain.shape
+    return [high - low for low, high in zip(shape.low, shape.high, strict=True)]
+
+
+def _waves(problem: Problem, numbers: Helmholtz) -> float:
+    """Wavelengths along the longest side of the box."""
+    return numbers.wavenumber * max(_lengths(problem)) / (2 * math.pi)
+
+
+def _needed(lengths: Sequence[float], wavenumber: float) -> int:
+    """Features for waves of k radians per length in a box, rounded up to hundreds."""
+    return 100 * math.ceil(PER_MODE * _modes(lengths, wavenumber, EDGE) / 100)
+
+
+def _modes(lengths: Sequence[float], wavenumber: float, beyond: float = 0.0) -> float:
+    """Modes of a box up to k, by Weyl's law: V_d prod_i (k L_i / 2 + beyond) / pi with the volume V_d of the unit
+    ball."""
+    d = len(lengths)
+    ball: float = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
+    return ball * math.prod((wavenumber * length / 2 + beyond) / math.pi for length in lengths)
+
+
+def _too_many(problem: Problem, numbers: Helmholtz) -> str | None:
+    """A note about waves that are more than the features resolve."""
+    lengths, features = _lengths(problem), number_of_features(problem)
+    needed, waves = _needed(lengths, numbers.wavenumber), _waves(problem, numbers)
+    if needed <= features or waves < MANY:
+        return None
+    parts = range(int(waves), 0, -1)
+    most = next((n for n in parts if _needed(lengths, numbers.wavenumber * n / waves) <= features), 0)
+    advice = f"Set solve.features to {needed}, or solve" if needed <= MOST_FEATURES else "Solve"
+    return f"about {waves:.0f} wavelengths across: {features} features resolve {most}. {advice} a smaller part."
+
+
 def remarks_on(problem: Problem) -> list[str]:
     """Notes about waves that are many for the features, and about a wavenumber near an eigenvalue of a box."""
     numbers = helmholtz_of(problem)
     if numbers is None or not numbers.wavenumber or problem.states:
         return []
-    k, shape = numbers.wavenumber, problem.domain.shape
-    lengths = [high - low for low, high in zip(shape.low, shape.high, strict=True)]
-    found = []
-    d = len(lengths)
-    ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
-    modes = ball * math.prod(k * length / (2 * math.pi) for length in lengths)  # Weyl's law
-    if PER_MODE * modes > problem.settings.features:
-        waves = k * max(lengths) / (2 * math.pi)
-        most = waves * (problem.settings.features / (PER_MODE * modes)) ** (1 / d)
-        found.append(
-            f"about {waves:.0f} wavelengths across: {problem.settings.features} features resolve {most:.0f}. "
-            f"Set solve.features to {math.ceil(PER_MODE * modes / 100) * 100}, or solve a smaller part."
-        )
+    k, shape, lengths = numbers.wavenumber, problem.domain.shape, _lengths(problem)
+    note = _too_many(problem, numbers)
+    found = [] if note is None else [note]
     is_zero_outside = all({s for _, s in streams_of(r)} == {""} for c in problem.conditions for r in c.residuals)
     if isinstance(shape, Box) and not problem.domain.periodic and is_zero_outside:
         counts = [range(1, 2 + int(k * length / math.pi)) for length in lengths]
@@ -78,7 +141,7 @@ def remarks_on(problem: Problem) -> list[str]:
             (sum((math.pi * m / length) ** 2 for m, length in zip(ms, lengths, strict=True))
              for ms in itertools.product(*counts)), key=lambda value: abs(value - square)
         )  # fmt: skip
-        between = 2 * square / (d * max(modes, 1))
+        between = 2 * square / (len(lengths) * max(_modes(lengths, k), 1))
         if abs(nearest - square) < min(NEAR * square, ALONE * between):
             found.append(
                 f"k^2 = {square:.5g} is within {100 * NEAR:g} % of an eigenvalue of this box ({nearest:.5g}): the "

@@ -28,6 +28,8 @@ LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.02)
 DAMPED = (1e-6, 1e-4, 1e-3, 1e-2)
 """Larger ridges, where none of them does: steps that turn towards the gradient (Levenberg and Marquardt)."""
 MOST_STEPS = 30
+ACROSS_CORNER = 8.0
+"""Largest frequency of features along inputs for corners, beside waves."""
 MOST_CHANGE = 1.0
 """Of an unknown number, or of its logarithm, in one step."""
 LEAST_GAIN = 0.01
@@ -60,6 +62,22 @@ def with_features(
         field.biases[0].copy_(2 * math.pi * torch.rand(n, generator=generator, dtype=torch.float64))
         last.zero_()
         field.biases[1].zero_()
+    return field
+
+
+@torch.no_grad()
+def with_waves(config: Solution, n: int, reach: Sequence[float], generator: Generator) -> SolutionField:
+    """A field like that of `with_features` whose frequencies fill an ellipsoid evenly: for waves of one length, all
+    frequencies up to theirs are needed, and few of those are low.
+
+    reach: its semi-axes by axis, in radians per half box.
+    """
+    field = with_features(config, n, 1.0, generator)
+    first = field.weights[0]
+    radii = [[r / math.pi] * 2 if key in config.periodic else [r] for key, r in zip(config.axes, reach, strict=True)]
+    sizes = [*chain(*radii), *[ACROSS_CORNER] * len(config.corners)]
+    first *= first.norm(dim=1, keepdim=True) ** (1 / len(sizes) - 1)
+    first *= first.new_tensor(sizes)
     return field
 
 

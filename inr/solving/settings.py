@@ -10,6 +10,9 @@ from inr.fields import FieldConfig
 
 Method = Literal["auto", "least_squares", "gauss_newton", "adam", "soap"]
 Balance = Literal["none", "gradient", "ntk"]
+FEATURES = 800
+"""Of the least squares, where none are given and the waves are not many."""
+MOST_FEATURES = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,12 @@ class SolveSettings(Config):
     )
     time_s: float = param(60.0, "seconds, about; a step that has begun is finished", gt=0, le=86400)
     target: float = param(1e-6, "relative residual between the training points at which to stop", gt=0, lt=1)
-    features: int = param(800, "hidden units of the least squares", ge=8, le=5000)
+    features: int | None = param(
+        None,
+        "hidden units of the least squares; none: 800, and up to 2500 for lap(u) + k^2 u with many waves",
+        ge=8,
+        le=MOST_FEATURES,
+    )
     scale: float | None = param(
         None, "largest frequency of the features, in radians per half box; none: searched", gt=0
     )

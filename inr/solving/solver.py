@@ -31,8 +31,8 @@ from inr.solving.equation import TIME
 from inr.solving.errors import Errors, measure
 from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
-from inr.solving.helmholtz import remarks_on
-from inr.solving.least_squares import solve_last_layer, with_features
+from inr.solving.helmholtz import number_of_features, reach_of, remarks_on
+from inr.solving.least_squares import solve_last_layer, with_features, with_waves
 from inr.solving.loss_weights import LossWeights, check_weights
 from inr.solving.nested import AnyField, NestedField, check_field, nested_field
 from inr.solving.newton import gauss_newton, parameters_of
@@ -46,6 +46,8 @@ from inr.solving.waves import wave_speed
 
 SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
 """Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
+WIDER = (1.0, 1.5)
+"""Multiples of the frequencies of waves that are tried before, for sources that vary faster."""
 ROWS_PER_UNKNOWN = 2.5
 ROWS_PER_PARAMETER = 3
 """Of Gauss-Newton: with fewer the equation holds at the points of a step and not between them."""
@@ -369,20 +371,30 @@ class _Solver:
         self.best = (state, dataclasses.replace(errors, eigenvalues=best.relative))
 
     def _least_squares(self) -> None:
-        n = self.settings.features
+        n = number_of_features(self.problem)
         n_fields = len(self.problem.scope.channels)
         n_inside = self.settings.points or int(ROWS_PER_UNKNOWN * n * n_fields / len(self.problem.residuals))
         least = math.inf
-        for scale in self._scales():
-            began = time.perf_counter()
-            field = with_features(self._config(), n, scale, self.generator, self._late, self._window, self._earlier)
+        began = time.perf_counter()
+        for what, enough, field in self._random_sines(n):
             state = State.start(field, self.problem)
             groups = self._groups(state, n_inside)
             self._solve(state, groups)
-            errors = self._keep(f"least squares, scale {scale:.3g}", state, groups, began)
+            errors = self._keep(f"least squares, {what}", state, groups, began)
             least = min(least, errors.score) if math.isfinite(errors.score) else least
-            if time.perf_counter() > self._last_layer_until or least <= ENOUGH * self.settings.target:
+            if time.perf_counter() > self._last_layer_until or least <= enough * self.settings.target:
                 break
+            began = time.perf_counter()
+
+    def _random_sines(self, n: int) -> Iterator[tuple[str, float, SolutionField]]:
+        """Fields of n random sines to try, with words for each, and the part of the target that is enough."""
+        config, reach = self._config(), reach_of(self.problem) if self.settings.scale is None else ()
+        for factor in WIDER if reach else ():
+            sizes = [factor * size for size in reach]
+            yield f"waves, scale {max(sizes):.3g}", 1.0, with_waves(config, n, sizes, self.generator)
+        for scale in self._scales():
+            field = with_features(config, n, scale, self.generator, self._late, self._window, self._earlier)
+            yield f"scale {scale:.3g}", ENOUGH, field
 
     @property
     def _late(self) -> float:
