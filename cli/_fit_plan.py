@@ -41,7 +41,7 @@ def forecast_line(forecast: Forecast, plan: FitPlan) -> str:
     by_time = f"{human_seconds(forecast.seconds)} with {count_of(forecast.steps, 'step')}"
     is_by_time = settings.steps is None or forecast.steps < settings.steps
     time = by_time if is_by_time else human_seconds(forecast.seconds)
-    if settings.rounds > 1:
+    if settings.rounds > 1 and settings.steps is not None:
         time = f"{time} for the first {count_of(settings.steps, 'step')}"
     half, full = (human_bytes(n) for n in forecast.file_bytes)
     size = {"float16": half, "float32": full}.get(settings.dtype, f"{half} ({full} if 16 bits cost quality)")

@@ -126,9 +126,9 @@ def learn(
         "steps": result.steps,
         "seconds": result.seconds,
     }
-    steps = count_of(learn_config.inner_steps, "step")
+    adapted = count_of(learn_config.inner_steps, "step")
     text = (
-        f"{printable(target.name)}  loss {learned['loss_after']:.3g} after {steps}  "
+        f"{printable(target.name)}  loss {learned['loss_after']:.3g} after {adapted}  "
         f"{result.field.n_params:,} parameters  {human_bytes(len(data))}  {human_seconds(result.seconds)}"
     )
     out.result("learn", document, text, target.name)
