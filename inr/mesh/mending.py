@@ -23,6 +23,7 @@ _SMALL = 0.3  # area, in cells, of the faces around a vertex that are left out
 _OVER = 0.7  # cosine between two faces at an edge, above which one lies over the other
 _SCRAP, _FEW = 1.0, 8  # area, in cells, and number of faces of a patch that is left out
 _ROUNDS, _REPEATS = 6, 5
+_MOST = 1000  # vertices of the boundary inside the surface that are mended; more are those of a rough field, with holes
 
 
 def mended(
@@ -39,8 +40,11 @@ def mended(
     of another sheet, at notches and slits, and where they lie over each other at an edge with more than two faces or at
     the boundary. Vertices of changed faces move if they are on the boundary; no others do. This is repeated until
     nothing changes, at most 5 times. A face that lies over others closes no notch or slit, unless a vertex of the
-    boundary that it would have is inside otherwise. noise: error of the field on its surface, in cells.
+    boundary that it would have is inside otherwise. Nothing is mended where more than 1000 vertices of the boundary are
+    inside, as with a rough field. noise: error of the field on its surface, in cells.
     """
+    if len(inside_rim(vertices, faces, sample, spacing)) > _MOST:
+        return vertices, faces
     folded: Ints = np.empty((0, 3), np.int64)
     for _ in range(_REPEATS):
         before = faces
@@ -87,22 +91,26 @@ def slits_joined(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> 
     """The faces [F, 3] with the two ends of slits joined, of which these vertices of the boundary are the bottom: the
     sides of the boundary there enclose a small angle, and the faces are not in it. Wider ones get a face."""
     added = []
-    rim = Sides.of(faces).rim(faces)
+    sides = Sides.of(faces)
+    edges = set(map(tuple, sides.ends.tolist()))
+    rim = sides.rim(faces)
+    both = np.concatenate([rim, rim[:, ::-1]])
+    both = both[np.lexsort((np.tile(np.arange(len(rim)), 2), both[:, 0]))]
+    first, last = (np.searchsorted(both[:, 0], inside, side) for side in ("left", "right"))
     around = _angles(vertices, faces)
     names = np.arange(len(vertices))
     used = set[int]()
-    for v in inside.tolist():
-        one, two = rim[(rim == v).any(axis=1)].sum(axis=1)[:2] - v if (rim == v).sum() == 2 else (v, v)
+    for v, start in zip(inside[last - first == 2].tolist(), first[last - first == 2].tolist(), strict=True):
+        one, two = both[start : start + 2, 1].tolist()
         if one == two or around[v] < np.pi or not used.isdisjoint((v, one, two)):
             continue
         ways = vertices[[one, two]] - vertices[v]
         length = np.linalg.norm(ways, axis=1)
         apart = np.linalg.norm(ways[0] - ways[1])
-        has_edge = (np.isin(faces, (one, two)).sum(axis=1) == 2).any()
         cosine = float(ways[0] @ ways[1] / length.prod())
-        if has_edge or cosine < _BLUNT:
+        if (min(one, two), max(one, two)) in edges or cosine < _BLUNT:
             continue
-        used |= {v, int(one), int(two)}
+        used |= {v, one, two}
         if cosine < _SLIT or apart > _WIDE * spacing:
             added.append([v, one, two])
             continue
@@ -152,12 +160,14 @@ def peeled(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
     sides = Sides.of(faces)
     face, corner = np.divmod(sides.order[sides.first[sides.count == 1]], 3)
     ends = np.stack([faces[face, corner], faces[face, (corner + 1) % 3]], axis=1)
-    lost = set[int]()
-    for v in inside[around[inside] > _FULL].tolist():
-        at = face[(ends == v).any(axis=1)]
-        if len(at):
-            lost.add(int(at[area[at].argmin()]))
-    return np.delete(faces, sorted(lost), axis=0)
+    order = np.argsort(-area[face], kind="stable")
+    smallest = np.full(len(vertices), -1)
+    for k in range(2):
+        at, of = ends[order, k], face[order]
+        is_smaller = (smallest[at] < 0) | (area[of] < area[smallest[at]])
+        smallest[at[is_smaller]] = of[is_smaller]
+    lost = smallest[inside[around[inside] > _FULL]]
+    return np.delete(faces, np.unique(lost[lost >= 0]), axis=0)
 
 
 def without_small(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
