@@ -1,4 +1,4 @@
-"""What the page of a fit costs: python benchmarks/watch.py PICTURE [SOUND SHAPE ...] [--record watch]
+"""What the page of a fit costs: python benchmarks/watch.py PICTURE [SOUND SHAPE ...] [--field siren] [--record watch]
 
 One run goes on in turns: with `FitWatch` and a client in another process that reads the events and fetches every
 picture, as the page does, and alone (two runs would differ in where their arrays lie in memory). Turns last a second,
@@ -24,7 +24,7 @@ from inr.ntk import observers_of
 from inr.signals import load_signal
 from inr.watch import FitWatch, Session
 
-ROUNDS, TURN_S = 40, 1.0
+TURN_S = 1.0
 PARTS = 8
 Pair = tuple[tuple[float, float, float], tuple[float, float, float]]
 """A turn alone, and the watched one that follows or precedes it."""
@@ -74,9 +74,9 @@ def ratio(pairs: Sequence[Pair], clock: int) -> float:
     return speed([watched for _, watched in pairs], clock) / speed([alone for alone, _ in pairs], clock)
 
 
-def measured(path: Path) -> dict[str, Any]:
+def measured(path: Path, field_name: str | None, rounds: int) -> dict[str, Any]:
     signal = load_signal(path)
-    field, settings = resolve(signal, signal.default_field, {"steps": 10**9})
+    field, settings = resolve(signal, field_name or signal.default_field, {"steps": 10**9})
     session = Session(signal.name)
     watch = FitWatch(session, signal)
     run = Run(signal, field, settings, observers=watch.beside(observers_of))
@@ -89,14 +89,14 @@ def measured(path: Path) -> dict[str, Any]:
     for observer in (None, watch):  # kernels are compiled or loaded
         turn(run, observer)
     pairs = []
-    for number in range(ROUNDS):  # each is first in turns
+    for number in range(rounds):  # each is first in turns
         first = turn(run, watch if number % 2 else None)
         second = turn(run, None if number % 2 else watch)
         pairs.append((second, first) if number % 2 else (first, second))
     reader.terminate()
     session.close()
-    n = ROUNDS // PARTS
-    parts = [pairs[first : first + n] for first in range(0, ROUNDS, n)]
+    n = rounds // PARTS
+    parts = [pairs[first : first + n] for first in range(0, rounds, n)]
     ratios = [[ratio(part, clock) for part in parts] for clock in (1, 2)]
     return {
         "file": path.name,
@@ -109,18 +109,20 @@ def measured(path: Path) -> dict[str, Any]:
         "cpu_ratios": sorted(ratios[1]),
         "pictures": seen[0],
         "picture_bytes": seen[1],
-        "turns_s": TURN_S * ROUNDS,
+        "turns_s": TURN_S * rounds,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("signals", type=Path, nargs="+")
+    parser.add_argument("--field", help="default: that of the kind of signal")
+    parser.add_argument("--rounds", type=int, default=40, help=f"turns of each way, a multiple of {PARTS}")
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
     rows = []
     for path in options.signals:
-        row = measured(path)
+        row = measured(path, options.field, options.rounds)
         rows.append(row)
         print(
             f"{row['file']:16} {row['alone_per_s']:8.2f} steps/s alone, {row['watched_per_s']:8.2f} watched: "
