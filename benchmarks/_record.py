@@ -18,7 +18,8 @@ def conditions() -> dict[str, Any]:
     """Commit, command, versions and hardware. File names given on the command line lose their folders."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout.strip()
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, cwd=RECORDS)
+        return done.stdout.strip()
 
     import torch
 

@@ -719,7 +719,8 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
             )
     for row in fits:
         if "snr_db" in row:
-            yield f"Fit 7 s of cello ({row['file']})", f"{row['snr_db']:.1f} dB SNR in {row['fit_s']:.0f} s", ""
+            after = f"{row['fit_s']:.0f} s of fitting" if row["steps"] else "solved at once"
+            yield "Fit 7 s of cello", f"{row['snr_db']:.1f} dB SNR, {after}", ""
         if "iou" in row and row["mesh_is_closed"]:
             found = f"IoU {row['iou']:.4f} in {row['fit_s']:.0f} s; closed mesh at 512³ in {row['mesh_s']:.0f} s"
             yield f"Fit a shape ({row['file']})", found, ""
@@ -751,13 +752,15 @@ def solve_table() -> str:
     """Boundary-value problems with closed forms, and DeepXDE's example."""
     record = newest("solve")
     lines = ["| problem | error | residual | seconds | load |", "|---|---|---|---|---|"]
-    for row in record["rows"]:
+    waves = newest("solve-waves")
+    for row in (*record["rows"], *waves["rows"]):
         errors = ", ".join(f"{key} {value:.1e}" for key, value in row["exact"].items())
         shown = errors or f"centre {row['centre_error']:.1e}"
         lines.append(
             f"| {row['problem']} | {shown} | {row['residual']:.1e} | {row['seconds']:.0f} | {row['load']:.0f} |"
         )
-    parts = [conditions_line(record), "", *lines]
+    about_waves = f"Rows with wavelengths: {conditions_line(waves)}" if waves["rows"] else ""
+    parts = [conditions_line(record), about_waves, "", *lines]
     for row in newest("solve-peer")["rows"]:
         if "curve" in row:
             least, last = min(row["curve"], key=lambda point: point["error"]), row["curve"][-1]
