@@ -83,7 +83,7 @@ def report(what: str, signal: Signal, **settings: Any) -> dict[str, Any]:
     parts: list[tuple[str, float]] = []
     begin = time.perf_counter()
     found = ntk.ntk_report(
-        signal, SIREN, {"steps": 2000}, say=lambda part: parts.append((part, time.perf_counter())), **settings
+        signal, SIREN, {"steps": 2000}, on_progress=lambda part: parts.append((part, time.perf_counter())), **settings
     )
     end = time.perf_counter()
     stops = [at for _, at in parts[1:]] + [end]
