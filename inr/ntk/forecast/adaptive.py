@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,16 +81,17 @@ def forecast_adam(
     gradient now over v_0, a mean over the `plan.done` steps before. energy: R_b at the start [B]. trace: of Theta over
     N points. size: M = N C.
     """
-    kappa, rate = kappa.double(), 2 * plan.lr * preconditioned.double().clamp_min(0) / size
-    start = energy.double().clamp_min(0)
+    # NumPy, for thousands of steps on a few numbers
+    least, bent, start = (t.detach().double().clamp_min(0).cpu().numpy() for t in (kappa, preconditioned, energy))
+    rate = 2 * plan.lr * bent / size
     batch = min(plan.batch, points)
-    gain = kappa.clamp_min(0) + (1 - batch / points) * trace / batch
+    gain = least + (1 - batch / points) * trace / batch
     stride = max(1, math.ceil(plan.steps / MOST_STEPS))
-    left = torch.ones_like(start)
-    half = torch.full_like(start, torch.inf)
-    first = float((gain * start).sum())
+    left, half = np.ones_like(start), np.full_like(start, np.inf)
+    slope = gain * start
+    first = float(slope.sum())
     if first <= 0:
-        return Forecast(left, half)
+        return Forecast(torch.from_numpy(left), torch.from_numpy(half))
     weight = 1 - plan.beta2**plan.done
     v, step = weight, 0
     at_end = left
@@ -97,19 +99,19 @@ def forecast_adam(
     mean_factor = sum(plan.factor((i + 0.5) / 32) for i in range(32)) / 32
     while step < BEYOND * plan.steps:
         keep = plan.beta2**stride
-        v = keep * v + (1 - keep) * ratio * float((gain * start * left).sum()) / first
+        v = keep * v + (1 - keep) * ratio * float(slope @ left) / first
         weight = keep * weight + (1 - keep)
         factor = plan.factor(step / plan.steps) if step < plan.steps else mean_factor
         scale = math.sqrt(weight / max(v, 1e-30)) * factor
         if top > 0:
             scale = min(scale, ADAM_EDGE / top)
-        left = left * (1 - (rate * scale).clamp(0, 1)).pow(2 * stride)
+        left = left * np.maximum(1 - rate * scale, 0) ** (2 * stride)
         step += stride
-        half = torch.where((left <= 0.5) & half.isinf(), float(step), half)
+        half[(left <= 0.5) & np.isinf(half)] = step
         if step <= plan.steps:
             at_end = left
-        elif bool(half.isfinite().all()):
+        elif np.isfinite(half).all():
             break
         if step > plan.steps:
             stride = max(stride, plan.steps // 100)
-    return Forecast(at_end, half)
+    return Forecast(torch.from_numpy(at_end), torch.from_numpy(half))
