@@ -20,6 +20,10 @@ SPACE_SIDE = 256
 """Vertices per axis of the finest level for signals without a sample grid (signed distances)."""
 
 
+MOST_FEATURES = 8
+"""Of an entry."""
+
+
 @ENCODINGS.register("hash_grid")
 @dataclass(frozen=True, kw_only=True)
 class HashGridEncodingConfig(GridConfig):
@@ -40,7 +44,7 @@ class HashGridEncodingConfig(GridConfig):
     """
 
     levels: int | None = param(None, "levels L", ge=1, le=32)
-    features: int = param(2, "features F per entry", ge=1, le=8)
+    features: int = param(2, "features F per entry", ge=1, le=MOST_FEATURES)
     log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=30)
     base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2, le=2**24)
     finest: tuple[int, ...] | None = param(

@@ -13,7 +13,7 @@ from inr.core.domain import Spec
 from inr.core.samples import Samples
 from inr.encodings import EncodingConfig, GridConfig
 from inr.encodings.grid_detail import mean_square_left
-from inr.encodings.hash_grid import HashGridEncodingConfig
+from inr.encodings.hash_grid import MOST_FEATURES, HashGridEncodingConfig
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._instant_ngp import papers
 from inr.fields.mlp import Mlp
@@ -69,9 +69,6 @@ DENSE_LEVELS, DENSE_SPAN = 3, 7.7
 SOLID_LEVELS, SOLID_BASE, SOLID_LOG2_TABLE = 6, 40, 17
 """Levels of a grid of distances that starts from them, vertices along an axis of the first, and log2 of the table's
 entries. With another table the first level has as many vertices as it holds densely, and at most these."""
-
-MOST_FEATURES = 8
-"""Features that an entry can have."""
 
 RATIOS = (1 / 8, 1 / 4, 1 / 2, 3 / 4)
 """Cells per sample along an axis that are tried for a lattice with few values per sample, before a vertex on each."""
