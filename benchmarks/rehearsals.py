@@ -271,7 +271,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             chosen = APART if given.signals == parser.get_default("signals") else given.signals.split(",")
             for name, label, steps, optimizer, seed in apart_runs():
-                if name not in chosen:
+                if name not in chosen or label not in given.families.split(","):
                     continue
                 signal = apart_signal(given.folder, Path(work), name)
                 row = {
