@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 
 from inr.core.errors import EmptyError, UnreadableError, UsageError
+from inr.core.text import count_of
 from inr.signals._distance import check_span
 from inr.signals._source import Source
 from inr.signals.files.point_table import Table, read_table
@@ -16,7 +17,7 @@ from inr.signals.files.reading import decoding, read_bytes
 from inr.signals.solids.clouds import Cloud, cloud_of, has_normals, openness, points_of
 from inr.signals.solids.faces import Floats
 from inr.signals.solids.indicators import INDICATORS
-from inr.signals.solids.scans import Outliers, Scan, disagreement, estimated, is_planar, unoriented
+from inr.signals.solids.scans import Outliers, Scan, dimension_of, disagreement, estimated, is_planar, unoriented
 
 _SURE, _UNSURE, _LEAST_POINTS = 0.9, 0.6, 100
 _WRONG = 0.05  # share of given normals against the shape above which there is a note
@@ -27,7 +28,8 @@ _STRAYS = 0.002
 """Share of outliers from which others are taken to lie near the surface, too near to be left out."""
 _KEEP_OPEN = "`kind=unsigned`"
 OUTLIERS = ("auto", "keep", "remove")
-_ESTIMATE = ("outliers", "noise", "viewpoint")
+KEEP_ALL = "signal.outliers=keep keeps them"
+_ESTIMATE = ("noise", "viewpoint")
 _BARE = "ignore"
 
 
@@ -67,12 +69,15 @@ def read_cloud(source: Source, options: Mapping[str, str]) -> Cloud:
         cloud = _estimated(table, source, options)
     else:
         surplus = [name for name in _ESTIMATE if name in options]
+        surplus += ["outliers=remove"] if options.get("outliers") == "remove" else []
         if surplus:
             raise UsageError(
                 f"option {surplus[0]} does not apply: point cloud {source.name!r} has normals",
                 "signal.normals=estimate estimates them nevertheless",
             )
         cloud = _given(table, source, options)
+    if options.get("outliers") == "keep":
+        cloud = dataclasses.replace(cloud, is_kept_whole=True)
     check_span(cloud.points, f"point cloud {source.name!r}")
     if cloud.is_solid and not cloud.spacing and len(cloud.points) >= _LEAST_POINTS:
         share = disagreement(cloud.points, cloud.normals)
@@ -164,16 +169,20 @@ def _estimated(table: Table, source: Source, options: Mapping[str, str]) -> Clou
 
 def _enough_points(table: Table, name: str) -> tuple[Floats, tuple[str, ...]]:
     points, notes = points_of(table, name)
-    if len(points) < _LEAST_POINTS:
-        raise UnreadableError(f"{name}: {len(points)} points, at least {_LEAST_POINTS} are needed to tell a surface")
+    n = len(np.unique(points, axis=0))
+    if n < _LEAST_POINTS:
+        found = f"{n} points" if n == len(points) else f"{n} different points among {len(points)}"
+        raise UnreadableError(f"{name}: {found}, at least {_LEAST_POINTS} are needed to tell a surface")
     check_span(points, f"point cloud {name!r}")
+    if dimension_of(points) < 2:
+        raise UnreadableError(f"{name}: all points lie on a line, expected points all over a surface")
     return points, notes
 
 
 def _outlier_notes(scan: Scan, name: str) -> tuple[str, ...]:
     if not scan.n_outliers:
         return ()
-    return (f"{name}: {scan.n_outliers} outliers, far from their neighbours, were left out; outliers=keep keeps them",)
+    return (f"{name}: left out: {count_of(scan.n_outliers, 'outlier')}, far from their neighbours; {KEEP_ALL}",)
 
 
 def _outliers_of(options: Mapping[str, str]) -> Outliers:

@@ -16,13 +16,14 @@ from torch import Generator, Tensor
 
 from inr.core.domain import Frame, Spec
 from inr.core.errors import InrError, UnreadableError, UsageError
-from inr.signals._cloud_file import is_bare, is_solid, options_of_clouds, read_cloud, read_scan
+from inr.core.text import count_of
+from inr.signals._cloud_file import KEEP_ALL, is_bare, is_solid, options_of_clouds, read_cloud, read_scan
 from inr.signals._distance import DistanceSignal, PointPool, cube_frame, evaluate_points
 from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
 from inr.signals.files import ply as _ply
 from inr.signals.files.reading import check_options
 from inr.signals.files.sniffing import POINT_SUFFIXES
-from inr.signals.solids.cloud_mesh import FINEST, mesh_of_cloud
+from inr.signals.solids.cloud_mesh import FEWEST, FINEST, mesh_of_cloud
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
 from inr.signals.solids.clouds import Cloud
 from inr.signals.solids.distances import MeshSolid, Solid
@@ -56,8 +57,9 @@ class Points(DistanceSignal):
 
     Points without normals must be those of a closed surface; see `estimated` for how normals are found, and a note
     says how sure they are. `normals`: given (those of the file, an error if it has none), estimate (even if it has
-    some); default `auto`: as given, else estimated. Options of the estimate: `outliers=auto|keep|remove`, `noise`, the
-    standard deviation of the points in mesh units or with % of the bounding box's diagonal, and `viewpoint=x,y,z`,
+    some); default `auto`: as given, else estimated. `outliers=keep` leaves out no points and no small parts, also of
+    clouds with normals. Options of the estimate: `outliers=remove`, also more than a tenth of the points; `noise`, the
+    standard deviation of the points in mesh units or with % of the bounding box's diagonal; and `viewpoint=x,y,z`,
     where the scanner stood.
     """
 
@@ -194,20 +196,29 @@ class ClosedCloud(SolidSignal):
         that, by Poisson's, only if the normals were estimated, unless its lattice is coarser than clean points are
         apart.
         """
-        first = distinct(cloud.points)
-        chosen = first[without_strays(cloud.points[first], cloud.normals[first])]
+        chosen = first = distinct(cloud.points)
+        if not cloud.is_kept_whole:
+            chosen = first[without_strays(cloud.points[first], cloud.normals[first])]
         points, normals = cloud.points[chosen], cloud.normals[chosen]
         measured = None if cloud.measured is None else cloud.measured[chosen]
         notes = cloud.notes
         n_strays = len(first) - len(points)
         if n_strays:
-            notes += (f"{name}: {n_strays} points far from the surface of the others were left out",)
+            notes += (
+                f"{name}: left out: {count_of(n_strays, 'point')} far from the surface of the others; {KEEP_ALL}",
+            )
         frame = cube_frame(points)
         is_fine = frame.scale[0] / FINEST < _COARSE * cloud.spacing
         make: Callable[[Frame, Floats, Floats], tuple[Solid, int]] = _solid_in
         if method in INDICATORS or measured is not None or cloud.is_cluttered or is_fine:
             indicator = method if method in INDICATORS else "poisson"
-            make = partial(_mesh_in, indicator=indicator, noise=cloud.noise, measured=measured)
+            make = partial(
+                _mesh_in,
+                indicator=indicator,
+                noise=cloud.noise,
+                measured=measured,
+                has_specks=cloud.is_kept_whole,
+            )
         solid, n_left_out = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
@@ -215,10 +226,9 @@ class ClosedCloud(SolidSignal):
             frame = cube_frame(np.concatenate([points, low + side * np.stack([solid.low, solid.high])]))
             solid, n_left_out = make(frame, points, normals)
         if n_left_out:
-            notes += (
-                f"{name}: {n_left_out} points off the surface, alone or in parts of less than 1 % of the points, were "
-                "left out",
-            )
+            few, more = ("1 % of the points", f"; {KEEP_ALL}") if not cloud.is_kept_whole else (f"{FEWEST} points", "")
+            lost = count_of(n_left_out, "point")
+            notes += (f"{name}: left out: {lost} off the surface, alone or in parts of less than {few}{more}",)
         side = frame.scale[0]
         signal = cls(solid, frame, {"side": side, "n_points": len(cloud.points)}, notes, n_points)
         signal.meta["thickness"] = thickness = signal.thickness
@@ -246,15 +256,24 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid
 
 
 def _mesh_in(
-    frame: Frame, points: Floats, normals: Floats, *, indicator: str, noise: float, measured: Floats | None
+    frame: Frame,
+    points: Floats,
+    normals: Floats,
+    *,
+    indicator: str,
+    noise: float,
+    measured: Floats | None,
+    has_specks: bool,
 ) -> tuple[MeshSolid, int]:
     """The solid of a mesh, and the number of points that it leaves out."""
     noise /= frame.scale[0]
     if measured is None:
-        found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, noise=noise)
+        found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, noise=noise, has_specks=has_specks)
     else:
         was = _in_box(frame, measured)
-        found = mesh_of_cloud(_in_box(frame, points), normals, indicator, noise=noise, measured=was)
+        found = mesh_of_cloud(
+            _in_box(frame, points), normals, indicator, noise=noise, measured=was, has_specks=has_specks
+        )
     return MeshSolid(found), found.n_left_out
 
 

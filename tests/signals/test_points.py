@@ -471,7 +471,7 @@ def test_points_can_be_trained_without_any_normals(options: dict[str, str], *, h
     loss = resolve(signal)[1].loss
     assert loss is not None
     assert loss.type_name == "heat"
-    assert any("1 outliers, far from their neighbours, were left out" in note for note in signal.notes)
+    assert any("left out: 1 outlier, far from their neighbours" in note for note in signal.notes)
     batch = signal.pool(torch.Generator()).batch(torch.arange(500))
     assert batch.normals is None
     to_surface = torch.linalg.vector_norm(signal.frame.domain.from_unit(batch.x.double()), dim=1) - 1
@@ -534,16 +534,35 @@ def test_normals_of_the_file_are_left_out_on_request() -> None:
 
 def test_outliers_are_noted() -> None:
     points = np.concatenate([ball(2000, np.random.default_rng(0))[0], [[3, 3, 3], [-3, 3, 2.5]]])
-    assert any("2 outliers, far from their neighbours, were left out" in note for note in scanned(points).notes)
+    assert any("left out: 2 outliers, far from their neighbours" in note for note in scanned(points).notes)
 
 
-def test_a_small_part_that_is_left_out_is_noted() -> None:
+def test_a_small_part_that_is_left_out_is_noted_and_kept_on_request() -> None:
     rng = np.random.default_rng(0)
-    rows = np.concatenate([np.concatenate(ball(3000, rng), 1), np.concatenate(ball(12, rng, (1.2, 1.2, 1.2), 0.02), 1)])
-    signal = load_signal(Source("a.npy", data=npy(rows)), "points", {"method": "gauss"})
-    assert signal.notes == (
-        "a.npy: 12 points off the surface, alone or in parts of less than 1 % of the points, were left out",
-    )
+    rows = np.concatenate([np.concatenate(ball(3000, rng), 1), np.concatenate(ball(24, rng, (1.2, 1.2, 1.2), 0.06), 1)])
+    source = Source("a.npy", data=npy(rows))
+    middle = torch.full((1, 3), 1.2, dtype=torch.float64)
+    for options, is_kept in (({}, False), ({"outliers": "keep"}, True)):
+        signal = load_signal(source, "points", {"method": "gauss", **options})
+        assert isinstance(signal, ClosedCloud)
+        assert (float(signal.distance(signal.frame.domain.to_unit(middle))) < 0) == is_kept
+        note = (
+            "a.npy: left out: 24 points off the surface, alone or in parts of less than 1 % of the points; "
+            "signal.outliers=keep keeps them"
+        )
+        assert signal.notes == (() if is_kept else (note,))
+
+
+def test_outliers_that_are_kept_are_not_left_out_later() -> None:
+    """One far from a closed cloud that has normals is left out, or on request not."""
+    points, normals = ball(2000, np.random.default_rng(0))
+    rows = np.concatenate([points, normals], axis=1)
+    source = Source("a.npy", data=npy(np.concatenate([rows, [[3.0, 3, 3, 0, 0, 1]]])))
+    note = "a.npy: left out: 1 point far from the surface of the others; signal.outliers=keep keeps them"
+    assert load_signal(source, "points").notes == (note,)
+    assert not any("left out" in each for each in load_signal(source, "points", {"outliers": "keep"}).notes)
+    with pytest.raises(UsageError, match="option outliers=remove does not apply"):
+        load_signal(source, "points", {"outliers": "remove"})
 
 
 def test_a_sheet_without_normals_is_refused() -> None:
@@ -561,6 +580,10 @@ def test_a_plane_and_too_few_points_are_refused() -> None:
     assert "`kind=unsigned`" in str(caught.value.hint)
     with pytest.raises(UnreadableError, match="64 points, at least 100 are needed to tell a surface"):
         scanned(ball(64, np.random.default_rng(0))[0])
+    with pytest.raises(UnreadableError, match="8 different points among 320, at least 100 are needed"):
+        scanned(np.repeat(ball(8, np.random.default_rng(0))[0], 40, axis=0))
+    with pytest.raises(UnreadableError, match="all points lie on a line, expected points all over a surface"):
+        scanned(np.outer(x, [1, 2, 3]))
 
 
 def test_normals_that_disagree_with_the_shape_are_noted() -> None:

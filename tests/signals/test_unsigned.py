@@ -146,7 +146,7 @@ def test_normals_of_a_file_do_not_matter_and_a_ply_without_faces_is_a_cloud() ->
 
 def test_outliers_of_an_open_scan_are_left_out() -> None:
     signal = scan(np.concatenate([bowl(), [[5, 0, 4], [9, 3, 1]]]))
-    assert any("2 outliers, far from their neighbours, were left out" in note for note in signal.notes)
+    assert any("left out: 2 outliers, far from their neighbours" in note for note in signal.notes)
     assert signal.meta["n_points"] == 3000
     assert scan(np.concatenate([bowl(), [[5, 0, 4]]]), outliers="keep").meta["n_points"] == 3001
 
@@ -154,6 +154,8 @@ def test_outliers_of_an_open_scan_are_left_out() -> None:
 def test_options_and_clouds_that_are_refused() -> None:
     with pytest.raises(UnreadableError, match="64 points, at least 100"):
         scan(bowl(64))
+    with pytest.raises(UnreadableError, match="all points lie on a line"):
+        scan(np.outer(np.random.default_rng(0).random(500), [1, 2, 3]))
     with pytest.raises(UsageError, match="unknown option 'method'"):
         scan(bowl(200), method="poisson")
     with pytest.raises(UsageError, match="option noise is"):

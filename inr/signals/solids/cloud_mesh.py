@@ -23,6 +23,9 @@ _CELL = 0.8
 _SHARE, _NEAR = 0.01, 2.0
 """A component stays if it is the nearest to at least this share of the points, within this many cells."""
 
+FEWEST = NEIGHBOURS
+"""Points of a component that stays if all are wished."""
+
 _STEPS, _AGAIN, _LEAST = 3, 2, 3
 _EVEN, _WIDER = 0.85, 3.0
 """Width h of the weights of points without noise, in spacings, and how much wider it is for noise in spacings."""
@@ -45,9 +48,17 @@ class CloudBoundary(Boundary):
 
 
 def mesh_of_cloud(
-    points: Floats, normals: Floats, indicator: str = "poisson", *, noise: float = 0.0, measured: Floats | None = None
+    points: Floats,
+    normals: Floats,
+    indicator: str = "poisson",
+    *,
+    noise: float = 0.0,
+    measured: Floats | None = None,
+    has_specks: bool = False,
 ) -> CloudBoundary:
-    """The boundary of the solid that points [N, 3] in the unit box surround, without specks.
+    """The boundary of the solid that points [N, 3] in the unit box surround.
+
+    Components that are nearest to fewer than 1 % of the points are left out; with `has_specks`, to fewer than 12.
 
     An indicator, of `INDICATORS`, is cut at its level on the points, on a lattice finer than the points are apart, at
     most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points
@@ -73,7 +84,9 @@ def mesh_of_cloud(
     size = next((n for n in _SIZES if n >= wished), _SIZES[-1])
     side = INDICATORS[indicator](points, normals, area, size)
     vertices, faces = side.surface()
-    vertices, faces, n_left_out = _main(vertices, faces, points, _NEAR * side.cell)
+    vertices, faces, n_left_out = _main(
+        vertices, faces, points, _NEAR * side.cell, FEWEST if has_specks else _SHARE * len(points)
+    )
     share = noise / float(np.median(spacing))
     width = _EVEN + _WIDER * share if measured is None else _SMOOTHED
     for _ in range(_STEPS):
@@ -87,8 +100,8 @@ def mesh_of_cloud(
     return CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out)
 
 
-def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple[Floats, Faces, int]:
-    """The components that are near enough points, and the number of points that are near none of them."""
+def _main(vertices: Floats, faces: Faces, points: Floats, reach: float, least: float) -> tuple[Floats, Faces, int]:
+    """The components that are nearest to at least `least` points, and the number of points that are near none."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
@@ -100,7 +113,7 @@ def _main(vertices: Floats, faces: Faces, points: Floats, reach: float) -> tuple
     n, of = connected_components(graph, directed=False)
     distance, nearest = cKDTree(vertices).query(points, distance_upper_bound=reach)
     votes = np.bincount(of[nearest[np.isfinite(distance)]], minlength=n)
-    is_kept = votes >= _SHARE * len(points)
+    is_kept = votes >= least
     if not is_kept.any():
         raise EmptyError(*_NONE)
     kept = is_kept[of]

@@ -39,6 +39,9 @@ SAMPLE, PROBES, NEIGHBOURS = 2**15, 256, 8
 _OPEN = 0.15
 """Sum of areas times normals over the sum of areas, beyond which a cloud is not closed."""
 
+_LARGEST = 4.0
+"""Area of a point, in those of its neighbours, beyond which it is an outlier's."""
+
 _STEP = 0.5
 """Distances to the eighth neighbour by which a probe stands off the surface."""
 
@@ -50,7 +53,7 @@ class Cloud:
     is_solid: the points surround a volume and their normals point out of it. spacing: of estimated normals, how far the
     points are apart, else 0. noise: of those, their standard deviation across the surface. measured: [N, 3], where the
     points were before they were smoothed, None if they were not. is_cluttered: there were many outliers, so others may
-    be near.
+    be near. is_kept_whole: no points are to be left out, however far from the others.
     """
 
     points: Floats
@@ -61,6 +64,7 @@ class Cloud:
     noise: float = 0.0
     measured: Floats | None = None
     is_cluttered: bool = False
+    is_kept_whole: bool = False
 
 
 class NoNormalsError(UnreadableError):
@@ -242,10 +246,9 @@ def orientation(points: Floats, normals: Floats) -> int:
     inward normals -1 and 0; so its sum a little before and a little behind the surface is 1 or -1, and 0 for a sheet.
     The sum of a_i n_i is 0 for a closed surface and half the area for a hemisphere; beyond `_OPEN` a cloud is open.
     """
-    points, normals, distance = _sampled(points, normals)
+    points, normals, distance, areas = _sampled(points, normals)
     if len(points) <= NEIGHBOURS:
         return 0
-    areas = point_areas(distance)
     if not (areas > 0).any() or np.linalg.norm(areas @ normals) > _OPEN * areas.sum():
         return 0
     chosen = np.random.default_rng(1).permutation(len(points))[:PROBES]
@@ -259,8 +262,7 @@ def orientation(points: Floats, normals: Floats) -> int:
 
 def openness(points: Floats, normals: Floats) -> float:
     """|sum of a_i n_i| over the sum of areas a_i: 0 of a closed surface, 1/2 of half a ball, 1 of a plane."""
-    points, normals, distance = _sampled(points, normals)
-    areas = point_areas(distance)
+    points, normals, _, areas = _sampled(points, normals)
     return float(np.linalg.norm(areas @ normals) / max(areas.sum(), 1e-300))
 
 
@@ -274,7 +276,7 @@ def is_unoriented(points: Floats, normals: Floats) -> bool:
     """Whether a good part of neighbouring normals point nearly opposite ways, as estimated ones do before orienting."""
     from scipy.spatial import cKDTree
 
-    points, normals, _ = _sampled(points, normals)
+    points, normals, _, _ = _sampled(points, normals)
     if len(points) <= NEIGHBOURS:
         return False
     _, near = cKDTree(points).query(points, k=3)
@@ -282,8 +284,9 @@ def is_unoriented(points: Floats, normals: Floats) -> bool:
     return bool(np.mean(cosine < -0.7) > 0.2)
 
 
-def _sampled(points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
-    """At most `SAMPLE` of the different points, in their own unit, and the distances of their neighbours."""
+def _sampled(points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """At most `SAMPLE` of the different points, in their own unit, the distances of their neighbours, and their areas,
+    but none far above those of its neighbours: an outlier represents no area."""
     from scipy.spatial import cKDTree
 
     unit = (points - points.mean(axis=0)) / np.abs(points - points.mean(axis=0)).max()
@@ -291,9 +294,10 @@ def _sampled(points: Floats, normals: Floats) -> tuple[Floats, Floats, Floats]:
     unit, first = np.unique(unit[chosen], axis=0, return_index=True)
     kept = normals[chosen][first]
     if len(unit) <= NEIGHBOURS:
-        return unit, kept, np.empty((len(unit), 0))
-    distance, _ = cKDTree(unit).query(unit, k=NEIGHBOURS + 1)
-    return unit, kept, distance
+        return unit, kept, np.empty((len(unit), 0)), np.empty(len(unit))
+    distance, near = cKDTree(unit).query(unit, k=NEIGHBOURS + 1)
+    areas = point_areas(distance)
+    return unit, kept, distance, np.minimum(areas, _LARGEST * np.median(areas[near[:, 1:]], axis=1))
 
 
 def _winding(at: Floats, points: Floats, normals: Floats, areas: Floats) -> Floats:

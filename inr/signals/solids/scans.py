@@ -180,8 +180,13 @@ def disagreement(points: Floats, normals: Floats) -> float:
 
 def is_planar(points: Floats) -> bool:
     """Whether points [N, 3] lie in one plane, within 1/10000 of their extent."""
+    return dimension_of(points) < 3
+
+
+def dimension_of(points: Floats) -> int:
+    """In how many directions points [N, 3] extend by more than 1/10000 of their extent: 1 of a line, 2 of a plane."""
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    return bool(spread[2] <= _FLAT * spread[0])
+    return int(np.count_nonzero(spread > _FLAT * spread[0]))
 
 
 def areas(distance: Floats) -> Floats:
