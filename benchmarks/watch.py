@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -47,9 +48,9 @@ def client(port: int, token: str, seen: Any) -> None:
         if line.startswith("event: "):
             name = line[7:].strip()
         elif line.startswith("data: ") and name == "picture":
-            kind = next(kind for kind in LAYERS if f'"view": "{kind}"' in line)
-            for layer in LAYERS[kind]:
-                seen[1] += len(ask(f"/layer/{layer}", cookie).read())
+            found = json.loads(line[6:])
+            for layer in LAYERS[found["view"]]:
+                seen[1] += len(ask(f"/layer/{found['number']}/{layer}", cookie).read())
             seen[0] += 1
 
 

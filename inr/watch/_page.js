@@ -31,7 +31,12 @@ function showState(found) {
 at("pause").onclick = () => send(state.state === "paused" ? "resume" : "pause");
 at("save").onclick = () => send("save");
 at("stop").onclick = () => send("stop");
-at("leave").onclick = async () => { if (await send("leave")) at("state").textContent = "closed; the tab can be closed too"; };
+at("leave").onclick = async () => {
+  if (!await send("leave")) return;
+  events.close();
+  at("leave").hidden = true;
+  at("state").textContent = "closed; the tab can be closed too";
+};
 
 const numbers = new Map();
 function showNumbers(rows) {
@@ -137,7 +142,7 @@ async function showPicture(found) {
   const version = ++showPicture.version;
   const isWave = found.view === "wave", isSurface = found.view === "surface";
   const load = async name => {
-    const answer = await fetch(`layer/${name}?${version}`);
+    const answer = await fetch(`layer/${found.number}/${name}`);
     if (!answer.ok) throw new Error(`layer ${name}`);
     return answer;
   };
@@ -164,7 +169,7 @@ async function showPicture(found) {
   at("tools").hidden = at("keys").hidden = false;
   if (isSurface) at("keys").textContent = "Drag to turn, scroll to zoom. Keys: arrows, + and -, 0 for the whole.";
   showLayers(found.layers);
-  const error = found.error ? `, mean error ${digits(found.error.mean)}; in the error, black is 0, light yellow ${digits(found.error.top)}` : "";
+  const error = found.error && found.error.mean !== null ? `, mean error ${digits(found.error.mean)}; in the error, black is 0, light yellow ${digits(found.error.top)}` : "";
   at("about").textContent = `step ${found.step.toLocaleString("en")}, ${describe(found)}${isWave ? error.split(";")[0] : error}`
     + (found.note ? `; ${found.note}` : "");
   stage.setAttribute("aria-label", `${NAMES[layer]}: ${at("about").textContent}`);
@@ -416,5 +421,8 @@ const events = new EventSource("events");
 const shows = { state: showState, progress: showProgress, curve: showCurve, bands: showBands, picture: showPicture,
                 result: showResult, facts: showFacts };
 for (const [name, show] of Object.entries(shows)) events.addEventListener(name, event => show(JSON.parse(event.data)));
-events.onerror = () => { if (document.body.dataset.state !== "lost") at("state").textContent = "no connection to the fit; trying again"; };
+events.onerror = () => {
+  const isOver = ["finished", "stopped"].includes(state.state);
+  at("state").textContent = isOver ? `${WORDS[state.state]}; the page's server has ended, too` : "no connection to the fit; trying again";
+};
 events.onopen = () => { showState(state); send("view", { ...view, at: part, px: Math.max(...sizes()) }); };

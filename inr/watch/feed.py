@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,26 +34,32 @@ class Feed:
         self._changed = threading.Condition()
         self._number = 0
         self._messages: dict[str, Message] = {}
-        self._layers: dict[str, Layer] = {}
+        self._layers: dict[int, dict[str, Layer]] = {}
         self._readers = 0
         self._is_closed = False
 
     def publish(self, name: str, document: Mapping[str, Any]) -> None:
-        """Replace the message of this name."""
+        """Replace the message of this name. Numbers that JSON cannot hold, NaN and infinity, become null."""
         with self._changed:
             self._number += 1
-            self._messages[name] = Message(self._number, name, dict(document))
+            self._messages[name] = Message(self._number, name, _finite(dict(document)))
             self._changed.notify_all()
 
     def publish_layers(self, layers: Mapping[str, Layer], name: str, document: Mapping[str, Any]) -> None:
-        """Replace all layers, and the message that announces them."""
-        with self._changed:
-            self._layers = dict(layers)
-            self.publish(name, document)
+        """Replace the message, which has the `number` of these layers, and forget all but the layers before them.
 
-    def layer(self, name: str) -> Layer | None:
+        Those remain for a page that has read the message before this one and comes for its layers now.
+        """
         with self._changed:
-            return self._layers.get(name)
+            number = self._number + 1
+            kept = list(self._layers.items())[-1:]
+            self._layers = {**dict(kept), number: dict(layers)}
+            self.publish(name, {**document, "number": number})
+
+    def layer(self, number: int, name: str) -> Layer | None:
+        """A layer that the message `number` has announced; None if there are newer ones in its place."""
+        with self._changed:
+            return self._layers.get(number, {}).get(name)
 
     def newer(self, number: int, timeout_s: float) -> list[Message]:
         """The messages after a number, oldest first; waits for one as long as `timeout_s`."""
@@ -87,3 +94,11 @@ class Feed:
     def is_closed(self) -> bool:
         with self._changed:
             return self._is_closed
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -146,8 +146,8 @@ class FitWatch(Observer):
         """The finished fit, with its metrics. To be called before `linger`."""
         self._field, self._step = fit.field, fit.steps
         self._say_curve()
-        metrics = {name: value if math.isfinite(value) else None for name, value in fit.metrics.items()}
-        self._session.feed.publish("result", {"metrics": metrics, "steps": fit.steps, "seconds": fit.seconds})
+        result = {"metrics": fit.metrics, "steps": fit.steps, "seconds": fit.seconds}
+        self._session.feed.publish("result", result)
         self._session.say_state(state, note=note, outcome=fit.outcome)
         self._paint(math.inf)
 
@@ -209,8 +209,7 @@ class FitWatch(Observer):
                 painted = self._painter.paint(self._fit(), view, most_points)
         except (InrError, RuntimeError) as error:  # torch raises RuntimeError where memory is short
             self._has_failed = True
-            text = error.message if isinstance(error, InrError) else str(error).partition("\n")[0]
-            self._session.say_state(self._session.state, note=f"no more pictures: {text}")
+            self._session.say_failure(error)
             return
         self._painted = (self._step, number)
         self._session.feed.publish_layers(painted.layers, "picture", {**painted.about, "step": self._step})
@@ -233,8 +232,8 @@ class FitWatch(Observer):
                 "steps": progress.steps,
                 "seconds": progress.seconds,
                 "limit_s": self._settings.time_s,
-                "loss": _finite(progress.loss),
-                "psnr_db": _finite(progress.psnr_db),
+                "loss": progress.loss,
+                "psnr_db": progress.psnr_db,
             },
         )
         if self._last_message - self._last_curve >= CURVE_PERIOD_S:
@@ -245,8 +244,7 @@ class FitWatch(Observer):
     def _say_curve(self) -> None:
         columns = list(zip(*self._points, strict=True)) or [(), (), (), ()]
         names = ("step", "seconds", "loss", "psnr_db")
-        document = {name: [_finite(v) for v in column] for name, column in zip(names, columns, strict=True)}
-        self._session.feed.publish("curve", document)
+        self._session.feed.publish("curve", dict(zip(names, columns, strict=True)))
 
     def _say_bands(self) -> None:
         if self._tracker is None:
@@ -259,9 +257,5 @@ class FitWatch(Observer):
 
 def bands_of(log: Mapping[str, Any]) -> dict[str, Any]:
     """What the page draws of a log of the tangent kernel: edges, and the share left of every band at every look."""
-    looks = [{"step": look["step"], "left": look["band_residual"], "cka": look["cka"]} for look in log["looks"]]
+    looks = [{"step": look["step"], "left": look["band_residual"]} for look in log["looks"]]
     return {"edges": log["edges"], "looks": looks}
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value

@@ -48,11 +48,17 @@ class FolderWatch:
         while not is_interrupted() and not session.is_left and time.monotonic() < end:
             self._look(session)
             if self._painted != session.view_number and session.feed.has_readers and self._painter is not None:
-                number = session.view_number
-                painted = self._painter.paint(self.fit, session.view, math.inf)
-                self._painted = number
-                session.feed.publish_layers(painted.layers, "picture", {**painted.about, "step": self.fit.steps})
+                self._paint(self._painter, session)
             session.wait(POLL_S if self._painted == session.view_number else SETTLE_S)
+
+    def _paint(self, painter: Painter, session: Session) -> None:
+        self._painted = session.view_number
+        try:
+            painted = painter.paint(self.fit, session.view, math.inf)
+        except (InrError, RuntimeError) as error:  # torch raises RuntimeError where memory is short
+            session.say_failure(error)
+        else:
+            session.feed.publish_layers(painted.layers, "picture", {**painted.about, "step": self.fit.steps})
 
     def _look(self, session: Session) -> None:
         """Read the checkpoint again if it is another file; checkpoints are replaced as a whole."""
@@ -61,14 +67,17 @@ class FolderWatch:
             stamp = found.st_mtime_ns, found.st_ino
             if stamp == self._stamp:
                 return
-            self.fit = unfinished_fit(self._folder)
+            self._stamp = stamp
+            fit = unfinished_fit(self._folder)
         except OSError:
             return  # it was removed: what was read last stays
         except InrError as error:
             session.say_state("running", note=error.message)
             return
-        self._stamp, self._painted = stamp, -1
-        fit = self.fit
+        if fit.spec != self.fit.spec:  # the run of another signal
+            self._signal = None
+            self._painter = self._painter_of(fit)
+        self.fit, self._painted = fit, -1
         curve = fit.curve.document()
         session.feed.publish("curve", {**curve, "seconds": []})
         loss, psnr = (curve[name][-1] if curve[name] else None for name in ("loss", "psnr_db"))

@@ -211,7 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_origin()
             self._stream()
         elif parts.path.startswith(_LAYERS):
-            layer = self.server.feed.layer(parts.path.removeprefix(_LAYERS))
+            number, _, name = parts.path.removeprefix(_LAYERS).partition("/")
+            layer = self.server.feed.layer(int(number), name) if _is_count(number) else None
             if layer is None:
                 raise _RefusedError(HTTPStatus.NOT_FOUND)
             self._send(HTTPStatus.OK, layer.kind, layer.data)
@@ -226,9 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "application/json is expected")
         length = self.headers.get("Content-Length", "")
-        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+        if "Transfer-Encoding" in self.headers or not _is_digits(length):
             raise _RefusedError(HTTPStatus.LENGTH_REQUIRED)
-        if len(length) > 9 or int(length) > MOST_BODY_BYTES:
+        if not _is_count(length) or int(length) > MOST_BODY_BYTES:
             raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MOST_BODY_BYTES} bytes are expected")
         try:
             document = json.loads(self.rfile.read(int(length)))
@@ -243,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         """Server-sent events, from the last that the browser has seen; a comment now and then finds closed tabs."""
         seen = self.headers.get("Last-Event-ID", "")
-        number = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) < 16 else 0
+        number = int(seen) if _is_count(seen) else 0
         feed = self.server.feed
         if number > max((message.number for message in feed.newer(0, 0)), default=0):
             number = 0  # of another run at the same port
@@ -288,6 +289,15 @@ class _Handler(BaseHTTPRequestHandler):
 def _equal(given: str, own: str) -> bool:
     """In a time that does not depend on where they differ."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), own.encode())
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _is_count(text: str) -> bool:
+    """Whether it is a number of up to 15 digits."""
+    return _is_digits(text) and len(text) < 16
 
 
 def _file(name: str) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from inr.core.errors import InrError
 from inr.watch.feed import Feed
 from inr.watch.server import Server
 
@@ -128,6 +129,11 @@ class Session:
             "state",
             {"state": state, "title": self._title, "controls": list(controls), "note": note, "outcome": outcome},
         )
+
+    def say_failure(self, error: InrError | RuntimeError) -> None:
+        """There is no picture, and why; the run goes on."""
+        text = error.message if isinstance(error, InrError) else str(error).partition("\n")[0]
+        self.say_state(self.state, note=f"no more pictures: {text}")
 
     @property
     def state(self) -> State:

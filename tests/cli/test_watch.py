@@ -72,6 +72,22 @@ def test_a_port_that_is_taken_is_said(photo: Path) -> None:
     assert f"port {port} is in use, serving at " in found.stderr
 
 
+@pytest.mark.parametrize("can_open", [True, False])
+def test_open_asks_for_a_browser_with_the_address(photo: Path, can_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def remember(url: str) -> bool:
+        opened.append(url)
+        return can_open
+
+    monkeypatch.setattr("webbrowser.open", remember)
+    found = invoke("fit", photo, *FAST, "--watch", "--open", "--linger", "0.1")
+    assert found.exit_code == 0
+    assert opened == re.findall(r"^page: (http://127\.0\.0\.1:.*)$", found.stderr, re.MULTILINE)
+    assert len(opened) == 1
+    assert ("no browser could be opened" in found.stderr) is not can_open
+
+
 def test_a_plan_has_no_page(photo: Path) -> None:
     assert "page:" not in invoke("fit", photo, *FAST, "--watch", "--dry-run").stderr
 
@@ -136,9 +152,10 @@ def test_a_run_of_another_process_is_shown_from_its_checkpoints(photo: Path) -> 
 
 def test_what_is_no_run(photo: Path) -> None:
     Path("empty").mkdir()
-    for name in ("empty", "nothing"):
+    for name in ("empty", "nothing", "photo.png"):
         found = invoke("watch", name)
         assert found.exit_code == 3
+        assert name in found.stderr
         assert len(found.stderr.strip().splitlines()) <= 2
 
 

@@ -37,7 +37,7 @@ def test_a_watched_encoding_has_the_same_bytes_and_shows_the_picture_so_far() ->
     assert min(messages["curve"]["rate"]) > 0
     assert messages["facts"]["file"] == f"{len(made.data):,} bytes"
     assert messages["state"]["state"] == "finished"
-    layer = session.feed.layer("fit")
+    layer = session.feed.layer(messages["picture"]["number"], "fit")
     assert layer is not None
     shown = np.asarray(Pillow.open(io.BytesIO(layer.data))).astype(int)
     decoded = decompress(made.data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from inr.core.stopwatch import working_clock
 from inr.fitting import Fit, Run, resolve, resume, save_checkpoint
 from inr.ntk import observers_of
-from inr.signals import Signal
+from inr.signals import Signal, load_signal
 from inr.signals.image import Image
 from inr.watch import FitWatch, Session
 from inr.watch.fit_watch import LONGEST_PICTURE_S, SHARE
@@ -61,13 +64,30 @@ def later(work: Callable[[], None]) -> Iterator[None]:
     thread.join()
 
 
-@pytest.mark.parametrize("field", [SIREN, {"type": "hash_grid", "encoding": {"levels": 3}}], ids=["siren", "hash_grid"])
-def test_a_watched_fit_has_the_same_bytes_even_if_it_was_paused_looked_at_and_saved(field: Any) -> None:
-    alone = run_of(None, field)
+@pytest.mark.parametrize(
+    ("source", "field", "view"),
+    [
+        (None, SIREN, "picture"),
+        (None, {"type": "hash_grid", "encoding": {"levels": 3}}, "picture"),
+        ("analytic:chirp", SIREN, "wave"),
+        ("analytic:torus", SIREN, "surface"),
+        ("analytic:torus", {"type": "hash_grid", "encoding": {"levels": 3}}, "surface"),
+    ],
+)
+def test_a_watched_fit_has_the_same_bytes_even_if_it_was_paused_looked_at_and_saved(
+    source: str | None, field: Any, view: str
+) -> None:
+    def made(watch: FitWatch | None, given: Signal) -> Run:
+        observers = observers_of if watch is None else watch.beside(observers_of)
+        return Run(given, *resolve(given, field, {"steps": 60, "batch": 512}), observers=observers)
+
+    given = signal() if source is None else load_signal(source)
+    alone = made(None, given)
     expected = alone.result(alone.advance()).to_bytes()
     with session() as page, page.feed.reader():
-        watch = FitWatch(page, signal())
-        run = run_of(watch, field)
+        given = signal() if source is None else load_signal(source)
+        watch = FitWatch(page, given)
+        run = made(watch, given)
         watch.save = lambda: str(save_checkpoint)
         page.is_paused, page.view = True, View(px=64)
 
@@ -80,7 +100,7 @@ def test_a_watched_fit_has_the_same_bytes_even_if_it_was_paused_looked_at_and_sa
         with later(look):
             outcome = run.advance(watch.on_progress)
         assert run.result(outcome).to_bytes() == expected
-        assert page.feed.layer("fit") is not None
+        assert messages(page)["picture"]["view"] == view
 
 
 def test_a_checkpoint_of_a_watched_fit_is_one_of_an_unwatched_fit(tmp_path: Any) -> None:
@@ -178,11 +198,30 @@ def test_pictures_take_their_share_of_the_time_and_no_more(monkeypatch: pytest.M
     assert max(taken for _, taken in painted) <= LONGEST_PICTURE_S + 1e-9
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("source", ["analytic:zone-plate", "analytic:chirp", "analytic:torus"])
+def test_a_field_that_has_diverged_is_shown_too(source: str, value: float) -> None:
+    """Its numbers are not those of JSON, and its picture has no error; the stream goes on."""
+    given = load_signal(source)
+    with session() as page, page.feed.reader():
+        watch = FitWatch(page, given)
+        run = Run(given, *resolve(given, SIREN, {"steps": 2, "batch": 512}), observers=watch.beside(observers_of))
+        run.advance(watch.on_progress)
+        with torch.no_grad():
+            for tensor in run.field.parameters():
+                tensor.fill_(value)
+        watch.show_result(run.result("diverged", with_metrics=False), "stopped", "It has diverged.")
+        found = messages(page)
+        json.dumps(found, allow_nan=False)
+        assert found["state"]["state"] == "stopped"
+        assert found["picture"]["step"] == 2 or "no more pictures" in found["state"]["note"]
+
+
 def test_nobody_looks_and_nothing_is_painted() -> None:
     with session() as page:
         watch = FitWatch(page, signal())
         run_of(watch, steps=None, time_s=0.5).advance(watch.on_progress)
-        assert page.feed.layer("fit") is None
+        assert "picture" not in messages(page)
 
 
 def test_numbers_curves_and_bands_reach_the_page() -> None:

@@ -106,9 +106,26 @@ def test_pause_save_zoom_stop_and_keep(tab: Browser, tmp_path: Path) -> None:
         assert tab.value("getComputedStyle(document.getElementById('pause')).display") == "none"
         tab.value("document.getElementById('leave').click()")
         assert process.wait(30) == 0
+        time.sleep(1.5)  # longer than the stream waits before it tries again
+        assert tab.value("document.getElementById('state').textContent") == "closed; the tab can be closed too"
         assert process.stderr is not None
         assert f"stopped from the page after {fit.steps} of 1000000 steps" in process.stderr.read()
     assert tab.problems == []
+
+
+def test_bands_of_the_tangent_kernel_are_drawn_and_the_end_is_told(tab: Browser, tmp_path: Path) -> None:
+    words = (*ENDLESS[:-1], "600", "--set", "fit.track_ntk=0.9", "--linger", "60")
+    with fitting(tmp_path, str(picture(tmp_path)), *words) as (process, url):
+        tab.open(url)
+        tab.wait("document.body.dataset.state === 'finished'")
+        tab.wait("document.querySelectorAll('#bands polyline').length > 2")
+        bands = tab.value("document.querySelectorAll('#bands polyline').length")
+        assert tab.value("document.querySelectorAll('#bands-key span').length") == bands
+        assert "now " in tab.value("document.getElementById('bands').getAttribute('aria-label')")
+        assert tab.value("document.querySelectorAll('#psnr polyline').length") == 1
+        process.terminate()
+        process.wait(30)
+        tab.wait("document.getElementById('state').textContent === \"finished; the page's server has ended, too\"")
 
 
 def test_crop_is_a_rectangle_drawn_by_the_pointer(tab: Browser, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -104,7 +105,7 @@ def test_a_request_without_a_host_or_with_two_is_refused(served: Served) -> None
     assert served.raw(f"GET / HTTP/1.1\r\n{two}{secret}\r\n".encode())[0] == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/events", "/layer/fit", "/nothing", "/?token="])
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/events", "/layer/1/fit", "/nothing", "/?token="])
 def test_without_the_token_nothing_is_shown(served: Served, path: str) -> None:
     served.feed.publish_layers({"fit": Layer("image/png", b"secret")}, "picture", {})
     status, _, body = served.ask(f"GET {path}", cookie="")
@@ -189,9 +190,13 @@ def test_other_methods_are_refused(served: Served, method: str) -> None:
     assert (status, headers["allow"], b"echo" in body) == (405, "GET, POST", False)
 
 
-@pytest.mark.parametrize(
-    "path", ["/..%2f..%2fetc/passwd", "/../server.py", "//etc/passwd", "/_page.js", "/layer/../page.js", "http://evil/"]
-)
+PATHS = (
+    "/..%2f..%2fetc/passwd", "/../server.py", "//etc/passwd", "/_page.js", "/layer/../page.js", "/layer/1/../fit",
+    "/layer//fit", "/layer/-1/fit", "/layer/" + "9" * 40, "/layer/\u00b2/fit", "http://evil/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_paths_lead_nowhere(served: Served, path: str) -> None:
     assert served.ask(f"GET {path}")[0] == 404
 
@@ -244,6 +249,60 @@ def test_the_stream_replays_the_newest_of_each_name_and_goes_on_where_it_broke_o
     later = events(served, "Last-Event-ID: 3", until=b"running")
     assert "progress" not in later
     assert "progress" in events(served, "Last-Event-ID: 99999", until=b"running")  # of an earlier run at this port
+
+
+def test_layers_are_those_that_their_message_has_announced(served: Served) -> None:
+    """A page that asks late gets the older ones, or none, but never others than the message describes."""
+    numbers = []
+    for data in (b"first", b"second", b"third"):
+        served.feed.publish_layers({"fit": Layer("image/png", data)}, "picture", {})
+        numbers.append(next(m.document["number"] for m in served.feed.newer(0, 0) if m.name == "picture"))
+    answers = [served.ask(f"GET /layer/{number}/fit") for number in numbers]
+    assert [(status, body) for status, _, body in answers[1:]] == [(200, b"second"), (200, b"third")]
+    assert answers[0][0] == 404
+    assert served.ask(f"GET /layer/{numbers[-1]}/error")[0] == 404
+
+
+def test_numbers_that_json_has_not_become_null(served: Served) -> None:
+    served.feed.publish("curve", {"loss": (1.0, math.nan), "of": {"top": math.inf, "step": 3}})
+    text = events(served, until=b"step")
+    assert 'data: {"loss": [1.0, null], "of": {"top": null, "step": 3}}' in text
+
+
+def test_clients_that_are_slow_are_left_and_hold_up_nobody(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sends nothing, one half a command, one takes nothing of what it is sent."""
+    monkeypatch.setattr("inr.watch.server._Handler.timeout", 0.5)
+    silent, half, deaf = (served.connect() for _ in range(3))
+    head = f"Host: {served.host}\r\nCookie: {served.cookie}\r\n"
+    kind = "Content-Type: application/json\r\nContent-Length: 20\r\n"
+    half.sendall(f"POST /command HTTP/1.1\r\n{head}{kind}\r\n{{".encode())
+    deaf.sendall(f"GET /events HTTP/1.1\r\n{head}\r\n".encode())
+    end = time.monotonic() + 30
+    while not served.feed.has_readers:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for step in range(40):
+        served.feed.publish(f"{step}", {"text": "x" * 200_000})
+    assert served.ask("GET /page.css")[0] == 200
+    for connection in (silent, half):
+        with connection, contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1000) == b""
+    while served.feed.has_readers:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    deaf.close()
+    assert served.commands == []
+
+
+def test_a_closed_tab_is_found_out(served: Served) -> None:
+    """Then nobody looks, so that nothing is painted for it."""
+    served.feed.publish("state", {"state": "running"})
+    events(served, until=b"running")
+    end = time.monotonic() + 30
+    while served.feed.has_readers:
+        served.feed.publish("state", {"state": "running"})
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_port_that_is_taken_is_left_for_the_next(served: Served) -> None:
