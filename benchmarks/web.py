@@ -30,7 +30,7 @@ from _record import save
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.web.browser import Browser, browser  # noqa: E402  the folder above is not on the path of a script
+from tests.browser import Browser, browser  # noqa: E402  the folder above is not on the path of a script
 from tests.web.fields import WEIGHTS, file_of, picture, random_field  # noqa: E402  as above
 from tests.web.server import serving  # noqa: E402  as above
 
@@ -109,14 +109,14 @@ def field_files() -> dict[str, bytes]:
 
 def shaders(page: Browser, address: str) -> list[dict[str, Any]]:
     page.open(f"{address}page.html")
-    page.wait_for("!!window.measure")
+    page.wait("!!window.measure")
     rows = []
     for i, name in enumerate(FIELDS):
         took: dict[str, list[float]] = {"cpu": [], "shader": []}
         for _ in range(TIMES + 1):
             for way, times in took.items():
                 before = browser_cpu_s(page)
-                assert page.run(f"measure('/field-{i}.inrz', {way!r})")["evaluation"] == way
+                assert page.value(f"measure('/field-{i}.inrz', {way!r})")["evaluation"] == way
                 times.append(browser_cpu_s(page) - before)
         best = {way: min(times[1:]) for way, times in took.items()}
         ratio = best["shader"] / best["cpu"]
@@ -128,12 +128,12 @@ def measured(page: Browser, address: str, path: Path) -> dict[str, Any]:
     import inr
 
     page.open(f"{address}page.html")
-    page.wait_for("!!window.measure")
+    page.wait("!!window.measure")
     load = os.getloadavg()[0]
     runs, cpu = [], []
     for _ in range(TIMES + 1):
         before = browser_cpu_s(page)
-        runs.append(page.run(f"measure({json.dumps('/' + path.name)})"))
+        runs.append(page.value(f"measure({json.dumps('/' + path.name)})"))
         cpu.append(browser_cpu_s(page) - before)
     decoded = inr.decompress(path)
     assert {run["symbolsSha256"] for run in runs} == {decoded.symbols_sha256.hex()}

@@ -18,9 +18,10 @@ import pytest
 
 FLAGS = (
     "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-background-networking", "--disable-quic", "--hide-scrollbars", "--remote-debugging-pipe",
+    "--disable-background-networking", "--disable-quic", "--hide-scrollbars",
 )  # fmt: skip
-TIMEOUT_S = 60.0
+TIMEOUT_S = 90.0
+"""That a command may take on a busy machine."""
 
 
 def chromium() -> str:
@@ -32,7 +33,10 @@ def chromium() -> str:
 
 
 class Browser:
-    """One tab. send, receive: descriptors of the browser's pipe; messages end with a zero byte."""
+    """One tab. send, receive: descriptors of the browser's pipe; messages end with a zero byte.
+
+    problems: what the page wrote to its console, errors of its scripts, and requests that failed.
+    """
 
     def __init__(self, send: int, receive: int) -> None:
         self._send, self._receive = send, receive
@@ -45,10 +49,13 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **values: Any) -> dict[str, Any]:
-        """A command's result. Raises AssertionError for an error."""
+        """A command's result, of the tab as soon as there is one. Raises AssertionError for an error."""
+        return self._called(method, values, self._session)
+
+    def _called(self, method: str, values: dict[str, Any], session: str | None) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": values}
-        message |= {} if self._session is None else {"sessionId": self._session}
+        message |= {} if session is None else {"sessionId": session}
         os.write(self._send, json.dumps(message).encode() + b"\0")
         end = time.monotonic() + TIMEOUT_S
         while True:
@@ -70,17 +77,24 @@ class Browser:
         values = found.get("params", {})
         if found.get("method") == "Runtime.exceptionThrown":
             self.problems.append(str(values["exceptionDetails"].get("exception", values)))
+        if found.get("method") == "Runtime.consoleAPICalled":
+            self.problems.append(" ".join(str(part.get("value", part.get("description"))) for part in values["args"]))
         if found.get("method") == "Log.entryAdded" and values["entry"]["level"] == "error":
             self.problems.append(f"{values['entry']['text']} {values['entry'].get('url', '')}")
         return found
 
-    def open(self, url: str, *, width: int = 1200, height: int = 800, **features: str) -> None:
+    def resize(self, width: int, height: int, **features: str) -> None:
         """features: prefers_color_scheme="dark" and other media features."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         media = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.call("Emulation.setEmulatedMedia", features=media)
+
+    def open(self, url: str, *, width: int = 1200, height: int = 800, **features: str) -> None:
+        """Go to a page and wait until it has loaded. features: as for `resize`."""
+        self.resize(width, height, **features)
         self.call("Page.navigate", url="about:blank")  # an address that differs in its fragment would not be loaded
         self.call("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def value(self, expression: str) -> Any:
         """A JavaScript value, as JSON holds it; of a promise, what it becomes."""
@@ -103,12 +117,21 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyDown", **values)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
+    def wheel(self, x: float, y: float, by: float) -> None:
+        """by: pixels, downwards."""
+        self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=by)
+
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """With the left button, in pixels of the window."""
         points = [("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)]
         for kind, (x, y) in points:
             more = {"clickCount": 1} if kind != "mouseMoved" else {"buttons": 1}
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", **more)
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Type, id and processor time in seconds (`cpuTime`) of the browser's processes."""
+        found: list[dict[str, Any]] = self._called("SystemInfo.getProcessInfo", {}, None)["processInfo"]
+        return found
 
     def screenshot(self) -> bytes:
         """PNG."""
@@ -125,7 +148,7 @@ def browser() -> Iterator[Browser]:
         # The browser reads descriptor 3 and writes descriptor 4.
         command = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
         words = ["bash", "-c", command, "-", str(theirs_in), str(theirs_out), program, *FLAGS]
-        words += [f"--user-data-dir={profile}", "about:blank"]
+        words += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(
             words, pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from tests.browser import FLAGS, chromium
 
-CHROMIUM_FLAGS = (
-    "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-background-networking", "--disable-quic", "--hide-scrollbars",
-)  # fmt: skip
+Array = NDArray[Any]
 
 
 def onnx(data: bytes, points: Array) -> Array:
@@ -53,19 +49,11 @@ def elsewhere(code: str, folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def chromium() -> str:
-    """The browser, or a skip with the reason."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("needs a Chromium (Debian's package chromium) for WebGL")
-    return found
-
-
 def browse(page: Path, *flags: str, anchor: str = "", timeout: float = 400) -> str:
     """The page's DOM once it has loaded and its scripts have run."""
     with tempfile.TemporaryDirectory() as profile:
         own = [f"--user-data-dir={profile}", *flags, *([] if flags else ["--dump-dom"])]
-        command = [chromium(), *CHROMIUM_FLAGS, *own, page.as_uri() + anchor]
+        command = [chromium(), *FLAGS, *own, page.as_uri() + anchor]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -18,10 +18,10 @@ from inr.exporters import EXPORTERS
 from inr.exporters.file_page import embedded, has_page, page_of_file
 from inr.exporters.html import Page
 from inr.signals.image import Image as Picture
+from tests.browser import browser
 from tests.codec.test_golden import FOLDER as GOLDEN
 from tests.colour_profiles import adobe_rgb, converted, display_p3, grey
 from tests.exporters.fits import fit_of
-from tests.web.browser import browser
 from tests.web.server import serving
 
 DATA = (GOLDEN / "pyramid-image.inrz").read_bytes()
@@ -95,16 +95,15 @@ def test_the_browser_shows_the_pixels_that_python_decodes(tmp_path: Path) -> Non
     expected = np.rint(inr.decompress(DATA).values() * 255)
     height, width, _ = expected.shape
     with browser() as page, serving({"photo.html": path.read_bytes()}) as address:
-        page.resize(400, 300)
         # From a file the page has its own encoding; from this server it is sent as UTF-8.
         for place, encoding in ((path.as_uri(), "windows-1252"), (f"{address}photo.html", "UTF-8")):
-            page.open(f"{place}#bare")
-            assert page.wait_for("document.body.dataset.state") == "done"
-            assert page.run("document.characterSet") == encoding
+            page.open(f"{place}#bare", width=400, height=300)
+            assert page.wait("document.body.dataset.state") == "done"
+            assert page.value("document.characterSet") == encoding
             with Image.open(io.BytesIO(page.screenshot())) as shot:
                 found = np.asarray(shot.convert("RGB")).astype(int)[:height, :width]
             assert np.abs(found - expected).max() <= 1
-        assert page.console == []
+        assert page.problems == []
 
 
 @pytest.mark.slow
@@ -120,9 +119,8 @@ def test_colours_of_a_wide_picture_are_those_that_colour_management_gives(icc: b
     expected = converted(own[..., 0] if own.shape[-1] == 1 else own, icc).astype(int)
     assert np.abs(expected - own).max() > 20
     with browser() as page:
-        page.resize(400, 300)
-        page.open(f"{path.as_uri()}#bare")
-        assert page.wait_for("document.body.dataset.state") == "done"
+        page.open(f"{path.as_uri()}#bare", width=400, height=300)
+        assert page.wait("document.body.dataset.state") == "done"
         with Image.open(io.BytesIO(page.screenshot())) as shot:
             found = np.asarray(shot.convert("RGB")).astype(int)[: own.shape[0], : own.shape[1]]
     assert np.abs(found - expected).max() <= 2
@@ -133,35 +131,34 @@ def test_the_picture_moves_by_keys_wheel_and_pointer_and_can_be_saved(tmp_path: 
     path = tmp_path / "photo.html"
     path.write_bytes(page_of_file(DATA, "photo.inrz"))
     with browser() as page:
-        page.resize(900, 600)
-        page.open(path.as_uri())
-        page.wait_for("document.body.dataset.state === 'done'")
+        page.open(path.as_uri(), width=900, height=600)
+        page.wait("document.body.dataset.state === 'done'")
         place = "document.querySelector('canvas').style.transform"
         scale = f"+/scale\\((.*)\\)/.exec({place})[1]"
-        whole = page.run(place)
-        page.run("document.querySelector('main').focus()")
-        before = page.run(scale)
-        page.press("+", "+")
-        assert page.run(scale) == pytest.approx(1.25 * before, rel=1e-4)
-        page.press("ArrowLeft")
-        moved = page.run(place)
+        whole = page.value(place)
+        page.value("document.querySelector('main').focus()")
+        before = page.value(scale)
+        page.press("+", 187, "+")
+        assert page.value(scale) == pytest.approx(1.25 * before, rel=1e-4)
+        page.press("ArrowLeft", 37)
+        moved = page.value(place)
         assert moved != whole
         page.wheel(200, 200, -100)
-        page.wait_for(f"{place} !== {moved!r}")
+        page.wait(f"{place} !== {moved!r}")
         page.drag((200, 200), (250, 240))
-        page.press("0", "0")
-        assert page.run(place) == whole
-        page.run("window.made = URL.createObjectURL; URL.createObjectURL = b => made.call(URL, window.saved = b); 0")
-        page.run("document.querySelector('[data-do=file]').click()")
-        saved = page.run("saved.arrayBuffer().then(b => Array.from(new Uint8Array(b)))")
+        page.press("0", 48, "0")
+        assert page.value(place) == whole
+        page.value("window.made = URL.createObjectURL; URL.createObjectURL = b => made.call(URL, window.saved = b); 0")
+        page.value("document.querySelector('[data-do=file]').click()")
+        saved = page.value("saved.arrayBuffer().then(b => Array.from(new Uint8Array(b)))")
         assert bytes(saved) == DATA
-        page.run("document.querySelector('[data-do=exact]').click()")
-        assert page.run(scale) == pytest.approx(1.0, rel=1e-4)
-        page.run("document.querySelector('[data-do=png]').click()")
-        page.wait_for("saved.type === 'image/png'")
-        page.resize(360, 700, is_dark=True)
-        page.wait_for("innerWidth === 360")
-        assert page.run("document.documentElement.scrollWidth") <= 360
+        page.value("document.querySelector('[data-do=exact]').click()")
+        assert page.value(scale) == pytest.approx(1.0, rel=1e-4)
+        page.value("document.querySelector('[data-do=png]').click()")
+        page.wait("saved.type === 'image/png'")
+        page.resize(360, 700, prefers_color_scheme="dark")
+        page.wait("innerWidth === 360")
+        assert page.value("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.slow
@@ -172,5 +169,5 @@ def test_a_page_that_was_changed_says_what_is_wrong(tmp_path: Path) -> None:
     path.write_bytes(page[:at] + bytes([page[at] ^ 2]) + page[at + 1 :])
     with browser() as shown:
         shown.open(path.as_uri())
-        assert shown.wait_for("document.body.dataset.state") == "failed"
-        assert "cannot be shown" in shown.run("document.querySelector('#state').textContent")
+        assert shown.wait("document.body.dataset.state") == "failed"
+        assert "cannot be shown" in shown.value("document.querySelector('#state').textContent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pytest
 import torch
 
 import inr
-from tests.web.browser import Browser, browser
+from tests.browser import Browser, browser
+from tests.web.extreme_pictures import random_picture
 from tests.web.fields import WEIGHTS, file_of, picture, random_field, shape
 from tests.web.server import CODEC, serving
 from tests.web.test_bundle import SCRIPT, program
 
 MANIFEST = json.loads((CODEC / "golden" / "manifest.json").read_text("utf-8"))
 PICTURE = "pyramid-image.inrz"
+MOST_BYTES = 2**28
+"""Of memory for a harmful file."""
 HEIGHT, WIDTH, _ = MANIFEST[PICTURE]["array_shape"]
 STRICT = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' blob:; style-src 'self'"
 pytestmark = pytest.mark.slow
@@ -77,21 +81,20 @@ PAGES = {
 @pytest.fixture(scope="module")
 def page() -> Iterator[tuple[Browser, str]]:
     with serving(PAGES) as address, browser() as found:
-        found.resize(800, 600)
         yield found, address
 
 
 @pytest.fixture(scope="module")
 def files(page: tuple[Browser, str]) -> Browser:
     page[0].open(page[1] + "files.html")
-    page[0].wait_for("!!window.inr")
+    page[0].wait("!!window.inr")
     return page[0]
 
 
 @pytest.mark.parametrize("way", ["decode", "decodeInWorker"])
 def test_golden_files_have_the_symbols_and_values_of_python(way: str, files: Browser) -> None:
     for name, entry in MANIFEST.items():
-        found = files.run(f"""read('/golden/{name}').then(inr.{way}).then(d => {{
+        found = files.value(f"""read('/golden/{name}').then(inr.{way}).then(d => {{
             const values = d.field ? fields.distances(d, [...d.low, 0, 0, 0]) : [d.data].flat()[0];
             return {{ kind: d.kind, digest: d.symbolsSha256, data: Array.from(values) }};
         }})""")
@@ -108,7 +111,7 @@ def test_golden_files_have_the_symbols_and_values_of_python(way: str, files: Bro
 
 
 def test_a_sound_becomes_an_audio_buffer(files: Browser) -> None:
-    found = files.run("""read('/golden/grids-audio.inrz').then(inr.decode).then(sound => {
+    found = files.value("""read('/golden/grids-audio.inrz').then(inr.decode).then(sound => {
         const buffer = fields.toAudioBuffer(sound, new OfflineAudioContext(1, 8, 44100));
         const own = buffer.getChannelData(0);
         return [buffer.sampleRate, buffer.length, buffer.numberOfChannels, own.every((v, i) => v === sound.data[0][i])];
@@ -127,10 +130,20 @@ def test_the_corpus_of_harmful_files_gives_the_one_error_in_time(files: Browser)
         }
         return found;
     })()"""
-    found: dict[str, list[Any]] = files.run(script % json.dumps(names))
+    before = peak_bytes(files)
+    assert before > 0 or not Path("/proc/self/status").exists()
+    found: dict[str, list[Any]] = files.value(script % json.dumps(names))
+    assert peak_bytes(files) - before < MOST_BYTES
     assert {kind for name, (kind, _) in found.items() if "-ARCH-" not in name} == {"FormatError"}
     assert {kind for kind, _ in found.values()} <= {"FormatError", "UnsupportedError"}
     assert max(ms for _, ms in found.values()) < 2000
+
+
+def peak_bytes(page: Browser) -> int:
+    """Of memory that the processes of pages have held, each at its worst moment; 0 where Linux's /proc is not there."""
+    folders = [Path(f"/proc/{each['id']}") for each in page.processes() if each["type"] == "renderer"]
+    texts = [(folder / "status").read_text() for folder in folders if folder.exists()]
+    return sum(1024 * int(kb) for text in texts for kb in re.findall(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE))
 
 
 def test_an_abort_ends_a_worker_at_once(files: Browser) -> None:
@@ -140,11 +153,11 @@ def test_an_abort_ends_a_worker_at_once(files: Browser) -> None:
         controller.abort(new Error("enough"));
         return decoding.then(() => "decoded", error => error.message);
     })()"""
-    assert files.run(script) == "enough"
+    assert files.value(script) == "enough"
     script = (
         "read('/corpus/pyramid-image-data-ff.inrz').then(inr.decodeInWorker).catch(e => e instanceof inr.FormatError)"
     )
-    assert files.run(script) is True
+    assert files.value(script) is True
 
 
 @pytest.mark.parametrize("policy", ["", STRICT, f"{STRICT}; worker-src blob:"])
@@ -153,9 +166,9 @@ def test_the_element_shows_pictures_and_says_what_it_cannot_show(policy: str, pa
     found, _ = page
     with serving(PAGES, policy) as address:
         found.open(address + "element.html")
-        found.wait_for("Object.keys(window.seen ?? {}).length === 4")
-        assert found.run("seen") == {"good": "load", "damaged": "error", "gone": "error", "sound": "error"}
-        state = found.run("""Object.fromEntries([...document.querySelectorAll("inr-image")].map(e => [e.id, {
+        found.wait("Object.keys(window.seen ?? {}).length === 4")
+        assert found.value("seen") == {"good": "load", "damaged": "error", "gone": "error", "sound": "error"}
+        state = found.value("""Object.fromEntries([...document.querySelectorAll("inr-image")].map(e => [e.id, {
             size: [e.naturalWidth, e.naturalHeight, e.offsetWidth, e.offsetHeight],
             text: e.text.hidden ? "" : e.text.textContent,
             label: e.canvas.getAttribute("aria-label"), error: e.error?.name ?? null, isComplete: e.complete }]))""")
@@ -167,18 +180,27 @@ def test_the_element_shows_pictures_and_says_what_it_cannot_show(policy: str, pa
         assert (state["sound"]["text"], state["sound"]["error"]) == ("a sound", "UnsupportedError")
         assert (state["gone"]["text"], state["gone"]["error"]) == ("nothing there", "Error")
         assert state["far"]["isComplete"] is False
-        found.run("scrollTo(0, document.body.scrollHeight)")
-        found.wait_for("seen.far === 'load'")
+        found.value("scrollTo(0, document.body.scrollHeight)")
+        found.wait("seen.far === 'load'")
 
 
 def test_images_of_a_page_are_replaced_now_and_later(page: tuple[Browser, str]) -> None:
     found, address = page
     found.open(address + "images.html")
     size = f"{WIDTH} && document.images[0].src.startsWith('blob:')"
-    found.wait_for(f"document.images[0].complete && document.images[0].naturalWidth === {size}")
-    found.run("document.body.append(Object.assign(new Image(), {src: '/golden/pyramid-plain.inrz', alt: 'second'}))")
-    found.wait_for(f"document.images[1].naturalWidth === {WIDTH}")
-    drawn = found.run("""(() => {
+    found.wait(f"document.images[0].complete && document.images[0].naturalWidth === {size}")
+    found.value("document.body.append(Object.assign(new Image(), {src: '/golden/pyramid-plain.inrz', alt: 'second'}))")
+    found.wait(f"document.images[1].naturalWidth === {WIDTH}")
+    found.value("document.images[1].src = '/golden/weights-image.inrz'")
+    found.wait("document.images[1].naturalWidth === 24")
+    found.value("document.images[1].src = '/golden/weights-image.inrz'")  # again, in place of the picture made of it
+    found.wait("document.images[1].src.startsWith('blob:') && document.images[1].naturalWidth === 24")
+    found.value("""window.failed = [];
+        document.images[1].addEventListener("error", e => e.detail && failed.push(e.detail.name));
+        document.images[1].src = "/corpus/pyramid-image-data-ff.inrz";""")
+    found.wait("failed.includes('FormatError')")
+    assert found.value("document.images[1].alt") == "second"
+    drawn = found.value("""(() => {
         const canvas = Object.assign(document.createElement("canvas"), { width: 41, height: 33 });
         const context = canvas.getContext("2d");
         context.drawImage(document.images[0], 0, 0);
@@ -191,9 +213,9 @@ def test_images_of_a_page_are_replaced_now_and_later(page: tuple[Browser, str]) 
 def test_the_element_of_a_sound_plays_it_or_says_why_not(page: tuple[Browser, str]) -> None:
     found, address = page
     found.open(address + "sound.html")
-    found.wait_for("document.querySelectorAll('inr-sound').length === 3 && window.seen?.length === 3")
-    found.wait_for("document.getElementById('good').player.readyState > 0")
-    state = found.run("""Object.fromEntries([...document.querySelectorAll("inr-sound")].map(e => [e.id, {
+    found.wait("document.querySelectorAll('inr-sound').length === 3 && window.seen?.length === 3")
+    found.wait("document.getElementById('good').player.readyState > 0")
+    state = found.value("""Object.fromEntries([...document.querySelectorAll("inr-sound")].map(e => [e.id, {
         seconds: e.player.duration, isPlayer: e.player.offsetHeight > 0, isText: !e.text.hidden,
         error: e.error?.name }]))""")
     assert state["good"] == {"seconds": 0.1, "isPlayer": True, "isText": False}
@@ -204,8 +226,8 @@ def test_the_element_of_a_sound_plays_it_or_says_why_not(page: tuple[Browser, st
 def test_the_element_of_a_shape_shows_it_by_rays_or_says_why_not(page: tuple[Browser, str]) -> None:
     found, address = page
     found.open(address + "shape.html")
-    found.wait_for("window.seen?.length === 3")
-    state = found.run("""Object.fromEntries([...document.querySelectorAll("inr-shape")].map(e => [e.id, {
+    found.wait("window.seen?.length === 3")
+    state = found.value("""Object.fromEntries([...document.querySelectorAll("inr-shape")].map(e => [e.id, {
         isShown: e.canvas.offsetHeight > 0, text: e.text.hidden ? "" : e.text.textContent, error: e.error?.name }]))""")
     assert state["good"] == {"isShown": True, "text": ""}
     assert state["damaged"] == {"isShown": False, "text": "what is missing", "error": "FormatError"}
@@ -222,11 +244,11 @@ def test_the_element_of_a_shape_shows_it_by_rays_or_says_why_not(page: tuple[Bro
 def test_keys_turn_a_shape(page: tuple[Browser, str]) -> None:
     found, address = page
     found.open(address + "shape.html")
-    found.wait_for("window.seen?.includes('good')")
+    found.wait("window.seen?.includes('good')")
     before = _alpha(found, 0.0, 0.0)
-    found.run("""good.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" })),
+    found.value("""good.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" })),
         good.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "-" }))""")
-    yaw, pitch, away = found.run("[good.yaw, good.pitch, good.away]")
+    yaw, pitch, away = found.value("[good.yaw, good.pitch, good.away]")
     assert (yaw, pitch) == (0.0, 0.1)
     assert away > 2.2
     assert (_alpha(found, yaw, pitch) > 127).mean() < (before > 127).mean()
@@ -238,8 +260,8 @@ def test_the_module_of_the_element_needs_no_other_file(page: tuple[Browser, str]
     alone = {"inr-web-shape.js": (tmp_path / "inr-web-shape.js").read_bytes()}
     with serving({**PAGES, **alone, "shape.js": SHAPE_SCRIPT.replace("SOURCE", "/inr-web-shape.js")}) as address:
         found.open(address + "shape.html")
-        found.wait_for("window.seen?.length === 3")
-        assert found.run("[...document.querySelectorAll('inr-shape')].map(e => e.error?.name ?? '')") == [
+        found.wait("window.seen?.length === 3")
+        assert found.value("[...document.querySelectorAll('inr-shape')].map(e => e.error?.name ?? '')") == [
             "", "FormatError", "UnsupportedError",
         ]  # fmt: skip
 
@@ -272,18 +294,26 @@ window.measure = async (name, src, detail) => {
 };"""
 
 
-@pytest.mark.parametrize("name", ["inr-image", "inr-shape"])
-def test_a_page_waits_for_no_task_of_50_ms_while_a_worker_decodes(name: str, page: tuple[Browser, str]) -> None:
+def large_file(kind: str) -> bytes:
+    """A picture of 768 x 512 pixels, as a pyramid or a field, or a shape."""
+    if kind == "pyramid":
+        return random_picture(768, 512)
+    header = picture(768, 512) if kind == "picture" else shape()
+    return file_of(random_field("siren", ("width=48", "depth=4"), header), header, WEIGHTS)
+
+
+@pytest.mark.parametrize("kind", ["pyramid", "picture", "shape"])
+def test_a_page_waits_for_no_task_of_50_ms_while_a_worker_decodes(kind: str, page: tuple[Browser, str]) -> None:
     """The best of several trials, since a busy machine makes any task long."""
     found, _ = page
-    header = picture(768, 512) if name == "inr-image" else shape()
-    file = file_of(random_field("siren", ("width=48", "depth=4"), header), header, WEIGHTS)
+    name = "inr-shape" if kind == "shape" else "inr-image"
+    file = large_file(kind)
     with serving({**PAGES, "quiet.html": QUIET, "quiet.js": QUIET_SCRIPT, "large.inrz": file}) as address:
         found.open(address + "quiet.html")
-        found.wait_for("!!window.measure")
+        found.wait("!!window.measure")
         trials = []
         for _ in range(6):
-            trials.append(found.run(f"measure({name!r}, '/large.inrz', 96)"))
+            trials.append(found.value(f"measure({name!r}, '/large.inrz', 96)"))
             assert (trials[-1]["event"], trials[-1]["workers"]) == ("load", 1)
             assert trials[-1]["ms"] > 200  # on the page this would be a long task, or many turns
             if trials[-1]["longest"] < 50:
@@ -297,7 +327,7 @@ def _overlap(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
 
 def _alpha(page: Browser, yaw: float, pitch: float) -> np.ndarray[Any, Any]:
     """Of the canvas of the good shape, row by row from the top."""
-    values = page.run(f"""(() => {{
+    values = page.value(f"""(() => {{
         const good = document.getElementById("good");
         Object.assign(good, {{ yaw: {yaw}, pitch: {pitch} }});
         const {{ width, height }} = (good.draw(), good.canvas);
@@ -339,12 +369,12 @@ def test_the_bundle_loads_its_module_of_fields_when_a_file_needs_it(
     found, _ = page
     with serving({**PAGES, **scripts, "files.js": BUNDLED_SCRIPT}, policy) as address:
         found.open(address + "files.html")
-        found.wait_for("!!window.inr")
+        found.wait("!!window.inr")
         loaded = "performance.getEntriesByType('resource').some(e => e.name.endsWith('inr-web-fields.js'))"
-        assert found.run("read('/golden/pyramid-image.inrz').then(inr.decode).then(d => d.width)") == 41
-        assert found.run("read('/golden/pyramid-image.inrz').then(inr.decodeInWorker).then(d => d.width)") == 41
-        assert found.run(loaded) is False
-        assert found.run("read('/golden/weights-image.inrz').then(inr.decodeInWorker).then(d => d.width)") == 24
-        assert found.run(loaded) is False
-        assert found.run("read('/golden/grids-image.inrz').then(inr.decode).then(d => d.width)") == 24
-        assert found.run(loaded) is True
+        assert found.value("read('/golden/pyramid-image.inrz').then(inr.decode).then(d => d.width)") == 41
+        assert found.value("read('/golden/pyramid-image.inrz').then(inr.decodeInWorker).then(d => d.width)") == 41
+        assert found.value(loaded) is False
+        assert found.value("read('/golden/weights-image.inrz').then(inr.decodeInWorker).then(d => d.width)") == 24
+        assert found.value(loaded) is False
+        assert found.value("read('/golden/grids-image.inrz').then(inr.decode).then(d => d.width)") == 24
+        assert found.value(loaded) is True

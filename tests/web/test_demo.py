@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.browser import browser
+from tests.browser import browser
 from tests.web.runner import WEB
 from tests.web.server import CODEC, serving
 
@@ -35,30 +35,29 @@ def test_the_demo_is_built_and_shows_its_pictures(tmp_path: Path) -> None:
     pages = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     golden = (CODEC / "golden" / "pyramid-image.inrz").read_bytes()
     with serving(pages) as address, browser() as page:
-        page.resize(360, 900, is_dark=True)
-        page.open(address + "index.html")
-        page.run(
+        page.open(address + "index.html", width=360, height=900, prefers_color_scheme="dark")
+        page.value(
             "document.querySelector('inr-image').scrollIntoView()"
         )  # pictures are decoded when they come into view
-        page.wait_for("document.querySelector('inr-image').naturalWidth === 48")
-        assert page.run("document.documentElement.scrollWidth") <= 360
-        assert page.run("matchMedia('(prefers-color-scheme: dark)').matches")
-        assert page.run(DARKNESS) < 60
+        page.wait("document.querySelector('inr-image').naturalWidth === 48")
+        assert page.value("document.documentElement.scrollWidth") <= 360
+        assert page.value("matchMedia('(prefers-color-scheme: dark)').matches")
+        assert page.value(DARKNESS) < 60
         reached = []
         for _ in range(8):  # links, the live field, the choice of a file
-            page.press("Tab")
-            reached.append(page.run("document.activeElement.tagName"))
+            page.press("Tab", 9)
+            reached.append(page.value("document.activeElement.tagName"))
         assert {"A", "IFRAME", "INPUT"} <= set(reached)
-        assert page.run("[...document.querySelectorAll('inr-image, img, iframe')].every(e => e.alt || e.title)")
+        assert page.value("[...document.querySelectorAll('inr-image, img, iframe')].every(e => e.alt || e.title)")
         damaged = golden[:-9] + bytes(9)
         for data, said in ((golden, "41 x 33, 301 bytes"), (damaged, "cannot be shown: the file's checksum")):
-            page.run(DROP.replace("BYTES", base64.b64encode(data).decode()))
-            page.wait_for(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
-        assert page.run("document.querySelector('#drop canvas').hidden") is True
+            page.value(DROP.replace("BYTES", base64.b64encode(data).decode()))
+            page.wait(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
+        assert page.value("document.querySelector('#drop canvas').hidden") is True
         for name, said in (("grids-audio", "audio, "), ("weights-shape", "shape, ")):
             data = (CODEC / "golden" / f"{name}.inrz").read_bytes()
-            page.run(DROP.replace("BYTES", base64.b64encode(data).decode()))
-            page.wait_for(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
-        assert page.run("document.querySelector('#other inr-shape').canvas.offsetHeight") > 100
-        assert page.run("document.documentElement.scrollWidth") <= 360
-        assert page.console == []
+            page.value(DROP.replace("BYTES", base64.b64encode(data).decode()))
+            page.wait(f"document.getElementById('told').textContent.includes({json.dumps(said)})")
+        assert page.value("document.querySelector('#other inr-shape').canvas.offsetHeight") > 100
+        assert page.value("document.documentElement.scrollWidth") <= 360
+        assert page.problems == []

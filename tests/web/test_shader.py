@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import inr
-from tests.web.browser import Browser, browser
+from tests.browser import Browser, browser
 from tests.web.fields import GRIDS, WEIGHTS, file_of, picture, random_field
 from tests.web.server import CODEC, serving
 from tests.web.test_decoder import FIELDS
@@ -112,7 +112,7 @@ def files() -> dict[str, bytes]:
 def page(files: dict[str, bytes]) -> Iterator[Browser]:
     with serving({"page.html": PAGE, "page.js": SCRIPT, "own.js": OWN, **files}) as address, browser() as found:
         found.open(address + "page.html")
-        found.wait_for("!!window.inr")
+        found.wait("!!window.inr")
         yield found
 
 
@@ -142,7 +142,7 @@ def _is_alike(path: Path, found: dict[str, Any]) -> None:
 def test_golden_files_have_the_values_of_python_by_shader_in_a_worker(page: Browser) -> None:
     assert len(GOLDEN) >= 8
     for name in GOLDEN:
-        _is_alike(CODEC / "golden" / name, page.run(f"decodeBy('decodeInWorker', '/golden/{name}', 'shader')"))
+        _is_alike(CODEC / "golden" / name, page.value(f"decodeBy('decodeInWorker', '/golden/{name}', 'shader')"))
 
 
 def test_fields_have_the_values_of_python_by_shader_on_the_page(
@@ -150,10 +150,10 @@ def test_fields_have_the_values_of_python_by_shader_on_the_page(
 ) -> None:
     """Every encoding, activation and head, hashed and dense levels, one to three coordinates, one to four channels."""
     for i, (family, *_) in enumerate(FIELDS):
-        found = page.run(f"decodeBy('decode', '/{i}.inrz', 'shader')")
+        found = page.value(f"decodeBy('decode', '/{i}.inrz', 'shader')")
         if family == "local_cosine":
             assert (found["error"], found["message"]) == ("UnsupportedError", "a shader has no op cosines")
-            assert page.run(f"decodeBy('decode', '/{i}.inrz', 'auto')")["evaluation"] == "cpu"
+            assert page.value(f"decodeBy('decode', '/{i}.inrz', 'auto')")["evaluation"] == "cpu"
             continue
         path = tmp_path / f"{i}.inrz"
         path.write_bytes(files[path.name])
@@ -167,7 +167,7 @@ def test_the_processor_takes_over_where_a_shader_cannot_work(family: str, page: 
     path = f"/large-{family}.inrz"
 
     def in_worker(change: str, evaluation: str) -> dict[str, Any]:
-        found: dict[str, Any] = page.run(f"inOwnWorker({change!r}, {path!r}, {evaluation!r})")
+        found: dict[str, Any] = page.value(f"inOwnWorker({change!r}, {path!r}, {evaluation!r})")
         return found
 
     wanted = in_worker("none", "cpu")["data"]
@@ -202,7 +202,7 @@ def test_a_page_waits_for_no_task_of_50_ms_while_a_shader_draws_in_a_worker(page
     })()"""
     trials = []
     for _ in range(5):
-        trials.append(page.run(script))
+        trials.append(page.value(script))
         assert trials[-1]["evaluation"] == "shader"
         assert trials[-1]["ms"] > 100
         if trials[-1]["longest"] < 50:

@@ -25,7 +25,8 @@ export const watchImages = (root) => {
 /** @param {HTMLImageElement} image */
 async function replace(image) {
   const address = image.getAttribute("src") ?? "";
-  if (!FILE.test(address) || image.getAttribute(DONE) === address) return;
+  if (!FILE.test(address)) return image.removeAttribute(DONE);
+  if (image.getAttribute(DONE) === address) return;
   image.setAttribute(DONE, address);
   if (image.loading === "lazy") await isNear(image);
   try {

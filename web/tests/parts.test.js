@@ -7,7 +7,7 @@ import { FormatError } from "../src/errors.js";
 import { evaluate } from "../src/field/evaluate.js";
 import { vectors } from "../src/field/vectors.js";
 import { roundHalfToEven } from "../src/pixels.js";
-import { cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
+import { boundedCumulative, cumulative, EXPONENTIALS, INVERSES, RangeDecoder } from "../src/range_decoder.js";
 import { Reader } from "../src/reader.js";
 import { wav } from "../src/wav.js";
 
@@ -45,6 +45,29 @@ test("shares are those of 64-bit integers at the ends of their ranges", () => {
         const t = i < 1536 ? exponentials[i] - (((exponentials[i] - exponentials[i + 1]) * f) >> 20n) : 0n;
         const h = (65407n * t) >> 31n;
         assert.equal(BigInt(cumulative(mu, s, q)), (d < 0 ? h : 65407n - h) + BigInt(q + 64));
+      }
+    }
+  }
+});
+
+test("shares of bounded symbols are those of 64-bit integers, and leave none without a share", () => {
+  const exponentials = Array.from(EXPONENTIALS, BigInt);
+  const inverses = Array.from(INVERSES, BigInt);
+  for (const most of [1, 31, 32, 300, 16384]) {
+    const least = most < 32 ? 256n : 16n;
+    const free = (1n << 24n) - least * BigInt(2 * most + 1);
+    for (const mu of [-32768, -129, 0, 128, 32768]) {
+      for (let s = 0; s < 256; s++) {
+        for (const q of [1 - most, 2 - most, -1, 0, 1, most - 1, most].filter((q) => q > -most && q <= most)) {
+          const d = 256 * q - 128 - mu;
+          const at = BigInt(Math.abs(d)) * inverses[s];
+          const i = Number(at >> 20n);
+          const f = at & 0xfffffn;
+          const t = i < 1536 ? exponentials[i] - (((exponentials[i] - exponentials[i + 1]) * f) >> 20n) : 0n;
+          const h = (free * (t >> 2n)) >> 29n;
+          assert.equal(BigInt(boundedCumulative(mu, s, q, most)), (d < 0 ? h : free - h) + least * BigInt(q + most));
+          assert.ok(boundedCumulative(mu, s, q + 1, most) - boundedCumulative(mu, s, q, most) >= least);
+        }
       }
     }
   }

@@ -7,6 +7,7 @@ import { readPlanes, sizesOf } from "./context_model.js";
 import { outlines } from "./family.js";
 import { readSettings } from "./settings.js";
 import { signalOf } from "./signals.js";
+import { MODELS } from "./tensor_models.js";
 
 /** The profile's number in files. */
 const GRIDS = 2;
@@ -63,7 +64,8 @@ function* decode(header, container, limits, candidates, isGrids, way) {
  * @returns {Generator<void, {values: Map<string, Float32Array>, digest: Uint8Array}, void>} */
 function* readField(container, limits, tensors, isGrids) {
   const specs = tensors.flatMap((tensor) => specsOf(tensor, isGrids));
-  const read = readTensors(specs, container.table, container.data, limits)[Symbol.iterator]();
+  const found = yield* readTensors(specs, container.table, container.data, limits, MODELS);
+  const read = found[Symbol.iterator]();
   const next = () => /** @type {import("../internal.js").Tensor} */ (read.next().value);
   const hash = new Sha256();
   const values = new Map();

@@ -34,7 +34,7 @@ export function planPyramid(header, container, limits) {
  * @param {import("../internal.js").TensorSpec[]} specs
  * @returns {Generator<void, import("../types.js").DecodedPicture & import("../types.js").Digest, void>} */
 function* decode(header, container, limits, architecture, specs) {
-  const [first, second] = readTensors(specs, container.table, container.data, limits);
+  const [first, second] = yield* readTensors(specs, container.table, container.data, limits, []);
   const networks = readNetworks(architecture, first.own);
   const grids = yield* readLatents(architecture, networks, second.own);
   const hash = new Sha256();
