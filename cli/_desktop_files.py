@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -75,9 +76,17 @@ def thumbnailer(command: str) -> str:
     return f"""# {MARK}
 [Thumbnailer Entry]
 TryExec={command}
-Exec={command} thumbnail %i %o --side %s
+Exec={_of_exec(command)} thumbnail %i %o --side %s
 MimeType={MIME};
 """
+
+
+def _of_exec(word: str) -> str:
+    """A word of an Exec line: in double quotes if it has a character that is special there, % doubled."""
+    text = word.replace("%", "%%")
+    if not re.search(r"[\s\"'\\><~|&;$*?#()`]", text):
+        return text
+    return '"' + re.sub(r'(["`$\\])', r"\\\1", text) + '"'
 
 
 def completion(shell: str, command: str) -> str:

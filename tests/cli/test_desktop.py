@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from inr_cli._desktop_files import MARK, MIME, files, magic
+from inr_cli._desktop_files import MARK, MIME, files, magic, thumbnailer
 from PIL import Image
 
 from .conftest import PROGRAM, document, invoke, program
@@ -90,8 +90,7 @@ def test_file_tells_the_kind_of_every_golden_file(name: str, tmp_path: Path) -> 
 
 def test_the_thumbnailer_s_command_writes_a_small_png(home: Path, tmp_path: Path) -> None:
     invoke("desktop", "--install")
-    lines = (home / "thumbnailers" / "inr.thumbnailer").read_text().splitlines()
-    (command,) = [line.removeprefix("Exec=").split() for line in lines if line.startswith("Exec=")]
+    command = exec_words((home / "thumbnailers" / "inr.thumbnailer").read_text())
     place = {"%i": str(GOLDEN / "pyramid-image.inrz"), "%o": str(tmp_path / "out.png"), "%s": "16"}
     words = [place.get(word, word) for word in command[1:]]
     before = time.monotonic()
@@ -99,6 +98,19 @@ def test_the_thumbnailer_s_command_writes_a_small_png(home: Path, tmp_path: Path
     assert time.monotonic() - before < 60
     with Image.open(tmp_path / "out.png") as found:
         assert (found.format, max(found.size)) == ("PNG", 16)
+
+
+def exec_words(text: str) -> list[str]:
+    (line,) = [line.removeprefix("Exec=") for line in text.splitlines() if line.startswith("Exec=")]
+    done = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True)
+    return done.stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize("place", ["/usr/bin/inr", "/home/a b/100%/inr", '/a"b/$HOME/`c`/d\\e/inr'])
+def test_the_program_may_be_anywhere(place: str) -> None:
+    words = exec_words(thumbnailer(place))
+    assert [word.replace("%%", "%") for word in words[:1]] == [place]
+    assert words[1:] == ["thumbnail", "%i", "%o", "--side", "%s"]
 
 
 def test_what_has_no_thumbnail(tmp_path: Path) -> None:

@@ -42,6 +42,17 @@ def test_a_picture_is_loaded(nodes: ModuleType) -> None:
         node().execute(path=str(GOLDEN / "grids-audio.inrz"))
 
 
+def test_a_file_that_was_written_again_is_loaded_again(nodes: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "a.inrz"
+    seen = [nodes.LoadInrz.IS_CHANGED(path=str(path))]
+    for name in ("pyramid-image.inrz", "weights-image.inrz"):
+        path.write_bytes((GOLDEN / name).read_bytes())
+        seen += [nodes.LoadInrz.IS_CHANGED(path=str(path))] * 2
+    assert seen[1] == seen[2]
+    assert seen[3] == seen[4]
+    assert len(set(seen)) == 3
+
+
 def test_alpha_becomes_a_mask_and_grey_three_channels(nodes: ModuleType, tmp_path: Path) -> None:
     pixels = np.full((16, 16, 2), (90, 255), np.uint8)
     pixels[:, :8, 1] = 0

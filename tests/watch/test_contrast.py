@@ -14,7 +14,7 @@ PAGES = {
     "watch/_page.css": (("ink", "dim"), ("mark", "line", *(f"c{i}" for i in range(8)))),
     "exporters/_page.html": (("ink", "dim"), ("mark", "line")),
     "exporters/_file_page.html": (("ink", "dim", "mark"), ("line",)),
-    "report/_page.html": (("ink", "soft"), ()),
+    "report/_page.html": (("ink", "soft"), ("grey", *(f"c{i}" for i in range(8)))),
     "../site/demo.html": (("ink", "dim", "mark"), ("line",)),
 }
 """Per page: variables of text, and of lines, marks and borders of buttons."""

@@ -32,6 +32,15 @@ class LoadInrz:
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802  the name is ComfyUI's
         return {"required": {"path": ("STRING", {"default": "photo.inrz"})}}
 
+    @classmethod
+    def IS_CHANGED(cls, path: str) -> str:  # noqa: N802  the name is ComfyUI's
+        """Differs once the file is another one; ComfyUI keeps what a node gave while this is the same."""
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return ""
+        return f"{found.st_mtime_ns} {found.st_size}"
+
     def execute(self, path: str) -> tuple[Tensor, Tensor]:
         """Raises FormatError for a damaged file, UsageError for one that holds no picture."""
         decoded = decompress(Path(path))
