@@ -31,6 +31,7 @@ from inr.kernels.pointwise import sines
 from inr.kernels.sine_jet import JetPlan, identity_jets, sine_jet
 from inr.solving import Ball, Problem, Solution, solve, solve_ball
 from inr.solving.examples import EXAMPLES
+from inr.solving.helmholtz import EDGE
 
 BOX = {"x": (0, 1), "y": (0, 1)}
 BURGERS_NU = 0.01 / math.pi
@@ -303,7 +304,8 @@ def in_many_dimensions(seconds: float) -> dict[str, Any]:
 
 def steps() -> list[dict[str, Any]]:
     """One gradient of mean (lap(u) + 1)^2 for 2 -> 64 -> 64 -> 64 -> 1 sines at 2048 points, on one thread: `sine_jet`
-    compiled, as plain torch, and by autograd within autograd. They take turns; ratios are of neighbours in time."""
+    compiled, as plain torch, and by autograd within autograd; and its products of matrices alone. They take turns;
+    ratios are of neighbours in time."""
     rows = []
     plan, waves = JetPlan.laplacian(2), sines(3.0, 1.0, 1.0)
     for dtype in (torch.float32, torch.float64):
@@ -327,7 +329,21 @@ def steps() -> list[dict[str, Any]]:
             second = [torch.autograd.grad(first[:, i].sum(), x, create_graph=True)[0][:, i] for i in range(2)]
             return (second[0] + second[1] + 1).square().mean()
 
+        rooms = [torch.empty(plan.n_streams * len(x), width, dtype=dtype) for width in widths]
+        for room in rooms:
+            room.normal_(generator=generator)
+
+        def products(rooms: Any = rooms, weights: Any = weights) -> None:
+            """Those of all layers and streams: forward, and backward by inputs and weights."""
+            with torch.no_grad():
+                for a, b, w in zip(rooms, rooms[1:], weights, strict=False):
+                    torch.mm(a, w.T, out=b)
+                for a, b, w in zip(rooms[:-1], rooms[1:], weights, strict=False):
+                    torch.mm(b.T, a)
+                    torch.mm(b, w)
+
         calls = {
+            "products": products,
             "compiled": lambda loss=loss, params=params: torch.autograd.grad(loss("cpu"), params),
             "torch": lambda loss=loss, params=params: torch.autograd.grad(loss("reference"), params),
             "nested": lambda nested=nested, params=params: torch.autograd.grad(nested(), params),
@@ -342,10 +358,29 @@ def steps() -> list[dict[str, Any]]:
     return rows
 
 
+PER_MODE = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2)
+
+
+def features_for_waves() -> list[dict[str, Any]]:
+    """Plane waves across a square with so many features per mode that `inr.solving.helmholtz` counts."""
+    rows = []
+    for waves in (6.13, 9.13, 12.13):
+        k = 2 * math.pi * waves
+        modes = math.pi * ((k / 2 + EDGE) / math.pi) ** 2  # of a square of side 1
+        for share in PER_MODE:
+            n = round(share * modes)
+            errors = solve(_plane_wave(waves), method="least_squares", features=n, time_s=0.01).errors
+            rows.append({"waves": waves, "per_mode": share, "features": n, "residual": errors.residual,
+                         "exact": errors.exact["u"]})  # fmt: skip
+            print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="parts of names, with commas")
     parser.add_argument("--steps", action="store_true", help="only gradients of a network, against plain torch")
+    parser.add_argument("--per-mode", action="store_true", help="only features per mode of waves of one length")
     parser.add_argument("--peer", action="store_true", help="DeepXDE too, which must be installed")
     parser.add_argument("--limit", type=float, default=400.0, help="seconds of each run of DeepXDE")
     parser.add_argument("--seeds", type=int, default=1, help="runs of DeepXDE with Adam")
@@ -353,8 +388,8 @@ def main() -> None:
     parser.add_argument("--record", help="keep the rows under this name")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if options.steps:
-        rows = steps()
+    if options.steps or options.per_mode:
+        rows = steps() if options.steps else features_for_waves()
         if options.record:
             print(save(options.record, rows))
         return

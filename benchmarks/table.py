@@ -793,6 +793,22 @@ def solve_table() -> str:
         times = " | ".join(f"{row[f'{name}_ms']:.0f} ms" for name in ("compiled", "torch", "nested"))
         kind = row["dtype"].removeprefix("torch.")
         parts.append(f"| {kind} | {times} | {row['torch_ratio']:.1f}x, {row['nested_ratio']:.1f}x |")
+    for row in steps["rows"]:
+        if "products_ms" in row:
+            share = row["products_ms"] / row["compiled_ms"]
+            parts += [
+                "",
+                f"The products of matrices alone take {row['products_ms']:.0f} ms of torch's library in "
+                f"{row['dtype'].removeprefix('torch.')}, {100 * share:.0f} % of such a gradient. They bound what a "
+                "faster kernel can gain, and so the ratio to DeepXDE above.",
+            ]
+    waves = newest("solve-per-mode")
+    if waves["rows"]:
+        parts += ["", f"Plane waves across a square by features per mode of a box ({conditions_line(waves)[:-1]}):", ""]
+        parts += ["| wavelengths | features per mode | features | residual | error |", "|---|---|---|---|---|"]
+    for row in waves["rows"]:
+        shares = f"{row['waves']:.0f} | {row['per_mode']} | {row['features']}"
+        parts.append(f"| {shares} | {row['residual']:.1e} | {row['exact']:.1e} |")
     return "\n".join(parts)
 
 

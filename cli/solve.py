@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,7 +101,9 @@ def solve(
     check: Annotated[
         str | None,
         typer.Option(
-            metavar="fd=N", help="Compare with finite differences of N cells per axis.", rich_help_panel=_PROBLEM
+            metavar="fd=N|seeds",
+            help="Compare with finite differences of N cells per axis, or with a solution of another seed.",
+            rich_help_panel=_PROBLEM,
         ),
     ] = None,
     examples: Annotated[
@@ -189,9 +192,11 @@ def solve(
         exports = [OutputTarget.of(name, "", force=force, suffixes=_EXPORTS) for name in export or []]
         page = None if report is None else OutputTarget.of(report, "", force=force, suffixes=(".html", ".htm"))
         _check_films(given, exports)
-        import dataclasses
-
         given = dataclasses.replace(given, settings=chosen)
+        if cells is not None:
+            from inr.solving.finite_difference import check_possible
+
+            check_possible(given, cells)
 
         def progress(what: str, score: float) -> None:
             if is_shown:
@@ -206,7 +211,7 @@ def solve(
             from inr.report.solution_page import solution_page
 
             page.write(solution_page(solution, stem if not given.name else "").encode())
-        checked = None if cells is None else _checked(given, solution, cells)
+        checked = None if check is None else _checked(given, solution, cells)
     out.notes(solution.notes)
     names = [target.name, *(each.name for each in exports), *([page.name] if page is not None else [])]
     document = _document(solution, names, len(data), checked)
@@ -232,10 +237,13 @@ def _own(text: str) -> str:
     return text.removeprefix("solve.")
 
 
-def _cells(text: str) -> int:
+def _cells(text: str) -> int | None:
+    """The cells of finite differences; None for another seed."""
+    if text == "seeds":
+        return None
     key, _, value = text.partition("=")
     if key != "fd" or not value.isascii() or not value.isdigit() or len(value) > 6:
-        raise UsageError(f"--check is {text!r}, expected fd=N with a number of cells")
+        raise UsageError(f"--check is {text!r}, expected fd=N with a number of cells, or seeds")
     return int(value)
 
 
@@ -310,7 +318,11 @@ def _export(solution: Solution, target: OutputTarget) -> tuple[str, ...]:
     return ()
 
 
-def _checked(problem: Problem, solution: Solution, cells: int) -> Any:
+def _checked(problem: Problem, solution: Solution, cells: int | None) -> Any:
+    if cells is None:
+        from inr.solving.second_seed import second_seed
+
+        return second_seed(problem, solution)
     from inr.solving.finite_difference import check
 
     return check(problem, solution.field, cells)
@@ -323,17 +335,23 @@ def _text(solution: Solution, name: str, size: int, checked: Any) -> str:
     parts = [] if errors.eigenvalues else [f"residual {errors.residual:.1e}", boundary]
     parts += [f"{key} {value:.1e} rel L2 from the exact one" for key, value in errors.exact.items()]
     parts += [f"error at most {errors.bound:.1e} (sampled bound)"] if errors.bound is not None else []
-    parts += [_number(key, value, errors.eigenvalues.get(key)) for key, value in solution.unknowns.items()]
+    mean = errors.bound_mean
+    parts += [f"rms error at most {mean:.1e} (sampled bound)"] if mean is not None and errors.bound is None else []
+    parts += [f"{key} {value:.2g} times the noise off its data" for key, value in errors.observed.items()]
+    parts += [_number(solution, key, value) for key, value in solution.unknowns.items()]
     parts += [f"{solution.fit.field.n_params:,} parameters", human_bytes(size), human_seconds(solution.seconds)]
     line = f"{printable(name)}  {'  '.join(parts)}"
     return line if checked is None else f"{line}\n{checked.sentence}"
 
 
-def _number(key: str, value: float, error: float | None) -> str:
+def _number(solution: Solution, key: str, value: float) -> str:
     """A number that was found; an eigenvalue with the digits that its error leaves."""
     from inr.report.solution_page import number_found
 
+    error, deviation = solution.errors.eigenvalues.get(key), solution.unknowns_std.get(key)
     text = f"{key} = {number_found(value, error)}"
+    if deviation is not None:
+        return f"{text} (standard deviation {deviation:.1g})"
     return text if error is None else f"{text} (error about {error * abs(value):.1g})"
 
 
@@ -345,8 +363,8 @@ def _document(solution: Solution, names: list[str], size: int, checked: Any) -> 
         "outcome": solution.outcome,
         "errors": solution.errors.to_json(),
         "unknowns": dict(solution.unknowns),
-        "check": None if checked is None else {"fd": checked.n, "difference": checked.difference,
-                                               "own_error": checked.own_error},
+        "unknowns_std": dict(solution.unknowns_std),
+        "check": None if checked is None else dataclasses.asdict(checked),
         "stages": [{"what": s.what, "seconds": s.seconds, "score": s.score} for s in solution.stages],
         "notes": list(solution.notes),
         "n_params": solution.fit.field.n_params,

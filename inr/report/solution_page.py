@@ -44,6 +44,7 @@ def _tiles(solution: Solution) -> str:
     facts = [("residual, relative", f"{errors.residual:.2g}"), ("boundary, relative", _zero(errors.boundary_relative))]
     facts += [(f"{key} against exact", f"{value:.2g}") for key, value in errors.exact.items()]
     facts += [("error at most", f"{errors.bound:.2g}")] if errors.bound is not None else []
+    facts += [("rms error at most", f"{errors.bound_mean:.2g}")] if errors.bound_mean is not None else []
     facts += [(key, number_found(value, errors.eigenvalues.get(key))) for key, value in solution.unknowns.items()]
     return f"<dl class=facts>{''.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in facts)}</dl>"
 
@@ -73,8 +74,16 @@ def _table(solution: Solution) -> str:
     for key, value in errors.exact.items():
         most = f"against the given solution; at most {errors.exact_max[key]:.2g}"
         rows.append((f"{key}, relative L2", f"{value:.2g}", most))
+    for key, value in solution.unknowns_std.items():
+        rows.append((f"{key}, deviation", f"{value:.2g}", "standard deviation, from the noise of the measured values"))
+    for key, value in errors.observed.items():
+        rows.append((f"measured {key}", f"{value:.2g}", "root mean square of what they are off, over their noise"))
     if errors.bound is not None:
         rows.append(("bound", f"{errors.bound:.2g}", "on the largest error; its maxima are sampled"))
+    if errors.bound_mean is not None:
+        rows.append(("bound", f"{errors.bound_mean:.2g}", "on the root mean square of the error, which is sampled"))
+    if errors.bound is None and errors.bound_mean is None and not errors.eigenvalues:
+        rows.append(("bound", "none", "none is known for this equation with these conditions"))
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<div class=card><table><tr><th>error</th><th>value</th><th>what it is</th></tr>{cells}</table></div>"
 

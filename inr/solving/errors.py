@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,10 @@ from torch import Generator, Tensor
 from inr.core.tensor_formula import tensor_of
 from inr.core.text import finite_json
 from inr.kernels.jet_plan import JetPlan
-from inr.solving.equation import streams_of
+from inr.solving.bounds import Off, largest_error, mean_error
+from inr.solving.conditions import value_given
+from inr.solving.equation import by_name
 from inr.solving.hard import Hard
-from inr.solving.helmholtz import helmholtz_of
 from inr.solving.problem import Problem
 from inr.solving.rows import Group, groups_of
 from inr.solving.state import State
@@ -29,9 +31,10 @@ class Errors:
     residual_max: the largest residual, in the equation's units. ratio: residual here over that at the training points.
     boundary: root mean square by side, for conditions that are not built in; 0 for the others. boundary_relative: the
     worst of them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error
-    against the given solution. bound: on the largest error, for Poisson-like equations; maxima are sampled.
-    size: of the largest value. worst_at: where the residual is largest. eigenvalues: estimates of the relative errors
-    of eigenvalues, by name.
+    against the given solution. bound: on the largest error, bound_mean: on its root mean square, for equations that
+    have one (`inr.solving.bounds`); maxima are sampled. size: of the largest value. worst_at: where the residual is
+    largest. eigenvalues: estimates of the relative errors of eigenvalues, by name. observed: by field, root mean square
+    of what the measured values are off, over their noise. Numbers that are not finite anywhere make theirs infinite.
     """
 
     residual: float
@@ -42,9 +45,11 @@ class Errors:
     exact: Mapping[str, float] = field(default_factory=dict)
     exact_max: Mapping[str, float] = field(default_factory=dict)
     bound: float | None = None
+    bound_mean: float | None = None
     size: float = 1.0
     worst_at: tuple[float, ...] = ()
     eigenvalues: Mapping[str, float] = field(default_factory=dict)
+    observed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -68,30 +73,45 @@ def measure(
     inside = problem.domain.inside(n, generator).x
     values = state.field.jets(inside, JetPlan(0))[0]
     field_size = float(values.square().mean().sqrt())
-    residual = largest = boundary_relative = 0.0
+    residual = largest = mean = boundary_relative = edge = 0.0
     boundary = {side: 0.0 for condition in problem.conditions for side in condition.sides}
     rms: dict[str, float] = {}
     worst_at: tuple[float, ...] = ()
+    observed: dict[str, float] = {}
     for group in groups:
         r, size = _residuals(state, group)
+        r = r.abs().nan_to_num(math.inf)
         root = float(r.square().mean().sqrt())
         if group.kind == "equation":
-            residual = max(residual, root / max(size, 1e-300))
-            if float(r.abs().max()) > largest:
-                largest, worst_at = float(r.abs().max()), tuple(group.x[int(r.abs().argmax())].tolist())
+            residual, mean = max(residual, root / max(size, 1e-300)), max(mean, root)
+            if float(r.max()) > largest:
+                largest, worst_at = float(r.max()), tuple(group.x[int(r.argmax())].tolist())
             rms[group.title] = root
         elif group.kind == "condition":
             boundary[group.title] = max(boundary[group.title], root)
             scale = max(size, field_size * group.unit_size(problem.domain, state.numbers), 1e-300)
             boundary_relative = max(boundary_relative, root / scale)
+            edge = max(edge, _edge(group, r))
+        elif group.kind == "observed":
+            channel = group.title.removeprefix("observed ")
+            noise = next(data.noise for data in problem.observed if data.x is group.x and data.channel == channel)
+            observed[channel] = max(observed.get(channel, 0.0), root / noise)
     seen = [(g.title, float(_residuals(state, g)[0].square().mean().sqrt())) for g in trained if g.kind == "equation"]
     ratio = max((rms[title] / max(root, 1e-300) for title, root in seen), default=1.0)
     exact, exact_max = _against(problem, values, inside)
+    off = Off(largest, mean, edge)
     return Errors(
-        residual, largest, ratio, boundary, boundary_relative, exact, exact_max,
-        bound=_bound(problem, largest, max(boundary.values(), default=0.0)), size=float(values.abs().max()),
-        worst_at=worst_at,
+        residual, largest, ratio, boundary, boundary_relative, exact, exact_max, bound=largest_error(problem, off),
+        bound_mean=mean_error(problem, off), size=float(values.abs().max()), worst_at=worst_at, observed=observed,
     )  # fmt: skip
+
+
+def _edge(group: Group, r: Tensor) -> float:
+    """The largest error of the values that a condition gives; infinite for one that gives something else."""
+    for channel in group.channels:
+        if value_given(group.residual, channel) is not None:
+            return float(r.max()) / abs(by_name(group.residual, f"{channel}|").value)
+    return math.inf
 
 
 def _residuals(state: State, group: Group) -> tuple[Tensor, float]:
@@ -116,17 +136,3 @@ def _against(problem: Problem, values: Tensor, x: Tensor) -> tuple[dict[str, flo
         relative[key] = float(off.norm() / wanted.norm().clamp_min(1e-300))
         largest[key] = float(off.norm(dim=-1).max())
     return relative, largest
-
-
-def _bound(problem: Problem, residual: float, boundary: float) -> float | None:
-    """max |e| <= max over the boundary + R^2 / (2 D k) max |r|, for k lap(u) - c u = f with k > 0 and c >= 0.
-
-    It needs values on the whole boundary; None for other problems.
-    """
-    numbers, conditions = helmholtz_of(problem), [r for condition in problem.conditions for r in condition.residuals]
-    if numbers is None or len(problem.residuals) != 1 or problem.domain.periodic or numbers.wavenumber:
-        return None
-    if any(streams_of(r) != {(problem.scope.channels[0], "")} for r in conditions):
-        return None
-    radius, d = problem.domain.shape.radius, len(problem.scope.axes)
-    return boundary + radius**2 / (2 * d * abs(numbers.laplacian)) * residual

@@ -26,6 +26,7 @@ PER_MODE = 1.8
 """Features for a residual of 1e-6, per mode of a box whose waves have `EDGE` radians per half box more: measured with
 plane waves of 6 to 20 wavelengths across a square. 1.6 are enough for an error of 1e-3."""
 EDGE = 12.0
+MOST_EIGENVALUES = 10**6
 MOST_CHOSEN = 2500
 """Features that are chosen where none are given."""
 
@@ -133,18 +134,27 @@ def remarks_on(problem: Problem) -> list[str]:
     found = [] if note is None else [note]
     is_zero_outside = all({s for _, s in streams_of(r)} == {""} for c in problem.conditions for r in c.residuals)
     if isinstance(shape, Box) and not problem.domain.periodic and is_zero_outside:
-        counts = [range(1, 2 + int(k * length / math.pi)) for length in lengths]
-        if math.prod(map(len, counts)) > 10**6:
-            return found
         square = k**2
-        nearest = min(
-            (sum((math.pi * m / length) ** 2 for m, length in zip(ms, lengths, strict=True))
-             for ms in itertools.product(*counts)), key=lambda value: abs(value - square)
-        )  # fmt: skip
+        nearest = nearest_eigenvalue(lengths, square)
         between = 2 * square / (len(lengths) * max(_modes(lengths, k), 1))
-        if abs(nearest - square) < min(NEAR * square, ALONE * between):
+        if nearest is not None and abs(nearest - square) < min(NEAR * square, ALONE * between):
             found.append(
                 f"k^2 = {square:.5g} is within {100 * NEAR:g} % of an eigenvalue of this box ({nearest:.5g}): the "
                 "solution depends on small changes of k."
             )
     return found
+
+
+def nearest_eigenvalue(lengths: Sequence[float], square: float) -> float | None:
+    """The eigenvalue pi^2 sum (m_i / L_i)^2 of a box with zero values on its boundary that is nearest to k^2.
+
+    None where more than a million are below it.
+    """
+    counts = [range(1, 2 + int(math.sqrt(square) * length / math.pi)) for length in lengths]
+    if math.prod(map(len, counts)) > MOST_EIGENVALUES:
+        return None
+    values = (
+        sum((math.pi * m / length) ** 2 for m, length in zip(ms, lengths, strict=True))
+        for ms in itertools.product(*counts)
+    )
+    return min(values, key=lambda value: abs(value - square))

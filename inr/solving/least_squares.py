@@ -150,6 +150,13 @@ def _energy(state: State, groups: Sequence[Group], features: Sequence[Tensor], h
     return total if math.isfinite(total) else math.inf
 
 
+def last_layer_rows(state: State, groups: Sequence[Group]) -> Tensor:
+    """The Jacobian [R, P] of all weighted residuals by the last layer and the unknown numbers, at a state."""
+    field = state.network
+    head = torch.cat([field.weights[-1], field.biases[-1][:, None]], 1).T
+    return _system(state, groups, [features_of(field, group) for group in groups], head)[0]
+
+
 def _system(state: State, groups: Sequence[Group], features: Sequence[Tensor], head: Tensor) -> tuple[Tensor, Tensor]:
     """The Jacobian [R, P] by the last layer (channel by channel) and the unknown numbers, and the residuals [R]."""
     blocks, rights = [], []

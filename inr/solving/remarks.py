@@ -1,4 +1,5 @@
-"""What is said about a solution that missed its target: fronts, time that was not reached, steps that take long."""
+"""What is refused before any work, and what is said about a solution that missed its target: fronts, time that was not
+reached, steps that take long."""
 
 from __future__ import annotations
 
@@ -9,14 +10,17 @@ from inr.core.errors import UsageError
 from inr.core.tensor_formula import tensor_of
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.equation import TIME, by_name
+from inr.solving.hard import Hard
 from inr.solving.points import residual_of
 from inr.solving.problem import Problem
-from inr.solving.rows import Group
+from inr.solving.rows import Group, groups_of
 from inr.solving.state import State
 
 INSEPARABLE = 1e-8
 """Ratio of singular values below which numbers cannot be told apart."""
 FEW_STEPS = 5
+TRIED = 64
+"""Values of the fields at which formulas are evaluated, of either sign."""
 REACHED = 0.5
 """Causal weight from which on an equation counts as seen."""
 
@@ -52,6 +56,29 @@ def check_unknowns(problem: Problem) -> None:
             "tell them apart",
             f"give one of them a value: [parameters] {names[0]} = {problem.unknowns[names[0]].start:g}",
         )
+
+
+def check_values(problem: Problem, hard: Hard) -> None:
+    """Refuse equations and conditions that have no finite value at some points, whatever the fields are there, such as
+    lap(u) = sqrt(x - 0.5) where x < 0.5."""
+    generator = Generator().manual_seed(0)
+    for group in groups_of(problem, hard, 2000, 200, generator):
+        starts = {key: unknown.start for key, unknown in problem.unknowns.items()}
+        known = group.fixed | {key: group.x.new_tensor(starts.get(key, 1.0)) for key in group.unknowns}
+        wrong = torch.ones(len(group.x), dtype=torch.bool)
+        for _ in range(TRIED):
+            numbers = torch.randn(len(group.partials), generator=generator, dtype=group.x.dtype)
+            fields = {f"{ch}|{letters}": numbers[k] for k, (ch, letters) in enumerate(group.partials)}
+            wrong &= ~tensor_of(group.residual, known | fields, group.x[:, 0]).isfinite()
+            if not wrong.any():
+                break
+        else:
+            place = ", ".join(f"{value:.3g}" for value in group.x[int(wrong.int().argmax())].tolist())
+            what = f'the condition on "{group.title}"' if group.kind == "condition" else f"the {group.title}"
+            raise UsageError(
+                f"{what} has no finite value at ({place}), whatever {', '.join(problem.scope.fields)} is",
+                "log and sqrt need numbers above 0, and a divisor is not 0",
+            )
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from inr.core.config import parse
 from inr.core.domain import Domain as Frames
@@ -25,9 +25,17 @@ from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.fitting import Fit, FitConfig
 from inr.solving.balance import check_balance
+from inr.solving.candidates import parts_of
 from inr.solving.descent import descend
+from inr.solving.determination import (
+    doubts_about_data,
+    doubts_about_numbers,
+    sensitivity,
+    standard_deviations,
+    undetermined,
+)
 from inr.solving.eigen import EigenSolver, States, pinned, with_estimates
-from inr.solving.equation import TIME
+from inr.solving.equation import TIME, streams_of
 from inr.solving.errors import Errors, measure
 from inr.solving.geometry import Polygon
 from inr.solving.hard import hard_conditions
@@ -38,8 +46,8 @@ from inr.solving.nested import AnyField, NestedField, check_field, nested_field
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights, points_inside
 from inr.solving.problem import Problem
-from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reached
-from inr.solving.rows import Group, groups_of
+from inr.solving.remarks import check_unknowns, check_values, front_in, slow_steps, time_reached
+from inr.solving.rows import Group, Streams, groups_of
 from inr.solving.settings import Method
 from inr.solving.state import State
 from inr.solving.waves import wave_speed
@@ -70,6 +78,8 @@ OVERFITTED = 4.0
 UNBALANCED = 30.0
 """Relative error of a condition over that of the equation from which the condition counts for too little."""
 STALLED = 1e-2
+MOST_CHECKED = 8000
+"""Points at which it is checked what determines a solution."""
 
 Outcome = Literal["done", "target_not_reached", "stalled"]
 
@@ -88,7 +98,8 @@ class Solution:
     """A solved problem.
 
     fit: the field, to be saved, rendered and exported as any other; its values are float64 inside. errors: measured
-    where nothing was trained. unknowns: numbers that were found. stages: what was done. notes: sentences about it.
+    where nothing was trained. unknowns: numbers that were found, unknowns_std: their standard deviations from the noise
+    of the measured values. stages: what was done. notes: sentences about it.
     """
 
     problem: Problem
@@ -99,6 +110,7 @@ class Solution:
     notes: Sequence[str]
     outcome: Outcome
     seconds: float
+    unknowns_std: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def field(self) -> AnyField:
@@ -110,6 +122,23 @@ class Solution:
     def save(self, path: str | Path) -> None:
         """Write the model file."""
         self.fit.save(path)
+
+    @torch.no_grad()
+    def values(self, points: Tensor, text: str) -> Tensor:
+        """Formulas such as "u, u_x, lap(u)" [N, K] at points [N, D] in the problem's units, in float64.
+
+        A complex formula has two columns, one with an imaginary part of 0 has one. Raises UsageError with the column
+        for text that is no formula of the problem's names.
+        """
+        scope, points = self.problem.scope, torch.as_tensor(points, dtype=torch.float64)
+        nodes = [node for part in parts_of(text) for node in scope.residuals(part)]
+        streams = Streams.of(scope.axes, {letters for node in nodes for _, letters in streams_of(node)})
+        jets = self.field.jets(points, streams.plan)
+        known = {axis: points[:, at] for at, axis in enumerate(scope.axes)}
+        known |= {key: points.new_tensor(value) for key, value in self.unknowns.items()}
+        for at, channel in enumerate(scope.channels):
+            known |= {f"{channel}|{letters}": jets[s, :, at] for letters, s in streams.number.items()}
+        return torch.stack([tensor_of(node, known, points[:, 0]) for node in nodes], -1)
 
 
 def solve(
@@ -183,6 +212,7 @@ class _Solver:
         self.on_progress = on_progress
         self.generator = Generator().manual_seed(problem.settings.seed)
         self.hard = hard_conditions(problem)
+        check_values(problem, self.hard)
         self.notes = [*self.hard.notes]
         self.remarks: list[str] = []
         self.n_trained = 0
@@ -540,11 +570,32 @@ class _Solver:
             if self.n_trained:
                 self._remark(front_in(self.problem, state, self.n_trained))
             notes += self.remarks
+        deviations = self._doubts(state, errors)
         seconds = time.perf_counter() - self.start
         numbers = state.numbers | self.found
+        fit = self._fit(state, errors, seconds)
         return Solution(
-            self.problem, self._fit(state, errors, seconds), errors, numbers, self.stages, notes, outcome, seconds
+            self.problem, fit, errors, numbers, self.stages, notes, outcome, seconds, unknowns_std=deviations
         )
+
+    def _doubts(self, state: State, errors: Errors) -> dict[str, float]:
+        """Add notes about what small residuals do not show; the standard deviations of unknown numbers."""
+        problem, field = self.problem, state.field
+        if not math.isfinite(errors.residual):
+            self.notes.append(f"the equation has no finite value at ({_numbers(errors.worst_at)}) with this solution.")
+            return {}
+        deviations: dict[str, float] = {}
+        is_plain = isinstance(field, SolutionField) and field.earlier is None and not problem.states
+        if is_plain and (problem.unknowns or len(state.network.weights) == 2):
+            n = ROWS_PER_PARAMETER * sum(p.numel() for p in state.network.weights) if problem.unknowns else 1000
+            groups = self._groups(state, min(max(n, 1000), MOST_CHECKED))
+            if len(state.network.weights) == 2 and not problem.observed:
+                note = undetermined(sensitivity(state, groups), errors.score)
+                self.notes += [] if note is None else [note]
+            deviations = standard_deviations(problem, state, groups)
+        self.notes += doubts_about_numbers(problem, state.numbers, deviations)
+        self.notes += doubts_about_data(problem, errors.observed)
+        return deviations
 
     def _fit(self, state: State, errors: Errors, seconds: float) -> Fit:
         domain, scope = self.problem.domain, self.problem.scope

@@ -80,6 +80,21 @@ def test_eigenvalues_of_a_line(here: Path) -> None:
     assert (here / "u.png").is_file()
 
 
+def test_a_check_by_another_seed(here: Path) -> None:
+    result = invoke("solve", *LINE, "--set", "solve.target=0.5", "--check", "seeds", "--json")
+    assert result.exit_code == 0, result.stderr
+    check = document(result)["check"]
+    assert check["seed"] == 1
+    assert 1e-6 < check["difference"] < 1e-2
+
+
+def test_a_check_that_cannot_be_is_refused_before_any_work(here: Path) -> None:
+    (here / "p.toml").write_text(EXAMPLES["wave.toml"])
+    result = invoke("solve", "p.toml", "--check", "fd=64")
+    assert (result.exit_code, [path.name for path in here.iterdir()]) == (2, ["p.toml"])
+    assert "without time" in result.stderr
+
+
 def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> None:
     result = invoke("solve", *LINE, "-o", "u.safetensors")
     assert result.exit_code == 1
@@ -102,7 +117,8 @@ def test_a_missed_target_is_exit_code_1_and_the_file_is_written(here: Path) -> N
         ((*LINE[:4], "--condition", "u = 0"), 2, "expected SIDE: EQUATION"),
         ((*LINE[:4], "--condition", "boundary: u = nu"), 2, "condition 1, column 5: unknown name 'nu'"),
         ((*LINE, "--report", "-", "--export", "-"), 2, "2 outputs are -, and stdout takes one"),
-        ((*LINE, "--check", "fem"), 2, "--check is 'fem', expected fd=N"),
+        ((*LINE, "--check", "fem"), 2, "--check is 'fem', expected fd=N with a number of cells, or seeds"),
+        ((*LINE, "--check", "fd=0"), 2, "fd is 0, expected an even number"),
         ((*LINE, "--export", "u.bmp"), 2, "has suffix '.bmp'"),
         ((*LINE, "--set", "fit.steps=3"), 2, "expected solve.KEY=VALUE"),
         ((*LINE, "--set", "solve.method=magic"), 2, "method is 'magic'"),

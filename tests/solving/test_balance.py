@@ -45,6 +45,14 @@ def test_not_balanced(equation: str, flux: str, message: str) -> None:
         check_balance(problem(equation, flux))
 
 
+def test_a_periodic_box_has_no_walls_for_a_source_to_leave_by() -> None:
+    closed: Any = {"problem": {"periodic": ["x", "y"]}}
+    with pytest.raises(UsageError, match=r"\(2 against 0\)"):
+        check_balance(Problem.of("lap(u) = 1", BOX, **closed))
+    assert Problem.of("lap(u) = cos(2*pi*x)", BOX, **closed).floating == ["u"]
+    check_balance(Problem.of("lap(u) = cos(2*pi*x)", BOX, **closed))
+
+
 def test_zero_is_refused() -> None:
     with pytest.raises(UsageError, match="the zero solution fits"):
         Problem.of("lap(u) + u = 0", BOX, [{"on": "boundary", "equation": "u = 0"}])

@@ -51,8 +51,8 @@ def test_examples_are_problems_and_their_solutions_are_exact(name: str) -> None:
 
 
 def test_properties() -> None:
-    problem = Problem.of("u_tt = c**2*lap(u)", {**BOX, "t": (0, 2)}, [*WALLS, {"on": "start", "equation": "u = x"}],
-                         parameters={"c": 2})  # fmt: skip
+    starts = [{"on": "start", "equation": text} for text in ("u = x", "u_t = 0")]
+    problem = Problem.of("u_tt = c**2*lap(u)", {**BOX, "t": (0, 2)}, [*WALLS, *starts], parameters={"c": 2})
     assert problem.order_of("t") == 2
     assert problem.is_linear
     assert problem.floating == []
@@ -129,6 +129,46 @@ def test_documents_that_are_refused(document: dict[str, Any], message: str) -> N
 def test_conditions_that_are_refused(conditions: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Problem.of("lap(u) = 1", BOX, conditions)
+
+
+SIDES = {"on": "boundary", "equation": "u = 0"}
+PLATE = ["lap(w) = m", "lap(m) = 1"]
+FLOW = ["u*u_x + v*u_y = -p_x + lap(u)", "u*v_x + v*v_y = -p_y + lap(v)", "u_x + v_y = 0"]
+
+
+@pytest.mark.parametrize(
+    ("equation", "axes", "conditions", "message"),
+    [
+        ("u_tt = u_xx", {"x": (0, 1), "t": (0, 1)}, [SIDES, {"on": "start", "equation": "u = sin(pi*x)"}],
+         '1 condition on "start" and "end", and the equations need 2'),
+        (["u_t = v", "v_t = u_xx"], {"x": (0, 1), "t": (0, 1)}, [SIDES, {"on": "start", "equation": "u = x"}],
+         '1 condition on "start" and "end", and the equations need 2'),
+        (PLATE, BOX, [{"on": "boundary", "equation": "w = 0"}], '1 condition on "left", and the equations need 2'),
+        (FLOW, BOX, [{"on": "boundary", "equation": "u = y"}], '1 condition on "left", and the equations need 2'),
+        ("lap(E) + E = 1", BOX, [{"on": "boundary", "equation": "re(E) = 0"}], '1 condition on "left"'),
+        ("u_xx = 1", {"x": (0, 1)}, [{"on": "left", "equation": "u = 0"}], '1 condition on "left" and "right"'),
+    ],
+)  # fmt: skip
+def test_fewer_conditions_than_the_equations_need(equation: Any, axes: Any, conditions: Any, message: str) -> None:
+    tables = {"fields": {"E": {"complex": True}}} if "E" in equation else {}
+    with pytest.raises(UsageError, match=message) as error:
+        Problem.of(equation, axes, conditions, **tables)
+    assert "the solution is not unique" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("equation", "axes", "conditions"),
+    [
+        ("u_xx = 1", {"x": (0, 1)}, [{"on": "left", "equation": "u = 0"}, {"on": "left", "equation": "u_x = 0"}]),
+        (PLATE, BOX, [{"on": "boundary", "equation": "w = 0"}, {"on": "boundary", "equation": "dn(w) = 0"}]),
+        (FLOW, BOX, [{"on": "boundary", "equation": "u = y"}, {"on": "boundary", "equation": "v = 0"}]),
+        (["u_t + v_t = u_xx", "v = u**2"], {"x": (0, 1), "t": (0, 1)}, [SIDES, {"on": "start", "equation": "u = x"}]),
+        ("u_t + u_x = 0", {"x": (0, 1), "t": (0, 1)},
+         [{"on": "left", "equation": "u = 0"}, {"on": "start", "equation": "u = x"}]),
+    ],
+)  # fmt: skip
+def test_as_many_conditions_as_the_equations_need(equation: Any, axes: Any, conditions: Any) -> None:
+    assert Problem.of(equation, axes, conditions).conditions
 
 
 def test_the_first_condition_of_a_side_wins() -> None:

@@ -13,7 +13,9 @@ from inr.core.errors import UsageError
 from inr.fields.solution import Solution as Config
 from inr.fields.solution import SolutionField
 from inr.solving import Problem, solve, solver
-from inr.solving.remarks import check_unknowns, front_in, slow_steps, time_reached
+from inr.solving.errors import measure
+from inr.solving.hard import hard_conditions
+from inr.solving.remarks import check_unknowns, check_values, front_in, slow_steps, time_reached
 from inr.solving.rows import Group
 from inr.solving.solver import starting_rows
 from inr.solving.state import State
@@ -50,6 +52,41 @@ def test_a_product_of_unknowns_ends_before_any_work(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="one combination"):
         solve(tmp_path / "p.toml")
+
+
+SQUARE = {"x": (0, 1), "y": (0, 1)}
+WALLS: list[dict[str, Any]] = [{"on": "boundary", "equation": "u = 0"}]
+
+
+@pytest.mark.parametrize(
+    ("equation", "conditions", "message"),
+    [
+        ("lap(u) = sqrt(x - 0.5)", WALLS, "the equation has no finite value at \\(0."),
+        ("lap(u) + u**2 = log(y - 0.9)", WALLS, "whatever u is"),
+        ("lap(u) = exp(9000*x)", WALLS, "the equation has no finite value"),
+        (
+            "lap(u) = 1",
+            [{"on": "top", "equation": "u = sqrt(x - 0.5)"}, *WALLS],
+            'the condition on "top" has no finite',
+        ),
+    ],
+)
+def test_formulas_without_values_are_refused(equation: str, conditions: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        solve(Problem.of(equation, SQUARE, conditions))
+
+
+@pytest.mark.parametrize("equation", ["lap(u) = log(u)", "lap(u) = sqrt(u)*log(1 - u_x) + 1/u", "lap(u) = 1/(x + y)"])
+def test_formulas_with_values_for_some_fields_are_not(equation: str) -> None:
+    problem = Problem.of(equation, SQUARE, [{"on": "boundary", "equation": "u = 1"}])
+    assert check_values(problem, hard_conditions(problem)) is None  # type: ignore[func-returns-value]  # no error
+
+
+def test_residuals_that_are_not_finite_are_the_worst() -> None:
+    """A comparison with NaN is false, so the largest of 0 and NaN is 0 for `max`."""
+    problem = Problem.of(*HEAT)
+    found = measure(problem, _with("sqrt(x - 0.5)"), hard_conditions(problem), Generator().manual_seed(0))
+    assert found.residual == found.score == torch.inf
 
 
 def _with(lift: str) -> State:

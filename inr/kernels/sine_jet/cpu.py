@@ -87,102 +87,124 @@ def _wave(kind: int, omega: Any, numbers: Array, z: Array, slope: Array, h: Arra
 # f': p = e = -omega^2 for sines and r = e = -2, s = 6 for tanh; the others are 0.
 
 
-def _pass(n_first: int, n_second: int, *, is_back: bool) -> Any:
-    """A pass over a row of a block with all streams of a point in registers, for second streams without mixed terms.
+PLANS = ((2, 1), (2, 2), (1, 1), (3, 1), (3, 0), (2, 0))
+"""First and second streams of the plans that have passes of their own, where no second stream has mixed terms."""
 
-    pass(z, at, last, step, width, bends, squares, g, out, h, to): h = the jets of f(z), and for the way back also out =
-    the cotangents of z from g, those of h. z: as `_activate` leaves it, with f' `last` numbers behind f; streams are
-    `step` numbers apart. squares: of second stream q and first stream i, the factor of z_i^2, at q n_first + i.
+
+def _shape(n_first: int, n_second: int) -> int:
+    """The number that kernels know a plan by; 0 is that of plans with mixed terms."""
+    return 10 * n_first + n_second
+
+
+def _passes(*, is_back: bool) -> Any:
+    """A pass over a row of a block with all streams of a point in registers, compiled for each of `PLANS`.
+
+    pass(shape, z, at, last, step, width, bends, squares, g, out, h, to) is whether the plan of this shape has one, and
+    then h = the jets of f(z), and for the way back also out = the cotangents of z from g, those of h. z: as `_activate`
+    leaves it, with f' `last` numbers behind f; streams are `step` numbers apart. squares: of second stream q and first
+    stream i, the factor of z_i^2, at q n_first + i.
     """
 
     def row(
-        typing: Any, z: Any, at: Any, last: Any, step: Any, width: Any, bends: Any, squares: Any,
+        typing: Any, shape: Any, z: Any, at: Any, last: Any, step: Any, width: Any, bends: Any, squares: Any,
         g: Any, out: Any, h: Any, to: Any,
     ) -> Any:  # fmt: skip
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            z_, at_, last_, step_, width_, bends_, squares_, g_, out_, h_, to_ = args
-            size = z.dtype.bitwidth // 8
-            vector = ir.VectorType(context.get_value_type(z.dtype), VECTOR_BYTES // size)
-
-            def number(kind: Any, array: Any, k: int) -> Any:
-                return splat(builder, builder.load(element_pointer(context, builder, kind, array, n(k))), vector)
-
-            def n(k: int) -> Any:
-                return ir.Constant(at_.type, k)
-
-            def streams(kind: Any, array: Any, begin: Any) -> list[Any]:
-                first = element_pointer(context, builder, kind, array, begin)
-                return [builder.gep(first, [builder.mul(step_, n(s))]) for s in range(1 + n_first + n_second)]
-
-            def times(a: Any, b: Any) -> Any:
-                return builder.fmul(a, b, flags=("contract",))
-
-            def fma(a: Any, b: Any, c: Any) -> Any:
-                return builder.fadd(times(a, b), c, flags=("contract",))
-
-            p, r, e, cubic = (number(bends, bends_, k) for k in range(4))
-            factors = [number(squares, squares_, k) for k in range(n_first * n_second)]
-            sources = streams(z, z_, at_)
-            slopes = builder.gep(sources[0], [last_])
-            jets, seeds, results = streams(h, h_, to_), streams(g, g_, to_), streams(out, out_, to_)
-            with cgutils.for_range_slice(builder, n(0), width_, n(vector.count), at_.type, inc=True) as (k, _):
-
-                def place(pointer: Any) -> Any:
-                    return builder.bitcast(builder.gep(pointer, [k]), vector.as_pointer())
-
-                def read(pointer: Any) -> Any:
-                    return builder.load(place(pointer), align=size)
-
-                def write(value: Any, pointer: Any) -> None:
-                    builder.store(value, place(pointer), align=size)
-
-                value, slope = read(sources[0]), read(slopes)
-                inner = [read(source) for source in sources[1:]]
-                first, second = inner[:n_first], inner[n_first:]
-                bend = times(value, fma(r, slope, p))
-                curves = []
-                for q in range(n_second):
-                    scaled = [times(z_i, c) for z_i, c in zip(first, factors[q * n_first :], strict=False)]
-                    curve = times(scaled[0], first[0])
-                    for left, right in zip(scaled[1:], first[1:], strict=True):
-                        curve = fma(left, right, curve)
-                    curves.append((curve, scaled))
-                made = [times(slope, stream) for stream in inner]
-                for q, (curve, _) in enumerate(curves, n_first):
-                    made[q] = fma(bend, curve, made[q])
-                if is_back:
-                    third = times(slope, fma(times(cubic, value), value, e))
-                    by = [read(seed) for seed in seeds]
-                    total = times(slope, by[0])
-                    back = [times(slope, seed) for seed in by[1:]]
-                    for z_i, seed in zip(first, by[1:], strict=False):
-                        total = fma(times(bend, seed), z_i, total)
-                    for (curve, scaled), z_q, seed in zip(curves, second, by[1 + n_first :], strict=True):
-                        total = fma(seed, fma(third, curve, times(bend, z_q)), total)
-                        pull = times(bend, seed)
-                        pull = builder.fadd(pull, pull)
-                        for i, factor in enumerate(scaled):
-                            back[i] = fma(pull, factor, back[i])
-                    for result, pointer in zip([total, *back], results, strict=True):
-                        write(result, pointer)
-                    write(value, jets[0])
-                for result, pointer in zip(made, jets[1:], strict=True):
-                    write(result, pointer)
-            return context.get_dummy_value()
+            is_made = cgutils.alloca_once_value(builder, context.get_constant(types.boolean, False))
+            after = builder.append_basic_block("after")
+            choice = builder.switch(args[0], after)
+            for n_first, n_second in PLANS:
+                block = builder.append_basic_block(f"plan{_shape(n_first, n_second)}")
+                choice.add_case(ir.Constant(args[0].type, _shape(n_first, n_second)), block)
+                builder.position_at_end(block)
+                _build_pass(context, builder, (z, bends, squares, g, out, h), args[1:], n_first, n_second, is_back)
+                builder.store(context.get_constant(types.boolean, True), is_made)
+                builder.branch(after)
+            builder.position_at_end(after)
+            return builder.load(is_made)
 
         size = types.intp
-        return types.none(z, size, size, size, size, bends, squares, g, out, h, size), build
+        return types.boolean(size, z, size, size, size, size, bends, squares, g, out, h, size), build
 
     return intrinsic(row)
 
 
-# n_first and n_second of the plans that have passes of their own: 10 n_first + n_second.
-_forth11, _back11 = _pass(1, 1, is_back=False), _pass(1, 1, is_back=True)
-_forth20, _back20 = _pass(2, 0, is_back=False), _pass(2, 0, is_back=True)
-_forth21, _back21 = _pass(2, 1, is_back=False), _pass(2, 1, is_back=True)
-_forth22, _back22 = _pass(2, 2, is_back=False), _pass(2, 2, is_back=True)
-_forth30, _back30 = _pass(3, 0, is_back=False), _pass(3, 0, is_back=True)
-_forth31, _back31 = _pass(3, 1, is_back=False), _pass(3, 1, is_back=True)
+def _build_pass(
+    context: Any, builder: Any, kinds: Sequence[Any], args: Sequence[Any], n_first: int, n_second: int, is_back: bool
+) -> None:
+    """The instructions of `_passes` for one plan. kinds: numba's types of the arrays."""
+    z, bends, squares, g, out, h = kinds
+    z_, at_, last_, step_, width_, bends_, squares_, g_, out_, h_, to_ = args
+    size = z.dtype.bitwidth // 8
+    vector = ir.VectorType(context.get_value_type(z.dtype), VECTOR_BYTES // size)
+
+    def n(k: int) -> Any:
+        return ir.Constant(at_.type, k)
+
+    def number(kind: Any, array: Any, k: int) -> Any:
+        return splat(builder, builder.load(element_pointer(context, builder, kind, array, n(k))), vector)
+
+    def streams(kind: Any, array: Any, begin: Any) -> list[Any]:
+        first = element_pointer(context, builder, kind, array, begin)
+        return [builder.gep(first, [builder.mul(step_, n(s))]) for s in range(1 + n_first + n_second)]
+
+    def times(a: Any, b: Any) -> Any:
+        return builder.fmul(a, b, flags=("contract",))
+
+    def fma(a: Any, b: Any, c: Any) -> Any:
+        return builder.fadd(times(a, b), c, flags=("contract",))
+
+    p, r, e, cubic = (number(bends, bends_, k) for k in range(4))
+    factors = [number(squares, squares_, k) for k in range(n_first * n_second)]
+    sources = streams(z, z_, at_)
+    slopes = builder.gep(sources[0], [last_])
+    jets, seeds, results = streams(h, h_, to_), streams(g, g_, to_), streams(out, out_, to_)
+    with cgutils.for_range_slice(builder, n(0), width_, n(vector.count), at_.type, inc=True) as (k, _):
+
+        def place(pointer: Any) -> Any:
+            return builder.bitcast(builder.gep(pointer, [k]), vector.as_pointer())
+
+        def read(pointer: Any) -> Any:
+            return builder.load(place(pointer), align=size)
+
+        def write(value: Any, pointer: Any) -> None:
+            builder.store(value, place(pointer), align=size)
+
+        value, slope = read(sources[0]), read(slopes)
+        inner = [read(source) for source in sources[1:]]
+        first, second = inner[:n_first], inner[n_first:]
+        bend = times(value, fma(r, slope, p))
+        curves = []
+        for q in range(n_second):
+            scaled = [times(z_i, c) for z_i, c in zip(first, factors[q * n_first :], strict=False)]
+            curve = times(scaled[0], first[0])
+            for left, right in zip(scaled[1:], first[1:], strict=True):
+                curve = fma(left, right, curve)
+            curves.append((curve, scaled))
+        made = [times(slope, stream) for stream in inner]
+        for q, (curve, _) in enumerate(curves, n_first):
+            made[q] = fma(bend, curve, made[q])
+        if is_back:
+            third = times(slope, fma(times(cubic, value), value, e))
+            by = [read(seed) for seed in seeds]
+            total = times(slope, by[0])
+            back = [times(slope, seed) for seed in by[1:]]
+            for z_i, seed in zip(first, by[1:], strict=False):
+                total = fma(times(bend, seed), z_i, total)
+            for (curve, scaled), z_q, seed in zip(curves, second, by[1 + n_first :], strict=True):
+                total = fma(seed, fma(third, curve, times(bend, z_q)), total)
+                pull = times(bend, seed)
+                pull = builder.fadd(pull, pull)
+                for i, factor in enumerate(scaled):
+                    back[i] = fma(pull, factor, back[i])
+            for result, pointer in zip([total, *back], results, strict=True):
+                write(result, pointer)
+            write(value, jets[0])
+        for result, pointer in zip(made, jets[1:], strict=True):
+            write(result, pointer)
+
+
+_forth, _back = _passes(is_back=False), _passes(is_back=True)
 
 
 @compiled
@@ -192,7 +214,7 @@ def _activate(
 ) -> None:  # fmt: skip
     """h = jets of f(z), for the streams of a block; f(z) takes the place of z, and f'(z) that behind the last stream.
 
-    ends: where the terms of each second stream end. shape: 10 n_first + n_second, or 0 if terms are mixed.
+    ends: where the terms of each second stream end. shape: see `_shape`.
     """
     lanes, step = lanes_of(z), BLOCK * row
     last = (1 + n_first + len(ends)) * step
@@ -200,19 +222,7 @@ def _activate(
         here, to = at + n * row, n * row
         lines = z[here : here + width], z[here + last : here + last + width]
         _wave(kind, omega, numbers, lines[0], lines[1], h[to : to + width])
-        if shape == 21:
-            _forth21(z, here, last, step, width, bends, squares, h, h, h, to)
-        elif shape == 22:
-            _forth22(z, here, last, step, width, bends, squares, h, h, h, to)
-        elif shape == 11:
-            _forth11(z, here, last, step, width, bends, squares, h, h, h, to)
-        elif shape == 31:
-            _forth31(z, here, last, step, width, bends, squares, h, h, h, to)
-        elif shape == 30:
-            _forth30(z, here, last, step, width, bends, squares, h, h, h, to)
-        elif shape == 20:
-            _forth20(z, here, last, step, width, bends, squares, h, h, h, to)
-        else:
+        if not _forth(shape, z, here, last, step, width, bends, squares, h, h, h, to):
             for k in range(0, width, lanes):
                 i, o = here + k, to + k
                 value, slope = load(z, i), load(z, i + last)
@@ -240,19 +250,7 @@ def _through(
     last = (1 + n_first + len(ends)) * step
     for n in range(BLOCK):
         here, to = at + n * row, n * row
-        if shape == 21:
-            _back21(z, here, last, step, width, bends, squares, g, out, h, to)
-        elif shape == 22:
-            _back22(z, here, last, step, width, bends, squares, g, out, h, to)
-        elif shape == 11:
-            _back11(z, here, last, step, width, bends, squares, g, out, h, to)
-        elif shape == 31:
-            _back31(z, here, last, step, width, bends, squares, g, out, h, to)
-        elif shape == 30:
-            _back30(z, here, last, step, width, bends, squares, g, out, h, to)
-        elif shape == 20:
-            _back20(z, here, last, step, width, bends, squares, g, out, h, to)
-        else:
+        if not _back(shape, z, here, last, step, width, bends, squares, g, out, h, to):
             for k in range(0, width, lanes):
                 i, o = here + k, to + k
                 value, slope = load(z, i), load(z, i + last)
@@ -435,7 +433,7 @@ class _Layout:
             np.array([term[2] for term in terms], self.dtype),
             np.cumsum([len(stream) for stream in plan.seconds], dtype=np.int64),
             squares,
-            0 if is_mixed else 10 * plan.n_first + len(plan.seconds),
+            0 if is_mixed else _shape(plan.n_first, len(plan.seconds)),
             plan.n_first,
         )
 

@@ -59,6 +59,18 @@ def test_a_step_is_the_damped_normal_equations(rows: int, is_apart: bool, genera
     assert optimizer.param_groups[0]["damping"] == 0.3
 
 
+@pytest.mark.parametrize("rows", [20, 4])
+def test_a_linear_model_takes_one_step(rows: int, generator: Generator) -> None:
+    """To the least squares of 40 residuals, and to no residual with 8."""
+    jacobian = torch.randn(rows, 2, 12, generator=generator, dtype=torch.float64)
+    y = torch.randn(rows, 2, generator=generator, dtype=torch.float64)
+    w = nn.Parameter(torch.zeros(12, dtype=torch.float64))
+    optimizer = GaussNewton(damping=1e-12, is_adaptive=False).build({"other": [w]}, {"other": 1e-3})
+    optimizer.step(Linear(jacobian, y, w))  # type: ignore[call-overload]  # torch's closure returns a loss
+    expected = np.linalg.lstsq(jacobian.flatten(0, 1).numpy(), y.flatten().numpy(), rcond=None)[0]
+    np.testing.assert_allclose(w.detach().numpy(), expected, atol=1e-8)
+
+
 def test_the_damping_falls_with_success_and_rises_with_failure() -> None:
     w = nn.Parameter(torch.zeros(1, dtype=torch.float64))
     one = torch.ones(1, 1, 1, dtype=torch.float64)
