@@ -9,7 +9,7 @@ from typing import Any
 
 from inr.core.errors import UsageError, did_you_mean
 from inr.core.formula import ONE, ZERO, Node, call, divide, multiply, negate, substituted, subtract
-from inr.solving.equation import Scope, by_name, streams_of
+from inr.solving.equation import SIDE_NORMALS, Scope, by_name, streams_of
 from inr.solving.geometry import Domain, is_number
 from inr.solving.names import residuals_of
 from inr.solving.tables import About, names_in
@@ -53,6 +53,11 @@ def conditions_of(tables: Sequence[Mapping[str, Any]], scope: Scope, domain: Dom
             raise UsageError(f"{where} is on formulas and names of sides, expected one of them")
         sides = domain.walls if named else _sides(asked, domain, taken, where)
         residuals = tuple(residuals_of(scope, str(table["equation"]), where))
+        if {*sides} & {"start", "end"} and any(node.names() & {*SIDE_NORMALS} for node in residuals):
+            raise UsageError(
+                f"{where} has the normal of the boundary, which the {' and '.join(sides)} of the time lacks",
+                "write the derivative by the time as u_t",
+            )
         if any(not streams_of(node) for node in residuals):
             raise UsageError(f"{where}, {table['equation']!r} has no unknown field")
         hard, weight = table.get("hard", "auto"), table.get("weight")

@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from inr.core.errors import UsageError
-from inr.core.formula import ONE, Node, add, call, constant, divide, multiply, name, number, subtract
-from inr.solving.equation import TIME, Number, Scope, absorbing
+from inr.core.formula import (
+    FUNCTIONS,
+    ONE,
+    Node,
+    add,
+    call,
+    constant,
+    divide,
+    multiply,
+    name,
+    number,
+    parse_formula,
+    subtract,
+)
+from inr.solving.equation import OPERATORS, TIME, Number, Scope, absorbing
 from inr.solving.geometry import Box, Domain, Shape, is_number, shape_of
 from inr.solving.solids import AXES
 from inr.solving.tables import About, names_in
@@ -35,7 +48,9 @@ def axes_of(table: Mapping[str, Any], solid: Shape | None) -> dict[str, tuple[fl
         if len(key) != 1 or not key.isascii() or not key.isalpha() or key in ("e", "i"):
             raise UsageError(f"an axis is called {key!r}, expected {AXIS_NAMES}")
         axes[key] = (float(span[0]), float(span[1]))
-    if not 1 <= len(axes) <= 4 or list(axes) == [TIME]:
+    if list(axes) == [TIME]:
+        raise UsageError("the only axis is t, which is time beside others", "call it x: [axes] x = [0, 1], and u_x")
+    if not 1 <= len(axes) <= 4:
         raise UsageError(f"{len(axes)} axes, expected 1 to 4 with at least one of space", "[axes] x = [0, 1]")
     return axes
 
@@ -78,9 +93,16 @@ def domain_of(
 
 
 def layers_of(
-    table: Any, axes: Mapping[str, tuple[float, float]], scope: Scope, document: Mapping[str, Any]
+    table: Any,
+    axes: Mapping[str, tuple[float, float]],
+    scope: Scope,
+    document: Mapping[str, Any],
+    texts: Sequence[str],
 ) -> dict[str, Number]:
-    """Factors of derivatives within the layers that `absorb` describes; none without it."""
+    """Factors of derivatives within the layers that `absorb` describes; none without it. texts: the equations.
+
+    Raises UsageError for derivatives that are written otherwise than as lap(E), which the layers do not act on.
+    """
     if table is None:
         return {}
     if not isinstance(table, Mapping) or set(table) - {"width", "strength"} or "width" not in table:
@@ -91,6 +113,8 @@ def layers_of(
             "absorbing layers are for complex fields on a box, without time and periodic axes",
             "[fields] with E = { complex = true }",
         )
+    for text in texts:
+        _check_stretched(text, scope)
     width, strength = table["width"], table.get("strength", 5)
     most = min(high - low for low, high in axes.values()) / 2
     if not is_number(width) or not 0 < width < most or not is_number(strength) or strength <= 0:
@@ -99,6 +123,18 @@ def layers_of(
             "and a strength above 0"
         )
     return {axis: absorbing(axis, low, high, width, strength) for axis, (low, high) in axes.items()}
+
+
+def _check_stretched(text: str, scope: Scope) -> None:
+    for side in filter(str.strip, text.split("=")):
+        nodes = [*parse_formula(side, functions={**FUNCTIONS, **OPERATORS}).walk()]
+        names = [node.name for node in nodes if "_" in node.name and node.name.partition("_")[0] in scope.fields]
+        found = names + [node.op for node in nodes if node.op in ("grad", "div", "dn")]
+        if found:
+            raise UsageError(
+                f"absorb acts on lap(...), and the equation has {found[0]}: waves would not be absorbed",
+                "write the second derivatives as lap(E)",
+            )
 
 
 def absorbed_walls(fields: Mapping[str, bool]) -> list[dict[str, str]]:

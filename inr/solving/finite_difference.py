@@ -199,7 +199,7 @@ class _Lattice:
             if not np.isfinite(move).all():
                 raise UsageError("the finite differences have no unique solution: a condition is missing")
             u += move.reshape(len(channels), -1).T
-            if np.abs(move).max() <= ENOUGH * max(1.0, np.abs(u).max()):
+            if np.abs(move).max() <= ENOUGH * np.abs(u).max():
                 break
         return u
 

@@ -22,6 +22,11 @@ from inr.solving.geometry import Box, Domain, Ring, sides_of
 from inr.solving.problem import Problem
 
 AGREEMENT = 1e-9
+PERIODIC = 1e-8
+INSIDE = 4000
+"""Points of a domain at which lifts are evaluated."""
+MOST_GROWTH = 10.0
+"""Of a lift within the domain, over its largest value on the boundary: Coons patches of smooth values stay below 4."""
 
 
 @dataclass
@@ -142,24 +147,76 @@ def _at(node: Node, axis: str, value: float) -> Node:
 
 
 def _accept(domain: Domain, channel: str, lift: Node, factor: Node, built: Mapping[str, _Given], found: Hard) -> None:
-    """Take the lift, if it has the given values on every side."""
+    """Take the lift, if it has the given values on every side, repeats along periodic axes and is regular inside."""
+    notes = list(_objections(domain, channel, lift, built))
+    if notes:
+        found.met -= {entry for entry in found.met if _is_slope(entry, built)}
+        found.notes += filter(None, notes[:1])
+        return
+    found.lift[channel], found.factor[channel] = lift, factor
+    found.met |= {(value.condition, side, value.part) for side, value in built.items()}
+
+
+def _objections(domain: Domain, channel: str, lift: Node, built: Mapping[str, _Given]) -> Iterator[str]:
+    """Why a lift cannot be taken, as notes; an empty one where nothing need be said."""
+    for axis in domain.periodic:
+        if not _repeats(domain, lift, axis):
+            yield (
+                f"the values that are given for {channel}, or their slopes, do not repeat along {axis}, which is "
+                f"periodic: they are not built in, and have a jump or kink where {axis} begins again."
+            )
+    if _is_singular(domain, lift):
+        yield ""
+    sides = {}
     for side, value in built.items():
         x = _probes(domain, side)
         values = {key: x[:, a] for a, key in enumerate(domain.axes)}
         mine, wanted = (tensor_of(node, values, x[:, 0]) for node in (lift, value.value))
-        off = (mine - wanted).abs()
-        worst = int(off.nan_to_num(torch.inf).argmax())
-        if not float(off.nan_to_num(torch.inf)[worst]) <= AGREEMENT * max(1.0, float(wanted.abs().max())):
+        sides[side] = x, (mine - wanted).abs().nan_to_num(torch.inf), wanted
+    size = max(float(wanted.abs().max()) for _, _, wanted in sides.values())
+    for side, (x, off, wanted) in sides.items():
+        worst = int(off.argmax())
+        if not float(off[worst]) <= AGREEMENT * size:
             place = ", ".join(f"{v:.3g}" for v in x[worst].tolist())
             other = _other_side(domain, side, x[worst], built)
-            found.met -= {entry for entry in found.met if _is_slope(entry, built)}
-            found.notes.append(
+            yield (
                 f'conditions disagree at ({place}): {float(wanted[worst]):.4g} from "{side}"{other}. '
                 "Hard conditions are off there; expect errors near it."
             )
-            return
-    found.lift[channel], found.factor[channel] = lift, factor
-    found.met |= {(value.condition, side, value.part) for side, value in built.items()}
+
+
+def _is_singular(domain: Domain, lift: Node) -> bool:
+    """Whether a lift grows far beyond its values on the boundary.
+
+    x/(x^2 + y^2) on a circle satisfies lap(u) = 0 at every point but the middle, and is not the solution.
+    """
+    divisors = [node.args[1] for node in lift.walk() if node.op == "/"]
+    if not any(divisor.names() for divisor in divisors):
+        return False
+    largest = 0.0
+    for side in set(domain.sides) - set(domain.surfaces):
+        x = _probes(domain, side)
+        values = tensor_of(lift, {key: x[:, a] for a, key in enumerate(domain.axes)}, x[:, 0])
+        largest = max(largest, float(values.abs().nan_to_num(torch.inf).max()))
+    x = domain.inside(INSIDE, torch.Generator().manual_seed(3)).x
+    inner = tensor_of(lift, {key: x[:, a] for a, key in enumerate(domain.axes)}, x[:, 0]).abs()
+    return not float(inner.nan_to_num(torch.inf).max()) <= MOST_GROWTH * largest
+
+
+def _repeats(domain: Domain, node: Node, axis: str) -> bool:
+    """Whether a formula and its slope along a periodic axis are the same at both ends."""
+    at = domain.axes.index(axis)
+    x = domain.inside(200, torch.Generator().manual_seed(2)).x
+    inside = {key: x[:, a] for a, key in enumerate(domain.axes)}
+    for formula in (node, by_axis(node, axis)):
+        size = float(tensor_of(formula, inside, x[:, 0]).abs().max())
+        low, high = (
+            tensor_of(formula, inside | {axis: torch.full_like(x[:, at], end)}, x[:, 0])
+            for end in (domain.low[at], domain.high[at])
+        )
+        if not float((low - high).abs().max()) <= PERIODIC * size:
+            return False
+    return True
 
 
 def _is_slope(entry: tuple[int, str, int], built: Mapping[str, _Given]) -> bool:

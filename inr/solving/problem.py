@@ -15,7 +15,7 @@ from inr.core.errors import UsageError
 from inr.core.formula import ZERO, Node, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.solving.candidates import Function, residuals_by_autograd
-from inr.solving.conditions import Condition, conditions_of
+from inr.solving.conditions import Condition, conditions_of, value_given
 from inr.solving.data import data_of
 from inr.solving.domains import Spot, absorbed_walls, axes_of, domain_of, layers_of, spots_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
@@ -116,7 +116,7 @@ class Problem:
         fields = fields_of(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
         check_names([*axes], [*fields], [*parameters, *unknowns, *([eigenvalue] if states else [])])
         scope = Scope(tuple(axes), fields, parameters, (*unknowns, *([eigenvalue] if states else [])))
-        scope = dataclasses.replace(scope, slopes=layers_of(head.get("absorb"), axes, scope, document))
+        scope = dataclasses.replace(scope, slopes=layers_of(head.get("absorb"), axes, scope, document, equations))
         surfaces = surfaces_of(document.get("surfaces", {}), scope.space, folder)
         domain = domain_of(axes, head.get("periodic", []), document.get("geometry", {}), scope, solid, surfaces)
         residuals = tuple(
@@ -258,7 +258,16 @@ class Problem:
             )
 
     def _check_coverage(self) -> None:
-        """Refuse a side without the conditions that the equations need."""
+        """Refuse a side without the conditions that the equations need, and values that are given twice."""
+        for side in self.domain.sides:
+            there = [condition for condition in self.conditions if side in condition.sides and not condition.within]
+            for channel in self.scope.channels:
+                given = [c.text for c in there for r in c.residuals if value_given(r, channel) is not None]
+                if len(given) > 1:
+                    raise UsageError(
+                        f'{channel.partition(".")[0]} is given twice on side "{side}": {given[0]!r} and {given[1]!r}',
+                        "leave out one of them",
+                    )
         if self.observed:
             return
         is_box = isinstance(self.domain.shape, Box)

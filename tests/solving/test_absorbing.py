@@ -52,6 +52,13 @@ def test_layers_that_are_refused(head: dict[str, Any], tables: dict[str, Any], m
         Problem.of("lap(E) + E = -x", SQUARE, problem=head, **{"fields": COMPLEX, **tables})
 
 
+@pytest.mark.parametrize("equation", ["E_xx + E_yy + E = -x", "div(grad(E)) + E = -x"])
+def test_layers_act_on_the_laplacian_alone(equation: str) -> None:
+    """Other derivatives would not be stretched, and waves would come back from the walls."""
+    with pytest.raises(UsageError, match=r"absorb acts on lap\(...\), and the equation has (E_xx|div)"):
+        Problem.of(equation, SQUARE, problem={"absorb": {"width": 0.2}}, fields=COMPLEX)
+
+
 def test_a_narrow_source_needs_its_spot() -> None:
     """A source of width 0.02: lap(u) = g has the solution (log r^2 + E1(r^2 / 2 s^2)) / (4 pi), here on a disc."""
     s = 0.02

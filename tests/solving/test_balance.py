@@ -26,6 +26,8 @@ def problem(equation: str, flux: str, geometry: Any = None) -> Problem:
         ("lap(u) = 4", "2", {"disc": {"radius": 1}}),
         ("lap(u) = 0", "where(x**2 + y**2 < 2.25, -2, 1)", {"annulus": {"inner": 1, "outer": 2}}),
         ("lap(u) - u = 1", "0", None),  # determined
+        ("div((1 + x)*grad(u)) = 2 + 3*x", "n_x*x + n_y*y", None),  # u = (x^2 + y^2)/2
+        ("div((1 + x)*grad(u)) = 7", "0*x", {"polygon": [[0, 0], [1, 0], [0, 1]]}),  # not checked
     ],
 )
 def test_balanced(equation: str, flux: str, geometry: Any) -> None:
@@ -36,8 +38,9 @@ def test_balanced(equation: str, flux: str, geometry: Any) -> None:
     ("equation", "flux", "message"),
     [
         ("lap(u) = 3", "0.5", r"\(6 against 3\)"),
-        ("-lap(u) = 1", "0", r"\(-2 against 0\)"),
-        ("2*lap(u) = 4", "1", r"\(4 against 6\)"),
+        ("-lap(u) = 1", "0", r"\(2 against 0\)"),
+        ("2*lap(u) = 4", "1", r"\(8 against 12\)"),
+        ("div((1 + x)*grad(u)) = 7", "n_x*x + n_y*y", r"\(14 against 7\)"),
     ],
 )
 def test_not_balanced(equation: str, flux: str, message: str) -> None:

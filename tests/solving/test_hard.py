@@ -76,8 +76,9 @@ def test_a_start_with_a_velocity_has_a_square_factor(generator: torch.Generator)
     assert tensor_of(problem.scope.by_axis(hard.factor["u"], "t"), values, x[:, 0]).abs().max() < 1e-15
 
 
-def test_corners_that_disagree_are_named() -> None:
-    conditions = [{"on": "top", "equation": "u = 1"}, {"on": "boundary", "equation": "u = 0"}]
+@pytest.mark.parametrize("size", ["1", "1e-11", "1e9"])
+def test_corners_that_disagree_are_named(size: str) -> None:
+    conditions = [{"on": "top", "equation": f"u = {size}"}, {"on": "boundary", "equation": "u = 0"}]
     problem = Problem.of("lap(u) = 0", {"x": (0, 1), "y": (0, 1)}, conditions)
     hard = hard_conditions(problem)
     (note,) = hard.notes
@@ -85,6 +86,19 @@ def test_corners_that_disagree_are_named() -> None:
     assert '"left"' in note
     assert '"top"' in note
     assert hard.met == set()
+
+
+@pytest.mark.parametrize(
+    ("start", "is_met"),
+    [("sin(2*pi*x)**2", True), ("exp(cos(2*pi*x))", True), ("x", False), ("x*(1 - x)", False), ("sin(pi*x)", False)],
+)
+def test_values_along_a_periodic_axis_repeat(start: str, is_met: bool) -> None:
+    """x (1 - x) repeats, and its slope does not: the lift would keep the kink for all times."""
+    problem = Problem.of("u_t = u_xx", {"x": (0, 1), "t": (0, 1)}, [{"on": "start", "equation": f"u = {start}"}],
+                         problem={"periodic": ["x"]})  # fmt: skip
+    hard = hard_conditions(problem)
+    assert bool(hard.met) == is_met
+    assert any("do not repeat along x" in note for note in hard.notes) != is_met
 
 
 def test_kinks_and_choices_are_not_built_in() -> None:

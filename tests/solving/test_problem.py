@@ -64,6 +64,7 @@ def test_properties() -> None:
     [
         ({}, r"0 axes"),
         ({"axes": {"x": [0, 1]}}, "no equation"),
+        ({"axes": {"t": [0, 1]}, "problem": {"equation": "u_t = u"}}, "the only axis is t"),
         ({"axes": {"x": [1, 0]}, "problem": {"equation": "u_x = 1"}}, r"axis x is \[1, 0\]"),
         ({"axes": {"e": [0, 1]}, "problem": {"equation": "u_x = 1"}}, "an axis is called 'e'"),
         ({"axes": {"x": [0, 1]}, "problem": {"equation": "u_xx = nu"}}, "1 equation for 2 unknown fields"),
@@ -128,6 +129,21 @@ def test_documents_that_are_refused(document: dict[str, Any], message: str) -> N
 )
 def test_conditions_that_are_refused(conditions: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
+        Problem.of("lap(u) = 1", BOX, conditions)
+
+
+def test_the_start_has_no_normal() -> None:
+    """dn(u) would be 0 there, and the condition empty."""
+    start = [{"on": "start", "equation": text} for text in ("u = x", "dn(u) = 0")]
+    with pytest.raises(
+        UsageError, match="condition 2 has the normal of the boundary, which the start of the time lacks"
+    ):
+        Problem.of("u_tt = u_xx", {"x": (0, 1), "t": (0, 1)}, [*start, *WALLS])
+
+
+def test_values_that_are_given_twice_are_refused() -> None:
+    conditions = [{"on": "left", "equation": "u = 0"}, {"on": "left", "equation": "2*u = 1"}, *WALLS]
+    with pytest.raises(UsageError, match="u is given twice on side \"left\": 'u = 0' and '2\\*u = 1'"):
         Problem.of("lap(u) = 1", BOX, conditions)
 
 

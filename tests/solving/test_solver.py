@@ -83,6 +83,27 @@ def test_closed_forms(name: str) -> None:
     assert solution.errors.residual < 2e-2
 
 
+def test_values_whose_formula_is_singular_inside() -> None:
+    """On the unit circle x/(x^2 + y^2) is x, and lap(u) = 0 has the solution x; the formula solves it but at 0."""
+    sides = [{"on": "boundary", "equation": "u = x/(x**2 + y**2)"}]
+    problem = made("lap(u) = 0", {"x": (-1, 1), "y": (-1, 1)}, sides, "x", geometry={"disc": {"radius": 1}})
+    assert solve(problem, method="least_squares", features=100, scale=4.0).errors.exact["u"] < 1e-4
+
+
+def test_a_start_with_a_kink_along_a_periodic_axis() -> None:
+    """x (1 - x) = 1/6 - sum cos(2 pi n x) / (pi n)^2, of which each term decays by itself."""
+    problem = Problem.of("u_t = 0.1*u_xx", {"x": (0, 1), "t": (0, 1)}, [{"on": "start", "equation": "u = x*(1 - x)"}],
+                         problem={"periodic": ["x"]})  # fmt: skip
+    solution = solve(problem, method="least_squares", features=200, scale=12.0)
+    x = torch.linspace(0, 1, 41, dtype=torch.float64)
+    wanted = torch.full_like(x, 1 / 6)
+    for n in range(1, 30):
+        wanted -= torch.cos(2 * torch.pi * n * x) / (torch.pi * n) ** 2 * math.exp(-0.1 * (2 * math.pi * n) ** 2 * 0.4)
+    found = solution.values(torch.stack([x, torch.full_like(x, 0.4)], 1), "u")[:, 0]
+    assert float((found - wanted).abs().max()) < 2e-3
+    assert any("do not repeat along x" in note for note in solution.notes)
+
+
 def test_the_square_with_a_constant_source() -> None:
     """T3: the series has u(1/2, 1/2) = 0.0736713533; the corners are singular, and the note says so."""
     solution = solve(Problem.of("-lap(u) = 1", BOX, WALLS), method="least_squares", features=200, scale=12.0)
