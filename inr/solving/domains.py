@@ -127,7 +127,8 @@ def layers_of(
 
 def _check_stretched(text: str, scope: Scope) -> None:
     for side in filter(str.strip, text.split("=")):
-        nodes = [*parse_formula(side, functions={**FUNCTIONS, **OPERATORS}).walk()]
+        tree = parse_formula(side, functions={**FUNCTIONS, **OPERATORS})
+        nodes = sorted(tree.walk(), key=lambda node: node.at)
         names = [node.name for node in nodes if "_" in node.name and node.name.partition("_")[0] in scope.fields]
         found = names + [node.op for node in nodes if node.op in ("grad", "div", "dn")]
         if found:

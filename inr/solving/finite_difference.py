@@ -85,7 +85,7 @@ class _Lattice:
             raise UsageError(
                 "the finite difference check is for problems without time, unknown numbers, free constants, "
                 "eigenvalues, expr: and surface:",
-                "compare with another seed: --check seeds",
+                "compare with another seed: inr solve PROBLEM --check seeds",
             )
         if n < 8 or n % 2:
             raise UsageError(f"fd is {n}, expected an even number from 8", "use 64 cells")
@@ -247,12 +247,12 @@ class _Cut(_Lattice):
             raise UsageError(
                 f"the finite difference check of this shape needs the value of every field on side {side!r}, and no "
                 "derivative",
-                "compare with another seed: --check seeds",
+                "compare with another seed: inr solve PROBLEM --check seeds",
             )
         return [value for (value,) in found]
 
     def _reach(self, x: torch.Tensor, way: torch.Tensor) -> Array:
-        """How many steps [N] the boundary is away, by halving; 1 where it is further."""
+        """How many steps [N] the boundary is away, by halving; 1 for those further away."""
         near, far = torch.zeros(len(x), dtype=torch.float64), torch.ones(len(x), dtype=torch.float64)
         is_cut = ~self.problem.domain.shape.contains(x + way)
         x, near, far = x[is_cut], near[is_cut], far[is_cut]

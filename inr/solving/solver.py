@@ -128,7 +128,7 @@ class Solution:
         """Formulas such as "u, u_x, lap(u)" [N, K] at points [N, D] in the problem's units, in float64.
 
         A complex formula has two columns, one with an imaginary part of 0 has one. Raises UsageError with the column
-        for text that is no formula of the problem's names.
+        for text that is not a formula of the problem's names.
         """
         scope, points = self.problem.scope, torch.as_tensor(points, dtype=torch.float64)
         nodes = [node for part in parts_of(text) for node in scope.residuals(part)]

@@ -88,7 +88,7 @@ def _wave(kind: int, omega: Any, numbers: Array, z: Array, slope: Array, h: Arra
 
 
 PLANS = ((2, 1), (2, 2), (1, 1), (3, 1), (3, 0), (2, 0))
-"""First and second streams of the plans that have passes of their own, where no second stream has mixed terms."""
+"""First and second streams of plans without mixed terms for which a pass is compiled."""
 
 
 def _shape(n_first: int, n_second: int) -> int:
