@@ -109,7 +109,7 @@ def _gives_values(problem: Problem) -> bool:
 
 
 def _slopes(problem: Problem) -> Mapping[str, Node] | None:
-    """Of one linear equation of one field, the factor of each derivative, as a formula of the coordinates; else None."""
+    """Of one linear equation of one field, the factor of each derivative: formulas of the coordinates. Else None."""
     if len(problem.residuals) != 1 or len(problem.scope.channels) != 1 or problem.unknowns:
         return None
     (node,), (channel,) = problem.residuals, problem.scope.channels

@@ -30,7 +30,7 @@ class SeedCheck:
 
 @torch.no_grad()
 def second_seed(problem: Problem, solution: Solution) -> SeedCheck:
-    """Solve again with the next seed. Two solutions differ by about their errors, and by much if more than one exists."""
+    """Solve again with the next seed. Two solutions differ by about their errors; by much if more than one exists."""
     settings = problem.settings
     again = dataclasses.replace(settings, seed=settings.seed + 1, time_s=settings.time_s / 2)
     other = solve(dataclasses.replace(problem, settings=again))
