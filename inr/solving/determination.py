@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +46,8 @@ def sensitivity(state: State, groups: Sequence[Group]) -> float:
     n_equations = sum(group.kind == "equation" for group in groups)
     most = ROWS_PER_COLUMN * n * n_channels // n_equations
     few = [group.first(min(len(group.x), most)) for group in groups if group.kind != "observed"]
-    blocks, values = [], []
+    blocks: list[Tensor] = []
+    values: list[Tensor] = []
     for group in few:
         phi = features_of(field, group)
         head = torch.cat([field.weights[-1], field.biases[-1][:, None]], 1).T
@@ -54,7 +56,8 @@ def sensitivity(state: State, groups: Sequence[Group]) -> float:
         blocks.append(group.weighted(torch.cat([(s[..., None] * kept).sum(0) for s in seeds.unbind(-1)], 1)))
         if group.kind == "equation" and not values:
             each = [group.factor[0, :, c, None] * kept[0] for c in range(n_channels)]
-            values.append(torch.block_diag(*each) / math.sqrt(len(group.x)))
+            block_diagonal: Any = torch.block_diag  # torch gives it no types
+            values.append(block_diagonal(*each) / math.sqrt(len(group.x)))
     rows = torch.cat(blocks)
     sizes = torch.linalg.vector_norm(rows, dim=0).clamp_min(1e-300)
     triangle = torch.linalg.qr(_with_ridge(rows / sizes), mode="r").R
