@@ -37,7 +37,7 @@ from inr.solving.determination import (
 from inr.solving.eigen import EigenSolver, States, pinned, with_estimates
 from inr.solving.equation import TIME, streams_of
 from inr.solving.errors import Errors, measure
-from inr.solving.geometry import Polygon
+from inr.solving.geometry import Polygon, sides_of
 from inr.solving.hard import hard_conditions
 from inr.solving.helmholtz import number_of_features, reach_of, remarks_on
 from inr.solving.least_squares import solve_last_layer, with_features, with_waves
@@ -62,7 +62,7 @@ ROWS_PER_PARAMETER = 3
 SHARE_OF_LAST_LAYER = 0.3
 """Of the time, for the last layers of a nonlinear equation in time, where Gauss-Newton follows."""
 HORIZONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Parts of the time that are solved before all of it, if the equation is not linear."""
+"""Parts of the time, or of a line, that are solved before all of it, if the equation is not linear."""
 STEPS_PER_HORIZON = 4
 SLOW = 0.25
 MOST_LATE = 20.0
@@ -442,20 +442,32 @@ class _Solver:
         return min(max(speed * duration / shortest, 1 / MOST_LATE), MOST_LATE)
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
-        """The last layer of all rows; where time and a nonlinear equation meet, of early times first."""
+        """The last layer of all rows; of a nonlinear equation that starts from one end, near that end first."""
         until = self._last_layer_until
-        domain = self.problem.domain
-        if not self.problem.is_linear and domain.time is not None:
-            low, high = domain.time
+        start = self._start_of()
+        if not self.problem.is_linear and start is not None:
+            axis, end = start
+            length = self.problem.domain.high[axis] - self.problem.domain.low[axis]
             for share in HORIZONS:
                 for group in groups:
                     if group.kind == "equation":
-                        late = group.x[:, domain.axes.index(TIME)] > low + share * (high - low)
+                        late = (group.x[:, axis] - end).abs() > share * length
                         group.row_weights = torch.where(late, LATE, 1.0).double()
                 solve_last_layer(state, groups, is_linear=False, most_steps=STEPS_PER_HORIZON, until=until)
             for group in groups:
                 group.row_weights = None
         solve_last_layer(state, groups, is_linear=self.problem.is_linear, until=until)
+
+    def _start_of(self) -> tuple[int, float] | None:
+        """The axis and the end that a solution starts from: of time, or of a single axis with conditions at one end."""
+        domain = self.problem.domain
+        if domain.time is not None:
+            return domain.axes.index(TIME), domain.time[0]
+        low, high = sides_of(domain.axes[0])
+        given = {side for condition in self.problem.conditions for side in condition.sides}
+        if len(domain.axes) > 1 or given not in ({low}, {high}):
+            return None
+        return 0, (domain.low if given == {low} else domain.high)[0]
 
     def _scales(self) -> Iterator[float]:
         if self.settings.scale is not None:

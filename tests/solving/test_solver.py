@@ -83,6 +83,15 @@ def test_closed_forms(name: str) -> None:
     assert solution.errors.residual < 2e-2
 
 
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_a_nonlinear_equation_along_a_line_from_one_end(is_backwards: bool) -> None:
+    """Logistic growth from 0.02: values that stay near 0 have a small residual too."""
+    sign, side, x = ("-", "right", "(8 - x)") if is_backwards else ("", "left", "x")
+    problem = made(f"u_x = {sign}u*(1 - u)", {"x": (0, 8)}, [{"on": side, "equation": "u = 0.02"}],
+                   f"1/(1 + 49*exp(-{x}))")  # fmt: skip
+    assert solve(problem, method="least_squares", features=40, scale=8.0).errors.exact["u"] < 1e-5
+
+
 def test_values_whose_formula_is_singular_inside() -> None:
     """On the unit circle x/(x^2 + y^2) is x, and lap(u) = 0 has the solution x; the formula solves it but at 0."""
     sides = [{"on": "boundary", "equation": "u = x/(x**2 + y**2)"}]
