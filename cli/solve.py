@@ -217,7 +217,10 @@ def solve(
     document = _document(solution, names, len(data), checked)
     out.result("solve", document, _text(solution, target.name, len(data), checked), target.name)
     if solution.outcome != "done":
-        what = "relative error of the eigenvalues" if solution.errors.eigenvalues else "residual"
+        errors = solution.errors
+        what = "relative error of the eigenvalues" if errors.eigenvalues else "residual"
+        if errors.misfit and errors.score > max(errors.residual, errors.boundary_relative):
+            what = "the misfit of the data counts as a residual of"
         reason = f"{what} {solution.errors.score:.1e}, and {chosen.target:g} was wanted"
         out.note(f"{solution.outcome.replace('_', ' ')} after {human_seconds(solution.seconds)}: {reason}")
         raise typer.Exit(1)

@@ -70,12 +70,27 @@ def _of_csv(file: str, data: bytes) -> dict[str, Array]:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     except (ValueError, csv.Error) as error:
         raise UnreadableError(f"{file!r} cannot be read as CSV: {error}") from error
-    header, body = [name.strip() for name in rows[0]] if rows else [], rows[1:]
-    ragged = next((at for at, row in enumerate(body, 2) if len(row) != len(header)), None)
-    if ragged is not None:
-        raise UnreadableError(f"{file!r} has {len(body[ragged - 2])} values in line {ragged}, expected {len(header)}")
+    header = [name.strip() for name in rows[0]] if rows else []
+    if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
+        raise UnreadableError(f"{file!r} has the header {header[0]!r}, expected commas between columns")
+    body = [(at, row) for at, row in enumerate(rows[1:], 2) if any(each.strip() for each in row)]
+    if not body:
+        raise UnreadableError(f"{file!r} has no rows of values")
+    values = []
+    for at, row in body:
+        if len(row) != len(header):
+            raise UnreadableError(f"{file!r} has {len(row)} values in line {at}, expected {len(header)}")
+        try:
+            values.append([float(each) for each in row])
+        except ValueError:
+            shown = next(each for each in row if not _is_float(each))
+            raise UnreadableError(f"{file!r} has {shown!r} in line {at}, expected numbers") from None
+    return dict(zip(header, np.array(values, np.float64).T, strict=True))
+
+
+def _is_float(text: str) -> bool:
     try:
-        values = np.array([[float(each) for each in row] for row in body], np.float64).reshape(-1, len(header))
-    except ValueError as error:
-        raise UnreadableError(f"{file!r} has a row that is not numbers: {error}") from error
-    return dict(zip(header, values.T, strict=True))
+        float(text)
+    except ValueError:
+        return False
+    return True

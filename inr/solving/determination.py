@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inr.fields.solution import SolutionField
+from inr.solving.errors import MISFIT
 from inr.solving.least_squares import features_of, last_layer_rows
 from inr.solving.newton import Rows, parameters_of
 from inr.solving.problem import Problem
@@ -28,8 +29,6 @@ DELICATE, LARGE = 1e3, 0.1
 is large too."""
 HALF = 0.5
 """Of a number: the standard deviation from which on it counts as not determined."""
-MISFIT = 2.0
-"""Root mean square of what measured values are off, over their noise, from which on a solution does not fit them."""
 
 
 @torch.no_grad()
@@ -71,7 +70,7 @@ def standard_deviations(problem: Problem, state: State, groups: Sequence[Group])
     estimate (J^T J)^-1 J^T r changes by its rows times the noise of r.
 
     J: by the parameters of the last layer, or of all layers of a deep network, and by the numbers. Empty without data,
-    and for fields of other families. groups: prepared.
+    and for fields of other families. groups: prepared. They hold for a solution that fits the data.
     """
     if not problem.unknowns or not problem.observed or not isinstance(state.field, SolutionField):
         return {}

@@ -19,8 +19,11 @@ from inr.solving.conditions import value_given
 from inr.solving.equation import by_name
 from inr.solving.hard import Hard
 from inr.solving.problem import Problem
-from inr.solving.rows import Group, groups_of
+from inr.solving.rows import EXACTNESS, Group, groups_of
 from inr.solving.state import State
+
+MISFIT = 2.0
+"""Root mean square of what measured values are off, over their noise, from which on a solution does not fit them."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,18 @@ class Errors:
 
     @property
     def score(self) -> float:
-        """What solutions are compared by: the worse of residual and boundary; of eigenvalues, their worst error."""
+        """What solutions are compared by: the worse of residual and boundary; of eigenvalues, their worst error.
+
+        Measured values that are off by more than `MISFIT` times their noise count too, as in the sum of squares.
+        """
         if self.eigenvalues:
             return max(self.eigenvalues.values())
-        return max(self.residual, self.boundary_relative)
+        return max(self.residual, self.boundary_relative, EXACTNESS * self.misfit)
+
+    @property
+    def misfit(self) -> float:
+        """What the values of the worst field are off over their noise, if that is more than `MISFIT`; or 0."""
+        return max((off for off in self.observed.values() if not off <= MISFIT), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
         """By name; numbers that are not finite are null."""

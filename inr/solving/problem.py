@@ -155,8 +155,13 @@ class Problem:
     @property
     def is_linear(self) -> bool:
         """Whether all equations and conditions are linear in the fields, and there are no unknown numbers."""
+        return not self.unknowns and self.is_linear_in_fields
+
+    @property
+    def is_linear_in_fields(self) -> bool:
+        """Whether all equations and conditions are linear in the fields, for given numbers."""
         every = [*self.residuals, *(r for condition in self.conditions for r in condition.residuals)]
-        return not self.unknowns and all(is_linear(node) for node in every)
+        return all(is_linear(node) for node in every)
 
     @property
     def streams(self) -> set[tuple[str, str]]:

@@ -317,7 +317,7 @@ class _Solver:
     @property
     def _last_layer_until(self) -> float:
         """When the last layers end; a nonlinear equation in time leaves most of the time to Gauss-Newton."""
-        is_followed = self.settings.method == "auto" and not self.problem.is_linear
+        is_followed = self.settings.method == "auto" and not self.problem.is_linear_in_fields
         share = SHARE_OF_LAST_LAYER if is_followed and self.problem.domain.time is not None else 1.0
         return self.start + share * self.settings.time_s
 
@@ -445,7 +445,7 @@ class _Solver:
         """The last layer of all rows; of a nonlinear equation that starts from one end, near that end first."""
         until = self._last_layer_until
         start = self._start_of()
-        if not self.problem.is_linear and start is not None:
+        if not self.problem.is_linear_in_fields and start is not None:
             axis, end = start
             length = self.problem.domain.high[axis] - self.problem.domain.low[axis]
             for share in HORIZONS:
@@ -604,7 +604,7 @@ class _Solver:
             if len(state.network.weights) == 2 and not problem.observed:
                 note = undetermined(sensitivity(state, groups), errors.score)
                 self.notes += [] if note is None else [note]
-            deviations = standard_deviations(problem, state, groups)
+            deviations = {} if errors.misfit else standard_deviations(problem, state, groups)
         self.notes += doubts_about_numbers(problem, state.numbers, deviations)
         self.notes += doubts_about_data(problem, errors.observed)
         return deviations

@@ -107,3 +107,13 @@ def test_mistakes_are_one_line(examples: Path, args: tuple[str, ...], code: int,
     assert message in result.stderr
     assert len([line for line in result.stderr.splitlines() if line.startswith("error: ")]) == 1
     assert sorted(path.name for path in examples.iterdir()) == before
+
+
+def test_a_picture_from_its_differences_is_the_picture(here: Path) -> None:
+    """Black and white come back within rounding, which is not clipping."""
+    pixels = (255 * (np.random.default_rng(0).random((20, 24, 3)) < 0.5)).astype(np.uint8)
+    Pillow.fromarray(pixels).save("p.png")
+    result = invoke("solve", "gradients", "p.png", "-o", "q.png")
+    assert result.exit_code == 0
+    assert "clipped" not in result.stderr
+    assert np.array_equal(np.asarray(Pillow.open("q.png")), pixels)

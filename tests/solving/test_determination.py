@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inr.solving import Problem, Solution, solve
+from inr.solving import Errors, Problem, Solution, solve
 
 BOX = {"x": (0, 1), "y": (0, 1)}
 SPAN = {"x": (0, 1), "t": (0, 1)}
@@ -89,6 +89,12 @@ def test_data_that_do_not_fit_are_named(tmp_path: Path) -> None:
     assert any("k = 1.2 is at its bound" in note for note in solution.notes)
     assert any("times the noise of 0.01 off the measured u" in note for note in solution.notes)
     assert solution.errors.observed["u"] > 2
+    assert solution.unknowns_std == {}
+
+
+@pytest.mark.parametrize(("off", "score"), [(1.5, 1e-9), (10.0, 1e-2), (math.inf, math.inf)])
+def test_data_that_do_not_fit_miss_the_target_although_the_equation_holds(off: float, score: float) -> None:
+    assert Errors(1e-9, 1e-9, 1.0, {}, 0.0, observed={"u": off}).score == score
 
 
 def test_noise_that_hides_the_data_is_named(tmp_path: Path) -> None:

@@ -204,12 +204,16 @@ def test_files(tmp_path: Path) -> None:
     assert problem.observed[0].y.tolist() == [3, 4]
     assert problem.unknowns["kappa"].high == 9
     assert not problem.is_linear
-    for text, message in (("x,u\n1,2\n", "expected x, t and a field"), ("x,t,u\n1,2,z\n", "not numbers"),
+    for text, message in (("x,u\n1,2\n", "expected x, t and a field"), ("x,t,u\n", "no rows"),
+                          ("x,t,u\n1,2,3\n\n1,2,z\n", "'z' in line 4, expected numbers"),
+                          ("x;t;u\n1;2;3\n", "expected commas"), ("x,t,u\n1,2,\n", "'' in line 2"),
                           ("x,t,q\n1,2,3\n", "column 'q'"), ("x,t,u\n1,2,nan\n", "not finite"),
                           ("x,t,u\n1,2\n", "2 values in line 2, expected 3")):  # fmt: skip
         (tmp_path / "probe.csv").write_text(text)
         with pytest.raises(UnreadableError, match=message):
             Problem.load(path)
+    (tmp_path / "probe.csv").write_text("x,t,u\n0.1,0.2,3\n\n0.5,0.5,4\n\n")
+    assert Problem.load(path).observed[0].y.tolist() == [3, 4]
     (tmp_path / "probe.csv").write_text("x,t,u\n0.1,0.2,3\n0.5,7,4\n")
     with pytest.raises(UsageError, match=r"1 values outside the axes, the first at \(0.5, 7\)"):
         Problem.load(path)

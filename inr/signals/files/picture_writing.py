@@ -56,10 +56,11 @@ def write(bands: Bands, meta: Mapping[str, Any], file: BinaryIO, suffix: str) ->
         notes += (f"{suffix} cannot hold {dtype} pixels: written as {target}",)
         dtype = target
     n_clipped = 0
+    half = 0.0 if dtype == "float32" else 0.5 / np.iinfo(dtype).max  # of a level, which rounding takes away
 
     def pixels(values: Pixels) -> Pixels:
         nonlocal n_clipped
-        n_clipped += 0 if dtype == "float32" else int(np.count_nonzero((values < 0) | (values > 1)))
+        n_clipped += 0 if dtype == "float32" else int(np.count_nonzero((values < -half) | (values > 1 + half)))
         return quantised(values, dtype)
 
     more: tuple[str, ...] = ()
