@@ -799,9 +799,9 @@ def solve_table() -> str:
             goal = row["compiled_ms"] * peers[0] / 5
             parts += [
                 "",
-                f"The products of matrices alone take {row['products_ms']:.0f} ms of torch's library in float32. A step 5 "
-                f"times as fast as DeepXDE's would leave about {goal:.0f} ms for all of this gradient, which is why that "
-                "goal is missed.",
+                f"The products of matrices alone take {row['products_ms']:.0f} ms of torch's library in float32. A "
+                f"step 5 times as fast as DeepXDE's would leave about {goal:.0f} ms for all of this gradient, which is "
+                "why that goal is missed.",
             ]
     waves = newest("solve-per-mode")
     if waves["rows"]:

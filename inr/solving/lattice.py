@@ -14,10 +14,8 @@ from torch import Generator
 
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.hard import hard_conditions
-from inr.solving.points import residual_of
 from inr.solving.rows import groups_of
 from inr.solving.solver import Solution
-from inr.solving.state import State
 
 Array = NDArray[Any]
 SAMPLES = {1: 1001, 2: 201, 3: 65, 4: 25}
@@ -46,7 +44,7 @@ class Sampled:
         x = torch.from_numpy(grid.reshape(-1, len(lines)))
         mask = domain.contains(x).numpy()
         values, residual = np.full((len(x), len(channels)), np.nan), np.full(len(x), np.nan)
-        state = State.start(solution.field, problem)
+        numbers = {key: solution.unknowns[key] for key in problem.unknowns}
         for start in range(0, len(x), 4096):
             here = start + np.flatnonzero(mask[start : start + 4096])
             if not len(here):
@@ -59,7 +57,8 @@ class Sampled:
                 for group in groups:
                     if group.kind == "equation":
                         group.prepare(solution.field)
-                        total = torch.maximum(total, residual_of(state, group).abs())
+                        net = solution.field.network(group.jets, group.streams.plan)
+                        total = torch.maximum(total, group.residuals(net, numbers).abs())
                 residual[here] = total.numpy()
         shape = grid.shape[:-1]
         fields = {key: values[:, c].reshape(shape) for c, key in enumerate(channels)}

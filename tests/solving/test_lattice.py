@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,3 +49,16 @@ def test_figures_of_lines_and_refusals(solution: Solution) -> None:
     assert solution_figure(sampled, "line", ".png")[:4] == b"\x89PNG"
     with pytest.raises(UsageError, match=r"\.bmp"):
         solution_figure(sampled, "line", ".bmp")
+
+
+def test_the_residual_is_that_of_the_numbers_that_were_found(tmp_path: Path) -> None:
+    """u_x = -k u starts from k = 1 and finds k = 3: with k = 1 the residual would be up to 2."""
+    x = np.linspace(0, 1, 20)
+    np.savetxt(tmp_path / "u.csv", np.c_[x, np.exp(-3 * x)], delimiter=",", header="x,u", comments="")
+    (tmp_path / "p.toml").write_text(
+        '[problem]\nequation = "u_x = -k*u"\n[axes]\nx = [0, 1]\n[unknowns]\nk = { start = 1 }\n'
+        '[[condition]]\non = "left"\nequation = "u = 1"\n[[observed]]\nfile = "u.csv"\nnoise = 1e-3\n'
+    )
+    found = solve(tmp_path / "p.toml", method="least_squares", features=20, scale=3.0)
+    assert found.unknowns["k"] == pytest.approx(3, rel=1e-3)
+    assert Sampled.of(found, 50).residual.max() < 1e-2
