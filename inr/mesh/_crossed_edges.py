@@ -17,8 +17,11 @@ _CLEAR = 0.5  # cosine from which two directions are the same side, or opposite 
 _ON, _BENT = 0.25, 0.02  # distance of a crossing from the surface, in cells; and of one by a sharp edge
 _LOOKS = 0.25, 0.05, 0.01  # how far around a crossing by a sharp edge its place is looked for, in turn, in cells
 _LEAST_STEP = 0.25  # of differences, in cells
-_NOISIEST, _NOISY = 0.3, 0.02  # cells: what is believed at most, and from where slopes near the surface are not
+_NOISY = 0.02  # cells of noise from which slopes near the surface are not believed
 _BYTES_PER_LEAF = 1500
+
+ROUGH = 0.3
+"""Error of a field on its surface, in cells, that makes holes all over: the most that is measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,7 @@ def crossed_edges(sample: PointEvaluator, resolution: int, memory_bytes: int) ->
 
     share = u[start] / np.maximum(u[start] + u[end], 1e-300)
     sure = np.flatnonzero((cosines() < -_CLEAR) & (np.minimum(u[start], u[end]) > _ON * h))
-    noise = min(_NOISIEST, float(np.quantile(off_at(sure, share[sure])[1], 0.9)) / h) if len(sure) else 0.0
+    noise = min(ROUGH, float(np.quantile(off_at(sure, share[sure])[1], 0.9)) / h) if len(sure) else 0.0
     weak = np.zeros(len(u), dtype=bool)
     weak[wanted] = u[wanted] < max(_WEAK, 2 * noise) * h
     sign = None if noise > _NOISY else slope

@@ -21,13 +21,14 @@ _FEWEST_FACES = 20  # of a part that is kept beside larger ones
 class OpenSurface:
     """What a surface is that need not be closed. n_boundary_edges: with one face; n_loops: connected pieces of them.
     n_nonmanifold_edges: with more than two faces. is_orientable: the faces can be turned so that all neighbours agree;
-    a Moebius strip is not. area: in squared units."""
+    a Moebius strip is not. area: in squared units. error: of the field on its surface, in cells, at most 0.3."""
 
     n_boundary_edges: int
     n_loops: int
     n_nonmanifold_edges: int
     is_orientable: bool
     area: float
+    error: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +229,10 @@ def notches_closed(vertices: Reals, faces: Ints, is_on_surface: Callable[[Reals]
         both = both[np.isin(both[:, 0], inner)]
         one, two = both[np.argsort(both[:, 0], kind="stable"), 1].reshape(-1, 2).T
         way, back = unit(vertices[one] - vertices[inner]), unit(vertices[two] - vertices[inner])
-        is_notch = np.einsum("nd,nd->n", way + back, inward_of(vertices, faces)[inner]) < 0
+        is_inner = np.zeros(len(vertices), dtype=bool)
+        is_inner[inner] = True
+        inward = inward_of(vertices, faces[is_inner[faces].any(axis=1)])[inner]
+        is_notch = np.einsum("nd,nd->n", way + back, inward) < 0
         found = np.flatnonzero(is_notch & (np.einsum("nd,nd->n", way, back) > _BLUNT) & (one != two))
         added, used = [], set[int]()
         passed = set(map(tuple, rim.tolist()))
@@ -284,11 +288,11 @@ def loops_of(rim: Ints) -> list[list[int]]:
     return loops
 
 
-def described(vertices: Reals, faces: Ints, is_orientable: bool) -> OpenSurface:
+def described(vertices: Reals, faces: Ints, is_orientable: bool, error: float) -> OpenSurface:
     """The counts of faces [F, 3] with vertices [V, 3]."""
     sides = Sides.of(faces)
     rim = sides.ends[sides.count == 1]
     corners = vertices[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
     n_loops = int(parts_of(rim).max()) + 1 if len(rim) else 0
-    return OpenSurface(len(rim), n_loops, int(np.count_nonzero(sides.count > 2)), is_orientable, float(area))
+    return OpenSurface(len(rim), n_loops, int(np.count_nonzero(sides.count > 2)), is_orientable, float(area), error)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inr.core.errors import UsageError
 from inr.fitting import Fit
+from inr.mesh._crossed_edges import ROUGH
 from inr.mesh._octree_grid import Reals
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
 from inr.mesh.large import LargeMesh, extract_large
@@ -32,9 +33,6 @@ CLIPPED = "the surface meets the walls of the box and was closed there"
 ENLARGED = "the offset reaches beyond the box of the model, so a larger one was taken, in which distances are continued"
 
 _BLOCK = 1 << 18  # places whose colours are found at a time
-
-ROUGH = 0.01
-"""Share of edges with more than two faces, of the faces, above which a fit of an open surface is called rough."""
 
 MANY_LOOPS = 16
 """Boundaries of an open surface above which a note says that they may be holes of a rough fit."""
@@ -147,8 +145,8 @@ def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], N
         notes.append("the surface is not orientable: no choice of a front holds everywhere")
     rough = f"the fit is rough at {resolution} cells; fit longer, or use a lower --resolution"
     n = result.open.n_nonmanifold_edges
-    if n > ROUGH * len(result.faces):
-        notes.append(f"{n} edges have more than two faces: {rough}")
+    if result.open.error >= ROUGH:
+        notes.append(f"the surface is uncertain by {ROUGH:g} cells or more: {rough}")
     else:
         if n:
             notes.append(f"{n} {'edge has' if n == 1 else 'edges have'} more than two faces, as where surfaces meet")

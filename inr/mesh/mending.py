@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from inr.mesh._crossed_edges import ROUGH
 from inr.mesh._octree_grid import Bools, Ints, PointEvaluator, Reals
 from inr.mesh._patches import Sides, notches_closed, turned_alike, without_flaps
 from inr.mesh._rims import moved_to_rim
@@ -23,7 +24,6 @@ _SMALL = 0.3  # area, in cells, of the faces around a vertex that are left out
 _OVER = 0.7  # cosine between two faces at an edge, above which one lies over the other
 _SCRAP, _FEW = 1.0, 8  # area, in cells, and number of faces of a patch that is left out
 _ROUNDS, _REPEATS = 6, 5
-_MOST = 1000  # vertices of the boundary inside the surface that are mended; more are those of a rough field, with holes
 
 
 def mended(
@@ -40,10 +40,10 @@ def mended(
     of another sheet, at notches and slits, and where they lie over each other at an edge with more than two faces or at
     the boundary. Vertices of changed faces move if they are on the boundary; no others do. This is repeated until
     nothing changes, at most 5 times. A face that lies over others closes no notch or slit, unless a vertex of the
-    boundary that it would have is inside otherwise. Nothing is mended where more than 1000 vertices of the boundary are
-    inside, as with a rough field. noise: error of the field on its surface, in cells.
+    boundary that it would have is inside otherwise. Nothing is mended if the field is as rough as `ROUGH`: its surface
+    has holes all over. noise: error of the field on its surface, in cells.
     """
-    if len(inside_rim(vertices, faces, sample, spacing)) > _MOST:
+    if noise >= ROUGH:
         return vertices, faces
     folded: Ints = np.empty((0, 3), np.int64)
     for _ in range(_REPEATS):
@@ -51,8 +51,9 @@ def mended(
         faces, lost = _unfolded(vertices, faces, spacing)
         inside = inside_rim(vertices, faces, sample, spacing)
         for step in (slits_joined, glued, peeled, without_small):
-            faces = step(vertices, faces, inside, spacing)
-            inside = inside[np.isin(inside, Sides.of(faces).rim(faces))]
+            earlier, faces = faces, step(vertices, faces, inside, spacing)
+            if faces is not earlier:
+                inside = inside[np.isin(inside, Sides.of(faces).rim(faces))]
         faces, lost_later = _unfolded(vertices, faces, spacing)
         folded = np.concatenate([folded, lost, lost_later])
         n = len(faces)
@@ -80,20 +81,24 @@ def inside_rim(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: fl
     normal = _normals(vertices, faces, at)
     one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
     two = np.cross(normal, one)
-    goes_on = np.ones(len(at), dtype=bool)
     for angle in 2 * np.pi * np.arange(_TURNS) / _TURNS:
         x = vertices[at] + _RADIUS * spacing * (np.cos(angle) * one + np.sin(angle) * two)
-        goes_on &= sample(np.clip(x, 0, 1), "rim") < _LEAVING * spacing
-    return at[goes_on]
+        goes_on = sample(np.clip(x, 0, 1), "rim") < _LEAVING * spacing
+        at, one, two = at[goes_on], one[goes_on], two[goes_on]
+    return at
 
 
 def slits_joined(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
     """The faces [F, 3] with the two ends of slits joined, of which these vertices of the boundary are the bottom: the
     sides of the boundary there enclose a small angle, and the faces are not in it. Wider ones get a face."""
+    if not len(inside):
+        return faces
     added = []
     sides = Sides.of(faces)
-    edges = set(map(tuple, sides.ends.tolist()))
     rim = sides.rim(faces)
+    is_rim = np.zeros(len(vertices), dtype=bool)
+    is_rim[rim] = True
+    edges = set(map(tuple, sides.ends[is_rim[sides.ends].all(axis=1)].tolist()))
     both = np.concatenate([rim, rim[:, ::-1]])
     both = both[np.lexsort((np.tile(np.arange(len(rim)), 2), both[:, 0]))]
     first, last = (np.searchsorted(both[:, 0], inside, side) for side in ("left", "right"))
@@ -116,6 +121,8 @@ def slits_joined(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> 
             continue
         kept, lost = (one, two) if length[0] <= length[1] else (two, one)
         names[lost] = kept
+    if not used:
+        return faces
     return _renamed(np.concatenate([faces, np.array(added, np.int64).reshape(-1, 3)]), names)
 
 
@@ -135,7 +142,7 @@ def glued(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
         found: list[int] = both[first[v] : first[v + 1], 1].tolist()
         return found
 
-    names = np.arange(len(vertices))
+    names, is_joined = np.arange(len(vertices)), False
     is_rim, is_inside = np.zeros((2, len(vertices)), dtype=bool)
     is_rim[rim], is_inside[inside] = True, True
     tree = cKDTree(vertices[used])
@@ -149,13 +156,15 @@ def glued(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
         allowed = ~is_rim[near] & np.array([w not in around for w in near.tolist()])
         allowed |= (away < _TOUCHING * spacing) & is_inside[v]
         if allowed.any():
-            names[v] = near[allowed][away[allowed].argmin()]
-    return _renamed(faces, names)
+            names[v], is_joined = near[allowed][away[allowed].argmin()], True
+    return _renamed(faces, names) if is_joined else faces
 
 
 def peeled(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
     """The faces [F, 3] without a face at each of these vertices of the boundary around which the faces make a full
     turn: of those at the boundary there, the smallest."""
+    if not len(inside):
+        return faces
     around, area = _angles(vertices, faces), _areas(vertices, faces)
     sides = Sides.of(faces)
     face, corner = np.divmod(sides.order[sides.first[sides.count == 1]], 3)
@@ -167,11 +176,14 @@ def peeled(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
         is_smaller = (smallest[at] < 0) | (area[of] < area[smallest[at]])
         smallest[at[is_smaller]] = of[is_smaller]
     lost = smallest[inside[around[inside] > _FULL]]
-    return np.delete(faces, np.unique(lost[lost >= 0]), axis=0)
+    lost = np.unique(lost[lost >= 0])
+    return np.delete(faces, lost, axis=0) if len(lost) else faces
 
 
 def without_small(vertices: Reals, faces: Ints, inside: Ints, spacing: float) -> Ints:
     """The faces [F, 3] without those around these vertices of the boundary, if their area together is small."""
+    if not len(inside):
+        return faces
     area = np.bincount(faces.ravel(), np.repeat(_areas(vertices, faces), 3), len(vertices))
     return faces[~np.isin(faces, inside[area[inside] <= _SMALL * spacing**2]).any(axis=1)]
 
@@ -194,7 +206,8 @@ def without_layers(vertices: Reals, faces: Ints, spacing: float) -> Ints:
 def _unfolded(vertices: Reals, faces: Ints, spacing: float) -> tuple[Ints, Ints]:
     """The faces [F, 3] without those that lie over others, and those left out."""
     kept = without_layers(vertices, without_flaps(vertices, faces), spacing)
-    return kept, faces[~_are_among(faces, kept)]
+    lost = faces[~_are_among(faces, kept)] if len(kept) < len(faces) else faces[:0]
+    return kept, lost
 
 
 def _over(vertices: Reals, faces: Ints, sides: Sides) -> set[int]:
@@ -307,5 +320,7 @@ def _renamed(faces: Ints, names: Ints) -> Ints:
 
 def _are_among(faces: Ints, others: Ints) -> Bools:
     """Which faces [F, 3] are among others [G, 3], whatever the order of their corners."""
+    if faces is others or not len(others):
+        return np.full(len(faces), faces is others)
     one, two = (np.ascontiguousarray(np.sort(f, axis=1)).view("V24")[:, 0] for f in (faces, others))
     return np.asarray(np.isin(one, two))

@@ -117,7 +117,7 @@ def extract_open(
         thickness=0.0,
         lipschitz=None,
         rounds=0,
-        open=described(vertices, faces, is_orientable),
+        open=described(vertices, faces, is_orientable, crossed.noise),
     )
 
 

@@ -73,7 +73,9 @@ def _measured(mesh: M) -> M:
         volume=found.volume,
         n_components=found.n_components,
         n_cavities=found.n_cavities,
-        open=None if mesh.open is None else described(mesh.vertices, mesh.faces, mesh.open.is_orientable),
+        open=None
+        if mesh.open is None
+        else described(mesh.vertices, mesh.faces, mesh.open.is_orientable, mesh.open.error),
     )
 
 

@@ -17,6 +17,7 @@ from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh import extract_mesh, large_mesh_of_fit, mesh_of_fit
+from tests.mesh import open_surfaces as made
 from tests.mesh import shapes
 
 SIDE = 3.0
@@ -155,6 +156,27 @@ def test_a_moebius_strip_is_noted() -> None:
     assert not found.open.is_orientable
     assert found.open.n_loops == 1
     assert "the surface is not orientable: no choice of a front holds everywhere" in found.notes
+
+
+@pytest.mark.parametrize(("amplitude", "is_rough"), [(0.0, False), (0.6, True)])
+def test_a_rough_fit_is_noted_and_sheets_that_meet_are_not_taken_for_one(amplitude: float, is_rough: bool) -> None:
+    """On a coarse lattice, where edges with three faces are more than 1 % of the faces."""
+    n = 20
+    exact = made.turned(made.junction(0.3))
+    errors = torch.randn(1, 1, 65, 65, 65, generator=torch.Generator().manual_seed(0))
+
+    def values(x: Tensor) -> Tensor:
+        at = (2 * x - 1).flip(1)[None, :, None, None]
+        off = torch.nn.functional.grid_sample(errors, at, align_corners=True).reshape(-1)
+        return (exact(x) + amplitude / n * off).clamp(min=0)
+
+    fit = fit_of(values)
+    cast(Any, fit).spec = Spec("unsigned", 3, 1)
+    found = mesh_of_fit(fit, n)
+    assert found.open is not None
+    assert is_rough or found.open.n_nonmanifold_edges > 0.01 * len(found.faces)
+    assert any("the surface is uncertain by 0.3 cells or more" in note for note in found.notes) == is_rough
+    assert any("as where surfaces meet" in note for note in found.notes) != is_rough
 
 
 @pytest.mark.parametrize("kind", ["unsigned", "shape"])
