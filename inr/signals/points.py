@@ -35,6 +35,7 @@ _TEST_POINTS = 2**15
 _TEST_SEED = 0x5EED
 _STEP = 1e-3
 _COARSE = 1.25  # cells of the finest lattice in spacings, beyond which a mesh is coarser than the points
+_NOTED = 0.01  # share of a surface without points from which there is a note
 _GAP = 0.045  # between the points and the walls of their cube, in its lengths
 
 
@@ -209,7 +210,7 @@ class ClosedCloud(SolidSignal):
             )
         frame = cube_frame(points)
         is_fine = frame.scale[0] / FINEST < _COARSE * cloud.spacing
-        make: Callable[[Frame, Floats, Floats], tuple[Solid, int]] = _solid_in
+        make: Callable[[Frame, Floats, Floats], tuple[Solid, int, float]] = _solid_in
         if method in INDICATORS or measured is not None or cloud.is_cluttered or is_fine:
             indicator = method if method in INDICATORS else "poisson"
             make = partial(
@@ -219,16 +220,21 @@ class ClosedCloud(SolidSignal):
                 measured=measured,
                 has_specks=cloud.is_kept_whole,
             )
-        solid, n_left_out = make(frame, points, normals)
+        solid, n_left_out, bare = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
             low, side = np.array(frame.domain.low), frame.scale[0]
             frame = cube_frame(np.concatenate([points, low + side * np.stack([solid.low, solid.high])]))
-            solid, n_left_out = make(frame, points, normals)
+            solid, n_left_out, bare = make(frame, points, normals)
         if n_left_out:
             few, more = ("1 % of the points", f"; {KEEP_ALL}") if not cloud.is_kept_whole else (f"{FEWEST} points", "")
             lost = count_of(n_left_out, "point")
             notes += (f"{name}: left out: {lost} off the surface, alone or in parts of less than {few}{more}",)
+        if bare > _NOTED:
+            notes += (
+                f"{name}: {100 * bare:.2g} % of the surface is far from all points: it closes openings there; "
+                "`kind=unsigned` keeps them open",
+            )
         side = frame.scale[0]
         signal = cls(solid, frame, {"side": side, "n_points": len(cloud.points)}, notes, n_points)
         signal.meta["thickness"] = thickness = signal.thickness
@@ -251,8 +257,8 @@ def _in_box(frame: Frame, points: Floats) -> Floats:
     return at
 
 
-def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid, int]:
-    return CloudSolid(*merged(_in_box(frame, points), normals)), 0
+def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid, int, float]:
+    return CloudSolid(*merged(_in_box(frame, points), normals)), 0, 0.0
 
 
 def _mesh_in(
@@ -264,8 +270,8 @@ def _mesh_in(
     noise: float,
     measured: Floats | None,
     has_specks: bool,
-) -> tuple[MeshSolid, int]:
-    """The solid of a mesh, and the number of points that it leaves out."""
+) -> tuple[MeshSolid, int, float]:
+    """The solid of a mesh, the number of points that it leaves out, and the share of its area without points."""
     noise /= frame.scale[0]
     if measured is None:
         found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, noise=noise, has_specks=has_specks)
@@ -274,7 +280,7 @@ def _mesh_in(
         found = mesh_of_cloud(
             _in_box(frame, points), normals, indicator, noise=noise, measured=was, has_specks=has_specks
         )
-    return MeshSolid(found), found.n_left_out
+    return MeshSolid(found), found.n_left_out, found.bare
 
 
 def _refuse_points(options: Mapping[str, str], loss: str) -> None:

@@ -127,7 +127,8 @@ class Shape(SolidSignal):
             notes.append(f"left out: {_faces(n_sheet_faces)} of sheets, which enclose nothing")
         if openings is not None and openings.is_doubtful:
             notes.append(
-                f"it has a large opening ({_boundary_of(openings)}): {_undecided(openings)}; it was closed there"
+                f"it has a large opening ({_boundary_of(openings)}): {_undecided(openings)}; it was closed there, "
+                "`kind=unsigned` keeps it open"
             )
         notes += _limits(solids, solid, boundary)
         meta = {

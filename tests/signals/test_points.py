@@ -609,7 +609,18 @@ def test_half_a_ball_is_not_closed_unless_it_is_wished() -> None:
     for part, options in ((points[points[:, 2] > 0], {"normals": "estimate"}), (points[points[:, 2] > -0.7], {})):
         notes = scanned(part, **options).notes
         assert any("which was closed" in note for note in notes)
-    assert not any("opening" in note for note in scanned(points).notes)
+    assert not any("opening" in note for note in scanned(points).notes)  # all around a ball
+
+
+def test_a_pipe_that_is_closed_is_noted() -> None:
+    """Its openings cancel in the sum of all normals, and inside and outside are clear along it."""
+    angle, height = np.random.default_rng(0).random((2, 6000)) * [[2 * np.pi], [12]]
+    signal = scanned(np.stack([np.cos(angle), np.sin(angle), height], axis=1))
+    (note,) = (note for note in signal.notes if "closes openings" in note)
+    share = float(note.split(": ")[1].split(" %")[0])
+    free = 1 - 3 * np.sqrt(24 * np.pi / 6000)  # radius of what is 3 spacings from the ends of the pipe
+    assert share == pytest.approx(100 * 2 * free**2 / (24 + 2), rel=0.3)
+    assert "`kind=unsigned` keeps them open" in note
 
 
 @pytest.mark.parametrize(

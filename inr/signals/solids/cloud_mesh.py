@@ -10,6 +10,7 @@ import numpy as np
 from inr.core.errors import EmptyError
 from inr.signals.solids.boundary import Boundary
 from inr.signals.solids.faces import Faces, Floats, Ints, volume
+from inr.signals.solids.faces import area as face_areas
 from inr.signals.solids.indicators import INDICATORS
 from inr.signals.solids.scans import NEIGHBOURS, areas
 
@@ -22,6 +23,9 @@ _CELL = 0.8
 
 _SHARE, _NEAR = 0.01, 2.0
 """A component stays if it is the nearest to at least this share of the points, within this many cells."""
+
+_BARE = 3.0
+"""Distance from the nearest point, in its spacings, beyond which the surface is without points."""
 
 FEWEST = NEIGHBOURS
 """Points of a component that stays if all are wished."""
@@ -42,9 +46,11 @@ _NONE = "the points surround no volume: their indicator has no surface near them
 
 @dataclasses.dataclass(frozen=True)
 class CloudBoundary(Boundary):
-    """The boundary of the solid of a cloud. n_left_out: points that are farther than two cells from it."""
+    """The boundary of the solid of a cloud. n_left_out: points that are farther than two cells from it. bare: share of
+    its area that is farther than three spacings from any point: there it closes openings."""
 
     n_left_out: int = 0
+    bare: float = 0.0
 
 
 def mesh_of_cloud(
@@ -97,7 +103,12 @@ def mesh_of_cloud(
             vertices = _pulled(vertices, measured, normals, tree, spacing, side.cell, width)
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
-    return CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out)
+    middles, size = vertices[faces].mean(axis=1), face_areas(vertices, faces)
+    away, nearest = cKDTree(points).query(middles)
+    bare = float(size[away > _BARE * spacing[nearest]].sum() / size.sum())
+    return CloudBoundary(
+        vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out, bare=bare
+    )
 
 
 def _main(vertices: Floats, faces: Faces, points: Floats, reach: float, least: float) -> tuple[Floats, Faces, int]:
