@@ -1,9 +1,10 @@
 """Open surfaces, fitted and meshed: `python benchmarks/open_surfaces.py FOLDER [--record NAME] [--exact]`.
 
 Surfaces made by formulas are fitted with the defaults of kind `unsigned` (or --steps) and meshed: an open hemisphere,
-a Moebius strip, a folded sheet, three sheets that meet, and a shirt with four openings. Measured are boundaries,
-orientability, the distance to the surface and that of the boundaries, in lattice cells. --exact meshes the exact
-distances instead of a fit. FOLDER gets a picture of each mesh.
+a Moebius strip, a folded sheet, three sheets that meet, and a shirt with four openings; and three on which no constant
+was chosen: a saddle with a hole, a tube that is cut aslant at both ends, and a star with ten corners. Measured are
+boundaries, orientability, the distance to the surface and that of the boundaries, in lattice cells. --exact meshes the
+exact distances instead of a fit. FOLDER gets a picture of each mesh.
 """
 
 from __future__ import annotations
@@ -103,8 +104,38 @@ def shirt() -> Surface:
     return vertices[used], number.reshape(-1, 3)
 
 
+def saddle() -> Surface:
+    def at(u: Array, v: Array) -> tuple[Array, Array, Array]:
+        r, a = 0.3 + 0.7 * u, 2 * np.pi * v
+        x, y = r * np.cos(a), r * np.sin(a)
+        return x, y, 0.5 * (x * x - y * y)
+
+    return patch(at, 24, 192)
+
+
+def tube() -> Surface:
+    def at(u: Array, v: Array) -> tuple[Array, Array, Array]:
+        a = 2 * np.pi * v
+        low, high = -0.8 + 0.35 * np.cos(a), 0.8 + 0.3 * np.sin(a)
+        return 0.5 * np.cos(a), 0.5 * np.sin(a), low + (high - low) * u
+
+    return patch(at, 48, 128)
+
+
+def star() -> Surface:
+    """A bowl with a border of straight lines, between corners at radii 1 and 0.5."""
+    angle, radius = np.pi / 5 * np.arange(11), np.where(np.arange(11) % 2, 0.5, 1.0)
+
+    def at(u: Array, v: Array) -> tuple[Array, Array, Array]:
+        x, y = (u * np.interp(10 * v, np.arange(11), radius * way) for way in (np.cos(angle), np.sin(angle)))
+        return x, y, 0.3 * (x * x + y * y)
+
+    return patch(at, 32, 160)
+
+
 SURFACES: dict[str, Callable[[], Surface]] = {
     "hemisphere": hemisphere, "moebius": moebius, "folded": folded, "junction": junction, "shirt": shirt,
+    "saddle": saddle, "tube": tube, "star": star,
 }  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import imageio.v3
+import numpy as np
 import pytest
 import trimesh
-from PIL import Image
 
 from tests.cli.conftest import invoke
 
@@ -49,11 +50,16 @@ def test_frames_in_a_folder_past_the_end() -> None:
     assert "frame_0000.ply" in refused.stderr
 
 
-def test_a_film() -> None:
-    done = invoke("evolve", "ball.safetensors", "--flow", "x, 0, 0", "--frames", "4", "-o", "wide.gif", *SMALL)
+@pytest.mark.parametrize("suffix", ["gif", "mp4"])
+def test_a_film(suffix: str) -> None:
+    """The ball becomes wider from frame to frame."""
+    done = invoke("evolve", "ball.safetensors", "--flow", "x, 0, 0", "--frames", "4", "-o", f"wide.{suffix}", *SMALL)
     assert done.exit_code == 0, done.output
-    with Image.open("wide.gif") as film:
-        assert getattr(film, "n_frames", 1) == 4
+    frames = np.stack([*imageio.v3.imiter(f"wide.{suffix}")]).astype(float)
+    assert len(frames) == 4
+    drawn = np.abs(frames - frames[:, :1, :1]).max(axis=3) > 40  # other than the background
+    widths = drawn.any(axis=1).sum(axis=1)
+    assert (np.diff(widths) > 0).all()
     assert "volume" in done.output
 
 

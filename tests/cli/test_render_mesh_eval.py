@@ -201,7 +201,26 @@ def test_eval_of_another_kind_of_signal(model: Path, sound: Path) -> None:
 
 def test_eval_corresponds_shapes_in_their_units(shape_model: Path) -> None:
     printed = document(invoke("eval", shape_model, "analytic:torus", "--json"))
-    assert printed["models"][0]["metrics"]["iou"] > 0.9
+    found = printed["models"][0]["metrics"]
+    assert found["iou"] > 0.9
+    assert 0 < found["chamfer"] < found["hausdorff"] < 0.3
+    for name in ("normal_consistency", "f_score", "slice_iou"):
+        assert 0.8 < found[name] <= 1
+    assert "edge_rounding" not in found  # a torus has no sharp edges
+
+
+def test_eval_measures_the_edges_of_a_box(here: Path) -> None:
+    """An exact box has its edges; one with faces 0.05 further out has them that far outside of the other's."""
+    trimesh.creation.box((1.0, 0.8, 0.6)).export("box.obj")
+    for by, name in ((0.0, "same"), (0.1, "larger")):
+        sides = ",".join(f"{side + by:g}" for side in (1.0, 0.8, 0.6))
+        assert invoke("csg", f"box(0,0,0, {sides})", "-o", f"{name}.safetensors").exit_code == 0
+    rows = document(invoke("eval", "same.safetensors", "larger.safetensors", "box.obj", "--json"))["models"]
+    same, larger = (row["metrics"] for row in rows)
+    assert abs(same["edge_rounding"]) < 1e-5
+    assert larger["edge_rounding"] == pytest.approx(-0.05, abs=1e-4)
+    assert same["chamfer"] < 0.002 < larger["chamfer"]
+    assert larger["chamfer"] == pytest.approx(0.05, rel=0.1)
 
 
 @pytest.mark.slow

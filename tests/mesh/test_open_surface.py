@@ -128,6 +128,14 @@ def test_a_box_has_its_corners_and_edges_exactly() -> None:
     near_edge = np.sort(np.abs(at), axis=1)[:, 1] < 0.2 / N
     assert near_edge.sum() > 100
     assert on_edge[near_edge].mean() > 0.9
+    for axis in range(3):  # along each edge from one corner to the other, a vertex in all cells that it passes but one
+        across = [k for k in range(3) if k != axis]
+        for side in (0, 1, 2, 3):
+            signs = np.where([side & 1, side & 2], 1, -1)
+            is_there = (np.abs(placed(mesh)[:, across] - signs * np.array(made.HALF)[across]) < 1e-6).all(axis=1)
+            along = np.sort(placed(mesh)[is_there, axis])
+            assert np.abs(along[[0, -1]]) == pytest.approx(made.HALF[axis], abs=1e-6)
+            assert np.diff(along).max() < 2.5 / N
 
 
 def test_noise_of_a_fit_makes_no_holes() -> None:

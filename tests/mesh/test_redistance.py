@@ -37,6 +37,22 @@ def test_values_become_distances_and_the_surface_stays() -> None:
     assert signal.metrics(fit)["iou"] > 0.99
 
 
+def test_distances_agree_with_fast_marching() -> None:
+    """scikit-fmm solves |grad u| = 1 from the same values on a lattice, to second order."""
+    skfmm = pytest.importorskip("skfmm")
+    fit = combine("union(sphere(-0.5,0,0,1), sphere(0.5,0,0,1), 0.4) - box(0,0,1, 0.8,0.8,0.8)", _none, margin=0.3)
+    signal, _ = redistanced(fit, 96)
+    n = 80
+    axis = (torch.arange(n) + 0.5) / n
+    x = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(-1, 3)
+    h = fit.frame.scale[0] / n
+    own, exact = (f(x)[:, 0].double().numpy().reshape(n, n, n) for f in (fit, signal.distance))
+    off = np.abs(skfmm.distance(own, dx=h, order=2) - exact)
+    assert off.max() < h
+    assert off.mean() < 0.1 * h
+    assert np.abs(own - exact).max() > 4 * h  # those before are no distances
+
+
 def test_nothing_is_refused() -> None:
     with pytest.raises(EmptyError, match="the result is empty"):
         redistanced(combine("sphere(0,0,0,1) - sphere(0,0,0,2)", _none), 16)
