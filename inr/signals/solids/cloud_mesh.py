@@ -103,9 +103,9 @@ def mesh_of_cloud(
             vertices = _pulled(vertices, measured, normals, tree, spacing, side.cell, width)
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
-    middles, size = vertices[faces].mean(axis=1), face_areas(vertices, faces)
-    away, nearest = cKDTree(points).query(middles)
-    bare = float(size[away > _BARE * spacing[nearest]].sum() / size.sum())
+    areas_of_faces = face_areas(vertices, faces)
+    away, nearest = cKDTree(points).query(vertices[faces].mean(axis=1))
+    bare = float(areas_of_faces[away > _BARE * spacing[nearest]].sum() / areas_of_faces.sum())
     return CloudBoundary(
         vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False, n_left_out=n_left_out, bare=bare
     )
