@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from inr.core.errors import UnreadableError
 from inr.core.text import printable
 
 from . import _options as options
@@ -52,6 +53,11 @@ def watch(
     asked = AskedPage.of(port, is_opened, linger, option="--port")
     assert asked is not None, "a port was given"
     folder = Path(run)
+    if folder.exists() and not folder.is_dir():
+        raise UnreadableError(
+            f"{run!r} is a file, expected the folder with the checkpoints of a fit",
+            "inr fit photo.png --save-every 100 writes them into photo.checkpoint",
+        )
     with machine("cpu", threads):
         from inr.report import signal_of
         from inr.watch import FolderWatch, Session

@@ -15,7 +15,7 @@ from inr.core.config import Config
 from inr.core.errors import UsageError, unknown_name
 from inr.core.files import check_writable, is_stream, whole_file, writing
 from inr.core.registry import Registry
-from inr.core.text import printable
+from inr.core.text import count_of, printable
 from inr.fitting import Fit
 
 EXPORTERS: Registry[type[Exporter]] = Registry("format", "inr.exporters")
@@ -154,8 +154,8 @@ def provenance(fit: Fit) -> list[str]:
     lines = (
         f"Neural field {fit.field.config.type_name!r}, {fit.field.n_params} parameters, exported by inr {__version__}.",
         f"Fitted to {fit.source or 'an unnamed signal'} ({fit.spec.kind}){quality}.",
-        f"{fit.spec.d_in} coordinates in [0, 1], which map to {box} ({domain.unit}); {fit.spec.d_out} values in the "
-        f"signal's units; outside the box: {fit.field.boundary}.",
+        f"{count_of(fit.spec.d_in, 'coordinate')} in [0, 1] for {box} ({domain.unit}); "
+        f"{count_of(fit.spec.d_out, 'value')} in the signal's units; outside the box: {fit.field.boundary}.",
     )
     return [printable(line) for line in lines]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from inr.codec.guards import naming
 from inr.core.config import param
 from inr.core.errors import UsageError
 from inr.core.text import printable
@@ -55,7 +56,9 @@ class Page(Exporter):
     original: str | None = param(None, "picture to measure a compressed one against, for the PSNR on its page")
 
     def encode_file(self, data: bytes, name: str, suffix: str) -> Exported | None:
-        if not has_page(data):
+        with naming(Path(name).name):
+            is_shown = has_page(data)
+        if not is_shown:
             return None
         notes = () if self.original is not None else (_NO_PSNR,)
         return Exported({suffix: page_of_file(data, name, self.original)}, notes)

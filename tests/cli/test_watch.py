@@ -157,6 +157,7 @@ def test_what_is_no_run(photo: Path) -> None:
         assert found.exit_code == 3
         assert name in found.stderr
         assert len(found.stderr.strip().splitlines()) <= 2
+    assert "is a file, expected the folder" in found.stderr
 
 
 def test_an_encoding_can_be_watched_and_ends_in_the_same_bytes(photo: Path) -> None:

@@ -70,8 +70,8 @@ def test_files_without_a_page_are_refused_or_exported_as_fields() -> None:
     damaged = bytearray(DATA)
     damaged[-3] ^= 1
     for wrong in (bytes(damaged), b"", DATA[:100]):
-        with pytest.raises(FormatError):
-            EXPORTERS["html"]().encode_file(wrong, "a.inrz", ".html")
+        with pytest.raises(FormatError, match=r"^a\.inrz: "):
+            EXPORTERS["html"]().encode_file(wrong, "folder/a.inrz", ".html")
     other = (GOLDEN / "weights-image.inrz").read_bytes()
     assert not has_page(other)
     assert EXPORTERS["html"]().encode_file(other, "a.inrz", ".html") is None

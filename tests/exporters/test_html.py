@@ -164,6 +164,25 @@ def test_a_sounds_samples_are_the_fields(tmp_path: Path) -> None:
     assert ">Play</button>" in dom
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["analytic:chirp", "analytic:torus"])
+def test_what_is_no_picture_has_the_colours_of_the_page_around_it(source: str, tmp_path: Path) -> None:
+    page = export(inr.fit(source, SIREN, TINY), tmp_path / "a.html")[0]
+    with browser() as tab:
+        for scheme, is_as_expected in (("light", lambda v: v > 180), ("dark", lambda v: v < 75)):
+            tab.open(page.as_uri(), width=SIZE[0], height=SIZE[1], prefers_color_scheme=scheme)
+            tab.wait("document.body.dataset.state === 'done'")
+            corner = np.asarray(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"))[20, 20]
+            assert is_as_expected(corner).all(), (scheme, corner)
+        tab.resize(*SIZE, prefers_color_scheme="light")  # the page follows a change
+        tab.wait("matchMedia('(prefers-color-scheme: light)').matches")
+        tab.wait(
+            "(gl.bindFramebuffer(gl.FRAMEBUFFER, null), window.dot ??= new Uint8Array(4),"
+            " gl.readPixels(20, 20, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, dot), dot[0] > 180)"
+        )
+        assert tab.problems == []
+
+
 def test_the_page_loads_nothing_and_describes_what_it_shows(tmp_path: Path) -> None:
     fit = dataclasses.replace(fit_of(SIREN), source="<b>TITLE</b>.png", steps=7)
     text = encoded("html", fit).main.decode()
