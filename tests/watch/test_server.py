@@ -269,6 +269,13 @@ def test_numbers_that_json_has_not_become_null(served: Served) -> None:
     assert 'data: {"loss": [1.0, null], "of": {"top": null, "step": 3}}' in text
 
 
+def wait_for_readers(feed: Feed, *, there_are: bool) -> None:
+    end = time.monotonic() + 30
+    while feed.has_readers != there_are:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 def test_clients_that_are_slow_are_left_and_hold_up_nobody(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sends nothing, one half a command, one takes nothing of what it is sent."""
     monkeypatch.setattr("inr.watch.server._Handler.timeout", 0.5)
@@ -277,19 +284,14 @@ def test_clients_that_are_slow_are_left_and_hold_up_nobody(served: Served, monke
     kind = "Content-Type: application/json\r\nContent-Length: 20\r\n"
     half.sendall(f"POST /command HTTP/1.1\r\n{head}{kind}\r\n{{".encode())
     deaf.sendall(f"GET /events HTTP/1.1\r\n{head}\r\n".encode())
-    end = time.monotonic() + 30
-    while not served.feed.has_readers:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for_readers(served.feed, there_are=True)
     for step in range(40):
         served.feed.publish(f"{step}", {"text": "x" * 200_000})
     assert served.ask("GET /page.css")[0] == 200
     for connection in (silent, half):
         with connection, contextlib.suppress(ConnectionResetError):
             assert connection.recv(1000) == b""
-    while served.feed.has_readers:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for_readers(served.feed, there_are=False)
     deaf.close()
     assert served.commands == []
 
