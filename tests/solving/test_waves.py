@@ -11,7 +11,10 @@ from inr.solving import Problem, solve, solver
 from inr.solving.waves import wave_speed
 
 BOX = {"x": (0, 1), "y": (0, 1), "t": (0, 1)}
-WALLS: list[dict[str, Any]] = [{"on": ["boundary", "start"], "equation": "u = x"}]
+WALLS: list[dict[str, Any]] = [
+    {"on": ["boundary", "start"], "equation": "u = x"},
+    {"on": "start", "equation": "u_t = 0"},
+]
 
 
 @pytest.mark.parametrize(
