@@ -15,6 +15,8 @@ from inr.ntk.spectra.spectrum import spectrum
 
 POINTS = 600
 """Of the lattice, at most; its kernel is a dense matrix."""
+MOST_AXES = 2
+"""Of the lattice."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def kernel_pictures(field: Field, sides: tuple[int, ...], *, rows: int = 3, mode
     sides: of the signal's lattice in coordinate order, one or two axes. rows: at most; on the diagonal of the box.
     Raises UsageError for other numbers of axes.
     """
-    if not 1 <= len(sides) <= 2:
+    if not 1 <= len(sides) <= MOST_AXES:
         raise UsageError(f"the signal has {len(sides)} axes, but pictures of a kernel need one or two")
     scale = min(1.0, (POINTS / math.prod(sides)) ** (1 / len(sides)))
     shape = tuple(max(2, int(n * scale)) for n in sides)

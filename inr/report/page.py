@@ -12,6 +12,7 @@ import torch
 
 from inr.core.errors import UsageError
 from inr.fitting import Fit
+from inr.ntk.kernel_pictures import MOST_AXES, kernel_pictures
 from inr.ntk.report import Report
 from inr.ntk.track_log import track_in
 from inr.report._entry import Entry, entries_of, with_ntk, with_unique_names
@@ -22,6 +23,7 @@ from inr.report._target import ShownSamples, Target, metrics_of, samples_of, tar
 from inr.report._view import view_of
 from inr.report.ntk_figure import draw_ntk
 from inr.report.ntk_film import film_element, track_frames
+from inr.report.ntk_pictures import draw_kernel_pictures
 from inr.report.ntk_track import draw_track
 from inr.report.reproduce import command_of, settings_of
 from inr.report.style import COLOURS, matplotlib
@@ -168,7 +170,31 @@ def _kernel(entry: Entry, is_one_of_many: bool) -> list[str]:
         figure = inline(draw_ntk(report, ".svg"), "the tangent kernel")
     sentences = "".join(f"<li>{escape(finding.text)}</li>" for finding in report.verdict.findings)
     lead = f"<p>{escape(_state(report))}</p>"
-    return [_heading("What the field can learn", entry, is_one_of_many), lead, f"<ul>{sentences}</ul>", _wide(figure)]
+    out = [_heading("What the field can learn", entry, is_one_of_many), lead, f"<ul>{sentences}</ul>", _wide(figure)]
+    return out + _kernel_pictures(entry.fit)
+
+
+def _kernel_pictures(fit: Fit) -> list[str]:
+    """The fitted field's kernel over pictures and sounds; nothing for other signals, or without memory for it."""
+    shape = fit.spec.shape
+    if shape is None or len(shape) > MOST_AXES:
+        return []
+    try:
+        found = kernel_pictures(fit.field, shape)
+    except UsageError:
+        return []
+    if len(shape) == 1:
+        signs = "raises it where the line is above the middle, and lowers it where the line is below"
+    else:
+        signs = "raises it where the picture is red, lowers it where it is blue, and leaves it alone where it is white"
+    text = (
+        "The kernel of the field as it is now, over the signal. First: a training step that raises the value at the "
+        f"marked place {signs}. Below: the patterns that training changes fastest, the fastest first. A target that "
+        "looks like them is learned early; detail that none of them has comes late."
+    )
+    with matplotlib().rc_context(TEXT):
+        figure = inline(draw_kernel_pictures(found, ".svg"), "the kernel over the signal", is_themed=False)
+    return [f"<p>{text}</p>", _wide(figure, "light")]
 
 
 def _state(report: Report) -> str:

@@ -18,7 +18,9 @@ from inr.core.errors import UnreadableError, UsageError
 from inr.fitting import Fit, Run, resolve, save_checkpoint
 from inr.ntk import document_of, ntk_report
 from inr.report import page
-from inr.signals import load_signal
+from inr.signals import Signal, load_signal
+from inr.signals.array import Array
+from inr.signals.audio import Audio
 from inr.signals.image import Image as Picture
 from tests.browser import browser
 from tests.colour_profiles import adobe_rgb, converted, display_p3, grey, rec_2020
@@ -152,6 +154,9 @@ def test_files_beside_a_model_are_on_the_page(signal: Picture, fit: Fit, tmp_pat
     (tmp_path / "m-old.json").write_text(json.dumps(printed | {"seconds": 9.5, "steps": 11}))  # of another fit
     text = page(tmp_path / "m.safetensors", signal=signal)
     assert "<h2>What the field can learn</h2>" in text
+    assert "Learned together with the place +" in text
+    assert "Learned together with the place +" not in bare
+    assert is_self_contained(text)
     assert tiles(text)["time"] == "4.5 s"
     assert all(f"<li>{inr_escape(f.text)}</li>" in text for f in report.verdict.findings)
     (tmp_path / "m.ntk.json").rename(tmp_path / "elsewhere.json")
@@ -164,6 +169,22 @@ def test_files_beside_a_model_are_on_the_page(signal: Picture, fit: Fit, tmp_pat
         page(fit, signal=signal, ntk=[tmp_path / "m.json"])
 
 
+def test_the_kernel_of_a_sound_is_lines_and_that_of_a_volume_is_left_out(tmp_path: Path) -> None:
+    x = np.arange(64, dtype=np.float32)
+    cases: list[tuple[Signal, bool]] = [
+        (Audio.of_samples(np.sin(x / 3)[:, None], 8000), True),
+        (Array.of_array(x.reshape(4, 4, 4)), False),
+    ]
+    for signal, has_pictures in cases:
+        fit = inr.fit(signal, TINY, {"steps": 2, "batch": 32}, device="cpu")
+        document = document_of(ntk_report(fit, signal=signal, points=16, try_settings=False))
+        (tmp_path / "m.json").write_text(json.dumps({"schema": "inr.ntk", **document}))
+        text = page(fit, signal=signal, ntk=[tmp_path / "m.json"])
+        assert "What the field can learn" in text
+        assert ("Learned together with the place +" in text) is has_pictures
+        assert ("raises it where the line is above the middle" in text) is has_pictures
+
+
 def inr_escape(text: str) -> str:
     from html import escape
 
@@ -174,7 +195,10 @@ def test_a_tracked_run_shows_its_bands(signal: Picture) -> None:
     tracked = inr.fit(signal, TINY, RUN | {"track_ntk": 100.0}, device="cpu")
     assert tracked.ntk_track is not None
     assert tracked.ntk_track["looks"]
-    assert "Bands during the fit" in page(tracked, signal=signal)
+    text = page(tracked, signal=signal)
+    assert "Bands during the fit" in text
+    assert 'alt="bands and kernel, step by step"' in text
+    assert is_self_contained(text)
 
 
 def test_an_unfinished_run(signal: Picture, tmp_path: Path) -> None:
