@@ -94,6 +94,9 @@ def _numbers(r: Report) -> list[tuple[str, str, str]]:
         ("alignment", f"{m.kta:.3f}", f"KTA; centred {m.cka_target:.3f}, label-gradient {m.lga:.3f}"),
         ("largest stable rate", f"{2 * r.stable_lr:.3g}", f"of gradient descent; sharpness {r.sharpness:.3g}"),
     ]
+    if math.isfinite(m.dimension):
+        about = f"modes that gradient descent follows in {r.steps} steps"
+        rows.insert(1, ("effective dimension", f"{m.dimension:.4g} of {m.size}", about))
     if m.laws is not None and m.laws.holds:
         about = f"p of loss ~ steps^-p under gradient descent: source exponent {m.laws.source:.2f}"
         rows.append(("loss exponent", f"{m.laws.loss:.2f}", f"{about}, eigenvalues ~ k^-{m.laws.capacity:.2f}"))
@@ -124,6 +127,7 @@ def _numbers(r: Report) -> list[tuple[str, str, str]]:
 def _bands(r: Report, *, has_intervals: bool) -> list[list[str]]:
     total = sum(b.target_energy for b in r.bands) or 1.0
     top = max(b.kappa for b in r.bands)
+    beyond = "never" if r.rehearsal is None else "later"  # a rehearsal says nothing of the steps after the run
     return [
         [
             "constant" if b.rho == 0 else f"{b.low:.3g} - {b.high:.3g}",
@@ -133,7 +137,7 @@ def _bands(r: Report, *, has_intervals: bool) -> list[list[str]]:
             _percent(b.left_gd),
             _percent(b.left_adam),
             *([f"{rough_percent(b.left_low)} - {rough_percent(b.left_high)} %"] if has_intervals else []),
-            "never" if math.isinf(b.half_step) else f"{b.half_step:,.0f}",
+            beyond if math.isinf(b.half_step) else f"{b.half_step:,.0f}",
             "" if b.is_learned else "not learned",
         ]
         for b in r.bands

@@ -85,7 +85,8 @@ def ntk(
         typer.Option(
             metavar="N|P%",
             help="Steps before the kernel is read (default: a tenth, at most 50; full: a quarter, 250). With %, as "
-            "10%: also all steps, on that share of the samples. Takes about that share of the fit; better forecasts.",
+            "10%: also all steps, on that share of the samples; better forecasts. Small networks need about "
+            "the time of the fit.",
             rich_help_panel=options.VIEW,
         ),
     ] = None,

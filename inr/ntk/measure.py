@@ -37,7 +37,7 @@ from inr.ntk.spectra.alignment import (
     target_alignment,
 )
 from inr.ntk.spectra.bands import spectral_centroid
-from inr.ntk.spectra.power_laws import power_laws
+from inr.ntk.spectra.power_laws import effective_dimension, power_laws
 from inr.ntk.spectra.sanity import violations
 from inr.ntk.spectra.spectrum import Spectrum, condition, modes_for, ranks, spectrum
 from inr.ntk.thin_runs import Course
@@ -87,7 +87,7 @@ def measure(
     with clock.part("kernel"):
         kernel = tangent_kernel(now, x)
         spec = spectrum(kernel)
-        modes = read_modes(kernel, spec, y)
+        modes = read_modes(kernel, spec, y, plan.steps)
         warnings = [*violations(kernel, spec, y)]
     residual = kernel.values.cpu() - y
     on_progress("bands")
@@ -242,8 +242,8 @@ def change_of(start: Field, now: Field, x: Tensor) -> Change:
     return Change(before, drift(before, after), debiased_cka(before, after))
 
 
-def read_modes(kernel: Kernel, spec: Spectrum, y: Tensor) -> Modes:
-    """The kernel's eigenbasis against the target without its mean."""
+def read_modes(kernel: Kernel, spec: Spectrum, y: Tensor, steps: int) -> Modes:
+    """The kernel's eigenbasis against the target without its mean. steps: of the run that is forecast."""
     target = y - y.mean(0)
     found = alignment(spec, target)
     n, flat = kernel.n_points, target.reshape(-1).to(kernel.matrix)
@@ -265,7 +265,14 @@ def read_modes(kernel: Kernel, spec: Spectrum, y: Tensor) -> Modes:
         energy90=modes_for(0.9, found.coefficients.square()),
         top10=float(found.energy[min(9, len(found.energy) - 1)]),
         laws=power_laws(spec, found.coefficients),
+        dimension=_dimension(spec, steps),
     )
+
+
+def _dimension(spec: Spectrum, steps: int) -> float:
+    """At the ridge M / (2 eta t) of t steps of size eta = M / (2 lambda_1); nan for 0 steps and a kernel of zeros."""
+    largest = float(spec.values[0])
+    return effective_dimension(spec, largest / steps) if steps and largest > 0 else math.nan
 
 
 def compare_wide(field: Field, x: Tensor, mean: Tensor | None) -> Wide:

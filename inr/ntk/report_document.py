@@ -10,6 +10,7 @@ This is version 1. Within a version, keys are added but never changed or removed
     steps, lr, batch, optimizer    the run that is forecast
     trace, lambda_max, lambda_min_over_max, noise_floor_index    of the matrix; spectrum: its eigenvalues over n
     eff_rank           entropy, participation, stable, numerical
+    effective_dimension    modes that the run follows under gradient descent at half its largest stable rate
     condition          trace, target: lambda_1 over the eigenvalue at which 99 % of it is reached
     kta, cka_target, lga    alignment with the target
     energy             its cumulative energy by mode; energy90_index, top10_energy: of it
@@ -109,6 +110,7 @@ def document_of(report: Report) -> dict[str, Any]:
         "energy": {"index": [m.at[i] for i in shown], "value": [m.energy[i] for i in shown]},
         "energy90_index": m.energy90,
         "top10_energy": m.top10,
+        "effective_dimension": m.dimension,
         "power_laws": None if m.laws is None else dataclasses.asdict(m.laws),
         "cka_init": report.cka_init,
         "drift": None if report.drift is None else dataclasses.asdict(report.drift),
@@ -173,6 +175,7 @@ def _report(d: Mapping[str, Any]) -> Report:
         energy90=int(d["energy90_index"]),
         top10=_number(d["top10_energy"]),
         index=tuple(map(int, d["spectrum"]["index"])),
+        dimension=_number(d.get("effective_dimension")),
         laws=None if d.get("power_laws") is None else _of(PowerLaws, d["power_laws"]),
     )
     return Report(

@@ -153,10 +153,12 @@ def test_a_rehearsal_of_the_whole_run(picture: Path) -> None:
     result = invoke("ntk", picture, *ONE, "--rehearse", "30%", "--no-trials", "--no-progress")
     assert result.exit_code == 0, result.stderr
     assert "9 of 10 within" in result.stdout
+    assert "never" not in result.stdout
     printed = document(invoke("ntk", picture, *ONE, "--rehearse", "30%", "--no-trials", "--json"))
     assert printed["rehearsal"]["share"] == 0.3
     assert printed["rehearsal"]["steps"][-1] == 20
     assert all(b["left_low"] <= b["left_adam"] <= b["left_high"] for b in printed["bands"])
+    assert all(b["half_step"] is None for b in printed["bands"] if not b["is_learned"])
 
 
 NET = """

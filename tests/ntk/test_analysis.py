@@ -70,6 +70,14 @@ def test_a_run_that_is_too_much_work_has_one_rate_per_band(monkeypatch: pytest.M
     assert document_of(report)["is_followed"] is False
 
 
+def test_the_effective_dimension_is_that_of_early_stopping() -> None:
+    """Modes with lambda (2 eta / M) t = lambda t / lambda_1 far above 1 count once, those far below it not at all."""
+    modes, steps = fine().modes, fine().steps
+    shares = [v / (v + modes.values[0] / steps) for v in modes.values]
+    assert modes.dimension == pytest.approx(sum(shares))
+    assert 1 < modes.dimension < modes.size
+
+
 def test_coarse_stripes_are_learned() -> None:
     field = {**SMALL, "activation": {"type": "sine", "omega": 20}}
     report = ntk_report(picture(2), field, {"steps": 400, "lr": 1e-3}, points=64)

@@ -20,7 +20,7 @@ KEYS = {
     "lambda_min_over_max", "noise_floor_index", "spectrum", "eff_rank", "condition", "kta", "cka_target", "lga",
     "energy", "energy90_index", "top10_energy", "cka_init", "drift", "wide", "bands", "centroid", "roll_off",
     "sharpness", "two_over_lr", "stable_lr", "per_layer_trace", "convergence", "training_jacobian", "trials",
-    "verdict", "warnings", "seconds", "power_laws", "rehearsal", "curvature",
+    "verdict", "warnings", "seconds", "power_laws", "rehearsal", "curvature", "effective_dimension",
 }  # fmt: skip
 BAND_KEYS = {
     "rho", "low", "high", "count", "kappa", "kappa_error", "kappa_adam", "tau_steps", "target_energy",
@@ -60,13 +60,14 @@ def test_a_rehearsal_is_kept() -> None:
 
 def test_a_document_of_an_older_version_is_read() -> None:
     document = document_of(made(trials=(Trial("as it is", 0.2, 30.0),)))
-    del document["rehearsal"]
+    del document["rehearsal"], document["effective_dimension"]
     for part in document["bands"]:
         del part["left_low"], part["left_high"]
     del document["trials"][0]["gain_db"]
     read = report_of(document, "a.json")
     assert read.rehearsal is None
     assert math.isnan(read.bands[0].left_low)
+    assert math.isnan(read.modes.dimension)
     assert math.isnan(read.trials[0].gain_db)
 
 

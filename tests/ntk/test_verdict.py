@@ -115,6 +115,15 @@ def test_a_rehearsed_forecast_says_how_often_such_were_right() -> None:
     assert "The forecast follows it" in texts["rich"]
 
 
+def test_few_forecasts_are_counted_and_not_rounded() -> None:
+    rows = ((1.0, 1.0, 1.0), (0.1, 0.01, 0.9))
+    for right, said, words in ((4, 5, "(4 of 5 such forecasts were right)"), (0, 3, "(0 of 3 such"), (0, 0, "")):
+        rehearsal = Rehearsal(0.1, (70, 30), (0, 110), rows, 1.5, right, said)
+        text = judge(made(**REHEARSED | {"rehearsal": rehearsal})).verdict.findings[0].text
+        assert words in text
+        assert ("such forecasts" in text) is bool(said)
+
+
 def test_a_kernel_that_changes_is_to_be_followed() -> None:
     report = judge(made(**{k: v for k, v in REHEARSED.items() if k != "rehearsal"}))
     assert not report.verdict.is_reliable

@@ -16,11 +16,16 @@ def rehearsed_bands(bands: Sequence[Band], steps: Sequence[int], left: Tensor, d
     """The bands with what a rehearsal of the whole run leaves, in place of the kernel's forecast.
 
     steps: [T], the last is the run's. left: forecast shares of the target's energy [T, B]. done: steps of the run that
-    the bands have behind them, from which `half_step` counts; inf if half is not learned within the run.
+    the bands have behind them, from which `half_step` counts: the first step from which at most half is left until the
+    end; inf for bands that are not learned within the run.
     """
     found = []
     for i, band in enumerate(bands):
-        when = next((s for s, row in zip(steps, left.tolist(), strict=True) if row[i] <= LEARNED), math.inf)
+        when = math.inf
+        for step, row in zip(reversed(steps), reversed(left.tolist()), strict=True):
+            if row[i] > LEARNED:
+                break
+            when = step
         half = 0.0 if band.residual_energy <= LEARNED else max(when - done, 1.0)
         found.append(dataclasses.replace(band, left_adam=float(left[-1, i]), half_step=half))
     return tuple(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from inr.ntk.forecast.calibration import (
     score,
 )
 
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 SPEC = Spec(kind="image", d_in=2, d_out=3, shape=(8, 8))
 
 
@@ -84,6 +87,12 @@ def test_the_data_of_the_package_is_complete() -> None:
         assert 0 < known.quantile < 10
         assert 0 <= known.right <= known.said
         assert known.runs > 0
+
+
+def test_the_data_of_the_package_is_what_the_records_give() -> None:
+    code = "import json, rehearsals; print(json.dumps(rehearsals.calibrated()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == calibration.table(), "run: python benchmarks/rehearsals.py --calibrate"
 
 
 @pytest.mark.parametrize(("family", "expected"), [("siren", "network"), ("relu_pe", "network"), ("hash_grid", "grid")])
