@@ -186,7 +186,7 @@ def _kernel_pictures(fit: Fit) -> list[str]:
     if len(shape) == 1:
         signs = "raises it where the line is above the middle, and lowers it where the line is below"
     else:
-        signs = "raises it where the picture is red, lowers it where it is blue, and leaves it alone where it is white"
+        signs = "raises it where the picture is red, lowers it in blue places, and leaves it alone in white ones"
     text = (
         "The kernel of the field as it is now, over the signal. First: a training step that raises the value at the "
         f"marked place {signs}. Below: the patterns that training changes fastest, the fastest first. A target that "
