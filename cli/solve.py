@@ -188,8 +188,11 @@ def solve(
         changed += [] if time is None else [f"time_s={options.seconds(time, '--time')}"]
         changed += [] if seed is None else [f"seed={seed}"]
         chosen = override(given.settings, changed, "solve")
+        if check is None and given.cells:
+            check, cells = "fd", given.cells
         target = OutputTarget.of(output, f"{stem}.safetensors", force=force, suffixes=(".safetensors",))
-        exports = [OutputTarget.of(name, "", force=force, suffixes=_EXPORTS) for name in export or []]
+        named = (*(export or []), *given.outputs)
+        exports = [OutputTarget.of(name, "", force=force, suffixes=_EXPORTS) for name in named]
         page = None if report is None else OutputTarget.of(report, "", force=force, suffixes=(".html", ".htm"))
         _check_films(given, exports)
         given = dataclasses.replace(given, settings=chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inr.core.errors import UnreadableError, UsageError, did_you_mean
-from inr.core.formula import Node, name
+from inr.core.formula import Node, name, parse_formula
 from inr.signals import Source
 from inr.solving.columns import arrays_of, bytes_of, columns_of
 from inr.solving.geometry import is_number
 from inr.solving.solids import file_beside
 
 Array = NDArray[np.float64]
-ENTRIES = ("file", "interpolate", "of", "range", "value")
+ENTRIES = ("file", "gaussian", "interpolate", "of", "range", "value")
+GAUSSIAN = "{ gaussian = { at = [0, 0], std = 0.01, integral = 1 } }"
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 FEWEST = {"linear": 2, "cubic": 4}
 """Samples per axis."""
@@ -32,12 +34,16 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
     (or `value`) and `axis_x`, ... as `inr solve --export u.npz` writes it; .csv of all points of a lattice; or a
     picture, whose pixels fill the axes x and y, with y upwards. of: its axes, by default those of space. range: the
     values that black and white of a picture mean. interpolate: "linear", or "cubic", which has derivatives.
+    gaussian, instead of a file: a normal density of the axes, times `integral` (1 by default).
 
     Raises UsageError and UnreadableError.
     """
     where = f"data {key}"
-    if not isinstance(table, Mapping) or not isinstance(table.get("file"), str):
-        raise UsageError(f'{where} is {table!r}, expected {{ file = "{key}.npy", interpolate = "cubic" }}')
+    is_gaussian = isinstance(table, Mapping) and "gaussian" in table
+    if not isinstance(table, Mapping) or not (is_gaussian or isinstance(table.get("file"), str)):
+        raise UsageError(
+            f'{where} is {table!r}, expected {{ file = "{key}.npy", interpolate = "cubic" }}', f"or {GAUSSIAN}"
+        )
     for entry in table:
         if entry not in ENTRIES:
             raise UsageError(f"{where} has an unknown entry {entry!r}{did_you_mean(entry, ENTRIES)}",
@@ -48,6 +54,8 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
     own = table.get("of", [axis for axis in axes if axis != "t"])
     if not isinstance(own, list) or not own or len(set(own)) != len(own) or not set(own) <= set(axes):
         raise UsageError(f"{where}, of is {own!r}, expected axes out of {', '.join(axes)}")
+    if is_gaussian:
+        return _gaussian(where, table, own)
     path = file_beside(table["file"], folder)
     lines, values = _samples(key, table, own, axes, path)
     if values.shape != tuple(map(len, lines)):
@@ -58,6 +66,32 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
     if not np.isfinite(values).all():
         raise UnreadableError(f"{table['file']!r} has values that are not finite")
     return Node("table", tuple(map(name, own)), table=Interpolant(key, lines, values, kind))
+
+
+def spots_of_data(tables: Mapping[str, Any], space: Sequence[str]) -> list[dict[str, Any]]:
+    """The places where [data] are concentrated, as entries of `spots`."""
+    found = []
+    for table in tables.values():
+        if "gaussian" in table and set(table.get("of", space)) == set(space):
+            place = dict(zip(table.get("of", space), table["gaussian"]["at"], strict=True))
+            found.append({"at": [place[axis] for axis in space], "size": table["gaussian"]["std"]})
+    return found
+
+
+def _gaussian(where: str, table: Mapping[str, Any], own: Sequence[str]) -> Node:
+    given = table["gaussian"]
+    is_table = isinstance(given, Mapping) and {"at", "std"} <= set(given) <= {"at", "std", "integral"}
+    if not is_table or set(table) - {"gaussian", "of"} or not isinstance(given["at"], list | tuple):
+        raise UsageError(f"{where} is {dict(table)!r}, expected a place, a width and an integral", GAUSSIAN)
+    std, integral = given["std"], given.get("integral", 1)
+    if len(given["at"]) != len(own) or not all(map(is_number, [*given["at"], std, integral])) or not std > 0:
+        raise UsageError(
+            f"{where}, gaussian is {dict(given)!r}, expected a place along {', '.join(own)}, and std > 0",
+            GAUSSIAN,
+        )
+    square = "+".join(f"({axis}-({float(place)!r}))**2" for axis, place in zip(own, given["at"], strict=True))
+    scale = float(integral) / (2 * math.pi * float(std) ** 2) ** (len(own) / 2)
+    return parse_formula(f"({scale!r})*exp(-({square})/{2 * float(std) ** 2!r})")
 
 
 def _samples(

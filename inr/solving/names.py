@@ -8,6 +8,7 @@ from typing import Any
 
 from inr.core.errors import UsageError, did_you_mean
 from inr.core.formula import CONSTANTS, FUNCTIONS, Node, number, parse_formula
+from inr.solving.closed_forms import PREFIX, closed_form
 from inr.solving.equation import OPERATORS, SIDE_NORMALS, Scope, streams_of
 from inr.solving.geometry import is_number
 from inr.solving.tables import About
@@ -87,12 +88,38 @@ def exact_of(table: Mapping[str, Any], scope: Scope) -> dict[str, Node]:
         if key not in scope.fields or not isinstance(text, str):
             raise UsageError(f"the exact solution of {key!r} is {text!r}, expected a formula of one of the fields")
         with About(f"exact solution of {key}"):
+            if text.startswith(PREFIX):
+                found[key] = closed_form(text, scope)
+                continue
             value = scope.formula(text)
         if scope.fields[key]:
             found |= {f"{key}.re": value.re, f"{key}.im": value.im}
         else:
             found[key] = value.re
     return found
+
+
+def cells_of(table: Mapping[str, Any]) -> int:
+    """The cells per axis of the finite differences that [reference] names; 0: none."""
+    if not {"solver", "n"} & set(table):
+        return 0
+    solver, n = table.get("solver", "fd"), table.get("n", 64)
+    if solver != "fd":
+        raise UsageError(f'solver of the reference is {solver!r}, expected "fd"', "fd: finite differences")
+    if not isinstance(n, int) or isinstance(n, bool):
+        raise UsageError(f"n of the reference is {n!r}, expected a number of cells per axis", "n = 64")
+    return n
+
+
+def outputs_of(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of files that [output] lists by their suffix. A problem from a stranger writes into no other folder."""
+    for suffix, file in table.items():
+        if not isinstance(file, str) or not re.fullmatch(r"[\w][\w. -]*", file) or not file.endswith(f".{suffix}"):
+            raise UsageError(
+                f"output {suffix} is {file!r}, expected the name of a file without a folder, with suffix .{suffix}",
+                f'{suffix} = "solution.{suffix}"',
+            )
+    return tuple(table.values())
 
 
 def check_names(axes: list[str], fields: list[str], others: list[str]) -> None:

@@ -10,13 +10,14 @@ from typing import Any, Self
 
 from torch import Generator, Tensor
 
-from inr.core.config import parse, to_toml
+from inr.core.config import to_toml
 from inr.core.errors import UsageError
 from inr.core.formula import ZERO, Node, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.solving.candidates import Function, residuals_by_autograd
+from inr.solving.closed_forms import check_closed_form
 from inr.solving.conditions import Condition, conditions_of, value_given
-from inr.solving.data import data_of
+from inr.solving.data import data_of, spots_of_data
 from inr.solving.domains import Spot, absorbed_walls, axes_of, domain_of, layers_of, spots_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
 from inr.solving.geometry import Box, Domain, sides_of
@@ -24,11 +25,13 @@ from inr.solving.inverse import Observed, Unknown, observed_of, unknown_of
 from inr.solving.jumps import check_jumps
 from inr.solving.masks import masked_shape
 from inr.solving.names import (
+    cells_of,
     check_names,
     check_number,
     equations_of,
     exact_of,
     fields_of,
+    outputs_of,
     parameter_of,
     residuals_of,
     states_of,
@@ -45,7 +48,8 @@ class Problem:
     scope: what names mean. residuals: formulas that are zero inside, one per equation and part of a complex one.
     exact: a known solution, formula by channel. text: TOML that gives an equal problem. states: how many eigenvalues
     are wanted, 0 in a boundary-value problem; eigenvalue: its name in the equation. spots: where sources
-    are concentrated.
+    are concentrated. cells: of finite differences along an axis, which `inr solve` compares with; 0: none. outputs:
+    names of files that `inr solve` writes, beside the solution.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Problem:
     states: int = 0
     eigenvalue: str = ""
     spots: tuple[Spot, ...] = ()
+    cells: int = 0
+    outputs: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -125,6 +131,7 @@ class Problem:
         check_number(residuals, scope, document)
         if not states:  # eigenvalues come from integrals, where coefficients may jump
             check_jumps(equations, scope, domain)
+        data_spots = spots_of_data(document.get("data", {}), scope.space)
         walls = absorbed_walls(fields) if scope.slopes else []
         conditions = conditions_of([*document.get("condition", []), *walls], scope, domain)
         problem = cls(
@@ -136,12 +143,15 @@ class Problem:
             unknowns=unknowns,
             observed=tuple(o for table in document.get("observed", []) for o in observed_of(table, scope, folder)),
             exact=exact_of(document.get("reference", {}), scope),
-            settings=parse(SolveSettings, document.get("solve", {}), "solve"),
+            settings=SolveSettings.of_table(document.get("solve", {})),
             text=to_toml(document),
             states=states,
             eigenvalue=eigenvalue,
-            spots=spots_of(head.get("spots", []), scope.space),
+            spots=spots_of(head.get("spots", []), scope.space) + spots_of(data_spots, scope.space),
+            cells=cells_of(document.get("reference", {})),
+            outputs=outputs_of(document.get("output", {})),
         )
+        check_closed_form(problem.residual, problem.exact, scope.axes)
         problem._check_data()
         if states:
             problem._check_states()

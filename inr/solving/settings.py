@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
-from inr.core.config import Config, param
+from inr.core.config import Config, param, parse
 from inr.fields import FieldConfig
 
 Method = Literal["auto", "least_squares", "gauss_newton", "adam", "soap"]
@@ -43,7 +44,7 @@ class SolveSettings(Config):
     sampler: Literal["uniform", "rad"] = param(
         "uniform", "rad: new points where the residual is large (Wu et al. 2023)"
     )
-    causal: float = param(0.0, "weight of the causal order in time (Wang et al. 2022); 0: none", ge=0)
+    causal: float = param(0.0, "weight of the causal order in time (Wang et al. 2022); 0: none, true: 1", ge=0)
     windows: int = param(
         1, "equal parts of the time, solved one after the other; for equations of first order in time", ge=1, le=1000
     )
@@ -55,3 +56,10 @@ class SolveSettings(Config):
     )
     lr: float = param(3e-3, "learning rate of Adam and SOAP at the start; it falls to 0", gt=0, le=1)
     seed: int = param(0, "of points and initial weights", ge=0)
+
+    @classmethod
+    def of_table(cls, table: Mapping[str, Any]) -> Self:
+        """Read the table [solve]. Raises ConfigError."""
+        causal = table.get("causal")
+        given = {**table, "causal": float(causal)} if isinstance(causal, bool) else table
+        return parse(cls, given, "solve")

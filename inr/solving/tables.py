@@ -20,7 +20,8 @@ TABLES = {
     "unknowns": None,
     "data": None,
     "observed": {"file", "noise", "columns"},
-    "reference": {"exact"},
+    "reference": {"exact", "solver", "n"},
+    "output": {"npz", "vti", "vtu", "png", "svg", "pdf", "mp4", "gif"},
     "solve": None,
 }
 MOST_FILE = 2**20

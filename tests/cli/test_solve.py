@@ -174,3 +174,15 @@ def test_the_kernel_of_a_problem(here: Path) -> None:
     several = invoke("ntk", "p.toml", "--rehearse", "10%", "--no-trials", "--mode", "track", "--seed", "0")
     assert several.exit_code == 2
     assert "--seed and --rehearse and --no-trials and --mode cannot be used with a problem" in several.stderr
+
+
+def test_a_problem_names_what_is_written_and_compared(here: Path) -> None:
+    text = EXAMPLES["poisson.toml"].partition("[reference]")[0]
+    Path("p.toml").write_text(f'{text}\n[reference]\nsolver = "fd"\nn = 16\n[output]\nnpz = "u.npz"\n')
+    result = invoke("solve", "p.toml", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "finite differences with 16 cells" in result.stdout
+    assert Path("u.npz").exists()
+    again = invoke("solve", "p.toml", "-o", "other.safetensors", *QUICK)
+    assert again.exit_code == 2
+    assert "u.npz" in again.stderr

@@ -39,7 +39,7 @@ def test_values_become_distances_and_the_surface_stays() -> None:
 
 def test_distances_agree_with_fast_marching() -> None:
     """scikit-fmm solves |grad u| = 1 from the same values on a lattice, to second order."""
-    skfmm = pytest.importorskip("skfmm")
+    skfmm = pytest.importorskip("skfmm", reason="scikit-fmm is built from its source, and is not in the test extra")
     fit = combine("union(sphere(-0.5,0,0,1), sphere(0.5,0,0,1), 0.4) - box(0,0,1, 0.8,0.8,0.8)", _none, margin=0.3)
     signal, _ = redistanced(fit, 96)
     n = 80

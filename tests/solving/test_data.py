@@ -133,3 +133,31 @@ def test_measured_values_come_from_three_formats(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", x=columns[:3, 0], y=columns[:, 1], u=columns[:, 2])
     with pytest.raises(InrError, match="differ in length: x 3"):
         observed_of({"file": "v.npz"}, scope, tmp_path)
+
+
+def test_a_gaussian_has_its_integral_and_a_spot() -> None:
+    table = {"gaussian": {"at": [0.4, -0.2], "std": 0.05, "integral": 3}}
+    node = data_of("q", table, AXES, None)
+    x, y = (torch.linspace(low, high, 201, dtype=torch.float64) for low, high in (AXES["x"], AXES["y"]))
+    grid = torch.cartesian_prod(x, y)
+    values = tensor_of(node, {"x": grid[:, 0], "y": grid[:, 1]}, grid[:, 0])
+    assert float(values.sum() / 200**2 * 2) == pytest.approx(3, rel=1e-6)
+    assert at(node, 0.4, -0.2) == pytest.approx(3 / (2 * np.pi * 0.05**2))
+    problem = Problem.of("lap(u) = -q", {"x": (0, 1), "y": (-1, 1)}, WALLS, data={"q": table})
+    assert [(spot.at, spot.size) for spot in problem.spots] == [((0.4, -0.2), 0.05)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"at": [0.4], "std": 0.05},
+        {"at": [0.4, 0.1], "std": 0},
+        {"at": [0.4, 0.1]},
+        {"at": 0.4, "std": 1},
+        {"at": [0.4, 0.1], "std": 0.1, "mass": 2},
+        3,
+    ],
+)
+def test_other_gaussians_are_refused(given: Any) -> None:
+    with pytest.raises(InrError, match="data q"):
+        Problem.of("lap(u) = -q", {"x": (0, 1), "y": (-1, 1)}, WALLS, data={"q": {"gaussian": given}})

@@ -239,3 +239,33 @@ def test_ends_of_axes_are_numbers_or_formulas() -> None:
     problem = Problem.of("u_xx = -sin(x)", {"x": ("-pi/2", "2*pi")}, [walls])
     assert problem.domain.shape.low == (-math.pi / 2,)
     assert problem.domain.shape.high == (2 * math.pi,)
+
+
+def test_the_tables_output_and_reference() -> None:
+    square, walls = {"x": (0, 1), "y": (0, 1)}, [{"on": "boundary", "equation": "u = 0"}]
+    tables: dict[str, Any] = {"output": {"vti": "u.vti", "png": "a plate.png"}, "reference": {"solver": "fd", "n": 32}}
+    problem = Problem.of("lap(u) = -1", square, walls, **tables)
+    assert (problem.outputs, problem.cells) == (("u.vti", "a plate.png"), 32)
+    refused: tuple[dict[str, Any], ...] = (
+        {"output": {"vti": "../u.vti"}},
+        {"output": {"vti": "/tmp/u.vti"}},
+        {"output": {"vti": "u.png"}},
+        {"output": {"vti": 3}},
+        {"output": {"stl": "u.stl"}},
+        {"reference": {"solver": "fem"}},
+        {"reference": {"solver": "fd", "n": "many"}},
+    )
+    for each in refused:
+        with pytest.raises(UsageError, match=r"output|reference"):
+            Problem.of("lap(u) = -1", square, walls, **each)
+
+
+def test_a_causal_order_is_switched_on_or_has_a_weight() -> None:
+    for given, weight in ((True, 1.0), (False, 0.0), (3.5, 3.5)):
+        problem = Problem.of(
+            "u_t = u_xx",
+            {"x": (0, 1), "t": (0, 1)},
+            [{"on": "start", "equation": "u = 0"}, {"on": ["left", "right"], "equation": "u = 1"}],
+            solve={"causal": given},
+        )
+        assert problem.settings.causal == weight
