@@ -37,7 +37,7 @@ class Burgers:
         self._z, self._log_weights = torch.from_numpy(nodes), torch.from_numpy(np.log(weights))
 
     def __call__(self, x: Any, t: Any) -> Any:
-        x, t = torch.broadcast_tensors(*(torch.as_tensor(each, dtype=torch.float64) for each in (x, t)))
+        x, t = (torch.as_tensor(each, dtype=torch.float64) for each in (x, t))
         w = x[..., None] - 2 * (self._nu * t[..., None]).sqrt() * self._z
         share = (self._log_weights - torch.cos(math.pi * w) / (2 * math.pi * self._nu)).softmax(-1)
         return -(share * torch.sin(math.pi * w)).sum(-1)

@@ -173,7 +173,7 @@ def _objections(domain: Domain, channel: str, lift: Node, built: Mapping[str, _G
         values = {key: x[:, a] for a, key in enumerate(domain.axes)}
         mine, wanted = (tensor_of(node, values, x[:, 0]) for node in (lift, value.value))
         sides[side] = x, (mine - wanted).abs().nan_to_num(torch.inf), wanted
-    size = max(float(wanted.abs().max()) for _, _, wanted in sides.values())
+    size = max((float(wanted.abs().max()) for _, _, wanted in sides.values()), default=0.0)
     for side, (x, off, wanted) in sides.items():
         worst = int(off.argmax())
         if not float(off[worst]) <= AGREEMENT * size:

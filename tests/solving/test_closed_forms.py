@@ -12,7 +12,10 @@ from inr.core.errors import UsageError
 from inr.solving import Problem
 from inr.solving.closed_forms import Burgers
 
-CONDITIONS = [{"on": "start", "equation": "u = -sin(pi*x)"}, {"on": ["left", "right"], "equation": "u = 0"}]
+CONDITIONS: list[dict[str, Any]] = [
+    {"on": "start", "equation": "u = -sin(pi*x)"},
+    {"on": ["left", "right"], "equation": "u = 0"},
+]
 AXES = {"x": (-1, 1), "t": (0, 1)}
 
 
