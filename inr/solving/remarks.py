@@ -97,9 +97,10 @@ def front_in(problem: Problem, state: State, n_trained: int) -> str | None:
     at = int(steepest.argmax())
     place = ", ".join(f"{value:.3g}" for value in x[int(slope[:, at].argmax())].tolist())
     width = float(1 / steepest[at])
+    advice = "" if problem.settings.sampler == "rad" else 'set solve.sampler to "rad", or '
     return (
         f"{problem.scope.channels[at]} has a front near ({place}), about {100 * width:.2g} % of the box wide, and the "
-        f'points are {100 * spacing:.2g} % apart: set solve.sampler to "rad", or more solve.points.'
+        f"points are {100 * spacing:.2g} % apart: {advice}take more solve.points."
     )
 
 
