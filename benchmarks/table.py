@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -75,15 +75,24 @@ def fit_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
-def steps_table() -> str:
-    record = newest("steps")
-    lines = ["| a training step | fast kernels | torch reference | ratio |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['configuration']} ({row['file']}) | {row['cpu_ms']:.1f} ms | {row['reference_ms']:.1f} ms "
-        f"| {row['ratio']:.1f} |"
-        for row in record["rows"]
-    ]
+def of_record(record: dict[str, Any], columns: list[str], cells: Callable[[dict[str, Any]], list[str]]) -> str:
+    """A table with a line for each row of a record, below its conditions."""
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(cells(row))} |" for row in record["rows"]]
     return "\n".join([conditions_line(record), "", *lines])
+
+
+def steps_table() -> str:
+    return of_record(
+        newest("steps"),
+        ["a training step", "fast kernels", "torch reference", "ratio"],
+        lambda row: [
+            f"{row['configuration']} ({row['file']})",
+            f"{row['cpu_ms']:.1f} ms",
+            f"{row['reference_ms']:.1f} ms",
+            f"{row['ratio']:.1f}",
+        ],
+    )
 
 
 def dense_table() -> str:
@@ -826,14 +835,18 @@ def siren_table() -> str:
 
 def pictures_table() -> str:
     """Tasks on pictures by fields, against the direct solution."""
-    record = newest("pictures")
-    lines = ["| task | pixels | off the direct solution | at most | seconds | load |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {row['task']} | {row['pixels']:,} | {row['off']:.4f} {row['unit']} | {row['off_max']:.3f} | "
-        f"{row['seconds']:.0f} | {row['load']:.0f} |"
-        for row in record["rows"]
-    ]
-    return "\n".join([conditions_line(record), "", *lines])
+    return of_record(
+        newest("pictures"),
+        ["task", "pixels", "off the direct solution", "at most", "seconds", "load"],
+        lambda row: [
+            row["task"],
+            f"{row['pixels']:,}",
+            f"{row['off']:.4f} {row['unit']}",
+            f"{row['off_max']:.3f}",
+            f"{row['seconds']:.0f}",
+            f"{row['load']:.0f}",
+        ],
+    )
 
 
 def results() -> str:

@@ -101,6 +101,7 @@ class _Lattice:
         ]  # fmt: skip
         grid = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, len(self.axes))
         self.points = torch.from_numpy(grid)
+        self._matrix = functools.cache(self._make_matrix)
 
     def whole(self, u: Array) -> Array:
         """Values [nodes, C] on the lattice [*sizes, C]."""
@@ -133,8 +134,10 @@ class _Lattice:
         factors = [line if a == axis else sparse.identity(n) for a, n in enumerate(self.sizes)]
         return functools.reduce(lambda left, right: sparse.kron(left, right, format="csr"), factors)
 
-    @functools.cache  # noqa: B019  a lattice lives for one check
     def matrix(self, letters: str) -> Any:
+        return self._matrix(letters)
+
+    def _make_matrix(self, letters: str) -> Any:
         from scipy import sparse
 
         if not letters:
@@ -211,6 +214,7 @@ class _Cut(_Lattice):
         super().__init__(problem, n)
         shape, d = problem.domain.shape, len(self.axes)
         self._values = {side: self._given(side) for side in problem.domain.walls}
+        self._difference = functools.cache(self._make_difference)
         is_there = shape.contains(self.points).numpy()
         reach = np.full((self.count, d, 2), np.inf)  # to the boundary, in steps
         for axis, end, way in self._ways():
@@ -277,8 +281,10 @@ class _Cut(_Lattice):
         found: Array = each[nearest, :, np.arange(len(x))]
         return found
 
-    @functools.cache  # noqa: B019  a lattice lives for one check
     def derivative(self, letters: str) -> tuple[Any, Array]:
+        return self._difference(letters)
+
+    def _make_difference(self, letters: str) -> tuple[Any, Array]:
         from scipy import sparse
 
         added = np.zeros((self.count, len(self.problem.scope.channels)))
