@@ -3,7 +3,9 @@
 Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to their first two seconds; shapes are
 unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best,paper), and with
 --params also at equal parameters, with the largest width (or table) within them. The seconds are those of the steps;
-closed forms have no time limit.
+closed forms have no time limit. With `--clock processor` they are seconds of processor time of one thread, which other
+programs on the machine change little. A run that was stopped goes on with `--resume`: rows of the newest record of the
+name are kept.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import argparse
 import contextlib
 import itertools
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from _record import save
+from _record import newest_rows, save
 
 from inr.core.config import parse
 from inr.core.errors import UsageError
@@ -73,23 +76,34 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", help="float32 or bfloat16; families without it are refused")
     parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="processor: of one thread")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of the newest record of this name")
     parser.add_argument("--fields", help="families, separated by commas; default: all")
     parser.add_argument("--record", help="keep the rows under this name")
     words = parser.parse_args()
     torch.set_num_threads(words.threads)
+    if words.clock == "processor":
+        if words.threads != 1:
+            parser.error("--clock processor counts the time of one thread: give --threads 1")
+        time.perf_counter = time.process_time  # the clock of fits
     families = words.fields.split(",") if words.fields else list(FIELDS)
     budgets = {"own size": FitBudget(time_s=words.seconds)}
     if words.params is not None:
         budgets["equal parameters"] = FitBudget(params=words.params, time_s=words.seconds)
     settings = {"seed": 0, "precision": words.precision}
-    rows = []
+    rows = newest_rows(words.record) if words.resume else []
+    done = {(row["budget"], row["recipe"], row["precision"], row["file"], row["field"]) for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         for path in words.files:
             signal = reduced(path, Path(folder), words.crop)
             for (label, budget), recipe, name in itertools.product(budgets.items(), words.recipes.split(","), families):
+                if (label, recipe, words.precision, signal.name, name) in done:
+                    continue
                 with contextlib.suppress(UsageError):  # families without the precision
                     row = measure(signal, name, budget, settings, recipe)
-                    rows.append({"budget": label, "recipe": recipe, "precision": words.precision, **row})
+                    rows.append(
+                        {"budget": label, "recipe": recipe, "precision": words.precision, "clock": words.clock, **row}
+                    )
                     print(rows[-1], flush=True)
                     if words.record:
                         save(words.record, rows)
