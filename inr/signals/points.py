@@ -23,7 +23,7 @@ from inr.signals._signal import SIGNALS, Batch, Evaluate, Pool, Signal, Source
 from inr.signals.files import ply as _ply
 from inr.signals.files.reading import check_options
 from inr.signals.files.sniffing import POINT_SUFFIXES
-from inr.signals.solids.cloud_mesh import FEWEST, FINEST, mesh_of_cloud
+from inr.signals.solids.cloud_mesh import FEWEST, FINEST, CloudBoundary, mesh_of_cloud
 from inr.signals.solids.cloud_solid import CloudSolid, distinct, merged, without_strays
 from inr.signals.solids.clouds import Cloud
 from inr.signals.solids.distances import MeshSolid, Solid
@@ -213,13 +213,8 @@ class ClosedCloud(SolidSignal):
         make: Callable[[Frame, Floats, Floats], tuple[Solid, int, float]] = _solid_in
         if method in INDICATORS or measured is not None or cloud.is_cluttered or is_fine:
             indicator = method if method in INDICATORS else "poisson"
-            make = partial(
-                _mesh_in,
-                indicator=indicator,
-                noise=cloud.noise,
-                measured=measured,
-                has_specks=cloud.is_kept_whole,
-            )
+            through = partial(mesh_of_cloud, indicator=indicator, has_specks=cloud.is_kept_whole)
+            make = partial(_mesh_in, through=through, noise=cloud.noise, measured=measured)
         solid, n_left_out, bare = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
@@ -266,20 +261,17 @@ def _mesh_in(
     points: Floats,
     normals: Floats,
     *,
-    indicator: str,
+    through: Callable[..., CloudBoundary],
     noise: float,
     measured: Floats | None,
-    has_specks: bool,
 ) -> tuple[MeshSolid, int, float]:
-    """The solid of a mesh, the number of points that it leaves out, and the share of its area without points."""
+    """The solid of a mesh `through` the points, the number of points that it leaves out, and the share of its area
+    without points."""
     noise /= frame.scale[0]
     if measured is None:
-        found = mesh_of_cloud(*merged(_in_box(frame, points), normals), indicator, noise=noise, has_specks=has_specks)
+        found = through(*merged(_in_box(frame, points), normals), noise=noise)
     else:
-        was = _in_box(frame, measured)
-        found = mesh_of_cloud(
-            _in_box(frame, points), normals, indicator, noise=noise, measured=was, has_specks=has_specks
-        )
+        found = through(_in_box(frame, points), normals, noise=noise, measured=_in_box(frame, measured))
     return MeshSolid(found), found.n_left_out, found.bare
 
 

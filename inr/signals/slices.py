@@ -26,6 +26,7 @@ from inr.signals.files.csl import ContourPlane, read_csl
 from inr.signals.files.label_maps import (
     chosen_label,
     nifti_volume,
+    notes_on,
     npy_volume,
     planes_of_pictures,
     planes_of_volume,
@@ -314,10 +315,12 @@ def _contours(source: Source, options: Mapping[str, str], label: int | None) -> 
     if source.suffix == ".npy":
         _refuse_others(options, "label", "spacing", "axis")
         spacing, notes = _spacing_of(options, name)
-        return planes_of_volume(npy_volume(data, name, spacing), name, label, axis), notes
+        chosen = npy_volume(data, name, spacing)
+        return planes_of_volume(chosen, name, label, axis), [*notes, *notes_on(chosen, name)]
     if source.suffix in (".nii", ".gz"):
         _refuse_others(options, "label", "axis")
-        return planes_of_volume(nifti_volume(data, name), name, label, axis), []
+        chosen = nifti_volume(data, name)
+        return planes_of_volume(chosen, name, label, axis), notes_on(chosen, name)
     raise UnreadableError(f"{name!r} cannot be read as slices", "expected .csl, .nii, .nii.gz, .npy, .dcm or a folder")
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import trimesh
 from torch import Tensor
 
 from inr.core.errors import UsageError
-from inr.mesh import MeshResult
+from inr.mesh import MeshResult, save_mesh
 from inr.mesh.extract import Mesh
 from inr.mesh.open_surface import extract_open
 from inr.mesh.surface_metrics import boundary_hausdorff
@@ -77,11 +79,19 @@ def test_half_a_sphere_has_one_boundary_a_circle() -> None:
     assert np.quantile(off, 0.99) < 0.3 / N
 
 
-def test_a_moebius_strip_has_one_boundary_and_no_front() -> None:
+def test_a_moebius_strip_has_one_boundary_and_no_front_and_is_written(tmp_path: Path) -> None:
     mesh = extract_open(made.turned(made.of_faces(*made.moebius())), resolution=N)
     assert mesh.open is not None
     assert (mesh.open.n_loops, mesh.open.is_orientable, mesh.n_components) == (1, False, 1)
-    assert len(mesh.faces) > 500
+    path = tmp_path / "strip.ply"
+    save_mesh(mesh, path)
+    written: Any = trimesh.load_mesh(path, process=False)
+    assert np.array_equal(written.faces, mesh.faces)
+    assert len(written.faces) > 500
+    vertices, faces = made.moebius()
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    assert written.area == pytest.approx(area, rel=0.01)
 
 
 def test_three_sheets_that_meet_have_edges_with_three_faces() -> None:

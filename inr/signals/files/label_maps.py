@@ -24,6 +24,7 @@ MOST_VOXELS = 2**28
 MOST_SLICES = 4096
 _MOST_LISTED = 12
 _HALF = 0.5
+_BLOCK = 2**18
 
 Chosen = tuple[AnyArray, Floats]
 """A volume [I, J, K], and the 4 x 4 matrix from its indices to places."""
@@ -32,8 +33,8 @@ Chosen = tuple[AnyArray, Floats]
 def nifti_volume(data: bytes, name: str) -> Chosen:
     """The volume of a NIfTI file, .nii or .nii.gz, in the world of its header (RAS+, mm), by nibabel.
 
-    Raises UnavailableError without nibabel; UnreadableError for more than 2^28 voxels, which is checked before they are
-    read; anything for a damaged file.
+    Raises UnavailableError without nibabel; UnreadableError for more than 2^28 voxels, and for more than the file has,
+    both before memory is taken for them; anything for a damaged file.
     """
     nibabel = need("nibabel", f"{name}: reading NIfTI files", "nibabel")
     file: Any = io.BytesIO(data)
@@ -50,7 +51,20 @@ def nifti_volume(data: bytes, name: str) -> Chosen:
     affine: Floats = np.asarray(image.affine, np.float64)
     if not np.isfinite(affine).all() or abs(float(np.linalg.det(affine[:3, :3]))) < 1e-30:
         raise UnreadableError(f"{name}: the matrix of its header has no inverse")
+    n_bytes = int(image.dataobj.offset) + math.prod(shape) * image.get_data_dtype().itemsize
+    if not _holds(data, n_bytes):
+        raise UnreadableError(f"{name}: it ends before the {'x'.join(map(str, shape))} voxels that it states")
     return np.asanyarray(image.dataobj).reshape(shape), affine
+
+
+def _holds(data: bytes, n: int) -> bool:
+    """Whether a file, perhaps packed, has n bytes. They are not kept."""
+    if not data.startswith(b"\x1f\x8b"):
+        return len(data) >= n
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while n > 0 and (part := file.read(min(n, _BLOCK))):
+            n -= len(part)
+    return n <= 0
 
 
 def _is_second(file: Any) -> bool:
@@ -109,6 +123,14 @@ def planes_of_volume(chosen: Chosen, name: str, label: int | None, axis: int | N
         ]
         planes.append(ContourPlane(normal, float(normal @ start), tuple(rings)))
     return planes
+
+
+def notes_on(chosen: Chosen, name: str) -> list[str]:
+    """A note if some voxels of a label map are NaN, which no label is."""
+    volume, _ = chosen
+    n = sum(int(np.count_nonzero(part != part)) for part in volume) if volume.dtype.kind == "f" else 0
+    voxels = "1 voxel is NaN and counts" if n == 1 else f"{n} voxels are NaN and count"
+    return [f"{name}: {voxels} as outside"] if n else []
 
 
 def _label_in(volume: AnyArray, across: int, name: str, label: int | None) -> int:

@@ -30,11 +30,11 @@ _BARE = 3.0
 FEWEST = NEIGHBOURS
 """Points of a component that stays if all are wished."""
 
-_STEPS, _AGAIN, _LEAST = 3, 2, 3
+_STEPS, _LEAST = 3, 3
 _EVEN, _WIDER = 0.85, 3.0
 """Width h of the weights of points without noise, in spacings, and how much wider it is for noise in spacings."""
 
-_SMOOTHED, _MEASURED, _WIDE = 2.5, 3.5, 4.0
+_SMOOTHED, _MEASURED, _WIDE = 2.5, 3.5, 5.0
 """Width of the weights of smoothed points, in spacings; and of points as they were measured, at least, in spacings, and
 in their noise."""
 
@@ -64,7 +64,7 @@ def mesh_of_cloud(
 ) -> CloudBoundary:
     """The boundary of the solid that points [N, 3] in the unit box surround.
 
-    Components that are nearest to fewer than 1 % of the points are left out; with `has_specks`, to fewer than 12.
+    Components that are nearest to fewer than 1 % of the points are left out; with `has_specks`, to fewer than `FEWEST`.
 
     An indicator, of `INDICATORS`, is cut at its level on the points, on a lattice finer than the points are apart, at
     most 256 cells a side. Its vertices are then moved onto the implicit moving least-squares surface of the points
@@ -75,7 +75,7 @@ def mesh_of_cloud(
     is negative.
 
     measured: [N, 3], where the points were before they were smoothed, which leaves them too far in on bulges. Then h is
-    2.5 spacings, and two more steps take the measured points with the smoothed normals, h = 4 `noise`, or 3.5 spacings
+    2.5 spacings, and one more step takes the measured points with the smoothed normals, h = 5 `noise`, or 3.5 spacings
     if that is more.
 
     Raises EmptyError if nothing is left.
@@ -99,8 +99,7 @@ def mesh_of_cloud(
         vertices = _pulled(vertices, points, normals, tree, spacing, side.cell, width)
     if measured is not None:
         tree, width = cKDTree(measured), max(_MEASURED, _WIDE * share)
-        for _ in range(_AGAIN):
-            vertices = _pulled(vertices, measured, normals, tree, spacing, side.cell, width)
+        vertices = _pulled(vertices, measured, normals, tree, spacing, side.cell, width)
     if volume(vertices, faces) < 0:
         faces = faces[:, ::-1].copy()
     areas_of_faces = face_areas(vertices, faces)

@@ -54,6 +54,36 @@ def test_a_box_has_its_corners_edges_and_volume(resolution: int) -> None:
     assert found.area == pytest.approx(2 * float(sides @ np.roll(sides, 1)), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("low", "slope", "reach"),
+    [
+        *((low, True, 1e-6) for low in (0.25, 0.25 + 1 / 128, 0.25 + 1e-4)),
+        (0.25, False, 1e-6),
+        (0.25 + 1 / 128, False, 1e-6),
+        (0.25 + 1e-4, False, 0.01 / 64),
+    ],
+)
+def test_a_cube_along_the_lattice_is_a_solid_for_another_library(low: float, slope: bool, reach: float) -> None:
+    """Its faces on lattice points, halfway between them, and almost on them, where differences alone do not tell at
+    which side of an edge a crossing is."""
+    from manifold3d import Error, Manifold
+    from manifold3d import Mesh as Given
+
+    def cube(x: Tensor) -> Tensor:
+        q = (x - (low + 0.25)).abs() - 0.25
+        return shapes.norm(q.clamp(min=0)) + q.amax(dim=1).clamp(max=0)
+
+    mesh = extract_mesh(cube, resolution=64, method="dual", gradient=slope_of(cube) if slope else None)
+    assert to_corners(mesh, (low,) * 3, (low + 0.5,) * 3).max() < reach
+    found = check_mesh(mesh)
+    assert found.is_sound
+    assert found.n_crossings == 0
+    solid = Manifold(Given(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)))
+    assert solid.status() == Error.NoError
+    assert solid.genus() == 0
+    assert solid.volume() == pytest.approx(0.125, abs=2 * reach)
+
+
 def test_corners_of_a_box_of_csg_in_its_own_units() -> None:
     mesh = inr.extract_mesh(inr.csg("box(1, 2, 3, 2, 1.5, 1.7)"), 64, method="dual")
     assert to_corners(mesh, (0, 1.25, 2.15), (2, 2.75, 3.85)).max() < 1e-6

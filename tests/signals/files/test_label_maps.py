@@ -14,7 +14,7 @@ from PIL import Image
 
 from inr.core.errors import UnavailableError, UnreadableError, UsageError
 from inr.inspection import describe
-from inr.signals import Source
+from inr.signals import Source, load_signal
 from inr.signals.files import label_maps
 from inr.signals.files.label_maps import (
     chosen_label,
@@ -79,6 +79,18 @@ def test_labels_are_listed() -> None:
         planes_of_volume(npy_volume(npy(noise), "a", np.ones(3)), "a", None, None)
 
 
+def test_voxels_without_a_value_are_noted() -> None:
+    volume = block().astype(np.float32)
+    volume[9, 0, :4] = np.nan
+    spacing = {"spacing": "1,1,1", "label": "1", "method": "orex"}
+    signal = load_signal(Source("a.npy", data=npy(volume)), "slices", spacing)
+    assert signal.notes == ("a.npy: 4 voxels are NaN and count as outside",)
+    volume[9, 0, 1:4] = 0
+    chosen = npy_volume(npy(volume), "a.npy", np.ones(3))
+    assert label_maps.notes_on(chosen, "a.npy") == ["a.npy: 1 voxel is NaN and counts as outside"]
+    assert label_maps.notes_on(npy_volume(npy(block()), "a.npy", np.ones(3)), "a.npy") == []
+
+
 def test_nifti_has_the_world_of_its_header(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     affine = np.array([[-0.5, 0, 0, 10], [0, 0.25, 0, 20], [0, 0, 2, 30], [0, 0, 0, 1.0]])
@@ -112,9 +124,25 @@ def test_hostile_nifti_takes_no_memory() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2**20
-    for cut in (0, 4, 100, 347, len(data) - 1):
-        with pytest.raises(Exception):  # noqa: B017  one error of the signal, see `decoding`
-            nifti_volume(struct.pack("<i", 348) + data[4:cut], "a.nii")
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_damaged_nifti_is_one_error_in_little_memory(is_packed: bool) -> None:
+    """Cut, with more voxels stated than there are, in blocks of zeros that a packed file holds in few bytes."""
+    nibabel = pytest.importorskip("nibabel")
+    whole = nibabel.Nifti1Image(np.resize(block(), (40, 40, 40)), np.eye(4)).to_bytes()
+    header = bytearray(whole[:352])
+    header[42:48] = struct.pack("<3h", 640, 640, 640)  # 2^28 voxels, nearly
+    given = [whole[:cut] for cut in (4, 100, 347, 352, 1000, len(whole) - 1)] + [bytes(header) + whole[352:]]
+    nibabel.load  # noqa: B018  imported before memory is counted
+    for data in given:
+        file = gzip.compress(data) if is_packed else data
+        tracemalloc.start()
+        with pytest.raises(UnreadableError, match=r"a\.nii"):
+            load_signal(Source("a.nii", data=file), "slices", {})
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 10 * len(data) + 2**20
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

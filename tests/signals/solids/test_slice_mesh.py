@@ -32,6 +32,7 @@ def test_a_ball_from_three_planes_through_its_middle() -> None:
 def test_a_torus_from_15_random_planes() -> None:
     solid = found(random_cuts(torus, 15))
     assert share(torus, lambda p: distances(solid, p)) >= 0.975
+    assert solid.metrics(solid.distance)["slice_iou"] >= 0.99
     assert not solid.notes
 
 
