@@ -1,7 +1,7 @@
 """All families on real signals with one budget: `python benchmarks/quality.py FILE... [--record quality]`.
 
 Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to their first two seconds; shapes are
-unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best,paper), and with
+unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best paper), and with
 --params also at equal parameters, with the largest width (or table) within them. The seconds are those of the steps;
 closed forms have no time limit. With `--clock processor` they are seconds of processor time of one thread, which other
 programs on the machine change little. A run that was stopped goes on with `--resume`: rows of the newest record of the
@@ -16,14 +16,14 @@ import itertools
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from _record import newest_rows, save
 
 from inr.core.config import parse
 from inr.core.errors import UsageError
-from inr.fields import FIELDS, FieldConfig
+from inr.fields import FIELDS, FieldConfig, RecipeName
 from inr.signals import Signal, load_signal
 from inr.workflows.compare import FitBudget, compare
 
@@ -49,7 +49,9 @@ def reduced(path: Path, folder: Path, side: int) -> Signal:
     return signal
 
 
-def measure(signal: Signal, name: str, budget: FitBudget, settings: dict[str, Any], recipe: str) -> dict[str, Any]:
+def measure(
+    signal: Signal, name: str, budget: FitBudget, settings: dict[str, Any], recipe: RecipeName
+) -> dict[str, Any]:
     """One family: its row, or the reason why it has none."""
     config = parse(FieldConfig, name, "field")
     result = compare(signal, [config], budget, settings, measurements=1, recipe=recipe)
@@ -72,7 +74,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="per fit")
     parser.add_argument("--params", type=int, help="of the equal-parameter fits; default: none of these")
-    parser.add_argument("--recipes", default="best", help="best, paper, or both with a comma")
+    parser.add_argument("--recipes", nargs="+", choices=get_args(RecipeName), default=["best"])
     parser.add_argument("--precision", default="float32", help="float32 or bfloat16; families without it are refused")
     parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
     parser.add_argument("--threads", type=int, default=2)
@@ -96,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for path in words.files:
             signal = reduced(path, Path(folder), words.crop)
-            for (label, budget), recipe, name in itertools.product(budgets.items(), words.recipes.split(","), families):
+            for (label, budget), recipe, name in itertools.product(budgets.items(), words.recipes, families):
                 if (label, recipe, words.precision, signal.name, name) in done:
                     continue
                 with contextlib.suppress(UsageError):  # families without the precision

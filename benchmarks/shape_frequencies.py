@@ -23,11 +23,11 @@ from inr.signals import load_signal
 FIT = {"optimizer": "soap", "schedule": "cosine", "batch": 4096, "steps": 120, "loss": "l1"}
 
 
-def _wire(omega: float, scale: float) -> dict[str, Any]:
+def wire(omega: float, scale: float) -> dict[str, Any]:
     return {"type": "wire", "activation": {"omega": omega, "scale": scale}}
 
 
-def _wire2d(omega: float, scale: float) -> dict[str, Any]:
+def wire2d(omega: float, scale: float) -> dict[str, Any]:
     return {"type": "wire2d", "activation": {"omega": omega, "scale": scale, "branches": 2}}
 
 
@@ -46,10 +46,10 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
     ({"type": "rff", "encoding": {"sigma": 1}}, 3e-3),
     *(({"type": "spder", "activation": {"omega": s}}, 1e-3) for s in (30, 10)),
     *(({"type": "bw_relu", "activation": {"scale": s}}, 1e-3) for s in (9, 3)),
-    *((_wire(w, s), 1e-3) for w, s in ((10, 40), (10, 10), (10, 5), (10, 2), (5, 10), (5, 5), (5, 2), (3, 3))),
-    (_wire(5, 5), 3e-3),
-    (_wire(3, 3), 3e-3),
-    *((_wire2d(w, s), 3e-3) for w, s in ((10, 10), (3, 3))),
+    *((wire(w, s), 1e-3) for w, s in ((10, 40), (10, 10), (10, 5), (10, 2), (5, 10), (5, 5), (5, 2), (3, 3))),
+    (wire(5, 5), 3e-3),
+    (wire(3, 3), 3e-3),
+    *((wire2d(w, s), 3e-3) for w, s in ((10, 10), (3, 3))),
     *(({"type": "cam", "encoding": {"sigma": s}}, 1e-3) for s in (10, 1)),
     *(({"type": "relu_pe", "encoding": {"type": "frequency", "octaves": s}}, 3e-3) for s in (10, 6, 4)),
     *((_xnet(d), 1e-3) for d in (0.1, 0.5, 1.0)),
@@ -61,7 +61,7 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
 CHOSEN = tuple(
     case
     for case in CASES
-    if case[0] in (_wire(3, 3), _wire2d(3, 3), _xnet(0.5), _filters("mfn_gabor", 16), _filters("mfn_fourier", 16))
+    if case[0] in (wire(3, 3), wire2d(3, 3), _xnet(0.5), _filters("mfn_gabor", 16), _filters("mfn_fourier", 16))
 )
 """Numbers that won on the torus, and are compared on other shapes."""
 
