@@ -50,7 +50,7 @@ from inr.solving.remarks import check_unknowns, check_values, front_in, slow_ste
 from inr.solving.rows import Group, Streams, groups_of
 from inr.solving.settings import Method
 from inr.solving.state import State
-from inr.solving.waves import wave_speed
+from inr.solving.waves import transport_speed, wave_speed
 
 SCALES = (8.0, 16.0, 4.0, 32.0, 2.0, 64.0, 128.0)
 """Largest frequencies of features that are tried, in radians per half box; one less with every axis."""
@@ -429,17 +429,17 @@ class _Solver:
     @property
     def _late(self) -> float:
         """Factor of the features' frequencies in time: solutions of diffusion vary slower in time than in space, and
-        waves of speed c that have k radians per length have c k per time."""
+        waves, or what is carried along, at speed c that have k radians per length have c k per time."""
         domain = self.problem.domain
         order = 0 if domain.time is None else self.problem.order_of(TIME)
-        if order == 1 and any(self.problem.order_of(axis) > 1 for axis in domain.space):
-            return SLOW
-        speed = wave_speed(self.problem) if order == 2 else None
+        is_smoothed = order == 1 and any(self.problem.order_of(axis) > 1 for axis in domain.space)
+        speeds = {1: transport_speed, 2: wave_speed}
+        speed = speeds[order](self.problem) if order in speeds else None
         if speed is None or domain.time is None:
-            return 1.0
+            return SLOW if is_smoothed else 1.0
         shortest = min(high - low for low, high in zip(domain.shape.low, domain.shape.high, strict=True))
         duration = domain.time[1] - domain.time[0]
-        return min(max(speed * duration / shortest, 1 / MOST_LATE), MOST_LATE)
+        return min(max(speed * duration / shortest, SLOW if is_smoothed else 1 / MOST_LATE), MOST_LATE)
 
     def _solve(self, state: State, groups: Sequence[Group]) -> None:
         """The last layer of all rows; of a nonlinear equation that starts from one end, near that end first."""
