@@ -11,6 +11,7 @@ from inr.report._svg import TEXT, draw, inline
 from inr.report.solution_figure import solution_figure
 from inr.report.style import COLOURS, matplotlib
 from inr.solving.lattice import Sampled
+from inr.solving.regions import REGIONS
 from inr.solving.solver import Solution
 
 
@@ -28,7 +29,7 @@ def solution_page(solution: Solution, title: str = "") -> str:
     body += [f"<p class=note>{escape(note)}</p>" for note in solution.notes]
     body += [_tiles(solution), "<h2>Solution and residual</h2>"]
     body += [f'<figure class="wide light">{figure}<figcaption>{escape(middle)}</figcaption></figure>']
-    body += ["<h2>Errors, at points that were not trained on</h2>", _table(solution)]
+    body += [f"<h2>Errors, at {solution.errors.n_points:,} points that were not trained on</h2>", _table(solution)]
     curves = [each for each in (_stages(solution),) if each is not None]
     body += ["<h2>Course</h2>", PanelRow("", curves, "plots").html()] if curves else []
     body += ["<h2>Problem</h2>", f"<pre>{_text(solution.problem.text)}</pre>"]
@@ -64,6 +65,7 @@ def _table(solution: Solution) -> str:
     where = "in its units" + (f", at ({_numbers(errors.worst_at)})" if errors.worst_at else "")
     rows = [
         ("equation", f"{errors.residual:.2g}", "root mean square, as a part of its largest term"),
+        *((f"equation, {key}", f"{value:.2g}", f"the same, {REGIONS[key]}") for key, value in errors.regions.items()),
         ("equation, largest", f"{errors.residual_max:.2g}", where),
         ("held out / trained", f"{errors.ratio:.2g}", "residual between the training points over that at them"),
     ]

@@ -26,9 +26,14 @@ def check_balance(problem: Problem) -> None:
     The domain is a box, of which axes may be periodic, or a ring; other problems pass.
     """
     shape, axes = problem.domain.shape, problem.scope.axes
-    if len(problem.residuals) != 1 or not problem.floating or problem.domain.time is not None or problem.unknowns:
+    if (
+        len(problem.residuals) != 1
+        or not problem.has_fluxes_only
+        or problem.domain.time is not None
+        or problem.unknowns
+    ):
         return
-    has_parts = problem.domain.surfaces or any(condition.within for condition in problem.conditions)
+    has_parts = problem.domain.surfaces or any(c.within or c.places is not None for c in problem.conditions)
     if has_parts or not isinstance(shape, Box | Ring):
         return
     channel = problem.scope.channels[0]

@@ -86,7 +86,7 @@ def _sides_with(problem: Problem, letters: str) -> set[str]:
     found: set[str] = set()
     for condition in problem.conditions:
         (channel, *others) = {key for node in condition.residuals for key, _ in streams_of(node)}
-        nodes = condition.residuals
+        nodes = condition.residuals if condition.sides else ()
         if not others and all(given(node, channel, letters) is not None for node in nodes):
             found |= {*condition.sides} if condition.within is None else set()
     return found
@@ -97,7 +97,7 @@ def _gives_values(problem: Problem) -> bool:
     if problem.unknowns or problem.observed or problem.domain.surfaces:
         return False
     for condition in problem.conditions:
-        for node in condition.residuals:
+        for node in condition.residuals if condition.sides else ():
             if not any(value_given(node, channel) is not None for channel in problem.scope.channels):
                 return False
     starts = {"start"} if problem.domain.time is not None else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from inr.core.errors import UnreadableError, UsageError, did_you_mean
 from inr.core.formula import Node, name, parse_formula
 from inr.signals import Source
 from inr.solving.columns import arrays_of, bytes_of, columns_of
+from inr.solving.domains import Spot
+from inr.solving.equation import TIME
 from inr.solving.geometry import is_number
 from inr.solving.solids import file_beside
 
@@ -27,8 +30,16 @@ FEWEST = {"linear": 2, "cubic": 4}
 """Samples per axis."""
 
 
-def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folder: Path | None) -> Node:
-    """The function that a table of [data] describes, as a formula of its axes.
+@dataclass(frozen=True)
+class Data:
+    """formula: of the axes. spot: where it is concentrated, if it is a Gaussian of all axes of space."""
+
+    formula: Node
+    spot: Spot | None = None
+
+
+def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folder: Path | None) -> Data:
+    """The function that a table of [data] describes.
 
     file: .npy [n_x, n_y ...], whose first and last samples are at the ends of the axes; .npz with an array of this name
     (or `value`) and `axis_x`, ... as `inr solve --export u.npz` writes it; .csv of all points of a lattice; or a
@@ -51,11 +62,12 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
     kind = table.get("interpolate", "linear")
     if kind not in FEWEST:
         raise UsageError(f"{where}, interpolate is {kind!r}, expected linear or cubic")
-    own = table.get("of", [axis for axis in axes if axis != "t"])
+    space = [axis for axis in axes if axis != TIME]
+    own = table.get("of", space)
     if not isinstance(own, list) or not own or len(set(own)) != len(own) or not set(own) <= set(axes):
         raise UsageError(f"{where}, of is {own!r}, expected axes out of {', '.join(axes)}")
     if is_gaussian:
-        return _gaussian(where, table, own)
+        return _gaussian(where, table, own, space)
     path = file_beside(table["file"], folder)
     lines, values = _samples(key, table, own, axes, path)
     if values.shape != tuple(map(len, lines)):
@@ -65,20 +77,10 @@ def data_of(key: str, table: Any, axes: Mapping[str, tuple[float, float]], folde
         raise UnreadableError(f"{table['file']!r} has shape {values.shape}, expected at least {FEWEST[kind]} per axis")
     if not np.isfinite(values).all():
         raise UnreadableError(f"{table['file']!r} has values that are not finite")
-    return Node("table", tuple(map(name, own)), table=Interpolant(key, lines, values, kind))
+    return Data(Node("table", tuple(map(name, own)), table=Interpolant(key, lines, values, kind)))
 
 
-def spots_of_data(tables: Mapping[str, Any], space: Sequence[str]) -> list[dict[str, Any]]:
-    """The places where [data] are concentrated, as entries of `spots`."""
-    found = []
-    for table in tables.values():
-        if "gaussian" in table and set(table.get("of", space)) == set(space):
-            place = dict(zip(table.get("of", space), table["gaussian"]["at"], strict=True))
-            found.append({"at": [place[axis] for axis in space], "size": table["gaussian"]["std"]})
-    return found
-
-
-def _gaussian(where: str, table: Mapping[str, Any], own: Sequence[str]) -> Node:
+def _gaussian(where: str, table: Mapping[str, Any], own: Sequence[str], space: Sequence[str]) -> Data:
     given = table["gaussian"]
     is_table = isinstance(given, Mapping) and {"at", "std"} <= set(given) <= {"at", "std", "integral"}
     if not is_table or set(table) - {"gaussian", "of"} or not isinstance(given["at"], list | tuple):
@@ -91,7 +93,10 @@ def _gaussian(where: str, table: Mapping[str, Any], own: Sequence[str]) -> Node:
         )
     square = "+".join(f"({axis}-({float(place)!r}))**2" for axis, place in zip(own, given["at"], strict=True))
     scale = float(integral) / (2 * math.pi * float(std) ** 2) ** (len(own) / 2)
-    return parse_formula(f"({scale!r})*exp(-({square})/{2 * float(std) ** 2!r})")
+    formula = parse_formula(f"({scale!r})*exp(-({square})/{2 * float(std) ** 2!r})")
+    places = dict(zip(own, map(float, given["at"]), strict=True))
+    spot = Spot(tuple(places[axis] for axis in space), float(std)) if {*own} == {*space} else None
+    return Data(formula, spot)
 
 
 def _samples(

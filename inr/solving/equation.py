@@ -34,7 +34,7 @@ from inr.core.formula import (
 from inr.fields.solution import TIME as TIME
 
 OPERATORS = {
-    **dict.fromkeys(("lap", "bilap", "grad", "div", "norm", "dn", "re", "im", "conj"), 1),
+    **dict.fromkeys(("lap", "bilap", "grad", "div", "norm", "dn", "re", "im", "conj", "mean"), 1),
     "dot": 2,
 }
 MOST_ORDER = 2
@@ -83,16 +83,17 @@ class Scope:
             found += [f"{key}.re", f"{key}.im"] if is_complex else [key]
         return found
 
-    def residuals(self, text: str, *, has_fields: bool = True) -> list[Node]:
+    def residuals(self, text: str, *, has_fields: bool = True, has_means: bool = False) -> list[Node]:
         """The formulas that an equation says are zero: one, or two for complex numbers.
 
-        has_fields: whether the unknown fields may occur. Raises UsageError with the column.
+        has_fields: whether the unknown fields may occur. has_means: whether `mean` may, which stands for what it is
+        the mean of. Raises UsageError with the column.
         """
-        left, right, column = _sides(text)
-        known = {**FUNCTIONS, **OPERATORS}
-        difference = self._expanded(parse_formula(left, functions=known), has_fields)
-        if right is not None:
-            other = self._expanded(parse_formula(right, functions=known, first_column=column), has_fields)
+        sides = trees_of(text)
+        difference = self._expanded(sides[0], has_fields, has_means)
+        if len(sides) > 1:
+            column = _sides(text)[2]
+            other = self._expanded(sides[1], has_fields, has_means)
             if len(other) != len(difference):
                 raise refused(column, "one side is a vector and the other is a number")
             difference = [_minus(a, b) for a, b in zip(difference, other, strict=True)]
@@ -130,8 +131,8 @@ class Scope:
 
     # -- names
 
-    def _expanded(self, node: Node, has_fields: bool) -> Vector:
-        return _Expansion(self, has_fields).of(node)
+    def _expanded(self, node: Node, has_fields: bool, has_means: bool = False) -> Vector:
+        return _Expansion(self, has_fields, has_means).of(node)
 
     def by_axis(self, node: Node, axis: str) -> Node:
         """The derivative of an expanded formula by a coordinate."""
@@ -171,6 +172,14 @@ def by_name(node: Node, key: str) -> Node:
 def is_linear(node: Node) -> bool:
     """Whether an expanded formula is linear in all derivatives together."""
     return all(not streams_of(by_name(node, f"{channel}|{letters}")) for channel, letters in streams_of(node))
+
+
+def trees_of(text: str) -> list[Node]:
+    """The sides of an equation, one or two, before names mean anything. Raises UsageError with the column."""
+    left, right, column = _sides(text)
+    known = {**FUNCTIONS, **OPERATORS}
+    found = [parse_formula(left, functions=known)]
+    return found if right is None else [*found, parse_formula(right, functions=known, first_column=column)]
 
 
 def _sides(text: str) -> tuple[str, str | None, int]:
@@ -221,8 +230,8 @@ def absorbing(axis: str, low: float, high: float, width: float, strength: float)
 class _Expansion:
     """The walk over one side of an equation."""
 
-    def __init__(self, scope: Scope, has_fields: bool) -> None:
-        self.scope, self.has_fields = scope, has_fields
+    def __init__(self, scope: Scope, has_fields: bool, has_means: bool) -> None:
+        self.scope, self.has_fields, self.has_means = scope, has_fields, has_means
 
     def of(self, node: Node) -> Vector:
         if node.op == "number":
@@ -318,6 +327,10 @@ class _Expansion:
     def operator(self, node: Node) -> Vector:
         args = [self.of(arg) for arg in node.args]
         space = self.scope.space
+        if node.op == "mean":
+            if not self.has_means:
+                raise refused(node.at, "a mean, which is for conditions", '[[condition]] equation = "mean(u) = 0"')
+            return [self.scalar(args[0], node)]
         if node.op == "div":
             if len(args[0]) != len(space):
                 raise refused(node.at, "div of a number, where a vector is expected")

@@ -19,9 +19,14 @@ from inr.solving.conditions import value_given
 from inr.solving.equation import by_name
 from inr.solving.hard import Hard
 from inr.solving.problem import Problem
+from inr.solving.regions import regions_of
 from inr.solving.rows import EXACTNESS, Group, groups_of
 from inr.solving.state import State
 
+HELD_OUT = 4
+"""Times as many points of an equation as it was trained on, at which it is measured in the end."""
+LEAST_POINTS = 4000
+AT_ONCE = 4000
 MISFIT = 2.0
 """Root mean square of what measured values are off, over their noise, from which on a solution does not fit them."""
 
@@ -31,13 +36,15 @@ class Errors:
     """Measured at points that training never saw.
 
     residual: root mean square of the equations' residuals, as a part of their largest term (the worst equation).
-    residual_max: the largest residual, in the equation's units. ratio: residual here over that at the training points.
-    boundary: root mean square by side, for conditions that are not built in; 0 for the others. boundary_relative: the
-    worst of them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error
-    against the given solution. bound: on the largest error, bound_mean: on its root mean square, for equations that
-    have one (`inr.solving.bounds`); maxima are sampled. size: of the largest value. worst_at: where the residual is
-    largest. eigenvalues: estimates of the relative errors of eigenvalues, by name. observed: by field, root mean square
-    of what the measured values are off, over their noise. Numbers that are not finite anywhere make theirs infinite.
+    regions: the same in parts of the domain, by name (`inr.solving.regions`). residual_max: the largest residual, in
+    the equation's units. ratio: residual here over that at the training points. boundary: root mean square by side,
+    file of points or mean, for conditions that are not built in; 0 for the others. boundary_relative: the worst of
+    them, as a part of the condition's largest term. exact, exact_max: by field, relative L2 and largest error against
+    the given solution. bound: on the largest error, bound_mean: on its root mean square, for equations that have one
+    (`inr.solving.bounds`); maxima are sampled. size: of the largest value. worst_at: where the residual is largest.
+    eigenvalues: estimates of the relative errors of eigenvalues, by name. observed: by field, root mean square of what
+    the measured values are off, over their noise. n_points: at which the equations were evaluated. Numbers that are not
+    finite anywhere make theirs infinite.
     """
 
     residual: float
@@ -53,6 +60,8 @@ class Errors:
     worst_at: tuple[float, ...] = ()
     eigenvalues: Mapping[str, float] = field(default_factory=dict)
     observed: Mapping[str, float] = field(default_factory=dict)
+    regions: Mapping[str, float] = field(default_factory=dict)
+    n_points: int = 0
 
     @property
     def score(self) -> float:
@@ -77,32 +86,47 @@ class Errors:
 
 @torch.no_grad()
 def measure(
-    problem: Problem, state: State, hard: Hard, generator: Generator, trained: Sequence[Group] = (), n: int = 4000
+    problem: Problem,
+    state: State,
+    hard: Hard,
+    generator: Generator,
+    trained: Sequence[Group] = (),
+    n: int = LEAST_POINTS,
 ) -> Errors:
-    """The errors of a state. trained: groups whose points it was trained on."""
-    groups = groups_of(problem, hard, n, 500, generator)
+    """The errors of a state. trained: groups whose points it was trained on. n: points of the equations."""
+    groups = groups_of(problem, hard, n, 500, generator, is_held_out=True)
     inside = problem.domain.inside(n, generator).x
-    values = state.field.jets(inside, JetPlan(0))[0]
+    values = torch.cat([state.field.jets(part, JetPlan(0))[0] for part in inside.split(AT_ONCE)])
     field_size = float(values.square().mean().sqrt())
     residual = largest = mean = boundary_relative = edge = 0.0
     boundary = {side: 0.0 for condition in problem.conditions for side in condition.sides}
+    at = next(group.x for group in groups if group.kind == "equation")
+    parts = regions_of(problem.domain, at)
+    means = {condition.text for condition in problem.conditions if condition.mean}
     rms: dict[str, float] = {}
     worst_at: tuple[float, ...] = ()
     observed: dict[str, float] = {}
+    regions: dict[str, float] = {}
     for group in groups:
         r, size = _residuals(state, group)
+        if group.kind == "mean":  # one number
+            r = group.mean(r)[None]
         r = r.abs().nan_to_num(math.inf)
         root = float(r.square().mean().sqrt())
         if group.kind == "equation":
             residual, mean = max(residual, root / max(size, 1e-300)), max(mean, root)
             if float(r.max()) > largest:
                 largest, worst_at = float(r.max()), tuple(group.x[int(r.argmax())].tolist())
+            for key, mask in parts.items():
+                there = float(r[mask].square().mean().sqrt()) / max(size, 1e-300)
+                regions[key] = max(regions.get(key, 0.0), there)
             rms[group.title] = root
-        elif group.kind == "condition":
-            boundary[group.title] = max(boundary[group.title], root)
+        elif group.kind == "condition" or group.title in means:
+            boundary[group.title] = max(boundary.get(group.title, 0.0), root)
+            group.prepare(state.field)
             scale = max(size, field_size * group.unit_size(problem.domain, state.numbers), 1e-300)
             boundary_relative = max(boundary_relative, root / scale)
-            edge = max(edge, _edge(group, r))
+            edge = max(edge, _edge(group, r) if group.kind == "condition" else 0.0)
         elif group.kind == "observed":
             channel = group.title.removeprefix("observed ")
             noise = next(data.noise for data in problem.observed if data.x is group.x and data.channel == channel)
@@ -114,6 +138,7 @@ def measure(
     return Errors(
         residual, largest, ratio, boundary, boundary_relative, exact, exact_max, bound=largest_error(problem, off),
         bound_mean=mean_error(problem, off), size=float(values.abs().max()), worst_at=worst_at, observed=observed,
+        regions=regions, n_points=len(at),
     )  # fmt: skip
 
 
@@ -126,10 +151,16 @@ def _edge(group: Group, r: Tensor) -> float:
 
 
 def _residuals(state: State, group: Group) -> tuple[Tensor, float]:
-    group.prepare(state.field)
-    net = state.field.network(group.jets, group.streams.plan)
-    r, _, _, size = group.linearised(net, state.numbers)
-    return r, size
+    """Residuals [N] of a group, and its largest term (root mean square)."""
+    found, squares = [], []
+    for start in range(0, len(group.x), AT_ONCE):
+        part = group.part(start, start + AT_ONCE)
+        part.prepare(state.field)
+        r, _, _, terms = part.linearised(state.field.network(part.jets, part.streams.plan), state.numbers)
+        found.append(r)
+        squares.append(terms * len(r))
+    largest = torch.stack(squares).sum(0) / len(group.x)
+    return torch.cat(found), math.sqrt(float(largest.nan_to_num(0.0, posinf=math.inf).max()))
 
 
 def _against(problem: Problem, values: Tensor, x: Tensor) -> tuple[dict[str, float], dict[str, float]]:

@@ -79,12 +79,12 @@ class _Lattice:
 
     def __init__(self, problem: Problem, n: int) -> None:
         domain = problem.domain
-        has_parts = any(condition.within for condition in problem.conditions)
+        has_parts = any(condition.within or not condition.sides for condition in problem.conditions)
         is_free = domain.time is not None or problem.unknowns or problem.floating
         if has_parts or is_free or domain.surfaces or problem.states:
             raise UsageError(
                 "the finite difference check is for problems without time, unknown numbers, free constants, "
-                "eigenvalues, expr: and surface:",
+                "eigenvalues, means, conditions from files, expr: and surface:",
                 "compare with another seed: inr solve PROBLEM --check seeds",
             )
         if n < 8 or n % 2:

@@ -422,6 +422,19 @@ class Domain:
     def sides(self) -> tuple[str, ...]:
         return (*self.walls, *(("start", "end") if self.time else ()), *self.surfaces)
 
+    def quadrature(self, n: int) -> tuple[Tensor, Tensor] | None:
+        """Points [N, D] and weights [N] whose sums are integrals, from n parts per axis; None for shapes without."""
+        if not isinstance(self.shape, Box | Ring):
+            return None
+        if self.time is None:
+            return self.shape.quadrature(n)
+        if isinstance(self.shape, Box):
+            return Box(self.axes, self.low, self.high).quadrature(n)
+        (x, w), (t, v) = self.shape.quadrature(n), panels(n, *self.time)
+        at, late = torch.arange(len(x)).repeat_interleave(len(t)), t.repeat(len(x))
+        where = self.axes.index(TIME)
+        return torch.cat([x[at, :where], late[:, None], x[at, where:]], 1), w[at] * v.repeat(len(x))
+
     def contains(self, x: Tensor) -> Tensor:
         found = self.shape.contains(self._space_of(x))
         if self.time is not None:

@@ -17,7 +17,7 @@ from inr.core.tensor_formula import tensor_of
 from inr.solving.candidates import Function, residuals_by_autograd
 from inr.solving.closed_forms import check_closed_form
 from inr.solving.conditions import Condition, conditions_of, value_given
-from inr.solving.data import data_of, spots_of_data
+from inr.solving.data import data_of
 from inr.solving.domains import Spot, absorbed_walls, axes_of, domain_of, layers_of, spots_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
 from inr.solving.geometry import Box, Domain, sides_of
@@ -116,7 +116,8 @@ class Problem:
         axes = axes_of(document.get("axes", {}), solid)
         solid = solid or masked_shape(document.get("geometry", {}), axes, folder)
         parameters = {key: parameter_of(key, value) for key, value in document.get("parameters", {}).items()}
-        parameters |= {key: data_of(key, table, axes, folder) for key, table in document.get("data", {}).items()}
+        data = {key: data_of(key, table, axes, folder) for key, table in document.get("data", {}).items()}
+        parameters |= {key: each.formula for key, each in data.items()}
         unknowns = {key: unknown_of(key, value) for key, value in document.get("unknowns", {}).items()}
         equations = equations_of(head)
         fields = fields_of(document.get("fields"), equations, {*axes, *parameters, *unknowns, eigenvalue})
@@ -131,9 +132,8 @@ class Problem:
         check_number(residuals, scope, document)
         if not states:  # eigenvalues come from integrals, where coefficients may jump
             check_jumps(equations, scope, domain)
-        data_spots = spots_of_data(document.get("data", {}), scope.space)
         walls = absorbed_walls(fields) if scope.slopes else []
-        conditions = conditions_of([*document.get("condition", []), *walls], scope, domain)
+        conditions = conditions_of([*document.get("condition", []), *walls], scope, domain, folder)
         problem = cls(
             name=str(head.get("name", "")),
             scope=scope,
@@ -147,7 +147,8 @@ class Problem:
             text=to_toml(document),
             states=states,
             eigenvalue=eigenvalue,
-            spots=spots_of(head.get("spots", []), scope.space) + spots_of(data_spots, scope.space),
+            spots=spots_of(head.get("spots", []), scope.space)
+            + tuple(each.spot for each in data.values() if each.spot),
             cells=cells_of(document.get("reference", {})),
             outputs=outputs_of(document.get("output", {})),
         )
@@ -182,9 +183,18 @@ class Problem:
     @property
     def floating(self) -> list[str]:
         """Channels that are determined up to a constant only: they occur as derivatives alone."""
+        return self._derivatives_alone(self.streams)
+
+    @property
+    def has_fluxes_only(self) -> bool:
+        """Whether equations and conditions on sides have derivatives only of some field: sources and fluxes balance."""
+        on_sides = [r for condition in self.conditions if condition.sides for r in condition.residuals]
+        return bool(self._derivatives_alone(set().union(*map(streams_of, [*self.residuals, *on_sides]))))
+
+    def _derivatives_alone(self, streams: set[tuple[str, str]]) -> list[str]:
         found = []
         for channel in self.scope.channels:
-            values = {letters for key, letters in self.streams if key == channel}
+            values = {letters for key, letters in streams if key == channel}
             if "" not in values and not any(o.channel == channel for o in self.observed):
                 found.append(channel)
         return found
@@ -251,6 +261,8 @@ class Problem:
                 "an eigenvalue problem has one equation for one real field, without time, unknowns and observed data",
                 '-lap(u) + V*u = E*u',
             )  # fmt: skip
+        if any(not condition.sides for condition in self.conditions):
+            raise UsageError("an eigenvalue problem has conditions on sides only, and no means and files of points")
         if not any(self.eigenvalue in node.names() for node in self.residuals):
             raise UsageError(
                 f'the equation has no eigenvalue "{self.eigenvalue}"', 'name it with eigenvalue = "..." in [problem]'
@@ -283,7 +295,7 @@ class Problem:
                         f'{channel.partition(".")[0]} is given twice on side "{side}": {given[0]!r} and {given[1]!r}',
                         "leave out one of them",
                     )
-        if self.observed:
+        if self.observed or any(condition.places is not None for condition in self.conditions):
             return
         is_box = isinstance(self.domain.shape, Box)
         if is_box and len(self.domain.space) == 1 and self.domain.time is None:

@@ -36,7 +36,7 @@ from inr.solving.determination import (
 )
 from inr.solving.eigen import EigenSolver, States, pinned, with_estimates
 from inr.solving.equation import TIME, streams_of
-from inr.solving.errors import Errors, measure
+from inr.solving.errors import HELD_OUT, LEAST_POINTS, Errors, measure
 from inr.solving.geometry import Polygon, sides_of
 from inr.solving.hard import hard_conditions
 from inr.solving.helmholtz import number_of_features, reach_of, remarks_on
@@ -161,6 +161,9 @@ def solve(
     Returns:
         A `Solution`: `errors` (held-out residual, boundary, bound, against a known solution), `fit`, `unknowns`.
 
+    It writes no file: those that [output] of a problem names are written by the command `inr solve`, and are in
+    `problem.outputs`. `inr.solving.lattice.Sampled.of(solution)` has the values on a lattice.
+
     Raises:
         UnreadableError: the file is missing. UsageError: the problem or a setting is not valid; ConfigError: settings.
 
@@ -186,6 +189,11 @@ def starting_rows(problem: Problem, n_inside: int) -> tuple[State, list[Group]]:
         raise UsageError("the kernel is that of the own network of inr solve, and a field is given", "leave it out")
     whole = dataclasses.replace(problem, settings=dataclasses.replace(problem.settings, windows=1))
     return _Solver(whole, None).begun(n_inside)
+
+
+def _n_inside(groups: Sequence[Group]) -> int:
+    """Points of the equations."""
+    return max((len(group.x) for group in groups if group.kind == "equation"), default=0)
 
 
 def _numbers(place: Sequence[float]) -> str:
@@ -219,6 +227,7 @@ class _Solver:
         self.start = time.perf_counter()
         self.stages: list[Stage] = []
         self.best: tuple[State, Errors] | None = None
+        self.trained: Sequence[Group] = ()
         self.is_stalled = False
         self.found: dict[str, float] = {}
         shape = problem.domain.shape
@@ -236,7 +245,10 @@ class _Solver:
                 "determine it."
             )
         for channel in problem.floating:
-            self.notes.append(f"{channel} is only determined up to a constant; its mean is 0 here.")
+            self.notes.append(
+                f"{channel} is only determined up to a constant. Add [[condition]] equation = "
+                f'"mean({channel.partition(".")[0]}) = 0" or one value; continuing with a mean of 0.'
+            )
 
     def run(self) -> Solution:
         if self.problem.states:
@@ -266,6 +278,7 @@ class _Solver:
         self._check_windows()
         assert domain.time is not None
         config, (low, high), field = self._config(), domain.time, None
+        n_trained = 0
         for at in range(n):
             part = dataclasses.replace(domain, time=(low + (high - low) * at / n, low + (high - low) * (at + 1) / n))
             settings = dataclasses.replace(
@@ -283,10 +296,12 @@ class _Solver:
             self.stages += [dataclasses.replace(s, what=f"window {at + 1}, {s.what}") for s in solver.stages]
             self.is_stalled |= solver.is_stalled
             field = solver.best[0].network
+            n_trained += _n_inside(solver.trained)
         assert field is not None
         state = State.start(field, self.problem)
         generator = Generator().manual_seed(self.settings.seed + 1)
-        self.best = (state, measure(self.problem, state, self.hard, generator))
+        n = max(LEAST_POINTS, HELD_OUT * n_trained)
+        self.best = (state, measure(self.problem, state, self.hard, generator, n=n))
 
     def _check_windows(self) -> None:
         """Refuse windows for problems whose formula does not begin with given values in every field."""
@@ -362,10 +377,10 @@ class _Solver:
     def _keep(self, what: str, state: State, trained: Sequence[Group], began: float, n: int = 4000) -> Errors:
         errors = measure(self.problem, state, self.hard, Generator().manual_seed(self.settings.seed + 1), trained, n)
         score = errors.score if math.isfinite(errors.score) else math.inf
-        self.n_trained = max((len(g.x) for g in trained if g.kind == "equation"), default=0)
+        self.n_trained = _n_inside(trained)
         self.stages.append(Stage(what, time.perf_counter() - began, score))
         if self.best is None or not self.best[1].score <= score:
-            self.best = (state, errors)
+            self.best, self.trained = (state, errors), trained
         if self.on_progress is not None:
             self.on_progress(what, self.best[1].score)
         return errors
@@ -560,6 +575,10 @@ class _Solver:
     def _result(self) -> Solution:
         assert self.best is not None
         state, errors = self.best
+        n = HELD_OUT * _n_inside(self.trained)
+        if n > LEAST_POINTS:
+            generator = Generator().manual_seed(self.settings.seed + 1)
+            errors = measure(self.problem, state, self.hard, generator, self.trained, n)
         settings, notes = self.settings, self.notes
         outcome: Outcome = "done" if errors.score <= settings.target else "target_not_reached"
         if self.is_stalled and errors.score > STALLED:

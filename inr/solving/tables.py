@@ -15,7 +15,7 @@ TABLES = {
     "fields": None,
     "geometry": None,
     "surfaces": None,
-    "condition": {"on", "equation", "hard", "weight"},
+    "condition": {"on", "type", "equation", "hard", "weight"},
     "parameters": None,
     "unknowns": None,
     "data": None,

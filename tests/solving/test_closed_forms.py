@@ -1,4 +1,4 @@
-"""Burgers' equation in closed form: its value, that it solves the equation, and what it is refused for."""
+"""Solutions in closed form: their values, that they solve their equations, and what they are refused for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from inr.core.errors import UsageError
-from inr.solving import Problem
-from inr.solving.closed_forms import Burgers
+from inr.solving import Problem, solve
+from inr.solving.closed_forms import FORMS, Burgers, Torsion
 
 CONDITIONS: list[dict[str, Any]] = [
     {"on": "start", "equation": "u = -sin(pi*x)"},
@@ -37,6 +37,22 @@ def test_it_solves_the_equation() -> None:
     problem, form = burgers(), Burgers(0.01 / math.pi)
     points = torch.rand(50, 2, dtype=torch.float64) * 0.9 + 0.05
     assert float(problem.residual(form, points)[0].abs().max()) < 1e-8
+
+
+def test_the_torsion_of_a_square_bar() -> None:
+    form = Torsion()
+    assert float(form(torch.tensor([0.5]), torch.tensor([0.5]))) == pytest.approx(0.0736713533, abs=1e-10)
+    s, ends = torch.linspace(0, 1, 11, dtype=torch.float64), torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    assert float(form(ends, s).abs().max()) < 1e-12
+    assert float(form(s, ends).abs().max()) < 1e-4  # the series converges slowly there
+    given: Any = {"reference": {"exact": "builtin:torsion"}}
+    walls = [{"on": "boundary", "equation": "u = 0"}]
+    problem = Problem.of("lap(u) = -1", {"x": (0, 1), "y": (0, 1)}, walls, **given)
+    solution = solve(problem, method="least_squares", features=200, scale=8.0)
+    assert solution.errors.exact["u"] < 1e-3
+    with pytest.raises(UsageError, match="builtin:torsion is not a solution"):
+        Problem.of("lap(u) = -2", {"x": (0, 1), "y": (0, 1)}, walls, **given)
+    assert {*FORMS} == {"burgers", "torsion"}
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,16 @@ def test_the_function_of_a_corner_is_harmonic_and_zero_on_its_sides(generator: t
     assert convex.corner_functions == {}
     spiral = ((0.0, 0.0), (3.0, 0.0), (3.0, 3.0), (1.0, 3.0), (1.0, 2.0), (2.0, 2.0), (2.0, 1.0), (0.0, 1.0))
     assert (2.0, 2.0) not in Polygon(("x", "y"), spiral).corner_functions  # the ray comes back to the polygon
+
+
+def test_integrals_over_a_disc_and_time() -> None:
+    disc = Domain(("x", "t", "y"), Ring((0.0, 0.0), 0.0, 1.0), (0.0, 2.0))
+    found = disc.quadrature(2)
+    assert found is not None
+    x, weights = found
+    assert float(weights @ (x[:, 1] * x[:, 0] ** 2)) == pytest.approx(math.pi / 2, rel=1e-12)
+    assert disc.contains(x).all()
+    box = Domain(("x", "t"), Box(("x",), (0.0,), (3.0,)), (0.0, 2.0)).quadrature(2)
+    assert box is not None
+    assert float(box[1] @ (box[0][:, 0] * box[0][:, 1])) == pytest.approx(9.0, rel=1e-12)
+    assert Domain(("x", "y"), SHAPES["polygon"][0], None).quadrature(2) is None

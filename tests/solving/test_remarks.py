@@ -152,4 +152,4 @@ def test_fluxes_alone_leave_a_constant() -> None:
     flux = [{"on": "boundary", "equation": "dn(u) = 0"}]
     problem = Problem.of("lap(u) = cos(pi*x)", {"x": (0, 1), "y": (0, 1)}, flux)
     solution = solve(problem, method="least_squares", features=60, scale=5.0)
-    assert any("u is only determined up to a constant; its mean is 0" in note for note in solution.notes)
+    assert any("u is only determined up to a constant. Add [[condition]]" in note for note in solution.notes)
