@@ -28,7 +28,7 @@ NEARLY = 1e-6
 
 
 class ClosedForm(ABC):
-    """title: its name. equation: what it solves, for messages. probe: by axis, where that is checked."""
+    """title: its name. equation: what it solves, for messages. probe: the place of a check, by axis."""
 
     title: ClassVar[str]
     equation: ClassVar[str]

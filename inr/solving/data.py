@@ -32,7 +32,7 @@ FEWEST = {"linear": 2, "cubic": 4}
 
 @dataclass(frozen=True)
 class Data:
-    """formula: of the axes. spot: where it is concentrated, if it is a Gaussian of all axes of space."""
+    """formula: of the axes. spot: of a Gaussian of all axes of space."""
 
     formula: Node
     spot: Spot | None = None

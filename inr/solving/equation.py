@@ -86,8 +86,8 @@ class Scope:
     def residuals(self, text: str, *, has_fields: bool = True, has_means: bool = False) -> list[Node]:
         """The formulas that an equation says are zero: one, or two for complex numbers.
 
-        has_fields: whether the unknown fields may occur. has_means: whether `mean` may, which stands for what it is
-        the mean of. Raises UsageError with the column.
+        has_fields: whether the unknown fields may occur. has_means: whether `mean` may, which is left out
+        then. Raises UsageError with the column.
         """
         sides = trees_of(text)
         difference = self._expanded(sides[0], has_fields, has_means)

@@ -12,7 +12,7 @@ from inr.solving.geometry import Box, Domain, Polygon, sides_of
 
 NEAR_BOUNDARY, NEAR_CORNER, EARLY = 0.05, 0.1, 0.1
 SAMPLES = 4000
-"""Of a boundary that is no box; distances are to the planes that touch it there."""
+"""Of a boundary other than that of a box; distances are to the planes that touch it there."""
 AT_ONCE = 2048
 REGIONS = {
     "interior": "everywhere else",

@@ -50,8 +50,8 @@ def transport_speed(problem: Problem) -> float | None:
 
 
 def _factors(problem: Problem, order: int) -> Iterator[dict[str, Tensor] | None]:
-    """By equation and field, what multiplies the derivative of an order along each axis, at points of the domain; None
-    where that is more than a formula of the coordinates."""
+    """By equation and field, the factor of the derivative of an order along each axis, at points of the domain; None
+    unless they are formulas of the coordinates."""
     domain, axes = problem.domain, problem.scope.axes
     x = domain.inside(POINTS, Generator().manual_seed(0)).x
     values = {axis: x[:, a] for a, axis in enumerate(axes)}

@@ -28,7 +28,7 @@ def at(node: Any, x: float, y: float) -> float:
 def test_cubic_samples_have_the_values_and_derivatives_of_a_cubic(tmp_path: Path) -> None:
     x, y = np.meshgrid(np.linspace(0, 1, 6), np.linspace(-1, 1, 9), indexing="ij")
     np.save(tmp_path / "k.npy", x**3 - 2 * x * y**2)
-    node = data_of("k", {"file": str(tmp_path / "k.npy"), "interpolate": "cubic"}, AXES, None)
+    node = data_of("k", {"file": str(tmp_path / "k.npy"), "interpolate": "cubic"}, AXES, None).formula
     assert at(node, 0.37, 0.21) == pytest.approx(0.37**3 - 2 * 0.37 * 0.21**2, abs=1e-12)
     table = node.table
     assert table is not None
@@ -45,7 +45,7 @@ def test_all_forms_of_a_file_are_the_same_function(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).permutation(np.stack([x.ravel(), y.ravel(), k.ravel()], -1))
     np.savetxt(tmp_path / "k.csv", rows, delimiter=",", header="x,y,k", comments="")
     for suffix in ("npy", "npz", "csv"):
-        node = data_of("k", {"file": str(tmp_path / f"k.{suffix}")}, AXES, None)
+        node = data_of("k", {"file": str(tmp_path / f"k.{suffix}")}, AXES, None).formula
         assert at(node, 0.33, 0.81) == pytest.approx(1 + 0.33 - 0.405, abs=1e-12), suffix
 
 
@@ -53,7 +53,7 @@ def test_a_picture_fills_the_axes_with_y_upwards(tmp_path: Path) -> None:
     pixels = np.zeros((10, 20), np.uint8)
     pixels[:5] = 255  # the upper half
     Pillow.fromarray(pixels).save(tmp_path / "n.png")
-    node = data_of("n", {"file": str(tmp_path / "n.png"), "range": [1.0, 2.0]}, AXES, None)
+    node = data_of("n", {"file": str(tmp_path / "n.png"), "range": [1.0, 2.0]}, AXES, None).formula
     assert at(node, 0.5, 0.9) == pytest.approx(2)
     assert at(node, 0.5, -0.9) == pytest.approx(1)
     assert at(node, 0.5, 0.0) == pytest.approx(1.5)
@@ -137,7 +137,7 @@ def test_measured_values_come_from_three_formats(tmp_path: Path) -> None:
 
 def test_a_gaussian_has_its_integral_and_a_spot() -> None:
     table = {"gaussian": {"at": [0.4, -0.2], "std": 0.05, "integral": 3}}
-    node = data_of("q", table, AXES, None)
+    node = data_of("q", table, AXES, None).formula
     x, y = (torch.linspace(low, high, 201, dtype=torch.float64) for low, high in (AXES["x"], AXES["y"]))
     grid = torch.cartesian_prod(x, y)
     values = tensor_of(node, {"x": grid[:, 0], "y": grid[:, 1]}, grid[:, 0])
