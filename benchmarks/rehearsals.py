@@ -11,7 +11,8 @@ number of steps the field is fitted, and what it leaves of every band is compare
     forecasts  by way ("kernel", "0.1" ...): left, and known (what was measured, which the forecast changes), by band
 
 With --apart, the runs of `apart_runs` are fitted: signals of which none chose a constant or calibrated, every family on
-each, with the length, the optimizer and the seed taken in turn.
+each, with the length, the optimizer and the seed taken in turn. --missing leaves out runs that a record holds, and
+--minutes starts none after so many, so the set can be run in pieces, each with a record of its own name.
 
 `python benchmarks/rehearsals.py --calibrate` writes inr/ntk/forecast/calibration.json from all records whose names
 begin with `rehearsals`: quantiles from the families and signals in CALIBRATING. It prints how often intervals held for
@@ -64,10 +65,10 @@ FAMILIES = {
 }
 CALIBRATING = (("siren", "relu_pe", "gauss", "mlp", "hash_grid"), ("kodim05", "kodim08", "bach"))
 """Families and signals; all other runs are for checks."""
-APART = ("kodim13", "kodim15", "kodim20", "bach-later", "chirp", "slice")
-"""Signals of --apart: pictures with 40 pixels per side, of which the third has 64; two sounds, and distances to a ring
-with a bump in a plane."""
-APART_SIDES = {"kodim13": 40, "kodim15": 40, "kodim20": 64, "slice": 48}
+APART = ("kodim13", "kodim15", "kodim20", "bach-later", "chirp", "slice", "kodim03", "kodim07")
+"""Signals of --apart: pictures with the sides in APART_SIDES, two sounds, and distances to a ring with a bump in a
+plane."""
+APART_SIDES = {"kodim13": 40, "kodim15": 40, "kodim20": 64, "slice": 48, "kodim03": 192, "kodim07": 192}
 APART_RUNS = ((80, "adam", 1), (160, "soap", 0), (160, "adam", 0), (80, "soap", 1), (240, "adam", 0), (240, "soap", 1))
 """Steps, optimizer, seed."""
 FIRST_GAIN = 0.75
@@ -142,9 +143,12 @@ def records() -> list[dict[str, Any]]:
             if way != KERNEL:
                 left = _restated(found, row.get("gain", FIRST_GAIN))
                 found["left"] = _with_kernel(left, row["forecasts"][KERNEL]["left"], float(way))
-    keys = ("signal", "side", "field", "optimizer", "steps", "seed")
-    named = {tuple(row.get(k, 0) for k in keys): row for row in rows}
-    return list(named.values())  # of runs that were repeated, the last
+    return list({key_of(row): row for row in rows}.values())  # of runs that were repeated, the last
+
+
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells runs apart."""
+    return tuple(row.get(k, 0) for k in ("signal", "side", "field", "optimizer", "steps", "seed"))
 
 
 def _restated(found: dict[str, list[float]], gain: float) -> list[float]:
@@ -252,6 +256,8 @@ def main() -> None:
     parser.add_argument("--optimizers", default="soap,adam", help="with commas")
     parser.add_argument("--steps", default="100,300", help="lengths of runs, with commas")
     parser.add_argument("--apart", action="store_true", help="signals and runs that chose nothing; see above")
+    parser.add_argument("--missing", action="store_true", help="of --apart only runs that no record holds")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of --apart: start no run after so many")
     parser.add_argument("--record", help="keep the rows under this name")
     parser.add_argument("--calibrate", action="store_true", help="write calibration.json from the records")
     given = parser.parse_args()
@@ -270,10 +276,9 @@ def main() -> None:
     if given.apart:
         with tempfile.TemporaryDirectory() as work:
             chosen = APART if given.signals == parser.get_default("signals") else given.signals.split(",")
+            known = {key_of(row) for row in records()} if given.missing else set()
+            start = time.perf_counter()
             for name, label, steps, optimizer, seed in apart_runs():
-                if name not in chosen or label not in given.families.split(","):
-                    continue
-                signal = apart_signal(given.folder, Path(work), name)
                 row = {
                     "signal": name,
                     "side": APART_SIDES.get(name, forecasts.CLIP),
@@ -282,6 +287,11 @@ def main() -> None:
                     "steps": steps,
                     "seed": seed,
                 }
+                if name not in chosen or label not in given.families.split(",") or key_of(row) in known:
+                    continue
+                if time.perf_counter() - start > 60 * given.minutes:
+                    break
+                signal = apart_signal(given.folder, Path(work), name)
                 try:
                     row |= compared(signal, *resolved(signal, label, steps, optimizer, seed))
                 except ConfigError as error:  # families that do not fit the kind
