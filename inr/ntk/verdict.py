@@ -18,7 +18,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from inr.ntk.report import UNCHANGED, Finding, Rehearsal, Report
+from inr.ntk.report import UNCHANGED, Finding, Rehearsal, Report, Trial
 
 NEGLIGIBLE = 1e-3
 """Share of the target's energy below which bands do not matter: 30 dB below the signal."""
@@ -26,6 +26,8 @@ BETTER = 0.9
 """A setting is advised if its trial leaves at most this share of what was unlearned."""
 WORTH_DB = 1.0
 """A setting that was rehearsed is advised if it leaves so much less."""
+NAMED = 4
+"""Settings that are advised at once, at most."""
 REHEARSED, RANKED = "benchmarks/rehearsals.py", "benchmarks/rankings.py"
 RICH, LAZY = 0.9, 0.99
 """Alignment with the kernel at the start. Below RICH, predictions from the start are rough; above LAZY, they hold."""
@@ -166,32 +168,32 @@ def more_steps(r: Report) -> Finding | None:
 
 def try_setting(r: Report) -> Finding | None:
     """The best of the settings that were tried, if it is better than the present one."""
-    if not r.trials or (r.verdict.unlearned <= NEGLIGIBLE and r.rehearsal is None):
+    helpful = named_trials(r)
+    if not helpful:
         return None
+    best, *others = helpful
     if r.rehearsal is not None:
-        return _best_rehearsed(r)
-    best, here = r.trials[0], _base(r)
-    if best.setting == UNCHANGED or best.unlearned > BETTER * here:
-        return None
-    left = f"{percent(best.unlearned)} unlearned, the present settings {percent(here)}"
+        text = f"Try {best.setting}: rehearsed, it leaves {best.gain_db:.1f} dB less of the signal."
+        if others:
+            text += " Also better: " + ", ".join(f"{t.setting} ({t.gain_db:.1f} dB)" for t in others) + "."
+        return Finding("try_setting", text, f"rehearsals of the whole run; gains of at least {WORTH_DB:g} dB", RANKED)
+    left = f"{percent(best.unlearned)} unlearned, the present settings {percent(_base(r))}"
     text = f"Try {best.setting}: a short trial left {left}."
-    others = [t for t in r.trials[1:] if t.setting != UNCHANGED and t.unlearned <= BETTER * here]
     if others:
-        text += " Also better: " + ", ".join(f"{t.setting} ({percent(t.unlearned)})" for t in others[:3]) + "."
+        text += " Also better: " + ", ".join(f"{t.setting} ({percent(t.unlearned)})" for t in others) + "."
     source = next((why for part, why in SOURCES.items() if part in best.setting), "tried on the kernel")
     return Finding("try_setting", text, "the same forecast with the setting changed", source)
 
 
-def _best_rehearsed(r: Report) -> Finding | None:
-    """The settings with the largest gains, if they are worth it."""
-    helpful = [t for t in r.trials if t.setting != UNCHANGED and t.gain_db >= WORTH_DB]
-    if not helpful:
-        return None
-    best, *others = helpful
-    text = f"Try {best.setting}: rehearsed, it leaves {best.gain_db:.1f} dB less of the signal."
-    if others:
-        text += " Also better: " + ", ".join(f"{t.setting} ({t.gain_db:.1f} dB)" for t in others[:3]) + "."
-    return Finding("try_setting", text, f"rehearsals of the whole run; gains of at least {WORTH_DB:g} dB", RANKED)
+def named_trials(r: Report) -> list[Trial]:
+    """The settings that the verdict advises, best first: at most NAMED."""
+    if r.verdict.unlearned <= NEGLIGIBLE and r.rehearsal is None:
+        return []
+    tried = [t for t in r.trials if t.setting != UNCHANGED]
+    if r.rehearsal is not None:
+        return [t for t in tried if t.gain_db >= WORTH_DB][:NAMED]
+    here = _base(r)
+    return [t for t in tried if t.unlearned <= BETTER * here][:NAMED]
 
 
 def nothing_helps(r: Report) -> Finding | None:
