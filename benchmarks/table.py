@@ -593,6 +593,7 @@ def rehearsals_table() -> str:
     document = rehearsals.calibrated()
     moved = [row for row in rows if row["cka"] is not None and row["cka"] < 0.9]
     apart = [row for row in rows if row["signal"] in rehearsals.APART]
+    large = [row for row in moved if row["side"] == 192]
     lines = [
         "| forecast | runs | said to be lost: right | lost: found | energy left off by, median | worst "
         "| intervals that held, other runs |",
@@ -601,13 +602,60 @@ def rehearsals_table() -> str:
     for way in rehearsals.WAYS:
         held, total = rehearsals.coverage(document, way)
         name = "the kernel" if way == rehearsals.KERNEL else f"rehearsal, {float(way):.0%} of the samples"
-        for what, group in (("", rows), (", kernel changes", moved), (", apart runs", apart)):
+        for what, group in (("", rows), (", kernel changes", moved), (", apart runs", apart),
+                            (", 192 pixels, kernel changes", large)):  # fmt: skip
             s = rehearsals.summary(group, way)
             kept = f"{held / total:.1%} of {total}" if total and not what else ""
             right, found = (f"{s['both'] / max(s[k], 1):.0%} of {s[k]}" for k in ("said", "was"))
             errors = f"{s['median']:.1f} dB | {s['worst']:.1f} dB"
             lines.append(f"| {name}{what} | {s['runs']} | {right} | {found} | {errors} | {kept} |")
     return "\n".join([*conditions, "", *lines])
+
+
+def rehearsed_trials_table() -> str:
+    """The gains that the trials of rehearsed reports said, and those of fits."""
+    record = newest("rehearsed-trials")
+    tried = [trial for row in record["rows"] for trial in row["trials"]]
+    lines = ["| settings | fits | gain in the mean | worst | best |", "|---|---|---|---|---|"]
+
+    def line(name: str, gains: list[float]) -> None:
+        if gains:
+            lines.append(
+                f"| {name} | {len(gains)} | {fmean(gains):+.1f} dB | {min(gains):+.1f} dB | {max(gains):+.1f} dB |"
+            )
+
+    worth = [t for t in tried if t["said"] >= rankings.WORTH_DB]
+    line("said to gain 1 dB or more", [t["gain"] for t in worth])
+    for rule in sorted({t["setting"].partition("=")[0] for t in worth}):
+        line(f"of these: {rule}", [t["gain"] for t in worth if t["setting"].partition("=")[0] == rule])
+    line("others", [t["gain"] for t in tried if t["said"] < rankings.WORTH_DB])
+    return "\n".join([conditions_line(record), "", *lines])
+
+
+def verdict_advice_table() -> str:
+    """The settings that verdicts name, fitted: by way, by rule, and where the kernel changes."""
+    rows, conditions = together("verdict-advice")
+    lines = [
+        "| settings | fits | gain in the mean | worst | best | losing more than 1 dB |",
+        "|---|---|---|---|---|---|",
+    ]
+
+    def line(name: str, found: list[dict[str, Any]]) -> None:
+        gains = [row["gain"] for row in found]
+        if gains:
+            lines.append(
+                f"| {name} | {len(gains)} | {fmean(gains):+.1f} dB | {min(gains):+.1f} dB | {max(gains):+.1f} dB "
+                f"| {sum(g < -1 for g in gains)} |"
+            )
+
+    for way, title in (("kernel", "quick report"), ("rehearsal", "rehearsal of 10 %")):
+        own = [row for row in rows if row["way"] == way and row["setting"] is not None]
+        line(f"{title}: all", own)
+        line(f"{title}: named first", [row for row in own if row["place"] == 1])
+        for rule in sorted({row["setting"].partition("=")[0] for row in own}):
+            line(f"{title}: {rule}", [row for row in own if row["setting"].partition("=")[0] == rule])
+    n = len({(row["signal"], row["field"]) for row in rows})
+    return "\n".join([*conditions, "", *lines, "", f"{n} runs."])
 
 
 def rankings_table() -> str:
@@ -964,6 +1012,21 @@ def results() -> str:
             "advice (torus); now shapes are ranked by their loss, and the batch is kept. Settings are advised if they "
             "are said to gain 1 dB or more with as many parameters.",
             rankings_table(),
+        ]
+    if newest("rehearsed-trials")["rows"]:
+        parts += [
+            "## An earlier way to rehearse settings",
+            "Trials of rehearsed reports before settings were ranked as now, with 48 x 48 pixels and 100 steps (the "
+            "option of `rehearsals.py` at the commit below). Few samples per step alone said too little gain, so "
+            "pieces of the signal were added; the tables above and below are of that.",
+            rehearsed_trials_table(),
+        ]
+    if together("verdict-advice")[0]:
+        parts += [
+            "## The advice of the verdict of `inr ntk`, fitted",
+            "`verdict_advice.py` says how; equal steps; gains are of what is left of all bands. "
+            "The runs chose nothing.",
+            verdict_advice_table(),
         ]
     if newest("advice")["rows"]:
         parts += [
