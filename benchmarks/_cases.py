@@ -10,6 +10,7 @@ more the sum over corners for a table. A call that fits into a cache may exceed 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def _both(
 
 @cases("hash_grid")
 def _hash_grid(n: int) -> Iterator[Case]:
-    from inr.kernels.hash_grid import grid_geometry, hash_grid
+    from inr.kernels.hash_grid import GridGeometry, grid_geometry, hash_grid
 
     levels, features = 16, 2
     for d, log2_table, finest in ((1, 16, 65536), (2, 16, 768), (3, 19, 2048), (4, 19, 128)):
@@ -91,13 +92,13 @@ def _hash_grid(n: int) -> Iterator[Case]:
         rows = REAL * features * min(n * levels * 2**d, geometry.total_entries)
         flops = n * levels * 2**d * (d + 2 * features)
 
-        def call(x: Tensor = x, table: Tensor = table, geometry: object = geometry, order: int = 1) -> Tensor:
+        def call(x: Tensor = x, table: Tensor = table, geometry: GridGeometry = geometry, order: int = 1) -> Tensor:
             return hash_grid(x, table, geometry, order=order)
 
         yield from _both(size, call, (table,), REAL * x.numel() + rows, flops, 1)
         if d not in (2, 3):
             continue
-        by_x = list(_both(size, lambda c=call, p=points: c(p), (points,), REAL * x.numel() + rows, flops, d))[1]
+        by_x = list(_both(size, functools.partial(call, points), (points,), REAL * x.numel() + rows, flops, d))[1]
         yield Case(size, "forward + gradient by x", by_x.call, by_x.n_bytes, by_x.n_flops)
         g = torch.randn(n, levels * features, generator=_generator())
 
@@ -122,7 +123,7 @@ def _knn(n: int) -> Iterator[Case]:
         yield Case(
             f"{d}-D, {n} points, {centres} centres, k {k}",
             "forward",
-            lambda x=x, c=c, k=k: knn(x, c, k),
+            functools.partial(knn, x, c, k),
             REAL * (x.numel() + c.numel()) + INDEX * n * k,
             3 * d * n * k * math.log2(centres),
         )
@@ -247,7 +248,7 @@ def _relu_mlp(n: int) -> Iterator[Case]:
         products = sum(weight.numel() for weight in weights)
         yield from _both(
             f"{n} points, {'-'.join(map(str, sizes))}",
-            lambda x=x, w=weights, b=biases: relu_mlp(x, w, b),
+            functools.partial(relu_mlp, x, weights, biases),
             (x, *weights),
             REAL * (x.numel() + products),
             2 * n * products,
@@ -271,9 +272,7 @@ def _grid_mlp_loss(n: int) -> Iterator[Case]:
         rows = REAL * features * min(corners, geometry.total_entries)
         yield from _both(
             f"{d}-D, {n} points, {levels} x {features}, 2^16, {levels * features}-32-3",
-            lambda x=x, y=y, t=table, g=geometry, w=weights, b=biases: grid_mlp_loss(
-                x, y, None, 2, t, g, "linear", w, b
-            ),
+            functools.partial(grid_mlp_loss, x, y, None, 2, table, geometry, "linear", weights, biases),
             (table, *weights),
             REAL * (x.numel() + y.numel() + products) + rows,
             corners * (d + 2 * features) + 2 * n * products,

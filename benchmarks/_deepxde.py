@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import statistics
 import time
@@ -72,13 +73,13 @@ def steps(seconds: float = 20.0) -> list[dict[str, Any]]:
 
         def ours(adam: Any = adam, loss: Callable[[], torch.Tensor] = loss) -> None:
             adam.zero_grad()
-            loss().backward()
+            loss().backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             adam.step()
 
         inputs, targets = data.train_x, data.train_y
         theirs = float(np.sum(model._outputs_losses(True, inputs, targets, None)[1]))
         mine = float(loss().detach())
-        calls = {"inr": ours, "deepxde": lambda model=model, i=inputs, t=targets: model._train_step(i, t, None)}
+        calls = {"inr": ours, "deepxde": functools.partial(model._train_step, inputs, targets, None)}
         times = interleaved(calls, seconds)
         row = {"problem": f"step, {name}", "version": dde.__version__, "load": os.getloadavg()[0]}
         row |= {f"{key}_ms": statistics.median(spent) for key, spent in times.items()}
@@ -123,7 +124,9 @@ def helmholtz(limit: float, seed: int, *, is_second_order: bool = False) -> dict
     x = geometry.random_points(4000)
     wanted = exact(x)
 
-    class Watch(dde.callbacks.Callback):  # type: ignore[misc]  # no types
+    callback: Any = dde.callbacks.Callback
+
+    class Watch(callback):  # type: ignore[misc]  # no types
         def on_epoch_end(self) -> None:
             spent = time.perf_counter() - begin
             if is_second_order or model.train_state.epoch % EVERY == 0:
@@ -155,7 +158,7 @@ def compared(problem: Problem, limit: float, seeds: int) -> list[dict[str, Any]]
     """Both on Helmholtz's equation, and a row with medians: seconds to `WANTED`, of a run that did not reach it the
     limit or its end (then the ratio is a lower bound), and our seconds to the error that DeepXDE has after a minute."""
     rows = [helmholtz(limit, seed) for seed in range(seeds)] + [helmholtz(limit, 0, is_second_order=True)]
-    ours = []
+    ours: list[dict[str, Any]] = []
     for seed in range(max(3, seeds)):
         solution = solve(problem, seed=seed, target=WANTED)
         stages = [{"what": s.what, "seconds": s.seconds, "score": s.score} for s in solution.stages]

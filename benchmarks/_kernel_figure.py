@@ -48,11 +48,11 @@ def draw(title: str, subtitle: str, found: list[Curves], suffix: str) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 4.1), layout="constrained")
+        figure = Figure(figsize=(9.5, 4.1), layout=ConstrainedLayoutEngine(rect=(0, 0, 1, 0.87), w_pad=0.08))
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(rect=(0, 0, 1, 0.87), w_pad=0.08)  # type: ignore[union-attr]
         left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
         _frequencies(left, found)
         _eigenvalues(right, found)
@@ -66,13 +66,13 @@ def _decibels(values: Tensor) -> Tensor:
 
 
 def _frequencies(axes: Any, found: list[Curves]) -> None:
-    ends = []
+    ends: list[tuple[float, str, str]] = []
     for i, one in enumerate(found):
         y = _decibels(one.kappa)
         middle = y.median(0).values
         axes.fill_between(one.centres, y.amin(0), y.amax(0), color=colour(i), alpha=0.15, linewidth=0)
         axes.plot(one.centres, middle, color=colour(i), linewidth=2.0, solid_capstyle="round")
-        ends.append([float(middle[-1]), one.label, colour(i)])
+        ends.append((float(middle[-1]), one.label, colour(i)))
         low = (middle <= middle.max() - ROLL_OFF_DB).nonzero()[:, 0]
         if len(low):
             at = int(low[0])
@@ -90,10 +90,10 @@ def _frequencies(axes: Any, found: list[Curves]) -> None:
     axes.set_title("Rate of learning, dB of the mean (dots: 20 dB down)")
     low, high = axes.get_ylim()
     gap, last = 0.06 * (high - low), -float("inf")
-    for y, label, hue in sorted(ends):
-        place = max(y, last + gap)
+    for end, label, hue in sorted(ends):
+        place = max(end, last + gap)
         axes.annotate(
-            label, (found[0].centres[-1], y), xytext=(found[0].centres[-1] * 1.12, place), textcoords="data",
+            label, (found[0].centres[-1], end), xytext=(found[0].centres[-1] * 1.12, place), textcoords="data",
             color=hue, fontweight="bold", fontsize=8.5, va="center", annotation_clip=False,
         )  # fmt: skip
         last = place

@@ -41,9 +41,9 @@ def mosaic(folder: Path, size: str, first: int = 0) -> Picture:
 
 def _mirrored(photographs: list[Picture]) -> Iterator[Picture]:
     """Each photograph as it is, mirrored left to right, upside down, and both."""
-    for flip in (lambda p: p, lambda p: p[:, ::-1], lambda p: p[::-1], lambda p: p[::-1, ::-1]):
+    for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
         for photograph in photographs:
-            yield flip(photograph)
+            yield photograph[::down, ::right]
 
 
 def _filled(parts: Iterator[Picture], rows: int, columns: int) -> Picture:

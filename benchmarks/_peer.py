@@ -26,7 +26,7 @@ _made: dict[str, Any] = {}
 
 def hello(threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
-    versions = {"torch": torch.__version__}
+    versions = {"torch": str(torch.__version__)}
     for name in ("fast-ngp", "implicitlab"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
@@ -53,7 +53,7 @@ def fast_ngp_step(points: int, levels: int, log2_table: int, features: int, base
     return _timed(lambda: torch.autograd.grad(encoding(x), tables, g))
 
 
-def _siren_net(checkout: str, hidden: int, layers: int) -> Callable[[Tensor], Tensor]:
+def _siren_net(checkout: str, hidden: int, layers: int) -> nn.Module:
     """The network in SingleBVPNet of vsitzmann/siren; the code around it needs a GPU."""
     if checkout not in sys.path:
         # Its copy of torchmeta imports data sets and further packages in an __init__ that is not needed here.
@@ -64,7 +64,8 @@ def _siren_net(checkout: str, hidden: int, layers: int) -> Callable[[Tensor], Te
     import modules
 
     torch.manual_seed(0)
-    return modules.FCBlock(2, 3, layers - 1, hidden, outermost_linear=True, nonlinearity="sine")
+    net: nn.Module = modules.FCBlock(2, 3, layers - 1, hidden, outermost_linear=True, nonlinearity="sine")
+    return net
 
 
 def siren_step(checkout: str, points: int, hidden: int, layers: int) -> float:
@@ -104,7 +105,7 @@ class _Curve:
             return
         self._next = math.ceil(self.step * LOOK_RATIO)
         with torch.no_grad():
-            values = torch.cat([self.predict(part) for part in self.x.split(2**15)])
+            values = torch.cat([self.predict(part) for part in torch.split(self.x, 2**15)])
         written = (values * 127.5 + 127.5).round().clamp(0, 255) / 255
         mse = float((written - self.pixels).square().mean())
         self.points.append((self.step, spent, -10 * math.log10(mse)))
@@ -159,7 +160,7 @@ def implicitlab_picture(pixels: str, seconds: float, log2_table: int, finest: in
     trainer.set_training_data(TensorDataset(x[order], y[order]))
     curve = _Curve(model, x, values, seconds)
 
-    class Measure(Callback):
+    class Measure(Callback):  # type: ignore[misc]  # no types
         def callOnEndForward(self, trainer: Any, model: Any) -> None:  # noqa: N802  its name is theirs
             curve.after_step()
 

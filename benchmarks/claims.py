@@ -86,7 +86,7 @@ def signals(picture: Path, sound: Path) -> dict[str, Callable[[], Signal]]:
 
     def toy() -> Signal:
         t = np.linspace(0, 1, 256, endpoint=False)
-        return saved("toy", sum(np.sin(2 * np.pi * f * t) for f in (2, 7, 18, 31)))
+        return saved("toy", sum((np.sin(2 * np.pi * f * t) for f in (2, 7, 18, 31)), np.zeros(256)))
 
     def video() -> Signal:
         t, y, x = np.meshgrid(*(np.linspace(0, 1, n) for n in (24, 64, 64)), indexing="ij")

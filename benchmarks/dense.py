@@ -47,9 +47,9 @@ def measured(signal: Signal, family: str) -> dict[str, Any]:
             if number > 0:  # the first round compiles
                 times[name].append(spent)
     row: dict[str, Any] = {"family": family, "units": bf16_units(), "n_params": runs["torch"].field.n_params}
-    for name, spent in times.items():
-        row[f"{name}_ms"] = statistics.median(spent)
-        ratios = [plain / own for plain, own in zip(times["torch"], spent, strict=True)]
+    for name, each in times.items():
+        row[f"{name}_ms"] = statistics.median(each)
+        ratios = [plain / own for plain, own in zip(times["torch"], each, strict=True)]
         row[f"{name}_ratio"] = statistics.median(ratios)
     return row
 

@@ -14,7 +14,7 @@ import dataclasses
 import importlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def summaries(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def print_table(titles: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
+def print_table(titles: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
     for line in (titles, *lines):
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

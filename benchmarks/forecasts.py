@@ -40,7 +40,7 @@ from inr.ntk.verdict import BETTER
 from inr.signals import Signal, load_signal
 
 SIDE, CLIP = 48, 2048
-PICTURES = ("kodim05", "kodim08", "kodim23")
+PICTURES: tuple[str, ...] = ("kodim05", "kodim08", "kodim23")
 NET = ("width=32", "depth=3")
 FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "mlp": ("mlp", (*NET, "encoding=identity", "activation=relu")),

@@ -16,6 +16,7 @@ Without a device it prints an error and ends with exit code 2, without a record.
 from __future__ import annotations
 
 import argparse
+import functools
 import signal as signals
 import statistics
 import sys
@@ -61,9 +62,9 @@ def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Median time on the device, by events."""
     for _ in range(WARM_UP):
         call()
-    times = []
+    times: list[float] = []
     for _ in range(rounds):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]  # torch has no types for it
         start.record()
         call()
         end.record()
@@ -81,7 +82,8 @@ def ceilings() -> dict[str, float]:
     for name, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("float16", torch.float16)):
         torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
         matrix = torch.ones(n, n, device=DEVICE, dtype=dtype)
-        found[f"{name}_flops_per_s"] = 2 * n**3 / (1e-3 * milliseconds(lambda m=matrix: m @ m, 5))
+        product = functools.partial(torch.matmul, matrix, matrix)
+        found[f"{name}_flops_per_s"] = 2 * n**3 / (1e-3 * milliseconds(product, 5))
     torch.backends.cuda.matmul.allow_tf32 = kept
     return found
 
@@ -144,7 +146,8 @@ def cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tens
 def codec_cases(generator: torch.Generator) -> list[tuple[str, str, Callable[..., Tensor], list[Tensor], float, float]]:
     """The loops of the pyramid of a picture of 768 x 512, as at effort 5."""
     target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
-    a = architecture_of(*target.shape, effort=5)
+    channels, height, width = target.shape
+    a = architecture_of(channels, height, width, effort=5)
     grids = [torch.randn(shape, generator=generator).to(DEVICE).requires_grad_() for shape in a.grids]
     values = Networks(a, target.cpu(), 1e-3, generator).to(DEVICE).values()
     of_rate, of_error = ({name: values[name] for name in names} for names in (a.context, a.synthesis))
@@ -265,7 +268,8 @@ def measure_codec_step() -> Iterator[dict[str, Any]]:
     """A soft step of the pyramid, and by plain torch."""
     row: dict[str, Any] = {"step": "pyramid of a picture 768x512", "ms": {}, "not_run": {}}
     target = picture().values.movedim(-1, 0).contiguous().to(DEVICE)
-    architecture = architecture_of(*target.shape, effort=5)
+    channels, height, width = target.shape
+    architecture = architecture_of(channels, height, width, effort=5)
     for arm, backend in (("triton", "cuda"), ("torch eager", "reference")):
         trainer = Trainer(architecture, target, RateController(1e-3), torch.Generator().manual_seed(0))
         try:

@@ -112,9 +112,8 @@ def fork(words: Sequence[str], folder: Path, scratch: Path, limit: int | None = 
     try:
         os.setsid()
         os.chdir(folder)
-        for descriptor, (name, flags) in enumerate(
-            [(os.devnull, os.O_RDONLY), (scratch / "stdout", os.O_WRONLY), (stderr, os.O_WRONLY)]
-        ):
+        streams = ((os.devnull, os.O_RDONLY), (str(scratch / "stdout"), os.O_WRONLY), (str(stderr), os.O_WRONLY))
+        for descriptor, (name, flags) in enumerate(streams):
             os.dup2(os.open(name, flags | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
@@ -409,7 +408,7 @@ def warm_up(inputs: Path, base: Path) -> dict[str, tuple[dict[str, bytes], float
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
         raise SystemExit(f"this process has {threads} threads, so it cannot be forked")
-    found = {}
+    found: dict[str, tuple[dict[str, bytes], float]] = {}
     for command in COMMANDS:
         for _ in range(2):
             with place(base, None) as folder:

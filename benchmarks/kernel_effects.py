@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -103,7 +104,7 @@ def table(n_seeds: int) -> None:
     rows = []
     for name, (before, after, k, steps) in CASES.items():
         old = median(before, steps, lambda m: m)
-        new = median(after, steps, lambda m, k=k: lowered(m, k) if k else m)
+        new = median(after, steps, functools.partial(lowered, k=k) if k else lambda m: m)
         rows.append({"method": name, "before": old, "after": new})
         print(f"{name:60}", "  ".join(f"{n} {old[n]:.3g} -> {new[n]:.3g}" for n in old), flush=True)
     print(save("kernel-effects", rows))

@@ -33,7 +33,7 @@ import torch
 from _mosaic import mosaic
 from _record import save
 
-from inr.fitting import Run, resolve
+from inr.fitting import Fit, Run, resolve
 from inr.signals import load_signal
 from inr.signals.audio import Audio
 from inr.signals.files.bands import Bands
@@ -66,9 +66,9 @@ def measured(rows: list[dict[str, Any]], stage: str, work: Callable[[], Any]) ->
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM restarts at the current use
     start = time.perf_counter()
     result = work()
-    row = {"stage": stage, "seconds": time.perf_counter() - start, "peak_bytes": memory("VmHWM")}
-    rows.append(row)
-    print(f"{stage:10s} {row['seconds']:8.1f} s   peak {row['peak_bytes'] / 1e9:.2f} GB", flush=True)
+    seconds, peak = time.perf_counter() - start, memory("VmHWM")
+    rows.append({"stage": stage, "seconds": seconds, "peak_bytes": peak})
+    print(f"{stage:10s} {seconds:8.1f} s   peak {peak / 1e9:.2f} GB", flush=True)
     return result
 
 
@@ -143,7 +143,7 @@ def run_commands(folder: Path, found: list[dict[str, Any]]) -> None:
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             raise SystemExit(f"inr {' '.join(words)} failed")
-        row = {
+        row: dict[str, Any] = {
             "signal": signal,
             "values": n,
             "command": " ".join(words),
@@ -196,7 +196,7 @@ def in_tiles(args: argparse.Namespace) -> list[dict[str, Any]]:
         assert isinstance(signal, Tiled)
         run = measured(found, "start", lambda: Run(signal, *resolve(signal, args.field, {"steps": args.steps})))
         measured(found, "fit", run.advance)
-        fit = measured(found, "measure", lambda: run.result("done"))
+        fit: Fit = measured(found, "measure", lambda: run.result("done"))
         if args.render:
             measured(found, "render", lambda: written(*fit.bands(), path.with_name(f"rendered.{args.form}")))
         found[-1] |= {

@@ -46,7 +46,8 @@ def jpeg_bpp(picture: Picture, psnr_db: float) -> float:
         middle = (low + high) // 2
         low, high = (middle, high) if made(middle)[0] < psnr_db else (low, middle)
     (below, few), (above, many) = made(low), made(high)
-    return few * (many / few) ** ((psnr_db - below) / (above - below))
+    bpp: float = few * (many / few) ** ((psnr_db - below) / (above - below))
+    return bpp
 
 
 def measured(*words: object) -> dict[str, float]:

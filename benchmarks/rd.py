@@ -24,7 +24,7 @@ import math
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,11 @@ def of_means(ours: Points, theirs: Points) -> dict[str, float | None]:
     """The difference in rate of the curves of means, over the pictures that both have at all settings."""
     complete = set.intersection(*({n for n in side if len(side[n]) == _longest(side)} for side in (ours, theirs)))
     found: dict[str, float | None] = {}
-    for key, mean in {"of_mean_psnr": statistics.fmean, "of_mean_mse": _psnr_of_mean}.items():
+    means: dict[str, Callable[[Sequence[float]], float]] = {
+        "of_mean_psnr": statistics.fmean,
+        "of_mean_mse": _psnr_of_mean,
+    }
+    for key, mean in means.items():
         found[key] = None
         curves = [
             [

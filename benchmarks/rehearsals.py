@@ -89,7 +89,9 @@ def apart_signal(folder: Path, work: Path, name: str) -> Signal:
         return Audio.of_samples(samples[start : start + forecasts.CLIP, :1].astype(np.float32), rate)
     t = np.arange(forecasts.CLIP, dtype=np.float32) / forecasts.CLIP
     if name == "chirp":
-        return Audio.of_samples((0.8 * np.sin(2 * np.pi * (4 * t + 120 * t * t)) * (1 - 0.5 * t))[:, None], 8000)
+        return Audio.of_samples(
+            (0.8 * np.sin(2 * np.pi * (4 * t + 120 * t * t)) * (1 - 0.5 * t))[:, None].astype(np.float32), 8000
+        )
     y, x = np.mgrid[0 : APART_SIDES[name], 0 : APART_SIDES[name]].astype(np.float32) / APART_SIDES[name] - 0.5
     ring = np.abs(np.hypot(x, y) - 0.28) - 0.07
     return Array.of_array(np.minimum(ring, np.hypot(x - 0.33, y - 0.1) - 0.12).astype(np.float32))

@@ -123,7 +123,7 @@ def one(path: Path, size: str, way: str, target: float, limit_s: float) -> dict[
 
     def quality(run: Run) -> float:
         with torch.no_grad():
-            values = signal.frame.from_field(torch.cat([run.field(x) for x in seen.x.split(2**18)])).numpy()
+            values = signal.frame.from_field(torch.cat([run.field(x) for x in torch.split(seen.x, 2**18)])).numpy()
         written = values if step is None else np.rint(np.clip(values, 0, 1) / step) * step
         mse = float(np.mean((written - wanted) ** 2, dtype=np.float64))
         return min(200.0, 20 * math.log10(peak) - 10 * math.log10(max(mse, 1e-30)))
@@ -139,7 +139,7 @@ def one(path: Path, size: str, way: str, target: float, limit_s: float) -> dict[
         every = 25
         while run.fraction_done() < 1 and run.seconds < limit_s:
             until = run.step + every
-            run.advance(should_stop=lambda until=until: run.step >= until)
+            run.advance(should_stop=lambda until=until: run.step >= until)  # type: ignore[misc]  # a default binds the loop's value
             curve.append({"step": run.step, "seconds": start_s + run.seconds, "psnr_db": quality(run)})
     reached = [row["seconds"] for row in curve if row["psnr_db"] >= target]
     return {

@@ -57,7 +57,7 @@ ramp is 8 per pixel); Adam's steps and SOAP's suit fields of about that size."""
 BORDER = 10.0
 """Weight of the border's values, beside squares of derivatives that are divided by their mean."""
 LR, BATCH, AROUND = 5e-4, 2048, 256
-BLURS = (0.03, 0.015, 0.0075, 0.0)
+BLURS: tuple[float, ...] = (0.03, 0.015, 0.0075, 0.0)
 """Standard deviations of the blurs as parts of the side; each has the same part of the time, the last one the rest."""
 SHARE = 0.15
 
@@ -84,7 +84,8 @@ class Derivatives:
         optimizer = parse(OptimizerConfig, "soap", "optimizer").build({"other": params}, {"other": LR})
         generator = torch.Generator().manual_seed(2)
         stages = [_blurred(wanted, blur * self.side) for blur in BLURS]
-        first, size, last = 1 if len(wanted) == 2 else 3, float(np.mean(np.square(wanted).sum(0))), []
+        first, size = 1 if len(wanted) == 2 else 3, float(np.mean(np.square(wanted).sum(0)))
+        last: list[float] = []
         step, began = 0, time.perf_counter()
         while (done := max(step / steps, (time.perf_counter() - began) / seconds)) < 1:
             step += 1
@@ -101,14 +102,14 @@ class Derivatives:
                 values = _interpolated(torch.from_numpy(picture[None]).float(), around)
                 value = value + BORDER * (self.jets(around)[:1] / per - values).square().mean()
             optimizer.zero_grad()
-            value.backward()
+            value.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             optimizer.step()
             last = [*last[-49:], float(value.detach())]
         return float(np.mean(last)), step
 
     def picture(self, stream: int = 0) -> Array:
         with torch.no_grad():
-            parts = [self.jets(part)[stream] for part in self.points.split(2**14)]
+            parts = [self.jets(part)[stream] for part in torch.split(self.points, 2**14)]
         return torch.cat(parts).double().numpy().reshape(self.side, self.side)
 
 
@@ -145,7 +146,8 @@ def _psnr(found: Array, wanted: Array) -> float:
 def _aligned(found: Array, wanted: Array) -> Array:
     """The best multiple and constant."""
     scale = np.cov(found.ravel(), wanted.ravel())
-    return (found - found.mean()) * scale[0, 1] / scale[0, 0] + wanted.mean()
+    aligned: Array = (found - found.mean()) * scale[0, 1] / scale[0, 0] + wanted.mean()
+    return aligned
 
 
 def _with_border(found: Array, wanted: Array) -> Array:

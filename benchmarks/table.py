@@ -17,6 +17,9 @@ from _shape_tables import shape_parts
 from fidelity import summaries
 from rd_sound import LEVELS_DB, by_codec
 
+from inr.ntk.forecast.calibration import KERNEL
+from inr.ntk.ranking import SAME_SIZE
+
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
 KERNELS = Path(__file__).parent.parent / "inr" / "kernels"
@@ -490,7 +493,8 @@ def recipes_table() -> str:
         several = [equal for equal in budgets.values() if len(equal) > 1]
         if not several:
             continue
-        found = sorted(max(several, key=lambda equal: equal[0]["seconds"]), key=lambda row: -row["quality"])
+        equal = max(several, key=lambda equal: equal[0]["seconds"])
+        found = sorted(equal, key=lambda row: -row["quality"])
         longest = max(row["seconds"] for row in found[:2])
         cells = [cell for row in found[:2] for cell in (_recipe_text(row), _with_unit(row["quality"], row["metric"]))]
         lines.append(f"| {field} | {file} | {longest:.2g} | {' | '.join(cells)} |")
@@ -601,7 +605,7 @@ def rehearsals_table() -> str:
     ]
     for way in rehearsals.WAYS:
         held, total = rehearsals.coverage(document, way)
-        name = "the kernel" if way == rehearsals.KERNEL else f"rehearsal, {float(way):.0%} of the samples"
+        name = "the kernel" if way == KERNEL else f"rehearsal, {float(way):.0%} of the samples"
         for what, group in (("", rows), (", kernel changes", moved), (", apart runs", apart),
                             (", 192 pixels, kernel changes", large)):  # fmt: skip
             s = rehearsals.summary(group, way)
@@ -676,13 +680,12 @@ def rankings_table() -> str:
         line(f"the first advice, runs {which}", [found[0]["gain"] for found in best.values() if found])
     for rule in sorted({r["rule"] for r in advised}):
         line(f"advised: {rule}", [r["gain"] for r in advised if r["rule"] == rule])
-    same = [r for r in rows if r not in advised and r["size"] <= rankings.SAME_SIZE]
+    same = [r for r in rows if r not in advised and r["size"] <= SAME_SIZE]
     line("not advised", [r["gain"] for r in same])
-    line("not advised, more parameters", [r["gain"] for r in rows if r["size"] > rankings.SAME_SIZE])
+    line("not advised, more parameters", [r["gain"] for r in rows if r["size"] > SAME_SIZE])
     cases = {r["case"]: (r["cost"], r["share"]) for r in rows}
     cost = max(cost for cost, _ in cases.values())
-    names = ", ".join(cases)
-    text = f"Runs: {names}. A ranking took at most {cost:.2g} times the samples of a fit."
+    text = f"Runs: {', '.join(cases)}. A ranking took at most {cost:.2g} times the samples of a fit."
     return "\n".join([conditions_line(record), "", *lines, "", text])
 
 
@@ -791,9 +794,9 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
     sound = newest("rd-sound")["rows"]
     if sound:
         curves = {n: [(r["kbit_per_s"], r["snr_db"]) for r in rows] for n, rows in by_codec(sound)}
-        rates = {name: rate_at(curve, 40.0) for name, curve in curves.items()}
-        others = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items() if rate is not None and name != "inr")
-        yield "Compress the cello to 40 dB SNR, kbit/s", f"{rates['inr']:.0f}", others
+        at_40 = {name: rate_at(curve, 40.0) for name, curve in curves.items()}
+        others = ", ".join(f"{name} {rate:.0f}" for name, rate in at_40.items() if rate is not None and name != "inr")
+        yield "Compress the cello to 40 dB SNR, kbit/s", f"{at_40['inr']:.0f}", others
     kernels = [row for row in newest("ntk-speed")["rows"] if row["what"] == "kernel"]
     if kernels:
         row = max(kernels, key=lambda row: row["n"])
@@ -802,7 +805,8 @@ def _headlines() -> Iterator[tuple[str, str, str]]:
 
 
 def _middle(rows: list[dict[str, Any]], key: str) -> float:
-    return median(row[key] for row in rows)
+    middle: float = median(row[key] for row in rows)
+    return middle
 
 
 def solve_table() -> str:

@@ -27,7 +27,8 @@ from pathlib import Path
 from types import FrameType, FunctionType
 from typing import Any, NoReturn
 
-from ._mutation import bytes_mutated
+from tests.codec.damage import mutated as bytes_mutated
+
 from ._target import TARGETS, Target
 from .documents import place
 

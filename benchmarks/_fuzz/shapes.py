@@ -225,7 +225,7 @@ def cloud_plys() -> list[bytes]:
     return [text.encode(), little.encode() + body.astype("<f4").tobytes(), big.encode() + body.astype(">f4").tobytes()]
 
 
-def npy(array: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def npy(array: np.ndarray) -> bytes:
     out = io.BytesIO()
     np.save(out, array)
     return out.getvalue()

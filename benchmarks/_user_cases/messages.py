@@ -138,6 +138,7 @@ def _(tried: Case) -> None:
 
 @case("cli/25-environment")
 def _(tried: Case) -> None:
+    args: tuple[str, ...]
     fit = ("fit", "p.png", *TINY, "--steps", "1", "-f", "-o", "a.safetensors")
     ntk = ("ntk", "p.png", *TINY, "--steps", "2", "-o", "n.png", "-q", "-f")
     for environment, args in (
@@ -171,6 +172,7 @@ def _(tried: Case) -> None:
 
 @case("cli/26-terminal-widths-colours")
 def _(tried: Case) -> None:
+    args: tuple[str, ...]
     for columns in ("1", "5", "0", "-3", "abc", "10", "100000"):
         tried.expect_done(tried.inr("fit", "-h", env={"COLUMNS": columns}))
     for environment in ({"FORCE_COLOR": "1"}, {"CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1"}, {"NO_COLOR": "1"}):
@@ -297,7 +299,8 @@ def _write_bombs(tried: Case) -> None:
 @case("cli/30-config-injection")
 def _(tried: Case) -> None:
     key = '😀 "k\a\u2028\\'
-    np.savez(tried.path("x.npz"), **{key: np.random.default_rng(0).random((8, 8)).astype("f4")})
+    arrays: dict[str, Any] = {key: np.random.default_rng(0).random((8, 8)).astype("f4")}
+    np.savez(tried.path("x.npz"), **arrays)
     printed = tried.inr("fit", "x.npz", "--set", f"signal.key={key}", "--print-config", *TINY)
     tried.expect_done(printed)
     tried.path("c.toml").write_bytes(printed.stdout)

@@ -155,7 +155,10 @@ def _(tried: Case) -> None:
 def _(tried: Case) -> None:
     """During the first hundredths of a second Python's handlers answer: no line of the program has run."""
     before = set(os.listdir(tried.folder))
-    early = [(number, FIT, delay) for number, delay in zip(NUMBERS * 2, (0.3, 0.4, 0.5, 0.8, 1.2, 0.6), strict=True)]
+    delays = (0.3, 0.4, 0.5, 0.8, 1.2, 0.6)
+    early: list[tuple[signal.Signals, tuple[str, ...], float]] = [
+        (number, FIT, delay) for number, delay in zip(NUMBERS * 2, delays, strict=True)
+    ]
     early += [(signal.SIGINT, (*FIT, "--json"), 0.5), (signal.SIGINT, ("-h",), 0.25)]
     early += [(signal.SIGTERM, ("compress", "p.png", "--effort", "3", "-o", "a.inrz", "--no-progress"), 2)]
     for number, args, delay in early:
@@ -182,14 +185,14 @@ def _(tried: Case) -> None:
         if tried.expect(hint.startswith("inr fit p.png --resume"), f"no command that goes on: {hint!r}"):
             tried.expect_done(tried.inr(*shlex.split(hint)[1:], "--dry-run"))
         _remove(tried, before)
-    args = ("batch", "p.png", "-o", "bo", "--field", "siren", "--time", "60s")
-    process = start(tried, *args)
+    batch = ("batch", "p.png", "-o", "bo", "--field", "siren", "--time", "60s")
+    process = start(tried, *batch)
     while not tried.path("bo/manifest.jsonl").exists() and process.poll() is None:
         time.sleep(0.05)
     time.sleep(0.5)
     workers = children_of(process.pid)
     os.kill(process.pid, signal.SIGTERM)
-    expect_interrupted(tried, end(args, process), signal.SIGTERM, before | {"bo"}, "batch")
+    expect_interrupted(tried, end(batch, process), signal.SIGTERM, before | {"bo"}, "batch")
     tried.expect(sorted(os.listdir(tried.path("bo"))) == ["manifest.jsonl"], "batch left something half-written")
     tried.expect(workers and not living(workers), f"workers {workers} outlive the batch")
 

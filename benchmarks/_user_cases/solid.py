@@ -13,6 +13,7 @@ import trimesh
 
 import inr
 from _user_cases._case import Case, Result, case
+from inr.signals.solids.solid_signal import SolidSignal
 
 BALL = 4.18
 SHORT = ("--batch", "8192", "--set", "signal.points=262144", "--no-progress", "-f")
@@ -21,6 +22,12 @@ SHORT = ("--batch", "8192", "--set", "signal.points=262144", "--no-progress", "-
 def load(path: Path) -> Any:
     found: Any = trimesh.load_mesh(path, process=False)
     return found.to_geometry() if isinstance(found, trimesh.Scene) else found
+
+
+def solid(path: Path) -> SolidSignal:
+    found = inr.load_signal(path)
+    assert isinstance(found, SolidSignal)
+    return found
 
 
 def fit(tried: Case, name: str, model: str, steps: int = 300, *words: str) -> Result:
@@ -58,7 +65,7 @@ def fit_and_mesh(tried: Case, name: str, volume: float, tolerance: float, note: 
 
 @case("shapes/11-stl-seam-rounding")
 def seam_rounding(tried: Case) -> None:
-    seam, clean = (inr.load_signal(tried.path(name)) for name in ("seam.stl", "clean.stl"))
+    seam, clean = (solid(tried.path(name)) for name in ("seam.stl", "clean.stl"))
     low, extent = np.array(clean.frame.domain.low), np.array(clean.frame.domain.extent)
     points = torch.from_numpy(low + extent * np.random.default_rng(0).random((20000, 3)))
     a, b = (s.distance(s.frame.domain.to_unit(points)) for s in (seam, clean))
@@ -111,8 +118,8 @@ def open_sheet(tried: Case) -> None:
 @case("shapes/27-mixed-winding")
 def mixed_winding(tried: Case) -> None:
     for name in ("flip10", "flip30", "flip50"):
-        signal = inr.load_signal(tried.path(f"{name}.obj"))
-        clean = inr.load_signal(tried.path("clean.obj"))
+        signal = solid(tried.path(f"{name}.obj"))
+        clean = solid(tried.path("clean.obj"))
         x = torch.rand(20000, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         same = (signal.distance(x) < 0) == (clean.distance(x) < 0)
         tried.expect(bool(same.all()), f"{name}: {int((~same).sum())} of 20000 signs differ from the clean sphere's")
@@ -147,7 +154,7 @@ def degenerate(tried: Case) -> None:
         tried.expect_refused(tried.inr("fit", f"{name}.obj", "-o", f"{name}.safetensors", *few), 3, word)
     done = tried.inr("fit", "nanunused.obj", "-o", "nanunused.safetensors", *few)
     tried.expect(done.code in (0, 3), f"nanunused: exit {done.code}, expected 0 or 3")
-    tvert = inr.load_signal(tried.path("tvert.obj"))
+    tvert = solid(tried.path("tvert.obj"))
     middle = torch.full((1, 3), 0.5, dtype=torch.float64)
     tried.expect(float(tvert.distance(middle)) < 0, "tvert: its middle is not inside")
 
@@ -186,8 +193,10 @@ def mesh_options(tried: Case) -> None:
         refused = tried.inr("mesh", "m.safetensors", "-o", f"f.{suffix}", "-f")
         tried.expect(refused.code == 2 and ".ply" in refused.err, f"{suffix}: exit {refused.code}: {refused.err!r}")
     piped = tried.inr("mesh", "m.safetensors", "-o", "-", "--format", "stl", "--resolution", "32")
-    n = struct.unpack("<I", piped.stdout[80:84])[0] if len(piped.stdout) > 84 else -1
-    tried.expect(len(piped.stdout) == 84 + 50 * n, f"stl to stdout: {len(piped.stdout)} bytes for {n} faces")
+    n_faces = struct.unpack("<I", piped.stdout[80:84])[0] if len(piped.stdout) > 84 else -1
+    tried.expect(
+        len(piped.stdout) == 84 + 50 * n_faces, f"stl to stdout: {len(piped.stdout)} bytes for {n_faces} faces"
+    )
 
 
 @case("shapes/31-eval-independent")
