@@ -19,6 +19,7 @@ from rd_sound import LEVELS_DB, by_codec
 
 from inr.ntk.forecast.calibration import KERNEL
 from inr.ntk.ranking import SAME_SIZE
+from inr.ntk.verdict import WORTH_DB
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -628,11 +629,11 @@ def rehearsed_trials_table() -> str:
                 f"| {name} | {len(gains)} | {fmean(gains):+.1f} dB | {min(gains):+.1f} dB | {max(gains):+.1f} dB |"
             )
 
-    worth = [t for t in tried if t["said"] >= rankings.WORTH_DB]
+    worth = [t for t in tried if t["said"] >= WORTH_DB]
     line("said to gain 1 dB or more", [t["gain"] for t in worth])
     for rule in sorted({t["setting"].partition("=")[0] for t in worth}):
         line(f"of these: {rule}", [t["gain"] for t in worth if t["setting"].partition("=")[0] == rule])
-    line("others", [t["gain"] for t in tried if t["said"] < rankings.WORTH_DB])
+    line("others", [t["gain"] for t in tried if t["said"] < WORTH_DB])
     return "\n".join([conditions_line(record), "", *lines])
 
 

@@ -96,7 +96,7 @@ def measure(
     """The errors of a state. trained: groups whose points it was trained on. n: points of the equations."""
     groups = groups_of(problem, hard, n, 500, generator, is_held_out=True)
     inside = problem.domain.inside(n, generator).x
-    values = torch.cat([state.field.jets(part, JetPlan(0))[0] for part in inside.split(AT_ONCE)])
+    values = torch.cat([state.field.jets(part, JetPlan(0))[0] for part in torch.split(inside, AT_ONCE)])
     field_size = float(values.square().mean().sqrt())
     residual = largest = mean = boundary_relative = edge = 0.0
     boundary = {side: 0.0 for condition in problem.conditions for side in condition.sides}

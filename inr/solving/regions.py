@@ -56,7 +56,7 @@ def _in_shape(domain: Domain, x: Tensor) -> tuple[Tensor, Tensor]:
     places, normals = torch.cat([p.x for p in sides]), torch.cat([p.normals for p in sides])
     corners = x.new_tensor(shape.corners) if isinstance(shape, Polygon) else x.new_empty(0, len(where))
     near, corner = [], []
-    for part in x[:, where].split(AT_ONCE):
+    for part in torch.split(x[:, where], AT_ONCE):
         closest = torch.cdist(part, places).argmin(1)
         away = ((part - places[closest]) * normals[closest]).sum(1).abs()
         near.append(away < NEAR_BOUNDARY * size)

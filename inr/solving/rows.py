@@ -157,7 +157,8 @@ class Group:
     def mean(self, rows: Tensor) -> Tensor:
         """The mean [...] of rows [N, ...], by shares."""
         assert self.shares is not None
-        return torch.tensordot(self.shares, rows, 1)
+        mean: Tensor = torch.tensordot(self.shares, rows, 1)
+        return mean
 
 
 def _over(domain: Domain, part: str, n: int, generator: Generator, more: int) -> tuple[Points, Tensor]:

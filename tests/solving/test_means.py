@@ -23,7 +23,7 @@ def solved(equation: str, *conditions: dict[str, Any], axes: Any = BOX, of: str 
 
 
 def test_a_mean_pins_the_constant() -> None:
-    exact = {"reference": {"exact": "cos(pi*x)*cos(pi*y) + 3"}}
+    exact: dict[str, Any] = {"reference": {"exact": "cos(pi*x)*cos(pi*y) + 3"}}
     solution = solved("mean(u) = 3", FLUX, **exact)
     assert solution.errors.exact["u"] < 1e-5
     assert solution.errors.boundary["mean(u) = 3"] < 1e-6
