@@ -161,7 +161,7 @@ class _Plain:
 
 def _name(param: Any) -> str:
     if param.param_type_name == "option":
-        return str(max(param.opts, key=len))
+        return str(next((name for name in param.opts if name.startswith("--")), param.opts[-1]))
     return str(param.metavar or param.name).strip("[].")
 
 

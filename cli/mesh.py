@@ -137,6 +137,7 @@ def mesh(
             FORMATS,
             LARGE_FORMATS,
             LEAST_LARGE,
+            MAX_RESOLUTION,
             Mesh,
             check_mesh,
             colour_at,
@@ -156,7 +157,7 @@ def mesh(
         shades = None if colour is None else colour_at(fit, inr.load(source(colour)))
         is_plain = method == "cubes" and not (dense or check or shell or simplify is not None or colour is not None)
         is_signed = fit.spec.quantity == "distances" and not fit.spec.traits.is_unsigned
-        is_large = resolution is not None and resolution > LEAST_LARGE and suffix in LARGE_FORMATS
+        is_large = resolution is not None and LEAST_LARGE < resolution <= MAX_RESOLUTION and suffix in LARGE_FORMATS
         if is_plain and is_signed and is_large and resolution is not None:
             _write_large(large_mesh_of_fit(fit, resolution, level=level), target, suffix, level, out)
             return

@@ -46,11 +46,13 @@ class Sides:
 
     @classmethod
     def of(cls, faces: Ints) -> Sides:
-        sides = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
-        keys = sides[:, 0] * (int(faces.max(initial=0)) + 1) + sides[:, 1]
+        start, end = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+        keys = np.minimum(start, end) * (int(faces.max(initial=0)) + 1) + np.maximum(start, end)
         order = np.argsort(keys, kind="stable")
         first = np.flatnonzero(np.diff(keys[order], prepend=-1) > 0)
-        return cls(order, first, np.diff(np.append(first, len(keys))), sides[order[first]])
+        at = order[first]
+        ends = np.stack([np.minimum(start[at], end[at]), np.maximum(start[at], end[at])], axis=1)
+        return cls(order, first, np.diff(np.append(first, len(keys))), ends)
 
     def pairs(self) -> tuple[Ints, Ints]:
         """The two sides of each edge with two faces."""

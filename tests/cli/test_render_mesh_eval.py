@@ -165,13 +165,20 @@ def test_an_empty_mesh_is_exit_code_1_with_the_values_seen(n: str, shape_model: 
 
 
 @pytest.mark.parametrize(
-    "args",
-    [("--resolution", "100000"), ("--resolution", "0"), ("-o", "m.xyz"), ("--format", "plyy"), ("--level", "nan")],
+    ("args", "message"),
+    [
+        (("--resolution", "5000"), "mesh resolution 5000 is out of range, expected 4 to 4096"),
+        (("--resolution", "0"), "mesh resolution 0 is out of range, expected 4 to 4096"),
+        (("-o", "m.xyz"), "has suffix '.xyz'"),
+        (("--format", "plyy"), "plyy"),
+        (("--level", "nan"), "--level is nan, expected a finite number"),
+    ],
 )
-def test_impossible_meshes_are_refused(shape_model: Path, here: Path, args: tuple[str, ...]) -> None:
+def test_impossible_meshes_are_refused(shape_model: Path, here: Path, args: tuple[str, ...], message: str) -> None:
     before = listing(here)
     result = invoke("mesh", shape_model, *args)
     assert result.exit_code == 2, result.output
+    assert message in result.output
     assert listing(here) == before
 
 
