@@ -110,6 +110,16 @@ def _numbers(r: Report) -> list[tuple[str, str, str]]:
         rows.append(("kernel since start", f"{r.cka_init:.3f}", about))
     if not r.wide.why:
         rows.append(("infinite width", f"{r.wide.cka:.3f}", f"CKA at the start; trace {r.wide.trace_ratio:.3g} times"))
+    if math.isfinite(r.wide.nngp_left):
+        about = f"left at other samples by NNGP from {r.wide.points}; NTK {_percent(r.wide.ntk_left)}; the field is "
+        rows.append(("wide posterior", _percent(r.wide.nngp_left), f"{about}{_percent(r.wide.gap)} away from NNGP"))
+    if r.rehearsal is not None:
+        cost, about = r.rehearsal, f"on {rough_percent(r.rehearsal.share)} % of the fit's samples"
+        if math.isfinite(cost.fit_seconds) and cost.fit_seconds > 0:
+            about += (
+                f"; {cost.seconds / cost.fit_seconds:.2g} of the fit's time, about {human_seconds(cost.fit_seconds)}"
+            )
+        rows.append(("rehearsal", human_seconds(cost.seconds), about))
     most = sorted(r.layers.items(), key=lambda item: -item[1])[:4]
     rows.append(("trace by layer", "", ", ".join(f"{name} {100 * share:.2g} %" for name, share in most)))
     rows += [

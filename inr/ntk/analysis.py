@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,8 @@ def ntk_report(
         subject = trained(target, model, settings, where)
     course = None
     if share is not None:
+        if math.isfinite(subject.fit_seconds):
+            tell(f"the fit itself would take about {subject.fit_seconds:.2g} s")
         course = rehearse_whole(target, subject.now.config, subject.settings, subject.samples, share, where, tell)
     found = _with_notes(measure(subject, target, effort, tell, course), subject.settings)
     is_own = not isinstance(subject.now.config, TorchModule)

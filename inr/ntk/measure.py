@@ -24,6 +24,7 @@ from inr.ntk.forecast.intervals import rehearsed_bands, with_intervals
 from inr.ntk.forecast.linearised import converge, training_jacobian
 from inr.ntk.kernel.infinite_width import infinite_width
 from inr.ntk.kernel.matrix import Kernel, tangent_kernel
+from inr.ntk.kernel.wide_posterior import wide_answers
 from inr.ntk.rehearsal import Subject, peak_of
 from inr.ntk.report import Band, Convergence, Modes, Rehearsal, Report, Verdict, Wide
 from inr.ntk.spectra.alignment import (
@@ -43,6 +44,8 @@ from inr.ntk.spectra.spectrum import Spectrum, condition, modes_for, ranks, spec
 from inr.ntk.thin_runs import Course
 from inr.signals import Signal
 
+ANSWER_POINTS = 96
+"""Samples from which infinitely wide networks answer, and as many others that they answer."""
 DRIFT_POINTS, RUN_POINTS, WIDE_POINTS, JACOBIAN_POINTS = 1024, 2048, 256, 256
 """Of the matrix's points, at most: for the kernel at the start, for runs that are compared with their forecast, for the
 infinite width, and for the training Jacobian."""
@@ -105,6 +108,12 @@ def measure(
     with clock.part("wide"):
         before = None if change is None else change.before[:WIDE_POINTS, :WIDE_POINTS]
         wide = compare_wide(subject.start or now, x[:WIDE_POINTS], before)
+        if not wide.why:
+            some = subject.samples.subset(2 * ANSWER_POINTS, Generator().manual_seed(seed))
+            answers = wide_answers(subject.start or now, now, *some)
+            wide = dataclasses.replace(
+                wide, **dataclasses.asdict(answers), points=min(ANSWER_POINTS, len(some[0]) // 2)
+            )
     is_linear = is_linear_in_parameters(now, x[:64], generator)
     rate = 0.5 * len(spec.values) / modes.largest if modes.largest > 0 else 1.0
     runs, has_jacobian = Runs(), kernel.n_params <= MOST_JACOBIAN
@@ -162,7 +171,9 @@ def measure(
         is_followed=bands is not None and bands.is_followed,
         curvature=curvature,
         verdict=verdict,
-        rehearsal=None if course is None or left is None else _rehearsal(course, left, calibration),
+        rehearsal=None
+        if course is None or left is None
+        else _rehearsal(course, left, calibration, subject.fit_seconds),
         warnings=tuple(warnings),
         seconds=clock.seconds,
     )
@@ -189,10 +200,12 @@ def _forecast(
     return with_intervals(rehearsed_bands(bands, course.steps, left, done), calibration, known)
 
 
-def _rehearsal(course: Course, left: Tensor, calibration: Calibration | None) -> Rehearsal:
+def _rehearsal(course: Course, left: Tensor, calibration: Calibration | None, fit_seconds: float) -> Rehearsal:
     right, said = (0, 0) if calibration is None else (calibration.right, calibration.said)
     rows = tuple(tuple(row) for row in left.tolist())
-    return Rehearsal(course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said)
+    return Rehearsal(
+        course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said, fit_seconds
+    )
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class Ranking:
 
     @property
     def advised(self) -> tuple[Ranked, ...]:
-        """Changes with a gain of at least WORTH_DB and not more parameters, largest gain first."""
-        return tuple(r for r in self.found if r.gain_db >= WORTH_DB and r.size <= SAME_SIZE)
+        """Changes with a gain of at least WORTH_DB and not more parameters, largest gain first; none that are lower."""
+        return tuple(r for r in self.found if r.gain_db >= WORTH_DB and r.size <= SAME_SIZE and not r.change.is_lower)
 
     @property
     def larger(self) -> Ranked | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -29,7 +30,8 @@ class Subject:
 
     samples: of the signal. plan: the run that is forecast from `now`. settings: of the whole run. state: "start" or
     "trained". rehearsed: steps between `start` and `now`. past: Adam's debiased second moments by parameter name, None
-    if there are none.
+    if there are none. fit_seconds: that all of the run would take, from the steps between `start` and
+    `now`, whose time grows with the batch; nan: not known.
     """
 
     now: Field
@@ -40,6 +42,7 @@ class Subject:
     state: Literal["start", "trained"]
     rehearsed: int
     past: Mapping[str, Tensor] | None = None
+    fit_seconds: float = math.nan
 
 
 def rehearsed(
@@ -72,7 +75,14 @@ def rehearsed(
         state="start",
         rehearsed=steps,
         past=second_moments_of(run),
+        fit_seconds=_fit_seconds(run, plan_of(settings).steps, settings.batch) if steps else math.nan,
     )
+
+
+def _fit_seconds(run: Run, steps: int, batch: int) -> float:
+    """Of a run of so many steps with batches of at most `batch` samples, from the time of one with smaller ones."""
+    size = run.pool.size
+    return run.seconds / run.step * steps * min(batch, size) / min(run.settings.batch, size)
 
 
 def trained(

@@ -89,11 +89,18 @@ class Modes:
 
 @dataclass(frozen=True)
 class Wide:
-    """Similarity to the infinite-width kernel: cka and trace_ratio, or `why` there is none."""
+    """Similarity to the infinite-width kernel: cka and trace_ratio, or `why` there is none.
+
+    nngp_left, ntk_left, gap: see `WideAnswers`, from `points` samples.
+    """
 
     cka: float = math.nan
     trace_ratio: float = math.nan
     why: str = ""
+    nngp_left: float = math.nan
+    ntk_left: float = math.nan
+    gap: float = math.nan
+    points: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ class Rehearsal:
     share: of the run's samples. batches: of the two. steps: [T], from 0 to the run's last. left: forecast share of the
     target's energy by band of the report [T][B]; of all its energy [T][1] for a signal without bands. seconds: that
     the rehearsals took. right, said: of bands that such forecasts called not learned, how many were not, and of how
-    many (0: not known).
+    many (0: not known). fit_seconds: that the fit would take, from its first steps; nan: not known.
     """
 
     share: float
@@ -183,6 +190,7 @@ class Rehearsal:
     seconds: float
     right: int = 0
     said: int = 0
+    fit_seconds: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,16 @@ This is version 1. Within a version, keys are added but never changed or removed
     energy             its cumulative energy by mode; energy90_index, top10_energy: of it
     power_laws         capacity, tail (exponents over the mode's number), fit_of_values, fit_of_target (R^2), or null
     cka_init, drift    against the kernel at the start: relative, rotation, trace_ratio, overlap
-    wide               cka and trace_ratio to the infinite-width kernel, or why: the reason why there is none
+    wide               cka and trace_ratio to the infinite-width kernel, or why: the reason why there is none;
+                       nngp_left, ntk_left (shares of the target left at other samples by both posteriors from
+                       `points` samples), gap (mean square between the NNGP's and the field, over the target's)
     bands              rho, low, high (cycles per sample), count, kappa, kappa_error, kappa_adam, tau_steps (gradient
                        descent at half its largest stable rate), target_energy, residual_energy (now, of the target's),
                        left_gd, left_adam (forecast after the run, of the target's), half_step (Adam), is_learned,
                        left_low, left_high (9 of 10 such intervals held in runs that were fitted)
     rehearsal          share of the run's samples, batches, steps, left (forecast by step and band), seconds, right,
-                       said (bands that such forecasts called not learned: that were not, and all), or null
+                       said (bands that such forecasts called not learned: that were not, and all), fit_seconds (of
+                       the whole fit, from its first steps), or null
     is_followed        whether left_adam is of a run followed in the residual's Krylov space; else: one rate per band
     centroid, roll_off      of the target, and where kappa is 20 dB below its largest, in cycles per sample
     sharpness, two_over_lr  of the kernel for gradient descent
@@ -252,6 +255,7 @@ def _rehearsal(d: Mapping[str, Any]) -> Rehearsal:
         _number(d["seconds"]),
         int(d["right"]),
         int(d["said"]),
+        _number(d.get("fit_seconds")),
     )
 
 

@@ -30,8 +30,8 @@ TRIAL = 8
 
 TRIALS_PER_LOOK = 4
 
-LEAST_S = 0.02
-"""No trial is made before the share allows this much time."""
+LEAST_S = 0.5
+"""No trial is made before the share allows this much time, as a trial takes some tenths of a second for any field."""
 
 KEPT_BYTES = 2**28
 
@@ -44,7 +44,8 @@ class NtkTracker(Observer):
     Each measurement is a look. Looks take at most `share` of the fit's own seconds: at each of these steps the
     parameters are copied, and a look at a copy is taken when the time for it, for those so far and for one at the end
     is within the share. The start is first, then the step that is farthest (in log) from those done. Copies beyond
-    256 MiB are dropped, the oldest first. A look is expected to take as long as the longest so far, the first one as
+    256 MiB are dropped, the oldest first. Fits shorter than LEAST_S / share
+    have no looks. A look is expected to take as long as the longest so far, the first one as
     long as four trials with an eighth of the points (after an untimed one, in which packages are imported).
     Looks do not change the fit: they have their own copy of the field and their own random generator.
 

@@ -143,7 +143,7 @@ def follow_it(r: Report) -> Finding | None:
         "follow_it",
         "This is the quick forecast: where the kernel changes, 77 % of the bands that it calls unlearned are. With "
         "--rehearse 10% it is 87 %, and rates, optimizers and schedules are tried: it takes a tenth of the fit's "
-        "samples, and each trial at most a thirtieth.",
+        "samples, and each trial at most a thirtieth; small networks need about the time of the fit.",
         f"debiased CKA {r.cka_init:.3f} below {RICH}",
         REHEARSED,
     )
@@ -182,6 +182,7 @@ def try_setting(r: Report) -> Finding | None:
     text = f"Try {best.setting}: a short trial left {left}."
     if others:
         text += " Also better: " + ", ".join(f"{t.setting} ({percent(t.unlearned)})" for t in others) + "."
+    text += " Compare fits: of 21 such settings 2 lost more than 1 dB, the others gained 5 dB in the mean."
     source = next((why for part, why in SOURCES.items() if part in best.setting), "tried on the kernel")
     return Finding("try_setting", text, "the same forecast with the setting changed", source)
 

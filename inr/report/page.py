@@ -21,6 +21,7 @@ from inr.report._plots import curve_figures, spectrum_figure
 from inr.report._svg import TEXT, inline
 from inr.report._target import ShownSamples, Target, metrics_of, samples_of, targets_of
 from inr.report._view import view_of
+from inr.report.ntk_change import change_db, draw_ntk_change, is_comparable
 from inr.report.ntk_figure import draw_ntk
 from inr.report.ntk_film import film_element, track_frames
 from inr.report.ntk_pictures import draw_kernel_pictures
@@ -95,6 +96,7 @@ def _of(target: Target) -> list[str]:
         out.append(f"<p class=note>The middle of the signal, {middle} samples; the spectrum is of it too.</p>")
     out += [row.html() for row in rows]
     out += _plots(target, samples)
+    out += _change(target.entries)
     for entry in target.entries:
         out += _track(entry, len(target.entries) > 1) + _kernel(entry, len(target.entries) > 1)
     return out
@@ -172,6 +174,26 @@ def _kernel(entry: Entry, is_one_of_many: bool) -> list[str]:
     lead = f"<p>{escape(_state(report))}</p>"
     out = [_heading("What the field can learn", entry, is_one_of_many), lead, f"<ul>{sentences}</ul>", _wide(figure)]
     return out + _kernel_pictures(entry.fit)
+
+
+def _change(entries: Sequence[Entry]) -> list[str]:
+    """Before and after, if exactly two fits have reports of the kernel on the same signal."""
+    pair = [(entry.name, entry.ntk) for entry in entries if entry.ntk is not None]
+    if len(pair) != 2:
+        return []
+    (first, before), (second, after) = pair
+    if not is_comparable(before, after):
+        return []
+    with matplotlib().rc_context(TEXT):
+        drawn = draw_ntk_change(before, after, ".svg", (first, second))
+        figure = inline(drawn, "both forecasts, band by band", is_themed=False)
+    gain = change_db(before, after)
+    text = (
+        f"What both fields are forecast to leave of each band, and how fast each band is learned. {second} leaves "
+        f"{abs(gain):.1f} dB {'less' if gain >= 0 else 'more'} of the signal than {first}. Shaded: where 9 of 10 such "
+        "forecasts were. A lower line on the left is a better fit; where the right ones differ, so do the kernels."
+    )
+    return ["<h2>Before and after the change</h2>", f"<p>{escape(text)}</p>", _wide(figure, "light")]
 
 
 def _kernel_pictures(fit: Fit) -> list[str]:

@@ -5,6 +5,7 @@ Lee et al. 2018, arXiv:1711.00165 (NNGP); Lee et al. 2019, arXiv:1902.06720 (NTK
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from inr.fields import Field
 from inr.ntk.kernel.infinite_width import WideKernels, infinite_width
 
 Trained = Literal["last", "all"]
+LEAST_POINTS = 8
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,44 @@ def wide_posterior(
     spread = new.covariance.diagonal() - 2 * (weights * cross.covariance).sum(1)
     spread = spread + ((weights @ _noisy(known.covariance, ridge, trained)) * weights).sum(1)
     return Posterior(weights @ y.double(), spread.clamp_min(0))
+
+
+@dataclass(frozen=True)
+class WideAnswers:
+    """Shares of the target's energy (without its mean) at samples that infinitely wide networks were not trained on.
+
+    nngp_left, ntk_left: what the means of both posteriors leave. gap: mean square of the field less the NNGP's mean.
+    nan without enough samples.
+    """
+
+    nngp_left: float = math.nan
+    ntk_left: float = math.nan
+    gap: float = math.nan
+
+
+def wide_answers(start: Field, now: Field, x: Tensor, y: Tensor) -> WideAnswers:
+    """The posteriors of the layers of `start` from the first half of the samples, and the field `now`, on the rest.
+
+    x: [N, D]. y: [N, C]. Raises UsageError as `infinite_width` does.
+    """
+    half = len(x) // 2
+    if half < LEAST_POINTS:
+        return WideAnswers()
+    x, y = x.double(), y.double()
+    middle = y[:half].mean(0)
+    known, new = y[:half] - middle, y[half:] - middle
+    energy = float((new - new.mean(0)).square().sum())
+    if not energy > 0:
+        return WideAnswers()
+    with torch.no_grad():
+        nngp, ntk = (wide_posterior(start, x[:half], known, x[half:], trained=way).mean for way in WAYS)
+        parameter = next(now.parameters())
+        mine = now(x[half:].to(parameter.device, parameter.dtype)).cpu().double() - middle
+    shares = [float((a - b).square().sum()) / energy for a, b in ((nngp, new), (ntk, new), (nngp, mine))]
+    return WideAnswers(*shares)
+
+
+WAYS: tuple[Trained, ...] = ("last", "all")
 
 
 def _of(kernels: WideKernels, trained: Trained) -> Tensor:

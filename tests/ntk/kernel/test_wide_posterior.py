@@ -14,6 +14,7 @@ from inr.core.errors import UsageError
 from inr.fields import Field, FieldConfig
 from inr.ntk import infinite_width, wide_posterior
 from inr.ntk.kernel.infinite_width import QuadratureDual, SineDual, WideLayer, wide_kernels
+from inr.ntk.kernel.wide_posterior import wide_answers
 
 SPEC = Spec(kind="image", d_in=2, d_out=2, shape=(8, 8))
 
@@ -62,6 +63,19 @@ def test_gradient_descent_of_the_linearised_kernel_ends_there(field: Field) -> N
         )
     found = wide_posterior(field, x, y, z, noise=1e-10, trained="all")
     assert torch.allclose(found.mean, values[5:], atol=1e-4)
+
+
+def test_answers_between_the_samples(field: Field) -> None:
+    """The first half of the samples answers the second; the field is as far from the NNGP as its values say."""
+    x, y = points(40, 1), points(40, 3)
+    found = wide_answers(field, field, x, y)
+    middle = y[:20].mean(0)
+    mean = wide_posterior(field, x[:20], y[:20] - middle, x[20:]).mean + middle
+    energy = (y[20:] - y[20:].mean(0)).square().sum()
+    assert found.nngp_left == pytest.approx(float((mean - y[20:]).square().sum() / energy))
+    values = field(x[20:].float()).double().detach()
+    assert found.gap == pytest.approx(float((mean - values).square().sum() / energy), rel=1e-4)
+    assert math.isnan(wide_answers(field, field, x[:6], y[:6]).nngp_left)
 
 
 def test_the_arc_cosine_kernel_of_one_hidden_layer() -> None:
