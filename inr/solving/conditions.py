@@ -29,7 +29,8 @@ class Condition:
     """sides: where; residuals: what is zero there. is_hard: None lets the solver choose.
 
     A mean and points of a file have no sides. mean: the side, or `DOMAIN`, over which the mean of the residuals is
-    zero; "": they are zero at each point. places: of a file. within: 1 on the part of the sides that is meant and 0
+    zero; "": they are zero at each point. places: of a file. is_inside: whether they are zero in all of the
+    domain. within: 1 on the part of the sides that is meant and 0
     elsewhere; None: all of them. is_part: whether a formula of the problem says so, rather than what earlier conditions
     leave.
     """
@@ -43,6 +44,7 @@ class Condition:
     is_part: bool = False
     mean: str = ""
     places: Places | None = None
+    is_inside: bool = False
 
 
 def conditions_of(
@@ -94,6 +96,12 @@ def conditions_of(
             for side in sides:
                 taken.setdefault(side, set()).update(channels)
     return tuple(found)
+
+
+def constancy(axes: Mapping[str, Sequence[str]], scope: Scope) -> list[Condition]:
+    """u_t = 0 for fields that do not vary along some axes. axes: those by field."""
+    texts = [f"{key}_{axis} = 0" for key, found in axes.items() for axis in found]
+    return [Condition((), tuple(scope.residuals(text)), text, is_inside=True) for text in texts]
 
 
 def _checked(condition: Condition, table: Mapping[str, Any], where: str) -> Condition:

@@ -35,10 +35,11 @@ def residuals_of(scope: Scope, text: str, where: str, *, has_fields: bool = True
 def fields_of(table: Mapping[str, Any] | None, equations: Sequence[str], known: set[str]) -> dict[str, bool]:
     if table is not None:
         for key, value in table.items():
-            is_table = isinstance(value, Mapping) and not set(value) - {"complex", "unknown"}
-            if not is_table or not all(isinstance(each, bool) for each in value.values()):
+            is_table = isinstance(value, Mapping) and not set(value) - {"complex", "unknown", "of"}
+            if not is_table or not all(isinstance(each, bool) for name_, each in value.items() if name_ != "of"):
                 raise UsageError(
-                    f"field {key} is {value!r}, expected {{}}, {{ complex = true }} or {{ unknown = true }}"
+                    f"field {key} is {value!r}, expected {{}}, {{ complex = true }}, {{ unknown = true }} or "
+                    '{ of = ["x"] }'
                 )
         return {key: bool(value.get("complex", False)) for key, value in table.items()}
     names: set[str] = set()
@@ -48,6 +49,17 @@ def fields_of(table: Mapping[str, Any] | None, equations: Sequence[str], known: 
                 tree = parse_formula(side, functions={**FUNCTIONS, **OPERATORS}) if side.strip() else number(0)
                 names |= {key.partition("_")[0] for key in tree.names() if key not in known | {*SIDE_NORMALS}}
     return dict.fromkeys(sorted(names - known - set(CONSTANTS)), False)
+
+
+def constant_along(table: Mapping[str, Any] | None, axes: Sequence[str]) -> dict[str, list[str]]:
+    """By field that has `of`, the axes along which it does not vary. Raises UsageError for other axes."""
+    found = {}
+    for key, value in (table or {}).items():
+        own = value.get("of", [*axes])
+        if not isinstance(own, list) or not own or len({*map(str, own)}) != len(own) or {*map(str, own)} - {*axes}:
+            raise UsageError(f"field {key}, of is {own!r}, expected axes out of {', '.join(axes)}")
+        found[key] = [axis for axis in axes if axis not in own]
+    return found
 
 
 def parameter_of(key: str, value: Any) -> Node:

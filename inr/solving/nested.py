@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -24,6 +25,20 @@ class NestedField:
     def __init__(self, family: Field, low: Sequence[float], high: Sequence[float]) -> None:
         self.family = family
         self._low, self._high = tuple(low), tuple(high)
+
+    def in_float64(self) -> NestedField:
+        """The same field, evaluated in float64."""
+        return NestedField(copy.deepcopy(self.family).double(), self._low, self._high)
+
+    @property
+    def is_float32(self) -> bool:
+        return all(p.dtype == torch.float32 for p in self.trained)
+
+    @torch.no_grad()
+    def round_parameters(self) -> None:
+        """Give all parameters values of float32, which model files hold, whatever their type."""
+        for parameter in self.family.parameters():
+            parameter.copy_(parameter.float())
 
     @property
     def trained(self) -> list[torch.nn.Parameter]:
@@ -85,6 +100,11 @@ def check_field(problem: Problem) -> None:
     """Refuse what a chosen family of fields cannot have: other methods than descents, and built-in conditions."""
     settings = problem.settings
     if settings.field is None:
+        if settings.precision == "float32":
+            raise UsageError(
+                "precision is 'float32', and the own networks of inr solve have float64",
+                "leave it out, or name a field: it is for solve.field",
+            )
         return
     family = settings.field.type_name
     reasons = {
@@ -125,4 +145,5 @@ def nested_field(problem: Problem, spec: Spec, generator: Generator) -> NestedFi
             f"this {config.type_name!r} field starts from the samples of a signal, and an equation has none",
             "take another field (gauss, siren), or leave it out",
         )
-    return NestedField(field, problem.domain.low, problem.domain.high)
+    is_long = problem.settings.precision == "float64"
+    return NestedField(field.double() if is_long else field, problem.domain.low, problem.domain.high)

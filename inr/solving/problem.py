@@ -16,7 +16,7 @@ from inr.core.formula import ZERO, Node, substituted
 from inr.core.tensor_formula import tensor_of
 from inr.solving.candidates import Function, residuals_by_autograd
 from inr.solving.closed_forms import check_closed_form
-from inr.solving.conditions import Condition, conditions_of, value_given
+from inr.solving.conditions import Condition, conditions_of, constancy, value_given
 from inr.solving.data import data_of
 from inr.solving.domains import Spot, absorbed_walls, axes_of, domain_of, layers_of, spots_of
 from inr.solving.equation import TIME, Scope, is_linear, streams_of
@@ -28,6 +28,7 @@ from inr.solving.names import (
     cells_of,
     check_names,
     check_number,
+    constant_along,
     equations_of,
     exact_of,
     fields_of,
@@ -133,7 +134,10 @@ class Problem:
         if not states:  # eigenvalues come from integrals, where coefficients may jump
             check_jumps(equations, scope, domain)
         walls = absorbed_walls(fields) if scope.slopes else []
-        conditions = conditions_of([*document.get("condition", []), *walls], scope, domain, folder)
+        conditions = (
+            *conditions_of([*document.get("condition", []), *walls], scope, domain, folder),
+            *constancy(constant_along(document.get("fields"), [*axes]), scope),
+        )
         problem = cls(
             name=str(head.get("name", "")),
             scope=scope,

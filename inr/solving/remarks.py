@@ -3,6 +3,8 @@ reached, steps that take long."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
@@ -11,6 +13,7 @@ from inr.core.tensor_formula import tensor_of
 from inr.kernels.jet_plan import JetPlan
 from inr.solving.equation import TIME, by_name
 from inr.solving.hard import Hard
+from inr.solving.nested import NestedField
 from inr.solving.points import residual_of
 from inr.solving.problem import Problem
 from inr.solving.rows import Group, groups_of
@@ -21,6 +24,8 @@ INSEPARABLE = 1e-8
 FEW_STEPS = 5
 TRIED = 64
 """Values of the fields at which formulas are evaluated, of either sign."""
+FLOOR = 3.0
+"""Times what rounding does to a residual, up to which it is at that floor."""
 REACHED = 0.5
 """Causal weight from which on an equation counts as seen."""
 
@@ -115,6 +120,31 @@ def time_reached(problem: Problem, state: State, group: Group, weights: Tensor) 
     return (
         f"solved up to t = {first:.3g} of {low:g} to {high:g} (residual {size:.1e} over all of it): more time, or a "
         "smaller solve.causal."
+    )
+
+
+@torch.no_grad()
+def rounding_floor(state: State, groups: Sequence[Group], residual: float) -> str | None:
+    """A note about a field in float32 whose residual is hardly more than the rounding of its derivatives.
+
+    The equations are evaluated in float32 and in float64 with the same parameters, and their difference is a part of
+    the largest term, as `residual` is. groups: prepared.
+    """
+    field = state.field
+    if not isinstance(field, NestedField) or not field.is_float32:
+        return None
+    exact, numbers, floor = field.in_float64(), state.numbers, 0.0
+    for group in groups:
+        if group.kind == "equation":
+            rounded, _, _, squares = group.linearised(field.network(group.jets, group.streams.plan), numbers)
+            off = rounded - group.residuals(exact.network(group.jets, group.streams.plan), numbers)
+            size = float(squares.max().sqrt())
+            floor = max(floor, float(off.square().mean().sqrt()) / max(size, 1e-300))
+    if not residual <= FLOOR * floor:
+        return None
+    return (
+        f"the residual of {residual:.1e} is about what float32 rounds it to ({floor:.1e}): set solve.precision to "
+        '"float64".'
     )
 
 

@@ -235,6 +235,8 @@ def groups_of(
             places = condition.places
             assert places is not None
             add("condition", places.file, places.x, places.normals, node, weight).fixed |= places.values
+        for node in condition.residuals if condition.is_inside else ():
+            add("condition", condition.text, x, None, node, weight)
         on = {side: _points_on(problem, condition, side, n_side, generator) for side in condition.sides}
         if condition.is_part and not any(len(points.x) for points in on.values()):
             raise UsageError(f"{condition.text!r} holds at no point of the boundary", "change the formula of expr:")

@@ -54,12 +54,17 @@ class SolveSettings(Config):
         "of Adam and SOAP: weights of equations and conditions in place of `weight`, by norms of gradients or the "
         "tangent kernel (Wang et al. 2023, 2022)",
     )
+    precision: Literal["auto", "float32", "float64"] = param(
+        "auto", "of a chosen field while it is trained, auto: float32; the own networks have float64"
+    )
     lr: float = param(3e-3, "learning rate of Adam and SOAP at the start; it falls to 0", gt=0, le=1)
     seed: int = param(0, "of points and initial weights", ge=0)
 
     @classmethod
     def of_table(cls, table: Mapping[str, Any]) -> Self:
-        """Read the table [solve]. Raises ConfigError."""
+        """Read the table [solve], where `time` is another name of `time_s`. Raises ConfigError."""
         causal = table.get("causal")
-        given = {**table, "causal": float(causal)} if isinstance(causal, bool) else table
+        given = {**table, "causal": float(causal)} if isinstance(causal, bool) else {**table}
+        if "time" in given and "time_s" not in given:
+            given["time_s"] = given.pop("time")
         return parse(cls, given, "solve")

@@ -46,7 +46,7 @@ from inr.solving.nested import AnyField, NestedField, check_field, nested_field
 from inr.solving.newton import gauss_newton, parameters_of
 from inr.solving.points import adaptive_points, causal_weights, points_inside
 from inr.solving.problem import Problem
-from inr.solving.remarks import check_unknowns, check_values, front_in, slow_steps, time_reached
+from inr.solving.remarks import check_unknowns, check_values, front_in, rounding_floor, slow_steps, time_reached
 from inr.solving.rows import Group, Streams, groups_of
 from inr.solving.settings import Method
 from inr.solving.state import State
@@ -117,7 +117,8 @@ class Solution:
         """The field with `jets` in the problem's units."""
         if isinstance(self.fit.field, SolutionField):
             return self.fit.field
-        return NestedField(self.fit.field, self.problem.domain.low, self.problem.domain.high)
+        found = NestedField(self.fit.field, self.problem.domain.low, self.problem.domain.high)
+        return found.in_float64() if self.problem.settings.precision == "float64" else found
 
     def save(self, path: str | Path) -> None:
         """Write the model file."""
@@ -550,7 +551,10 @@ class _Solver:
 
         weights = LossWeights(self.settings.balance)
         steps = descend(state, groups, name, self.settings.lr, began + self._left, self._left, weights)
-        self._keep(f"{name}, {steps} steps", state, seen[0], began)
+        if isinstance(state.field, NestedField):
+            state.field.round_parameters()
+        errors = self._keep(f"{name}, {steps} steps", state, seen[0], began)
+        self._remark(rounding_floor(state, seen[0], errors.residual))
         found = weights.by_title()
         if len(found) > 1:
             shown = ", ".join(f"{title} {weight:.2g}" for title, weight in found.items())
@@ -636,6 +640,8 @@ class _Solver:
         meta = {"dtype": "float32", "channels": "last" if channels > 1 else "none", "range": [-size, size]}
         found = {"problem": self.problem.text, "errors": errors.to_json(), "unknowns": state.numbers | self.found}
         field = state.field.family if isinstance(state.field, NestedField) else state.field
+        if isinstance(state.field, NestedField) and not state.field.is_float32:
+            field = copy.deepcopy(field).float()
         return Fit(
             field, self._spec, frame, meta, FitConfig(), source=self.problem.name,
             steps=len(self.stages), seconds=seconds, provenance={"solved": found},

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from inr.core.errors import UsageError
 from inr.solving import Problem, solve
@@ -91,7 +92,7 @@ def test_a_coefficient_that_varies(diffusion: Path) -> None:
         ("noise = 0.1", "noise = 0", "noise is 0, expected a number above 0"),
         ('[[observed]]\nfile = "u.csv"\nnoise = 0.1\n', "", "a has no equation, and there are no"),
         ("a = { unknown = true }", "a = {}", "1 equation for 2 unknown fields"),
-        ("unknown = true", "known = true", "expected {}, { complex = true } or { unknown = true }"),
+        ("unknown = true", "known = true", "expected {}, { complex = true }, { unknown = true } or { of = "),
     ],
 )
 def test_inverse_problems_that_are_refused(diffusion: Path, before: str, after: str, message: str) -> None:
@@ -114,3 +115,25 @@ def test_a_plate_as_two_equations_of_second_order() -> None:
         Problem.of([equations[0], "0*m = 1"], axes, walls, fields={"w": {}, "m": {}})
     with pytest.raises(UsageError, match="order 3"):
         Problem.of("bilap(w) = 1", axes, walls[:1])
+
+
+def test_a_field_of_some_axes_does_not_vary_along_others() -> None:
+    """u_t = a u_xx + s with a = 1 + x: as a field of x and t it varies along t; as one of x it hardly does."""
+    fields = {"a": {"of": ["x"]}, "u": {}}
+    conditions = [
+        {"on": ["left", "right"], "equation": "u = 0"},
+        {"on": "start", "equation": "u = sin(pi*x)"},
+        {"on": "start", "equation": "a = 1 + x"},
+    ]
+    equations = ["u_t = (1 + x)*u_xx - u + (1 + x)*pi**2*u", "a_x = 1 + 0*t"]
+    axes = {"x": (0, 1), "t": (0, 1)}
+    problem = Problem.of(equations, axes, conditions, fields=fields)
+    assert [c.text for c in problem.conditions if c.is_inside] == ["a_t = 0"]
+    solution = solve(problem, method="least_squares", features=150, scale=6.0)
+    assert solution.errors.boundary["a_t = 0"] < 1e-3
+    x = torch.tensor([[0.25, 0.1], [0.25, 0.9]])
+    assert solution.values(x, "a")[:, 0].tolist() == pytest.approx([1.25, 1.25], abs=1e-3)
+    free = {"of": "x"}, {"of": []}, {"of": ["z"]}, {"of": ["x", "x"]}
+    for wrong in free:
+        with pytest.raises(UsageError, match="field a, of is"):
+            Problem.of(equations, axes, conditions, fields={"u": {}, "a": wrong})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -17,8 +18,9 @@ from inr.fields.solution import Solution
 from inr.kernels.jet_plan import JetPlan
 from inr.solving import Problem, solve
 from inr.solving.hard import hard_conditions
-from inr.solving.nested import NestedField
+from inr.solving.nested import NestedField, nested_field
 from inr.solving.points import residual_of
+from inr.solving.remarks import rounding_floor
 from inr.solving.rows import groups_of
 from inr.solving.solver import starting_rows
 from inr.solving.state import State
@@ -131,3 +133,47 @@ def test_conditions_that_only_a_formula_has_are_refused() -> None:
     ring = Problem.of("u_xx - u = sin(x)", {"x": (0, "2*pi")}, problem={"periodic": ["x"]})
     with pytest.raises(UsageError, match="x is periodic, which is for the own networks"):
         solve(ring, field="gauss")
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01])
+def test_the_rounding_of_float32_is_named_where_it_is_the_residual(off: float) -> None:
+    """A field sin(k x) of u_xx + k^2 u = 0, whose residual is rounding, and of an equation with another k."""
+
+    def posed(k: float) -> Problem:
+        ends = [{"on": ["left", "right"], "equation": "u = 0"}]
+        field = parse(FieldConfig, {"type": "siren", "width": 1, "depth": 1}, "field")
+        found = Problem.of(f"u_xx + {k!r}**2*u = 1e-12", {"x": (0, 1)}, ends)
+        return dataclasses.replace(found, settings=dataclasses.replace(found.settings, field=field))
+
+    field = nested_field(posed(1.0), Spec("array", 1, 1, (64,)), Generator().manual_seed(0))
+    with torch.no_grad():
+        _, biases, head, offset = field.trained
+        for parameter, value in ((biases, 0.5), (head, 1.0), (offset, 0.0)):
+            parameter.fill_(value)
+    x = torch.linspace(0, 1, 200, dtype=torch.float64)[:, None]
+    value, _, second = field.in_float64().jets(x, JetPlan(1, (((0, 0, 1.0),),)))[..., 0].detach()
+    problem = posed((1 + off) * float((-(second @ value) / (value @ value)).sqrt()))
+    state = State.start(field, problem)
+    groups = groups_of(problem, hard_conditions(problem), 500, 2, Generator())
+    for group in groups:
+        group.prepare(state.field)
+    with torch.no_grad():
+        r, _, _, squares = groups[0].linearised(field.network(groups[0].jets, groups[0].streams.plan), {})
+    residual = float(r.square().mean().sqrt() / squares.max().sqrt())
+    note = rounding_floor(state, groups, residual)
+    assert (note is not None) == (off == 0)
+    assert note is None or "float64" in note
+    assert rounding_floor(State.start(field.in_float64(), problem), groups, residual) is None
+
+
+def test_a_field_that_is_trained_in_float64(steps: float) -> None:
+    chosen: dict[str, Any] = {"points": 100, "lr": 1e-2, "time_s": steps, "field": SMALL}
+    solution = solve(POISSON, **chosen, precision="float64")
+    assert all(p.dtype == torch.float32 for p in solution.fit.field.parameters())
+    assert solution.errors.exact["u"] < 0.01
+    x = torch.rand(100, 2, dtype=torch.float64, generator=Generator().manual_seed(0))
+    unit = (x - torch.tensor([0, -1])) / torch.tensor([1, 2])
+    off = solution.values(x, "u")[:, 0] - solution.fit(unit.float())[:, 0]
+    assert float(off.abs().max()) < 1e-4
+    with pytest.raises(UsageError, match="precision is 'float32', and the own networks"):
+        solve(POISSON, precision="float32")
