@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_a_plate_as_two_equations_of_second_order() -> None:
 def test_a_field_of_some_axes_does_not_vary_along_others() -> None:
     """u_t = a u_xx + s with a = 1 + x: as a field of x and t it varies along t; as one of x it hardly does."""
     fields = {"a": {"of": ["x"]}, "u": {}}
-    conditions = [
+    conditions: list[dict[str, Any]] = [
         {"on": ["left", "right"], "equation": "u = 0"},
         {"on": "start", "equation": "u = sin(pi*x)"},
         {"on": "start", "equation": "a = 1 + x"},
@@ -133,7 +134,7 @@ def test_a_field_of_some_axes_does_not_vary_along_others() -> None:
     assert solution.errors.boundary["a_t = 0"] < 1e-3
     x = torch.tensor([[0.25, 0.1], [0.25, 0.9]])
     assert solution.values(x, "a")[:, 0].tolist() == pytest.approx([1.25, 1.25], abs=1e-3)
-    free = {"of": "x"}, {"of": []}, {"of": ["z"]}, {"of": ["x", "x"]}
+    free: tuple[dict[str, Any], ...] = {"of": "x"}, {"of": []}, {"of": ["z"]}, {"of": ["x", "x"]}
     for wrong in free:
         with pytest.raises(UsageError, match="field a, of is"):
             Problem.of(equations, axes, conditions, fields={"u": {}, "a": wrong})
