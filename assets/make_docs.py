@@ -10,9 +10,11 @@ left alone.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +35,8 @@ from inr.fields import FIELDS, Deviation, FieldConfig, RecipeName
 from inr.fields.mlp import Mlp
 from inr.fitting import Fit, FitConfig
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 MADE = "<!-- made by assets/make_docs.py -->"
 SPECS = {
     "picture of 768 x 512 RGB": Spec("image", 2, 3, (768, 512)),
@@ -46,6 +49,8 @@ PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting",
 PACKAGES += ("codec", "mesh", "batch", "report", "watch", "exporters", "kernels", "core", "inspection", "testing")
 REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
 """Page below docs/reference/ -> the package whose public names it lists."""
+MEASURED = "families-60"
+"""The record of `benchmarks/quality.py` with every family's quality."""
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -81,15 +86,81 @@ def commands_index(group: Any, commands: Mapping[str, Command]) -> str:
 
 
 def fields_index() -> str:
-    families = [(f"[{name}]({name}.md)", summary(FIELDS[name]), FIELDS[name].paper) for name in FIELDS]
+    files = list(dict.fromkeys(file for rows in measurements().values() for file in rows))
+    families = [
+        (
+            f"[{name}]({name}.md)",
+            summary(FIELDS[name]),
+            FIELDS[name].paper,
+            *(quality_text(measurements().get(name, {}).get(file, {})) for file in files),
+        )
+        for name in FIELDS
+    ]
     return "\n\n".join(
         [
             "# Field families",
             "[Choosing a field](../guide/choosing-a-field.md) says which to take. A family is built from "
             "[parts](../parts.md) and has its own defaults for [training](../training.md).",
-            table(("`--field`", "what it is", "source"), families),
+            f"{conditions()} Pictures: PSNR in dB, sound: SNR in dB, shapes: IoU.",
+            table(("`--field`", "what it is", "source", *files), families),
         ]
     )
+
+
+@functools.cache
+def measurements() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Family -> file -> the row of the newest record."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in record()["rows"]:
+        found.setdefault(row["field"], {})[row["file"]] = row
+    return found
+
+
+@functools.cache
+def record() -> Mapping[str, Any]:
+    paths = sorted((ROOT / "benchmarks" / "records").glob(f"????-??-??-{MEASURED}.json"))
+    loaded: Mapping[str, Any] = json.loads(paths[-1].read_text())
+    return loaded
+
+
+def conditions() -> str:
+    return (
+        "Quality after 60 s of one processor thread, with the default recipe and size; pictures are the middle "
+        f"256 x 256 pixels, sound is its first 2 s (record `{MEASURED}`, {record()['cpu']})."
+    )
+
+
+def quality_text(row: Mapping[str, Any]) -> str:
+    if "quality" not in row:
+        return "refused" if row else ""
+    if math.isinf(row["quality"]):
+        return "exact"
+    return f"{row['quality']:.3f}" if row["metric"] == "iou" else f"{row['quality']:.1f}"
+
+
+def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
+    """What fits of a family reach, and why it is no more."""
+    rows = measurements().get(name, {})
+    if rows:
+        yield "## Measured"
+        yield conditions()
+        yield table(
+            ("file", "quality", "parameters", "steps"),
+            [
+                (file, f"refused: {row['refused']}", "", "")
+                if "refused" in row
+                else (file, with_unit(row), f"{row['n_params']:,}", f"{row['steps']:,}" if row["steps"] else "none")
+                for file, row in rows.items()
+            ],
+        )
+    if cls.limits:
+        yield cls.limits
+
+
+def with_unit(row: Mapping[str, Any]) -> str:
+    text = quality_text(row)
+    unit = {"psnr_db": f"{text} dB PSNR", "snr_db": f"{text} dB SNR", "iou": f"IoU {text}"}[row["metric"]]
+    return text if text == "exact" else unit
 
 
 def reference_page(package: str) -> str:
@@ -148,6 +219,7 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
     if cls.paper_recipe is not FieldConfig.paper_recipe:
         parts += ["`--recipe paper`, of the source:"]
         parts += [table(("signal", "settings"), list(recipes(config, "paper")))]
+    parts += measured(name, cls)
     parts += ["## Export", table(("format", "this field"), list(exports(config)))]
     return "\n\n".join([*parts, "[All fields](README.md)"])
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from _record import newest_rows, save
 
@@ -37,8 +38,9 @@ def reduced(path: Path, folder: Path, side: int) -> Signal:
         from PIL import Image
 
         picture = Image.open(path)
-        left, top = ((length - side) // 2 for length in picture.size)
-        picture.crop((left, top, left + side, top + side)).save(folder / f"{path.stem}.png")
+        width, height = (min(length, side) for length in picture.size)
+        left, top = (picture.width - width) // 2, (picture.height - height) // 2
+        picture.crop((left, top, left + width, top + height)).save(folder / f"{path.stem}.png")
         return load_signal(folder / f"{path.stem}.png")
     if signal.spec.kind == "audio":
         import soundfile
@@ -50,15 +52,20 @@ def reduced(path: Path, folder: Path, side: int) -> Signal:
 
 
 def measure(
-    signal: Signal, name: str, budget: FitBudget, settings: dict[str, Any], recipe: RecipeName
+    signal: Signal, name: str, budget: FitBudget, settings: dict[str, Any], recipe: RecipeName, pictures: Path | None
 ) -> dict[str, Any]:
-    """One family: its row, or the reason why it has none."""
+    """One family: its row, or the reason why it has none. pictures: a folder for what the fit looks like."""
     config = parse(FieldConfig, name, "field")
     result = compare(signal, [config], budget, settings, measurements=1, recipe=recipe)
     row: dict[str, Any] = {"file": signal.name, "field": name, "metric": result.headline}
     if not result.entries:
         return row | {"refused": next(iter(result.refused.values()))}
     (entry,) = result.entries
+    if pictures is not None and signal.spec.kind == "image":
+        from PIL import Image
+
+        values = entry.fit.render()[0].clip(0, 1)
+        Image.fromarray((values * 255 + 0.5).astype(np.uint8)).save(pictures / f"{name}.webp", quality=80, method=6)
     return row | {
         "quality": result.quality(entry),
         "n_params": entry.fit.field.n_params,
@@ -77,6 +84,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=get_args(RecipeName), default=["best"])
     parser.add_argument("--precision", default="float32", help="float32 or bfloat16; families without it are refused")
     parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
+    parser.add_argument("--pictures", type=Path, help="folder for a WebP of each fit, named after its family")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="processor: of one thread")
     parser.add_argument("--resume", action="store_true", help="keep the rows of the newest record of this name")
@@ -102,7 +110,7 @@ def main() -> None:
                 if (label, recipe, words.precision, signal.name, name) in done:
                     continue
                 with contextlib.suppress(UsageError):  # families without the precision
-                    row = measure(signal, name, budget, settings, recipe)
+                    row = measure(signal, name, budget, settings, recipe, words.pictures)
                     rows.append(
                         {"budget": label, "recipe": recipe, "precision": words.precision, "clock": words.clock, **row}
                     )

@@ -240,7 +240,8 @@ RESULTS = (
            lambda sources, scale: Image.of_pixels(_camera(scale.length(512))), _winner(44.9, 38.9),
            (("WINNER", "SIREN"),)),
     Result("R13", "WIRE breaks at a rate of 2e-2 (FINER's scripts)", crop_of("kodim05", 512),
-           same(*(Arm(f"rate {lr:g}", {"type": "wire"}, {2000: db}, {**ALL, "lr": lr})
+           same(*(Arm(f"rate {lr:g}", {"type": "wire", "depth": 4, "activation": {"omega": 20, "scale": 10}},
+                      {2000: db}, {**ALL, "lr": lr})
                   for lr, db in ((5e-3, 28.78), (2e-2, 12.6)))),
            (("rate 0.005", "rate 0.02"),)),
     Result("R15", "coordinate-aware modulation above its base on pixels between the trained ones (Lee et al. 2024)",

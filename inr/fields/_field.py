@@ -142,13 +142,15 @@ class FieldConfig(Config):
     """Settings of a field family. Its docstring's first line is what `inr fields` prints.
 
     paper: the source, in one line. deviations: where the family differs from it on purpose. best: the recipe that a
-    search has found; None: `recipe` states one.
+    search has found; None: `recipe` states one. limits: why the quality on its page is low, and what the family is
+    good for nevertheless; empty for others.
     """
 
     slot: ClassVar[Registry[type[FieldConfig]]] = FIELDS
     paper: ClassVar[str]
     deviations: ClassVar[tuple[Deviation, ...]] = ()
     best: ClassVar[BestRecipe | None] = None
+    limits: ClassVar[str] = ""
 
     @abstractmethod
     def build(self, spec: Spec, generator: Generator) -> Field:

@@ -21,6 +21,11 @@ class BwRelu(Periodic):
     """Quadratic B-spline wavelets made of ReLUs: h' = psi(c (W h + b)), 3 layers of 300, linear output."""
 
     paper: ClassVar[str] = "Shenouda, Zhou and Nowak 2024, arXiv:2406.02529"
+    limits: ClassVar[str] = (
+        "Pictures are learned slowly: with the published initialisation half of the units are 0 at the start "
+        "and the others nearly flat. It is here for its theory, functions of bounded second variation, and "
+        "for small smooth problems."
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={"lr": 3e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
         shape={**cosine("soap", 1e-3, 4096, 1000), "loss": "l1"},

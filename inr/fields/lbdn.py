@@ -37,6 +37,10 @@ class Lbdn(Mlp):
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
+    limits: ClassVar[str] = (
+        "Its slope is bounded, which is what it is for: distances that never overshoot. Edges of pictures are "
+        "steeper than its bound, and a step solves for an orthogonal matrix in each layer."
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),
         shape={"lr": 5e-3, "loss": "mse"},

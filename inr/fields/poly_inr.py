@@ -28,6 +28,9 @@ class PolyInr(Mlp):
     """
 
     paper: ClassVar[str] = "Singh et al. 2023, arXiv:2303.11424"
+    limits: ClassVar[str] = (
+        "A level has two maps of all features, so a step costs about five times that of `mlp`: it is slow on a CPU."
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation("field.width", "1024", "256", "a field of one signal then trains on a CPU in minutes"),
         Deviation(

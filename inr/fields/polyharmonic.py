@@ -47,6 +47,10 @@ class Polyharmonic(Mlp):
     """
 
     paper: ClassVar[str] = "Duchon 1977, doi:10.1007/BFb0086566"
+    limits: ClassVar[str] = (
+        "A solve has the cost of the third power of the centres, hence 1024 of them by default. It is for "
+        "smooth functions that are known at few points; more centres give more detail."
+    )
 
     encoding: EncodingConfig = param(
         Concat(first=Kernels(overlap=None), second=Identity()), "kernels beside coordinates"

@@ -29,6 +29,10 @@ class RbfSum(Mlp):
     """
 
     paper: ClassVar[str] = "Broomhead and Lowe 1988, Complex Systems 2, 321-355"
+    limits: ClassVar[str] = (
+        "A solve has the cost of the third power of the centres, hence 1024 of them by default. It is for "
+        "smooth functions that are known at few points; more centres give more detail."
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

@@ -48,6 +48,10 @@ class Subspace(FieldConfig):
     """
 
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1804.08838"
+    limits: ClassVar[str] = (
+        "It is for finding how many parameters a signal needs (`inr compare --intrinsic`), not for quality: a random "
+        "subspace of a few thousand dimensions holds no detailed picture."
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

@@ -89,6 +89,27 @@ def test_the_record_has_both_numbers_and_prefers_ours(family: type[FieldConfig],
     assert stated == [pytest.approx(here, abs=0.006), pytest.approx(paper, abs=0.006)]
 
 
+def _of_pictures() -> list[tuple[type[FieldConfig], Deviation]]:
+    return [(FIELDS[name], d) for name in FIELDS for d in FIELDS[name].deviations if "record frequencies" in d.because]
+
+
+@pytest.mark.parametrize(("family", "deviation"), _of_pictures(), ids=lambda v: getattr(v, "subject", ""))
+def test_the_record_has_both_decibels_and_prefers_ours(family: type[FieldConfig], deviation: Deviation) -> None:
+    newest = max(RECORDS.glob("????-??-??-frequencies.json"))
+    here = _in({"field": family().resolve(PICTURE).to_json()}, "field.activation")
+    numbers = {d.subject.rpartition(".")[2]: float(d.paper.split()[0]) for f, d in _of_pictures() if f is family}
+    ours, papers = [], []
+    for row in json.loads(newest.read_text("utf-8"))["rows"]:
+        if row["field"]["type"] == family().type_name:
+            given = row["field"]["activation"]
+            if all(given[key] == here[key] for key in numbers):
+                ours.append(row["quality"])
+            if all(given[key] == number for key, number in numbers.items()):
+                papers.append(row["quality"])
+    assert max(ours) > max(papers)
+    assert re.findall(r"\d+\.\d", deviation.because) == [f"{max(ours):.1f}", f"{max(papers):.1f}"]
+
+
 def test_statements_of_all_signals_stay() -> None:
     class Family(FieldConfig):
         deviations = (Deviation("field.width", "1", "2", "of speed"), Deviation("forward", "1", "2", "of it", 1.0))

@@ -20,7 +20,7 @@ PUBLISHED = (
         config=Gauss(),
         source="liuzhen0212/FINER models.py, run_gauss.sh",
         spec=Spec("image", 2, 3, (512, 512)),
-        small=("width=16",),
+        small=("width=16", "activation.scale=30"),
         forward=_forward,
         initial={"body.blocks.0.linear.*": torch_default(2), "*": torch_default(256)},
         settings={

@@ -84,7 +84,7 @@ PUBLISHED = (
         config=Wire(),
         source="vishwa91/wire wire_image_denoise.py",
         spec=PICTURE,
-        small=("width=24",),
+        small=("width=24", "activation.omega=20", "activation.scale=30"),
         forward=_network(_wavelet(20, 30), 3),
         initial=_initial(2, 181),
         settings={**NETWORK, "field.activation.omega": 20, "field.activation.scale": 30, **PICTURE_RUN},

@@ -12,6 +12,7 @@ from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.fields.wire import Wire, Wire2d
 from inr.layers import Linear, Role
+from inr.layers.activations.gabor import Gabor
 from inr.layers.linear.complex import Complex, ComplexLinear
 from tests.assertions import assert_near, assert_same_bytes
 
@@ -37,7 +38,11 @@ def shift(linear: Linear) -> Tensor:
     return torch.complex(linear.bias_real, imag)
 
 
-@pytest.mark.parametrize("config", [Wire(width=20, depth=3), Wire2d(width=20, depth=3)], ids=["wire", "wire2d"])
+@pytest.mark.parametrize(
+    "config",
+    [Wire(width=20, depth=3, activation=Gabor(omega=20.0, scale=30.0)), Wire2d(width=20, depth=3)],
+    ids=["wire", "wire2d"],
+)
 def test_wire_is_the_network_that_torch_makes_of_complex_numbers(config: Wire, generator: torch.Generator) -> None:
     field = config.resolve(PICTURE).build(PICTURE, generator).double()
     x = torch.rand(40, 2, generator=generator, dtype=torch.float64)

@@ -2,68 +2,45 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Generator, Tensor
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.kernels.pointwise import Pointwise
 from inr.layers._complex import as_real
 from inr.layers.activations import _finer, _siren
-from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
+from inr.layers.activations._base import ACTIVATIONS, Activation
 from inr.layers.activations.envelope import envelope
 from inr.layers.linear import Linear, Role
 
-OMEGA, SCALE = 20.0, 30.0
-"""The authors' for pictures."""
+OMEGA, SCALE = 10.0, 10.0
+"""Of the authors' module for two branches. One branch learns pictures better with them than with the authors' 20 and 30
+(record frequencies)."""
 LARGEST_PHASE = 20.0  # beyond it every envelope is 0; the clamp avoids inf - inf
 
 
 @ACTIVATIONS.register("gabor")
 @dataclass(frozen=True, kw_only=True)
-class Gabor(ActivationConfig):
+class Gabor(_finer.Warped):
     """sigma(z) = exp(j omega z - s^2 (|z|^2 + |u|^2)) of complex numbers stored as [Re | Im]; u where branches = 2.
 
     |z|^2 is z times its conjugate, so |sigma| = exp(-omega Im z - s^2 |z|^2). Use with the linear layer `complex`. A
     nominal width h means floor(h / sqrt 2) complex units, or floor(h / 2) for branches = 2, so that the number of real
     parameters is close to that of a real layer of width h. All branches form one complex vector, [Re z, Re u | Im z,
-    Im u]. Initialisation: that of the linear layer. omega and s are the authors': of their notes on pictures, and
-    their module for two branches. Their script of occupancies has 10 and 40; distances are learned with 3 and 3, by one
-    branch and by two (record shape-frequencies).
+    Im u]. Initialisation: that of the linear layer. omega and s are the authors' for two branches. Their notes on
+    pictures have 20 and 30, their script of occupancies 10 and 40. Distances are learned with 3 and 3, by one branch
+    and by two (record shape-frequencies).
 
     Variable period (FINER++, arXiv:2407.19434): z is replaced by sin(w ((|Re z| + 1) Re z + j (|Im z| + 1) Im z)),
     and real and imaginary parts of W start in U(+-1/fan_in) (first), U(+-sqrt(6/fan_in)/(w omega)).
     """
 
-    omega: float | None = param(
-        None, "frequency of the wave; none: 10 for two branches", gt=0, usual=OMEGA, distances=3.0
-    )
-    scale: float | None = param(
-        None,
-        "inverse width s of the envelope; none: 10 for two branches",
-        gt=0,
-        usual=SCALE,
-        distances=3.0,
-    )
+    omega: float | None = param(None, "frequency of the wave", gt=0, usual=OMEGA, distances=3.0)
+    scale: float | None = param(None, "inverse width s of the envelope", gt=0, usual=SCALE, distances=3.0)
     branches: int = param(1, "linear branches: 1, or 2 for a second one in the envelope (WIRE-2D)", ge=1, le=2)
-    warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
-    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
-    has_scale_gradient: bool | None = param(
-        None, "warp: gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
-    )
-
-    def resolve(self, spec: Spec) -> Self:
-        own = self
-        if self.branches == 2 and not spec.has_distances:
-            own = dataclasses.replace(self, omega=self.omega or 10.0, scale=self.scale or 10.0)
-        return dataclasses.replace(
-            super(Gabor, own).resolve(spec), has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient)
-        )
 
     def features(self, width: int) -> int:
         return 2 * max(1, int(width / math.sqrt(2)) if self.branches == 1 else width // 2)

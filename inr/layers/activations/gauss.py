@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Self
 
 from torch import Generator, Tensor
 
 from inr.core.config import param
-from inr.core.domain import Spec
 from inr.kernels.pointwise import Pointwise
 from inr.layers.activations import _finer, _siren
-from inr.layers.activations._base import ACTIVATIONS, Activation, ActivationConfig
+from inr.layers.activations._base import ACTIVATIONS, Activation
 from inr.layers.activations.envelope import envelope
 from inr.layers.linear import Linear, Role
 
-FINERS = 30.0
-"""s of FINER's code. Distances in space are learned with a smaller one (record shape-frequencies)."""
+WIRES = 10.0
+"""s of WIRE's code. With FINER's, 30, pictures are learned worse (record frequencies), and distances in space with
+either (record shape-frequencies)."""
 
 
 @ACTIVATIONS.register("gauss")
 @dataclass(frozen=True, kw_only=True)
-class Gauss(ActivationConfig):
+class Gauss(_finer.Warped):
     """sigma(z) = exp(-(s z)^2), or with variable period (FINER++) exp(-(s sin(w (|z| + 1) z))^2).
 
     s = 1 / (sqrt(2) a) for a standard deviation a. Units with |z| far above 1/s get no gradient. Initialisation:
@@ -31,17 +29,7 @@ class Gauss(ActivationConfig):
     U(+-sqrt(6/fan_in)/w), and their detached factor |z| + 1 (see `finer`).
     """
 
-    scale: float | None = param(None, "inverse width s", gt=0, usual=FINERS, distances=3.0)
-    warp: float | None = param(None, "FINER++: frequency w of the variable-period sine inside; none: no sine", gt=0)
-    first_bias: float | None = param(None, "range k of the first layer's biases; none: torch's", ge=0)
-    has_scale_gradient: bool | None = param(
-        None, "warp: gradient through |z| + 1; none: where the loss takes derivatives (point clouds)"
-    )
-
-    def resolve(self, spec: Spec) -> Self:
-        return dataclasses.replace(
-            super().resolve(spec), has_scale_gradient=_finer.is_exact_for(spec, self.has_scale_gradient)
-        )
+    scale: float | None = param(None, "inverse width s", gt=0, usual=WIRES, distances=3.0)
 
     def build(self, role: Role, width: int) -> Activation:
         return GaussActivation(self)
@@ -55,7 +43,7 @@ class Gauss(ActivationConfig):
 class GaussActivation(Activation):
     def __init__(self, config: Gauss) -> None:
         super().__init__()
-        self.scale, self.warp = config.scale or FINERS, config.warp
+        self.scale, self.warp = config.scale or WIRES, config.warp
         self.has_scale_gradient = bool(config.has_scale_gradient)
         self.smoothness = math.inf if self.warp is None else _finer.smoothness_of(self.has_scale_gradient)
 
