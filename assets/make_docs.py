@@ -49,8 +49,10 @@ PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting",
 PACKAGES += ("codec", "mesh", "batch", "report", "watch", "exporters", "kernels", "core", "inspection", "testing")
 REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
 """Page below docs/reference/ -> the package whose public names it lists."""
-MEASURED = "families-60"
+MEASURED = "minute"
 """The record of `benchmarks/quality.py` with every family's quality."""
+LEAST_SNR_DB = 20.0
+"""Of a sound, in a minute; a page says more about those below."""
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -155,6 +157,11 @@ def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
         )
     if cls.limits:
         yield cls.limits
+    if any(row["metric"] == "snr_db" and row.get("quality", math.inf) < LEAST_SNR_DB for row in rows.values()):
+        yield (
+            "With its default frequencies and size this family learns little of a sound in a minute. "
+            "`local_cosine`, `hash_grid`, `siren` and `finer` are for sound."
+        )
 
 
 def with_unit(row: Mapping[str, Any]) -> str:

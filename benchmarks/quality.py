@@ -1,4 +1,4 @@
-"""All families on real signals with one budget: `python benchmarks/quality.py FILE... [--record quality]`.
+"""All families on real signals with one budget: `python benchmarks/quality.py FILE... [--record minute]`.
 
 Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to their first two seconds; shapes are
 unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best paper), and with

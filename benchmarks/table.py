@@ -432,10 +432,10 @@ def _setting(row: dict[str, Any]) -> str:
     return f"{row['setting']}, effort {row['effort']}" if "effort" in row else str(row["setting"])
 
 
-def quality_table(budget: str) -> str:
-    """Families by files, in dB or IoU, best on the first file first; families that could not be fitted, and why."""
-    every, conditions = together("quality")
-    rows = [row for row in every if row["budget"] == budget]
+def minute_table() -> str:
+    """Every family by file, in dB or IoU, best on the first file first; families that could not be fitted, and why."""
+    record = newest("minute")
+    rows = record["rows"]
     files = list(dict.fromkeys(row["file"] for row in rows))
     found = {(row["field"], row["file"]): row for row in rows}
     families = sorted(
@@ -443,18 +443,14 @@ def quality_table(budget: str) -> str:
         key=lambda name: -found.get((name, files[0]), {}).get("quality", float("-inf")),
     )
     lines = [f"| family | {' | '.join(files)} | parameters | steps |", "|---|" + "---|" * (len(files) + 2)]
-    reasons: dict[str, str] = {}
     for name in families:
-        cells = []
-        for file in files:
-            row = found.get((name, file), {})
-            if "refused" in row:
-                reasons.setdefault(row["refused"], name)
-            cells.append(_quality(row))
+        cells = [_quality(found.get((name, file), {})) for file in files]
         first = next((found[name, f] for f in files if "quality" in found.get((name, f), {})), {})
         lines.append(f"| {name} | {' | '.join(cells)} | {first.get('n_params', 0):,} | {first.get('steps', '')} |")
+    reasons = {row["refused"]: row["field"] for row in reversed(rows) if "refused" in row}
     notes = [f"`{name}`: {reason}." for reason, name in reasons.items()]
-    return "\n".join([*conditions, "", *lines, "", *notes])
+    remark = f"({record['remark']})" if "remark" in record else ""
+    return "\n".join([conditions_line(record), remark, "", *lines, "", *notes]).strip()
 
 
 def families_table() -> str:
@@ -477,6 +473,8 @@ def families_table() -> str:
 def _quality(row: dict[str, Any]) -> str:
     if "quality" not in row:
         return "refused" if row else ""
+    if row["quality"] == float("inf"):
+        return "exact"
     return f"{row['quality']:.4f}" if row["metric"] == "iou" else f"{row['quality']:.1f}"
 
 
@@ -954,13 +952,11 @@ def results() -> str:
     parts += [
         "## Families and claims",
         "`quality.py` and `claims.py` say how. Quality is PSNR in dB (sound: SNR), or IoU.",
-        *(["### Families by their recipes, in equal time", families_table()] if newest("families")["rows"] else []),
-        "The next two tables are older than the published forms and the recipes: 2048 samples per step, one "
-        "thread. Parameters and steps are those on the first file.",
-        "### Every family at equal time, with its own size",
-        quality_table("own size"),
-        "### Every family at equal time and equal parameters",
-        quality_table("equal parameters"),
+        *(["### SIREN by its recipe, in equal time", families_table()] if newest("families")["rows"] else []),
+        "### Every family after a minute of one thread",
+        "Seconds of processor time, the default recipe and size; closed forms have no time limit. Pictures are the "
+        "middle 256 x 256 pixels, sound is its first 2 s. Parameters and steps are those on the first file.",
+        minute_table(),
         "### Recipes, in equal time",
         "`recipes.py` says how; seconds are those of one thread of a quiet machine.",
         recipes_table(),

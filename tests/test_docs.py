@@ -57,6 +57,15 @@ def test_every_command_and_family_has_a_page_with_what_belongs_on_it(made: dict[
         assert "`-h, --help`" in page
 
 
+def test_families_that_are_poor_at_pictures_say_why(make_docs: Any) -> None:
+    from inr.fields import FIELDS
+
+    found = {name: rows["kodim23.png"]["quality"] for name, rows in make_docs.measurements().items()}
+    poor = {name for name, quality in found.items() if quality < 30}
+    assert poor
+    assert {name for name in poor if not FIELDS[name].limits} == set()
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_to_pages_and_headings(path: Path) -> None:
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from inr.core.config import param
 from inr.fields._field import FIELDS
@@ -18,5 +19,10 @@ class PiNcp(PiNet):
 
     With the skip + h it is the paper's NCP-Skip; `field.block.has_skip=false` is its NCP.
     """
+
+    limits: ClassVar[str] = (
+        "It has nearly twice the parameters of `pi_ccp`, so a step costs nearly twice as much: in equal time it learns "
+        "less."
+    )
 
     block: BlockConfig = param(Ncp(), "structure of a layer", was="cell")

@@ -51,6 +51,10 @@ class PolyharmonicCascade(FieldConfig):
     """
 
     paper: ClassVar[str] = "Bakhvalov 2025, arXiv:2512.17671 (from the author's code)"
+    limits: ClassVar[str] = (
+        "A step needs a Jacobian with a row for each sample and a solve for all packages, so the default is "
+        "small. It is for small signals, whose packages are solved for together."
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
             "field.nodes",
