@@ -42,13 +42,13 @@ GIVEN: dict[str, tuple[str, ...]] = {
 
 
 def options_of(name: str) -> list[str]:
-    """The options of a command that take a value, by their longest name."""
+    """The options of a command that take a value, by their first long name."""
     found = [
         param
         for param in COMMAND.commands[name].params
         if param.param_type_name == "option" and not param.is_flag and not param.count
     ]
-    return [max(param.opts, key=len) for param in found]
+    return [next(name for name in param.opts if name.startswith("--")) for param in found]
 
 
 def complaint(result: Result) -> str:

@@ -115,3 +115,14 @@ def test_refused(field: Field) -> None:
         wide_posterior(field, points(4, 0), points(3, 0), points(2, 0))
     with pytest.raises(UsageError, match="`trained` is 'first'"):
         wide_posterior(field, points(4, 0), points(4, 0), points(2, 0), trained="first")  # type: ignore[arg-type]  # wrong
+
+
+def test_kernels_with_negative_eigenvalues_of_quadrature_have_a_posterior() -> None:
+    config = parse(FieldConfig, {"type": "finer", "width": 32}, "field")
+    field = config.resolve(SPEC).build(SPEC, Generator().manual_seed(0))
+    x, z = points(160, 1), points(4, 2)
+    kernel = infinite_width(field, x).covariance
+    assert float(torch.linalg.eigvalsh(kernel)[0]) < -1e-6 * float(kernel.diagonal().mean())
+    found = wide_posterior(field, x, points(160, 3), z)
+    assert bool(found.mean.isfinite().all())
+    assert bool((found.variance >= 0).all())
