@@ -445,7 +445,8 @@ def minute_table() -> str:
     lines = [f"| family | {' | '.join(files)} | parameters | steps |", "|---|" + "---|" * (len(files) + 2)]
     for name in families:
         cells = [_quality(found.get((name, file), {})) for file in files]
-        first = next((found[name, f] for f in files if "quality" in found.get((name, f), {})), {})
+        measured = (found[name, file] for file in files if "quality" in found.get((name, file), {}))
+        first: dict[str, Any] = next(measured, {})
         lines.append(f"| {name} | {' | '.join(cells)} | {first.get('n_params', 0):,} | {first.get('steps', '')} |")
     reasons = {row["refused"]: row["field"] for row in reversed(rows) if "refused" in row}
     notes = [f"`{name}`: {reason}." for reason, name in reasons.items()]
