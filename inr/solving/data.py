@@ -25,7 +25,7 @@ from inr.solving.solids import file_beside
 Array = NDArray[np.float64]
 ENTRIES = ("file", "gaussian", "interpolate", "of", "range", "value")
 GAUSSIAN = "{ gaussian = { at = [0, 0], std = 0.01, integral = 1 } }"
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif")
 FEWEST = {"linear": 2, "cubic": 4}
 """Samples per axis."""
 
