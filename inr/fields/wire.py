@@ -94,7 +94,7 @@ class Wire2d(Wire):
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
     limits: ClassVar[str] = (
-        "A layer has a second complex branch, so a step costs over twice that of `wire`: in equal time it learns "
+        "A layer has a second complex branch, so a step costs nearly twice that of `wire`: in equal time it learns "
         "less. It is here for comparisons with its source."
     )
     # Of shapes: the fit of record shape-frequencies; of others it has no fits of its own.
