@@ -32,8 +32,10 @@ CLIP_S = 2
 
 
 def reduced(path: Path, folder: Path, side: int) -> Signal:
-    """The signal of a file, made small enough for a laptop. side: of the part of a picture."""
+    """The signal of a file, made small enough for a laptop; generated ones are whole. side: of a picture's part."""
     signal = load_signal(path)
+    if not path.exists():
+        return signal
     if signal.spec.kind == "image":
         from PIL import Image
 
