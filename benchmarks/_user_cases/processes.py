@@ -60,7 +60,7 @@ def wait_for_line(process: subprocess.Popen[bytes], word: bytes) -> bytes:
 
 def expect_interrupted(tried: Case, result: Result, number: int, before: set[str], what: str) -> None:
     new = sorted(set(os.listdir(tried.folder)) - before)
-    lines = [line for line in result.err.splitlines() if line.startswith("interrupted") or '"interrupted"' in line]
+    lines = [line for line in result.err.splitlines() if line.startswith(("interrupted", '  "message": "interrupted'))]
     tried.expect(result.code == 128 + number, f"{what}: exit {result.code}, expected {128 + number}")
     tried.expect(len(lines) == 1, f"{what}: {len(lines)} lines say interrupted: {result.err[-300:]!r}")
     for sign in ("Traceback", "Exception ignored", "bug in inr", "terminate called"):
