@@ -244,6 +244,10 @@ RESULTS = (
                       {2000: db}, {**ALL, "lr": lr})
                   for lr, db in ((5e-3, 28.78), (2e-2, 12.6)))),
            (("rate 0.005", "rate 0.02"),)),
+    Result("R14", "MINER above SIREN on a large picture (Saragadam et al. 2022: Pluto, 4096 x 4096, 9.16 M numbers)",
+           crop_of("kodim23", 768),
+           same(Arm("MINER", {"type": "miner"}, {1000: 42.14}, ALL), Arm("SIREN", SIREN, {1000: None}, PLAIN)),
+           (("MINER", "SIREN"),)),
     Result("R15", "coordinate-aware modulation above its base on pixels between the trained ones (Lee et al. 2024)",
            lambda sources, scale: Image.of_pixels(np.ascontiguousarray(
                sources.pixels("kodim05", scale.length(512))[::2, ::2])),
@@ -252,7 +256,6 @@ RESULTS = (
     Result("R16", "GaussianImage at its largest number of Gaussians (Zhang et al. 2024: Kodak, read off a figure)",
            crop_of("kodim08", 768), _gaussians),
 )  # fmt: skip
-"""Of those collected, R14 is not here: `inr` has no family with the blocks and scales of MINER."""
 
 
 def _noise(side: int) -> np.ndarray:

@@ -166,7 +166,7 @@ def test_no_command_imports_a_command() -> None:
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("fields", {"mlp", "kernel_sum"}),
+        ("fields", {"mlp", "kernel_sum", "block_networks"}),
         ("signals", {"metrics", "files", "solids", "streaming", "tiled"}),
         ("encodings", {"centres"}),
         ("assemblies", set()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import numpy as np
@@ -17,9 +18,11 @@ from inr.exporters._encoding_rules import radial
 from inr.exporters._rules import apply, lowers, product
 from inr.exporters.builder import Value, array, concat
 from inr.exporters.ops import PolynomialsOp
+from inr.fields.block_networks import BlockLayer
 from inr.fields.chebyshev import ChebyshevField
 from inr.fields.kernel_sum import KernelSumField
 from inr.fields.local_cosine import LocalCosineMlp
+from inr.fields.miner import MinerField
 from inr.fields.mlp import MlpField
 from inr.fields.polyharmonic import PolyharmonicField
 from inr.fields.polyharmonic_cascade import B, PolyharmonicCascadeField, SplinePackage
@@ -78,6 +81,25 @@ def _polynomials(u: Value, n: int, is_legendre: bool) -> Value:
     if is_legendre:
         a, b, scale = (2 * k + 1) / (k + 1), k / (k + 1), np.sqrt(2.0 * np.arange(n) + 1)
     return u.builder.add(PolynomialsOp(inputs=(u.place,), width=n, a=a, b=b, scale=scale))
+
+
+@lowers(MinerField)
+def _miner(field: MinerField, x: Value) -> Value:
+    scales, first = [], 0
+    for n_blocks in field.partitions:
+        place = x.affine(n_blocks)
+        floors = place.map("floor")
+        cell = concat([floors.columns(d, d + 1).clamp(0.0, n - 1.0) for d, n in enumerate(n_blocks)])
+        strides = [math.prod(n_blocks[d + 1 :]) for d in range(len(n_blocks))]
+        k = cell.affine(strides).sum().affine(1.0, first)
+        h = (place - cell).affine(2.0, -1.0)
+        for layer in field.networks.layers:
+            assert isinstance(layer, BlockLayer)
+            h = h.chosen(k, layer.weight.mT, layer.bias)
+            h = h if layer.role == "last" else h.affine(field.config.omega).map("sin")
+        scales.append(h)
+        first += math.prod(n_blocks)
+    return reduce(Value.__add__, scales)
 
 
 # --- assemblies ---

@@ -9,6 +9,7 @@ from torch import nn
 
 from inr.core.errors import UsageError
 from inr.exporters.builder import Value
+from inr.fields import Field
 from inr.layers import Linear
 
 Rule = Callable[..., Value]
@@ -33,7 +34,11 @@ def apply(module: nn.Module, *values: Value) -> Value:
         return values[0].dense(*module.effective())
     rule = _RULES.get(type(module))
     if rule is None:
-        raise UsageError(f"a field with {type(module).__name__} cannot be lowered to ops", "use the format pt2")
+        name = repr(module.config.type_name) if isinstance(module, Field) else f"with {type(module).__name__}"
+        raise UsageError(
+            f"field {name} has no operations for this format",
+            "use the format pt2, or convert it to another family first: `inr convert`",
+        )
     return rule(module, *values)
 
 

@@ -13,6 +13,7 @@ from inr.exporters.ops import (
     AffineOp,
     Array,
     CastOp,
+    ChosenOp,
     ClampOp,
     ConcatOp,
     DenseOp,
@@ -72,6 +73,11 @@ class Value:
         b = np.zeros(len(w), w.dtype) if bias is None else array(bias)
         assert w.shape[1] == self.width, f"{w.shape} does not fit {self.width} columns"
         return self.builder.add(DenseOp(inputs=(self.place,), width=len(w), weight=w, bias=b))
+
+    def chosen(self, k: Value, weight: Tensor | Array, bias: Tensor | Array) -> Value:
+        """Dense layer k of several: weight [K, d_out, d_in], bias [K, d_out]."""
+        w, b = array(weight), array(bias)
+        return self.builder.add(ChosenOp(inputs=(self.place, k.place), width=w.shape[1], weight=w, bias=b))
 
     def map(self, function: Function) -> Value:
         return self.builder.add(MapOp(inputs=(self.place,), width=self.width, function=function))

@@ -107,6 +107,14 @@ def polynomials(op: Mapping[str, Any], u: Any) -> Any:
     return np.concatenate(terms[: len(op["scale"])], 1) * op["scale"]
 
 
+def chosen(op: Mapping[str, Any], h: Any, k: Any) -> Any:
+    y = np.empty((len(h), op["width"]), h.dtype)
+    for i in np.unique(k):
+        rows = k[:, 0] == i
+        y[rows] = h[rows] @ op["weight"][int(i)].T + op["bias"][int(i)]
+    return y
+
+
 def clamp(op: Mapping[str, Any], h: Any) -> Any:
     low, high = (None if bound is None else h.dtype.type(bound) for bound in (op["low"], op["high"]))
     return np.clip(h, low, high)
@@ -159,6 +167,7 @@ RADIAL: dict[str, Callable[[Any], Any]] = {
 OPS: dict[str, Callable[..., Any]] = {
     "affine": lambda op, h: h * op["scale"] + op["shift"],
     "dense": lambda op, h: h @ op["weight"].T + op["bias"],
+    "chosen": chosen,
     "map": lambda op, h: FUNCTIONS[op["function"]](h),
     "clamp": clamp,
     "join": lambda op, a, b: PAIRINGS[op["function"]](a, b),

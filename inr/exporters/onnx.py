@@ -157,6 +157,15 @@ class _Graph:
     def dense(self, op: ops.DenseOp, h: str) -> str:
         return self.node("Gemm", h, self.like(op.weight, h), self.like(op.bias, h), transB=1)
 
+    def chosen(self, op: ops.ChosenOp, h: str, k: str) -> str:
+        from onnx import TensorProto
+
+        which = self.node("Cast", self.node("Squeeze", k, np.array([1])), to=TensorProto.INT64)
+        weight = self.node("Gather", self.like(op.weight, h), which, axis=0)
+        product = self.node("MatMul", weight, self.node("Unsqueeze", h, np.array([2])))
+        bias = self.node("Gather", self.like(op.bias, h), which, axis=0)
+        return self.node("Add", self.node("Squeeze", product, np.array([2])), bias)
+
     def map(self, op: ops.MapOp, h: str) -> str:
         return self.function(op.function, h)
 

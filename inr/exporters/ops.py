@@ -1,4 +1,4 @@
-"""The op list: an intermediate representation of fitted fields with fourteen kinds of ops, the input of exporters.
+"""The op list: an intermediate representation of fitted fields with fifteen kinds of ops, the input of exporters.
 
 `inr.exporters.evaluator` evaluates a list in NumPy and defines each op.
 """
@@ -52,6 +52,17 @@ class AffineOp(Operation):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DenseOp(Operation):
     """h W^T + b; weight [width, k], bias [width]."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChosenOp(Operation):
+    """h W_k^T + b_k, where k is the whole number in the one column of the second input.
+
+    weight [K, width, columns of h], bias [K, width].
+    """
 
     weight: Array
     bias: Array

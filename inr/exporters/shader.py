@@ -112,7 +112,7 @@ def shader(program: Program, dialect: Dialect, name: str, limit: int, about: Seq
     Raises UsageError if shaders cannot evaluate the program.
     """
     _check(program)
-    has_loops = any(program.find(ops.GridOp, ops.RadialOp))
+    has_loops = any(program.find(ops.GridOp, ops.RadialOp, ops.ChosenOp))
     writer = _Writer(dialect, name, is_constant=program.n_numbers <= limit and not has_loops)
     writer.write(program)
     weights = None if writer.is_constant else writer.weights
@@ -333,15 +333,28 @@ class _Writer:
                 self.line(f"{out}[{j}] = " + "\n    + ".join(terms) + ";")
             return
         blocks = weight.reshape(m, 4, n, 4).transpose(0, 2, 3, 1).reshape(-1, 4)  # row block, column block, column
-        a, b = self._store(blocks), self._store(bias[None])
+        self._products(out, source, str(self._store(blocks)), str(self._store(bias[None])), n, m)
+
+    def _products(self, out: str, source: str, weight: str, bias: str, n: int, m: int) -> None:
+        """A layer of n by m 4-vectors. weight, bias: the places of its numbers."""
         w = f"{self.name}_weight"
         with self.loop("j", m):
-            self.line(self.d.local("vec4", "s", f"{w}({b} + j)"))
+            self.line(self.d.local("vec4", "s", f"{w}({bias} + j)"))
             with self.loop("k", n):
-                self.line(f"s += {w}({a} + (j * {n} + k) * 4) * {source}[k].x;")
-                for c in (1, 2, 3):
-                    self.line(f"s += {w}({a + c} + (j * {n} + k) * 4) * {source}[k].{'xyzw'[c]};")
+                for c in range(4):
+                    self.line(f"s += {w}({weight} + (j * {n} + k) * 4 + {c}) * {source}[k].{'xyzw'[c]};")
             self.line(f"{out}[j] = s;")
+
+    def _chosen(self, op: ops.ChosenOp, out: str, h: tuple[str, int], k: tuple[str, int]) -> None:
+        n, m = -(-h[1] // 4), -(-op.width // 4)
+        weight = np.zeros((len(op.weight), 4 * m, 4 * n), np.float32)
+        weight[:, : op.width, : h[1]] = op.weight
+        blocks = weight.reshape(-1, m, 4, n, 4).transpose(0, 1, 3, 4, 2).reshape(-1, 4)
+        a, b = self._store(blocks), self._store(op.bias)
+        with self.block("{"):
+            self.line(self.d.local("uint", "chosen", f"{self.d.uint}({k[0]}[0].x)"))
+            which = f"{self.d.to_int}(chosen)"
+            self._products(out, h[0], f"{a} + {which} * {4 * m * n}", f"{b} + {which} * {m}", n, m)
 
     def _map(self, op: ops.MapOp, out: str, h: tuple[str, int]) -> None:
         zero = f"{self.d.vec4}(0.0)"
