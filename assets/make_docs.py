@@ -49,8 +49,9 @@ PACKAGES = ("fields", "encodings", "layers", "assemblies", "signals", "fitting",
 PACKAGES += ("codec", "mesh", "batch", "report", "watch", "exporters", "kernels", "core", "inspection", "testing")
 REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
 """Page below docs/reference/ -> the package whose public names it lists."""
-MEASURED = "minute"
-"""The record of `benchmarks/quality.py` with every family's quality."""
+MEASURED, SCENE = "minute", "scene"
+"""The records of `benchmarks/quality.py` with every family's quality, and with that of the pictures shown."""
+SHOWN = "../images/fields"
 LEAST_SNR_DB = 20.0
 """Of a sound, in a minute; a page says more about those below."""
 EVERYWHERE = ("safetensors", "pt2")
@@ -105,6 +106,10 @@ def fields_index() -> str:
             "[parts](../parts.md) and has its own defaults for [training](../training.md).",
             f"{conditions()} Pictures: PSNR in dB, sound: SNR in dB, shapes: IoU.",
             table(("`--field`", "what it is", "source", *files), families),
+            "## As pictures",
+            f"The picture of `inr demo`, and each family's fit of it: {scene_conditions()}",
+            f"![the picture itself]({SHOWN}/inr-demo.webp)",
+            gallery(),
         ]
     )
 
@@ -113,14 +118,15 @@ def fields_index() -> str:
 def measurements() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     """Family -> file -> the row of the newest record."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in record()["rows"]:
+    for row in record(MEASURED)["rows"]:
         found.setdefault(row["field"], {})[row["file"]] = row
     return found
 
 
 @functools.cache
-def record() -> Mapping[str, Any]:
-    paths = sorted((ROOT / "benchmarks" / "records").glob(f"????-??-??-{MEASURED}.json"))
+def record(name: str) -> Mapping[str, Any]:
+    """The newest one of a name."""
+    paths = sorted((ROOT / "benchmarks" / "records").glob(f"????-??-??-{name}.json"))
     loaded: Mapping[str, Any] = json.loads(paths[-1].read_text())
     return loaded
 
@@ -128,8 +134,28 @@ def record() -> Mapping[str, Any]:
 def conditions() -> str:
     return (
         "Quality after 60 s of one processor thread, with the default recipe and size; pictures are the middle "
-        f"256 x 256 pixels, sound is its first 2 s (record `{MEASURED}`, {record()['cpu']})."
+        f"256 x 256 pixels, sound is its first 2 s (record `{MEASURED}`, {record(MEASURED)['cpu']})."
     )
+
+
+def scenes() -> Mapping[str, str]:
+    """Family -> the quality of its picture, the best first; families without one are left out."""
+    rows = sorted((row for row in record(SCENE)["rows"] if "quality" in row), key=lambda row: -row["quality"])
+    return {row["field"]: with_unit(row) for row in rows}
+
+
+def scene_conditions() -> str:
+    return f"256 x 192 pixels, 20 s of one processor thread (record `{SCENE}`)."
+
+
+def gallery() -> str:
+    """The pictures of all families, the best first, four in a row."""
+    cells = [
+        f"[![{name}]({SHOWN}/{name}.webp)]({name}.md)<br>{name}, {quality.removesuffix(' PSNR')}"
+        for name, quality in scenes().items()
+    ]
+    rows = [cells[i : i + 4] for i in range(0, len(cells), 4)]
+    return table(("",) * 4, [[*row, *[""] * (4 - len(row))] for row in rows])
 
 
 def quality_text(row: Mapping[str, Any]) -> str:
@@ -155,6 +181,9 @@ def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
                 for file, row in rows.items()
             ],
         )
+    if name in scenes():
+        yield f"![fit of a generated picture]({SHOWN}/{name}.webp)"
+        yield f"The picture of `inr demo`: {scenes()[name]}; {scene_conditions()}"
     if cls.limits:
         yield cls.limits
     if any(row["metric"] == "snr_db" and row.get("quality", math.inf) < LEAST_SNR_DB for row in rows.values()):

@@ -246,7 +246,8 @@ RESULTS = (
            (("rate 0.005", "rate 0.02"),)),
     Result("R14", "MINER above SIREN on a large picture (Saragadam et al. 2022: Pluto, 4096 x 4096, 9.16 M numbers)",
            crop_of("kodim23", 768),
-           same(Arm("MINER", {"type": "miner"}, {1000: 42.14}, ALL), Arm("SIREN", SIREN, {1000: None}, PLAIN)),
+           same(Arm("MINER", {"type": "miner"}, {1000: 42.14}, {**ALL, "lr": 3e-3}),
+                Arm("SIREN", SIREN, {1000: None}, PLAIN)),
            (("MINER", "SIREN"),)),
     Result("R15", "coordinate-aware modulation above its base on pixels between the trained ones (Lee et al. 2024)",
            lambda sources, scale: Image.of_pixels(np.ascontiguousarray(

@@ -31,7 +31,8 @@ class Miner(FieldConfig):
 
     f(x) = sum_s N_{s, k}(u), where k is the block of scale s that holds x, and u in [-1, 1]^D the place of x in it. The
     finest scale has `blocks` blocks along the longest axis, every other one half as many as the next. Values jump a
-    little from block to block.
+    little from block to block. At the rate of the paper's recipe, 3e-2, Adam finds no picture here: 18 dB, and 42 at
+    3e-3 in the same time (record recipes).
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2022, arXiv:2202.03532"
@@ -39,7 +40,7 @@ class Miner(FieldConfig):
         lattice=cosine("adam", 3e-3, 4096, 2500),
         shape={**cosine("adam", 1e-3, 8192, 1000), "loss": "l1"},
         rest=cosine("adam", 3e-3, 8192, 1500),
-        record="frequencies",
+        record="recipes",
     )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
