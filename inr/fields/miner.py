@@ -46,7 +46,7 @@ class Miner(FieldConfig):
         Deviation(
             "forward",
             "coarse scales are trained first, and a finer one on what is left of them, read by linear interpolation",
-            "all scales are trained at once, and read where they are",
+            "all scales are trained at once, and read at the point itself",
             "a field is one function, whose values do not depend on an order of training",
         ),
         Deviation(
