@@ -2,8 +2,9 @@
 
 FOLDER has the meshes. Each is sampled uniformly by area, with noise across it or outliers, and written as an XYZ
 without normals. Then `inr fit`, `inr eval` against the mesh, and `inr mesh` are called with their default settings.
-Rows have the IoU, the mean distance between the surfaces in spacings of the points (`chamfer`), the parts of the mesh,
-and the time of the fit: on the clock, and of all threads together.
+Rows have the IoU of `inr eval`, on uniform points (standard error 0.002 where it is 0.96), the IoU of the mesh along
+columns (`iou_of_mesh`), the mean distance between the surfaces in spacings of the points (`chamfer`), the parts of the
+mesh, and the time of the fit: on the clock, and of all threads together.
 
 `--poisson-python VENV/bin/python` compares with screened Poisson of pymeshlab in that interpreter
 (`python3 -m venv VENV && VENV/bin/pip install pymeshlab==2025.7`), at depth 9 with its defaults otherwise. It is given
@@ -14,6 +15,7 @@ distance from points on a mesh, uniform by area, to the true surface, and `peer_
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from _columns import iou_of_meshes
 from _inr import inr_json
 from _record import save
 
@@ -66,11 +69,11 @@ def poisson(python: Path, points: Array, normals: Array, folder: Path) -> Any:
     return trimesh.load_mesh(written)
 
 
-def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
+def row_of(path: Path, case: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     mesh: Any = trimesh.load_mesh(path)
     with tempfile.TemporaryDirectory(prefix="inr-scans-") as folder:
         scan, model = Path(folder) / "scan.xyz", Path(folder) / "m.safetensors"
-        points, normals = sampled(mesh, args.points, *CASES[case], args.seed)
+        points, normals = sampled(mesh, args.points, *CASES[case], seed)
         np.savetxt(scan, points, fmt="%.7g")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         words = [word for text in args.set for word in ("--set", text)]
@@ -94,10 +97,11 @@ def row_of(path: Path, case: str, args: argparse.Namespace) -> dict[str, Any]:
     return {
         "shape": path.stem,
         "case": case,
-        "seed": args.seed,
+        "seed": seed,
         "set": args.set,
         "points": args.points,
         "iou": metrics["iou"],
+        "iou_of_mesh": iou_of_meshes(surface, mesh),
         "chamfer": metrics["chamfer"],
         "chamfer_per_spacing": metrics["chamfer"] / spacing,
         "to_surface": to_surface,
@@ -117,27 +121,27 @@ def main() -> int:
     parser.add_argument("--shapes", nargs="+", default=["armadillo", "bunny"], help="names of OBJ files")
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
     parser.add_argument("--points", type=int, default=50_000)
-    parser.add_argument("--seed", type=int, default=0, help="of the points and their noise")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of the points and their noise")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of the fit")
     parser.add_argument("--poisson-python", type=Path, metavar="PYTHON", help="interpreter that has pymeshlab")
     parser.add_argument("--record", metavar="NAME", help="write records/DATE-NAME.json")
     parser.add_argument("--remark", default="", help="kept in every row of the record")
     args = parser.parse_args()
     rows = []
-    for shape in args.shapes:
-        for case in args.cases:
-            rows.append(row_of(args.folder / f"{shape}.obj", case, args))
-            row = rows[-1]
-            peer = ""
-            if "peer_ratio" in row:
-                peer = f"  {row['peer_ratio']:.3f} x Poisson (both ways {row['peer_ratio_chamfer']:.3f})"
-            print(
-                f"{shape:10s} {case:13s} IoU {row['iou']:.4f}  distance {row['chamfer_per_spacing']:.3f} spacings  "
-                f"{row['n_parts']} parts  {row['fit_s']:.0f} s, {row['cpu_s']:.0f} s of CPU{peer}",
-                flush=True,
-            )
-            if args.record:
-                save(args.record, rows)
+    for shape, case, seed in itertools.product(args.shapes, args.cases, args.seeds):
+        row = row_of(args.folder / f"{shape}.obj", case, seed, args)
+        rows.append(row)
+        peer = ""
+        if "peer_ratio" in row:
+            peer = f"  {row['peer_ratio']:.3f} x Poisson (both ways {row['peer_ratio_chamfer']:.3f})"
+        print(
+            f"{shape:10s} {case:13s} {seed}  IoU {row['iou']:.4f}, of the mesh {row['iou_of_mesh']:.4f}  "
+            f"distance {row['chamfer_per_spacing']:.3f} spacings  "
+            f"{row['n_parts']} parts  {row['fit_s']:.0f} s, {row['cpu_s']:.0f} s of CPU{peer}",
+            flush=True,
+        )
+        if args.record:
+            save(args.record, rows)
     return 0
 
 
