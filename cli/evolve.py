@@ -183,7 +183,7 @@ def evolve(
     if end is not None and (smooth is None or train):
         out.note(f"the shape is empty from t = {end:.3g} on")
     document = {"output": target.name, "bytes": n_bytes, "empty_from": end, "frames": rows}
-    what = "1 model" if target.is_model else f"{len(rows)} frames"
+    what = "1 model" if target.is_model else "1 frame" if len(rows) == 1 else f"{len(rows)} frames"
     out.result("evolve", document, f"{printable(target.name)}  {what}  {human_bytes(n_bytes)}", target.name)
     if not as_json and not is_quiet and len(rows) > 1:
         _table(out, rows)

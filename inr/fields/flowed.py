@@ -105,19 +105,21 @@ def formulas_of(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts)
 
 
+def speed_at(velocity: Sequence[Node], p: Tensor, time: float) -> Tensor:
+    """The vectors [*B, 3] at points [*B, 3]."""
+    values = {name: p[..., k] for k, name in enumerate("xyz")} | {"t": p.new_tensor(time)}
+    return torch.stack([tensor_of(node, values, p[..., 0]) for node in velocity], dim=-1)
+
+
 def carried(velocity: Sequence[Node], p: Tensor, start: float, end: float, steps: int) -> Tensor:
     """Points [*B, 3] at time `end` that are at p at time `start`; Runge-Kutta of order 4."""
-
-    def speed(at: Tensor, time: float) -> Tensor:
-        values = {name: at[..., k] for k, name in enumerate("xyz")} | {"t": at.new_tensor(time)}
-        return torch.stack([tensor_of(node, values, at[..., 0]) for node in velocity], dim=-1)
 
     step = (end - start) / steps
     for n in range(steps):
         t = start + n * step
-        a = speed(p, t)
-        b = speed(p + step / 2 * a, t + step / 2)
-        c = speed(p + step / 2 * b, t + step / 2)
-        d = speed(p + step * c, t + step)
+        a = speed_at(velocity, p, t)
+        b = speed_at(velocity, p + step / 2 * a, t + step / 2)
+        c = speed_at(velocity, p + step / 2 * b, t + step / 2)
+        d = speed_at(velocity, p + step * c, t + step)
         p = p + step / 6 * (a + 2 * b + 2 * c + d)
     return p

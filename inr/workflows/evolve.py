@@ -12,9 +12,10 @@ from torch import Tensor
 
 from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import UsageError
+from inr.core.formula import Node
 from inr.fields import Field
 from inr.fields.csg import CsgField
-from inr.fields.flowed import Flowed, FlowedField, carried, velocity_of
+from inr.fields.flowed import Flowed, FlowedField, carried, speed_at, velocity_of
 from inr.fields.morph import Morph, MorphField
 from inr.fields.placed import Placed, PlacedField
 from inr.fields.primitive import PrimitiveField
@@ -27,24 +28,29 @@ Reals = NDArray[np.float64]
 
 _SPEC = Spec("shape", 3, 1)
 _CHUNK = 2**16
+_STEPS = tuple(2**k for k in range(4, 11))
+_LOST, _FOLLOWED = 1e-4, 2048
+"""Share of the extent by which a point may miss its start, and how many points are followed, about."""
+
 _FLAT = 1e-3
 """Square of a slope, in distances, below which a lattice point has no clear normal."""
 
 
-def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: Reals, steps: int = 16) -> list[Fit]:
+def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: Reals) -> list[Fit]:
     """The fit at each time of a flow, as fits that hold it: no training.
 
     velocity: three formulas of x, y, z and t, in units of the shape per time. vertices: [V, 3] of its surface, in its
-    units, which say how far it moves; all results have one box around them. steps: of order 4, per time. `meta` states
-    that values are not distances (`outside`, `inside` 0). Raises UsageError for wrong formulas, and for a flow that
-    carries the shape to infinity.
+    units, which say how far it moves; all results have one box around them. `meta` states that values are not
+    distances (`outside`, `inside` 0). There are 16 steps of order 4 per time, or twice, four times ... as many, up to
+    1024, so that every vertex comes back to its place within 1e-4 of the extent of the shape. Raises UsageError for
+    wrong formulas, for flows without a value on the surface, for those that carry the shape to infinity, and for those
+    that more steps do not follow either.
     """
     check_shape(fit)
     nodes = velocity_of(velocity)
     points = torch.from_numpy(np.ascontiguousarray(vertices, np.float64))
+    steps = _steps_of(nodes, points, max(times))
     places = np.concatenate([carried(nodes, points, 0.0, t, steps).numpy() for t in times])
-    if not np.isfinite(places).all() or np.abs(places).max() > 1e15:
-        raise UsageError("the flow carries the shape to infinity", "look at its formulas, or end it earlier")
     frame = _cube_around(places)
     low, side = frame.domain.low, frame.scale[0]
     own = fit.frame.domain
@@ -67,6 +73,29 @@ def flowed(fit: Fit, velocity: Sequence[str], times: Sequence[float], vertices: 
             moved_fit(fit, field, frame, {"flow": ", ".join(velocity), "time": t}, {"outside": 0.0, "inside": 0.0})
         )
     return found
+
+
+def _steps_of(velocity: Sequence[Node], points: Tensor, end: float) -> int:
+    """How many steps bring points [V, 3] back from where they really are at time `end`: where twice as many lead to."""
+    speed = speed_at(velocity, points, 0.0)
+    if bool((~speed.isfinite()).any()):
+        place = points[int((~speed.isfinite()).any(dim=-1).int().argmax())].tolist()
+        at = ", ".join(f"{value:.3g}" for value in place)
+        raise UsageError(f"the flow has no finite value at ({at}), a point of the surface", "look at its formulas")
+    reach = _LOST * float(np.ptp(points.numpy(), axis=0).max())
+    points = points[:: max(1, len(points) // _FOLLOWED)]
+    for steps in _STEPS:
+        there = carried(velocity, points, 0.0, end, 2 * steps)
+        if not bool(there.isfinite().all()) or float(there.abs().max()) > 1e15:
+            continue
+        if float((carried(velocity, there, end, 0.0, steps) - points).abs().max()) <= reach:
+            return steps
+    if not bool(there.isfinite().all()) or float(there.abs().max()) > 1e15:
+        raise UsageError("the flow carries the shape to infinity", "look at its formulas, or end it earlier")
+    raise UsageError(
+        f"{_STEPS[-1]} steps do not follow the flow until the time {end:g}: it has a pole or jump, or is too fast",
+        "look at its formulas, or end it earlier",
+    )
 
 
 def morphed(first: Fit, second: Fit, shares: Sequence[float]) -> list[Fit]:

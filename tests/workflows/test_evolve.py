@@ -10,6 +10,7 @@ import torch
 
 import inr
 from inr.core.errors import UsageError
+from inr.fields.flowed import Flowed
 from inr.fitting import Fit
 from inr.mesh.extract import extract_mesh
 from inr.signals import Source
@@ -87,6 +88,35 @@ def test_flows_that_leave_all_bounds_are_refused() -> None:
     fit = solid("sphere(0, 0, 0, 0.5)")
     with pytest.raises(UsageError, match="to infinity"):
         flowed(fit, ("exp(99*x*x)", "0", "0"), [1.0], np.ones((1, 3)))
+
+
+def test_a_fast_rotation_takes_as_many_steps_as_it_needs() -> None:
+    """40 radians: 16 steps would shrink the box to nothing."""
+    fit = solid("box(0.2, 0, 0, 1, 0.4, 0.3)")
+    vertices = inr.extract_mesh(fit, 24).vertices
+    (found,) = flowed(fit, ("-y", "x", "0"), [40.0], vertices)
+    config = found.field.config
+    assert isinstance(config, Flowed)
+    assert config.steps > 16
+    x = torch.rand(4096, 3, generator=torch.Generator().manual_seed(0)).double() * 2 - 1
+    turn = torch.tensor([[math.cos(40), -math.sin(40), 0], [math.sin(40), math.cos(40), 0], [0, 0, 1]]).double()
+    inside = found.frame.domain.to_unit(x)
+    near = ((inside > 0) & (inside < 1)).all(dim=-1)
+    own = fit(fit.frame.domain.to_unit(x[near] @ turn).float())
+    assert float((found(inside[near].float()) - own).abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("flow", "message"),
+    [
+        (("log(x-10)", "0", "0"), r"no finite value at \(.*\), a point of the surface"),
+        (("1/(x-0.05)", "0", "0"), "pole or jump"),
+    ],
+)
+def test_flows_that_cannot_be_followed_are_refused(flow: tuple[str, str, str], message: str) -> None:
+    fit = solid("box(0, 0, 0, 1, 1, 1)")
+    with pytest.raises(UsageError, match=message):
+        flowed(fit, flow, [1.0], inr.extract_mesh(fit, 24).vertices)
 
 
 def test_morphs_begin_and_end_with_their_shapes() -> None:
