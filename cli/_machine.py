@@ -12,6 +12,7 @@ from inr.core.errors import UnavailableError, UsageError, unknown_name
 
 from ._interrupts import nothing_to_lose
 from ._output import human_bytes
+from ._torch_library import load_ahead
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,8 @@ def machine(device: str = "auto", threads: int | None = None, backend: str | Non
 
     check_threads(threads)
     with _without_collecting(), nothing_to_lose():
+        load_ahead()
+        import numpy  # noqa: F401  meanwhile
         import torch
 
         from inr import kernels

@@ -21,6 +21,7 @@ from ._io import PIPE, OutputTarget, source
 from ._machine import codec_backend, machine
 from ._output import Output, human_bytes, human_metric, human_seconds
 from ._progress import PartProgress
+from ._torch_library import load_ahead
 from ._watch import AskedPage, watching_encoding
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def compress(
     options.check_count("--save-every", save_every)
     stopping = Stopping(out, is_kept, checkpoint, resume, save_every)
     with nothing_to_lose():
+        load_ahead()
         from inr.codec.compression_settings import DEFAULT_EFFORT, CompressionSettings
         from inr.codec.rate_target import RateTarget
 

@@ -37,7 +37,14 @@ def run() -> None:
     warnings.simplefilter("ignore")  # libraries warn their authors; what a user should know comes as notes
     from ._commands import app_for
 
-    app_for(sys.argv[1:])()
+    try:
+        app_for(sys.argv[1:])()
+    except SystemExit as error:
+        if "torch" in sys.modules:
+            from ._ending import end_at_once
+
+            end_at_once(error.code if isinstance(error.code, int) else 0)
+        raise
 
 
 def _forget_current_folder() -> None:

@@ -75,12 +75,13 @@ PRIVATE_BUT_TESTED = (
     *(
         "inr_cli._batch",
         "inr_cli._desktop_files",
+        "inr_cli._ending",
         "inr_cli._first_signals",
         "inr_cli._interrupts",
         "inr_cli._io",
         "inr_cli._output",
     ),
-    *("inr_cli._parameters", "inr_cli._progress", "inr_cli._training"),
+    *("inr_cli._parameters", "inr_cli._progress", "inr_cli._torch_library", "inr_cli._training"),
     # Names of Python and torch: to end a process without clean-up, to see that hooks are removed, and to let torch
     # remember its constructors before a test replaces them. The last is the protocol of notebooks.
     *("_exit", "_forward_hooks", "_device_constructors", "_repr_mimebundle_"),

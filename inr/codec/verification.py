@@ -87,21 +87,17 @@ class Verifier:
             path.write_bytes(data)
             suffix = ".safetensors" if as_model else header.codec_kind.lossless_suffix(header)
             out, report = Path(folder) / f"decoded{suffix}", Path(folder) / "report.json"
-            self._decode([str(path), str(out), str(report)], header)
+            self._decode([str(path), str(out), str(report)])
             found = bytes.fromhex(json.loads(report.read_text("utf-8"))["symbols_sha256"])
             if found != symbols_sha256:
                 raise FormatError("verification failed: a separate process decoded other symbols than were encoded")
             return measure(out, signal)
 
-    def _decode(self, paths: list[str], header: Header) -> None:
-        from inr.signals.metrics import Similarity
-
+    def _decode(self, paths: list[str]) -> None:
         self.start()
         assert self._child is not None
         process = self._child.process
         self._send(json.dumps(paths))
-        if header.codec_kind.is_picture:  # meanwhile
-            Similarity.prepare()
         _, errors = process.communicate()
         if process.returncode == 0:
             return

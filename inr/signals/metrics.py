@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
 
+from inr.kernels.structural_similarity import WINDOW, similarity_sums
 from inr.signals.files.bands import Regrouped
 
 Floats = np.ndarray[Any, np.dtype[Any]]
@@ -19,9 +18,6 @@ BLOCK = 2**17
 
 PIXELS = 2**20
 """Pixels of a block whose similarity is computed together; blocks overlap by 10 rows."""
-
-_WINDOW = 11
-"""Side of the window of SSIM."""
 
 
 class SquaredError:
@@ -95,14 +91,6 @@ def snr(predicted: Floats, reference: Floats) -> float:
     return SquaredError().add(predicted, reference).snr_db
 
 
-def _structural_similarity() -> Callable[..., Any]:
-    """skimage's function, whose import takes half a second."""
-    from skimage.metrics import structural_similarity
-
-    found: Callable[..., Any] = structural_similarity
-    return found
-
-
 class Similarity:
     """The structural similarity of a picture whose rows come in parts, in order. See `ssim`."""
 
@@ -110,14 +98,9 @@ class Similarity:
         """shape: of the picture, [rows, columns, C]."""
         _, columns, channels = shape
         self._peak = peak
-        self._blocks = Regrouped(max(1, PIXELS // columns) + _WINDOW - 1, overlap=_WINDOW - 1)
-        self._n_rows = 0  # of windows
-        self._per_channel = np.zeros(channels)
-
-    @staticmethod
-    def prepare() -> None:
-        """Import what the measurement needs, which takes a while."""
-        _structural_similarity()
+        self._blocks = Regrouped(max(1, PIXELS // columns) + WINDOW - 1, overlap=WINDOW - 1)
+        self._n_rows, self._n_columns = 0, columns - WINDOW + 1  # of windows
+        self._sums = np.zeros(channels)
 
     def add(self, predicted: Floats, reference: Floats) -> Self:
         """Count these rows [n, columns, C] too."""
@@ -128,32 +111,15 @@ class Similarity:
     def result(self) -> float:
         """The mean; call it once, after the last row."""
         rest = self._blocks.rest()
-        if rest and min(rest[0].shape[:2]) >= _WINDOW:
+        if rest and len(rest[0]) >= WINDOW:
             self._count(*rest)
-        return float(np.mean(self._per_channel / self._n_rows)) if self._n_rows else math.nan
+        return float(np.mean(self._sums / (self._n_rows * self._n_columns))) if self._n_rows else math.nan
 
     def _count(self, predicted: Floats, reference: Floats) -> None:
-        import torch
-
-        similarity = _structural_similarity()
-        if predicted.shape[1] < _WINDOW:
+        if predicted.shape[1] < WINDOW:
             return
-        n_rows = len(predicted) - _WINDOW + 1
-        self._n_rows += n_rows
-
-        def of_channel(c: int) -> float:
-            found: float = similarity(
-                np.asarray(predicted[..., c], np.float64),
-                np.asarray(reference[..., c], np.float64),
-                data_range=self._peak,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-            return found
-
-        with ThreadPoolExecutor(min(predicted.shape[-1], torch.get_num_threads())) as pool:
-            self._per_channel += n_rows * np.array(list(pool.map(of_channel, range(predicted.shape[-1]))))
+        self._n_rows += len(predicted) - WINDOW + 1
+        self._sums += similarity_sums(predicted, reference, self._peak)
 
 
 def ssim(predicted: Floats, reference: Floats, peak: float = 1.0) -> float:
