@@ -1,6 +1,6 @@
 """Short commands on one picture, as whole processes: most of their time is what comes before the work.
 
-    [chrt -f 1] python benchmarks/startup.py PICTURE [--runs 5] [--beside FOLDER] [--record startup]
+    [chrt -f 1] python benchmarks/startup.py PICTURE [--runs 5] [--only COMMAND ...] [--beside FOLDER] [--record NAME]
 
 Each command runs three times uncounted, so that kernels and byte code are in their caches. Figures are medians by the
 clock, and seconds of the processor of all threads, without children. FOLDER holds another version: its folders
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 """Commands by what the table calls them, in an order in which each has what it reads."""
 
 
-def rows(picture: Path, runs: int, beside: Path | None) -> list[dict[str, Any]]:
+def rows(picture: Path, runs: int, beside: Path | None, only: Sequence[str]) -> list[dict[str, Any]]:
     versions = {"this": None, **({"other": beside} if beside else {})}
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for command, words in COMMANDS.items():
+            if only and command not in only:
+                continue
             given = [str(picture.resolve()) if word == "IN" else word for word in words]
             given += ["--quiet", *(["--force"] if "-o" in words else [])]
             for version, path in versions.items():
@@ -49,10 +52,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        choices=COMMANDS,
+        help="some of the commands; each needs the files of those before it",
+    )
     parser.add_argument("--beside", type=Path, help="a folder with another version")
     parser.add_argument("--record", metavar="NAME", help="write a record")
     args = parser.parse_args()
-    found = rows(args.picture, args.runs, args.beside)
+    found = rows(args.picture, args.runs, args.beside, args.only)
     for row in found:
         print(row)
     if args.record:
