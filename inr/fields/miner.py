@@ -130,5 +130,5 @@ class MinerField(Field):
             places.append(2 * (scaled - cell) - 1)
             networks.append(first + (cell * strides).sum(-1))
             first += math.prod(n_blocks)
-        values = self.networks(torch.cat(places), torch.cat(networks))
+        values: Tensor = self.networks(torch.cat(places), torch.cat(networks))
         return values.reshape(len(self.partitions), *x.shape[:-1], self.d_out).sum(0)

@@ -28,7 +28,7 @@ Reals = NDArray[np.float64]
 
 _SPEC = Spec("shape", 3, 1)
 _CHUNK = 2**16
-_STEPS = tuple(2**k for k in range(4, 11))
+_STEPS: tuple[int, ...] = tuple(2**k for k in range(4, 11))
 _LOST, _FOLLOWED = 1e-4, 2048
 """Share of the extent by which a point may miss its start, and how many points are followed, about."""
 

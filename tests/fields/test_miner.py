@@ -25,7 +25,7 @@ def _scale(p: Parameters, x: Array, scale: int) -> Array:
     """The network of the block of a scale that holds x, at its place u in [-1, 1]^2 there."""
     n = np.array(SCALES[scale])
     cell = np.clip(np.floor(x * n), 0, n - 1).astype(int)
-    h = 2 * (x * n - cell) - 1
+    h: Array = 2 * (x * n - cell) - 1
     k = sum(math.prod(n) for n in SCALES[:scale]) + cell[:, 0] * n[1] + cell[:, 1]
     for layer in range(4):
         weight, bias = (p[f"networks.layers.{layer}.{name}"][k] for name in ("weight", "bias"))
@@ -35,7 +35,8 @@ def _scale(p: Parameters, x: Array, scale: int) -> Array:
 
 
 def _sum(p: Parameters, x: Array) -> Array:
-    return np.sum([_scale(p, x, scale) for scale in range(len(SCALES))], axis=0)
+    total: Array = np.sum([_scale(p, x, scale) for scale in range(len(SCALES))], axis=0)
+    return total
 
 
 def _published(p: Parameters, x: Array) -> Array:

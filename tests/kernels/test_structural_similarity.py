@@ -12,7 +12,7 @@ from inr.kernels.structural_similarity import COLUMNS, ROWS, WINDOW, similarity_
 
 def pictures(rows: int, columns: int, channels: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(rows)
-    a = rng.random((rows, columns, channels)).astype(dtype)
+    a: np.ndarray = rng.random((rows, columns, channels)).astype(dtype)
     return a, (0.7 * a + 0.3 * rng.random(a.shape)).astype(dtype)
 
 
