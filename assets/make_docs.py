@@ -37,6 +37,7 @@ from inr.fitting import Fit, FitConfig
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+RECORDS = ROOT / "benchmarks" / "records"
 MADE = "<!-- made by assets/make_docs.py -->"
 SPECS = {
     "picture of 768 x 512 RGB": Spec("image", 2, 3, (768, 512)),
@@ -54,6 +55,8 @@ MEASURED, SCENE = "minute", "scene"
 SHOWN = "../images/fields"
 LEAST_SNR_DB = 20.0
 """Of a sound, in a minute; a page says more about those below."""
+LEAST_IOU = 0.95
+"""Of a shape, likewise."""
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -116,17 +119,18 @@ def fields_index() -> str:
 
 @functools.cache
 def measurements() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """Family -> file -> the row of the newest record."""
+    """Family -> file -> the row of the newest record that has it."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in record(MEASURED)["rows"]:
-        found.setdefault(row["field"], {})[row["file"]] = row
+    for path in sorted(RECORDS.glob(f"????-??-??-{MEASURED}*.json"), key=lambda path: path.stem):
+        for row in json.loads(path.read_text())["rows"]:
+            found.setdefault(row["field"], {})[row["file"]] = row
     return found
 
 
 @functools.cache
 def record(name: str) -> Mapping[str, Any]:
     """The newest one of a name."""
-    paths = sorted((ROOT / "benchmarks" / "records").glob(f"????-??-??-{name}.json"))
+    paths = sorted(RECORDS.glob(f"????-??-??-{name}.json"))
     loaded: Mapping[str, Any] = json.loads(paths[-1].read_text())
     return loaded
 
@@ -134,7 +138,7 @@ def record(name: str) -> Mapping[str, Any]:
 def conditions() -> str:
     return (
         "Quality after 60 s of one processor thread, with the default recipe and size; pictures are the middle "
-        f"256 x 256 pixels, sound is its first 2 s (record `{MEASURED}`, {record(MEASURED)['cpu']})."
+        f"256 x 256 pixels, sound is its first 2 s (records `{MEASURED}`, {record(MEASURED)['cpu']})."
     )
 
 
@@ -190,6 +194,11 @@ def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
         yield (
             "With its default frequencies and size this family learns little of a sound in a minute. "
             "`local_cosine`, `hash_grid`, `siren` and `finer` are for sound."
+        )
+    if any(row["metric"] == "iou" and row.get("quality", math.inf) < LEAST_IOU for row in rows.values()):
+        yield (
+            "With its default size this family learns a shape only coarsely in a minute. "
+            "`hash_grid`, `siren` and `triplane` are for shapes."
         )
 
 

@@ -47,9 +47,14 @@ def newest(name: str) -> dict[str, Any]:
     return json.loads(paths[-1].read_text()) if paths else {"rows": []}
 
 
+def records_of(name: str) -> list[dict[str, Any]]:
+    """All records whose names have this beginning, older ones first."""
+    return [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"), key=_age)]
+
+
 def together(name: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The rows of all records whose names have this beginning, older ones first, and their conditions."""
-    records = [json.loads(path.read_text()) for path in sorted(RECORDS.glob(f"{DATE}-{name}*.json"), key=_age)]
+    records = records_of(name)
     return [row for record in records for row in record["rows"]], [conditions_line(record) for record in records]
 
 
@@ -434,10 +439,10 @@ def _setting(row: dict[str, Any]) -> str:
 
 def minute_table() -> str:
     """Every family by file, in dB or IoU, best on the first file first; families that could not be fitted, and why."""
-    record = newest("minute")
-    rows = record["rows"]
+    records = records_of("minute")
+    found = {(row["field"], row["file"]): row for record in records for row in record["rows"]}
+    rows = list(found.values())
     files = list(dict.fromkeys(row["file"] for row in rows))
-    found = {(row["field"], row["file"]): row for row in rows}
     families = sorted(
         dict.fromkeys(row["field"] for row in rows),
         key=lambda name: -found.get((name, files[0]), {}).get("quality", float("-inf")),
@@ -450,8 +455,8 @@ def minute_table() -> str:
         lines.append(f"| {name} | {' | '.join(cells)} | {first.get('n_params', 0):,} | {first.get('steps', '')} |")
     reasons = {row["refused"]: row["field"] for row in reversed(rows) if "refused" in row}
     notes = [f"`{name}`: {reason}." for reason, name in reasons.items()]
-    remark = f"({record['remark']})" if "remark" in record else ""
-    return "\n".join([conditions_line(record), remark, "", *lines, "", *notes]).strip()
+    said = [f"{conditions_line(r)} {r.get('remark', '')}".strip() for r in records]
+    return "\n".join(["\n\n".join(said), "", *lines, "", *notes]).strip()
 
 
 def families_table() -> str:

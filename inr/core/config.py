@@ -41,7 +41,8 @@ SAME_AS_NOW: Any = object()
 class Param:
     """Help, bounds, earlier name, and meaning of its absence in an earlier file, of a setting.
 
-    usual, distances, sound: the number in place of none, of any signal, of distances, and of waveforms.
+    usual, distances: the number in place of none, of any signal and of distances. per_sample: of waveforms, for each of
+    their samples: a frequency in cycles per signal grows with the signal's length.
     """
 
     help: str
@@ -53,13 +54,15 @@ class Param:
     absent: Any = SAME_AS_NOW
     usual: float | None = None
     distances: float | None = None
-    sound: float | None = None
+    per_sample: float | None = None
 
     def automatic(self, spec: Spec) -> float | None:
         """The number in place of none; None where the class decides that, or none has its own meaning."""
         if self.distances is not None and spec.has_distances:
             return self.distances
-        return self.sound if self.sound is not None and spec.traits.is_waveform else self.usual
+        if self.per_sample is not None and spec.traits.is_waveform and spec.shape is not None:
+            return self.per_sample * spec.shape[0]
+        return self.usual
 
     def bounds(self) -> str:
         """`>= 1, < 2`, or an empty string."""
@@ -87,19 +90,19 @@ def param(
     absent: Any = SAME_AS_NOW,
     usual: float | None = None,
     distances: float | None = None,
-    sound: float | None = None,
+    per_sample: float | None = None,
 ) -> Any:
     """Declare a setting of a `Config`: its default, one line of help (with the unit), and its range.
 
     was: the setting's earlier name, if it was renamed; files with it can still be read. absent: its value in files that
     were written before it existed, where a default (of this class, or of a family that has it) is another one. usual,
-    distances, sound: the numbers in place of a default of None, which the help states: of any signal, of distances
-    (`Spec.has_distances`), of waveforms.
+    distances, per_sample: the numbers in place of a default of None, which the help states: of any signal, of distances
+    (`Spec.has_distances`), and of waveforms for each of their samples.
     """
-    cases = (("", usual), ("distances: ", distances), ("sound: ", sound))
-    said = ", ".join(f"{when}{value:g}" for when, value in cases if value is not None)
+    cases = (("", usual, ""), ("distances: ", distances, ""), ("sound: ", per_sample, " per sample"))
+    said = ", ".join(f"{when}{value:g}{unit}" for when, value, unit in cases if value is not None)
     described = f"{help}{', ' if '; none: ' in help else '; none: '}{said}" if said else help
-    declared = Param(described, ge, gt, le, lt, was, absent, usual, distances, sound)
+    declared = Param(described, ge, gt, le, lt, was, absent, usual, distances, per_sample)
     return dataclasses.field(default=default, metadata={"param": declared})
 
 

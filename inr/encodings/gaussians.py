@@ -18,6 +18,8 @@ from inr.kernels.splat import splat
 
 SAMPLES_PER_GAUSSIAN = 8
 SPACE_SIDE = 64
+SAMPLES_PER_UNIT_OF_SOUND = 4
+"""Sizes of Gaussians are counted in as many samples of sound, and there is one Gaussian for each unit."""
 REACH = round(math.sqrt(2 * math.log(255)), 6)
 """Where a Gaussian of height 1 falls below 1/255."""
 
@@ -38,13 +40,16 @@ class Gaussians(EncodingConfig):
     """
 
     n_gaussians: int | None = param(
-        None, "Gaussians M; none: one per 8 samples (the paper's density), 2^14 for distances", ge=1, le=2**30
+        None,
+        "Gaussians M; none: one per 8 samples (the paper's density), sound: per 4, distances: 2^14",
+        ge=1,
+        le=2**30,
     )
     features: int | None = param(None, "features F; none: one per channel", ge=1, le=65536)
     reach: float = param(REACH, "truncation radius in standard deviations", gt=0, le=10)
     background: float | None = param(None, "value without Gaussians; none: -1 for pictures, else 0")
     shape: tuple[int, ...] | None = param(
-        None, "samples per axis; none: the signal's, 64 for distances", ge=1, le=2**30
+        None, "samples per axis; none: the signal's, sound: a quarter, distances: 64", ge=1, le=2**30
     )
 
     def resolve(self, spec: Spec) -> Self:
@@ -52,6 +57,9 @@ class Gaussians(EncodingConfig):
         if len(shape) != spec.d_in:
             raise ConfigError([f"shape has {len(shape)} numbers, expected one per axis ({spec.d_in})"])
         n_default = 2**14 if spec.shape is None else max(8, math.prod(spec.shape) // SAMPLES_PER_GAUSSIAN)
+        if spec.traits.is_waveform and spec.shape is not None:
+            n_default = max(8, spec.shape[0] // SAMPLES_PER_UNIT_OF_SOUND)
+            shape = self.shape or (max(1, spec.shape[0] // SAMPLES_PER_UNIT_OF_SOUND),)
         background = self.background
         if background is None:
             background = -1.0 if spec.traits.is_picture else 0.0

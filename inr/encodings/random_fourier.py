@@ -12,7 +12,8 @@ from inr.core.config import param
 from inr.encodings._encoding import ENCODINGS, Encoding, EncodingConfig
 
 PICTURES = 10.0
-"""The authors' sigma for pictures. Distances in space are learned with a smaller one (record shape-frequencies)."""
+"""The authors' sigma for pictures. Distances in space are learned with a smaller one (record shape-frequencies),
+and sounds with one that grows with their samples (record sound-frequencies)."""
 
 
 @ENCODINGS.register("random_fourier")
@@ -26,6 +27,7 @@ class RandomFourier(EncodingConfig):
         gt=0,
         usual=PICTURES,
         distances=1.0,
+        per_sample=0.0125,
     )
     n_frequencies: int = param(256, "random frequencies Q", ge=1, le=2**24)
 

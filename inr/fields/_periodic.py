@@ -28,19 +28,18 @@ class Periodic(Mlp):
 class Sines(Periodic):
     """`encoding.low` and `.high` are -1 and 1; for sound -100 and 100 as in SIREN's script, for `finer` -10 and 10."""
 
-    sound_range: ClassVar[float] = 100.0
+    sound_range: ClassVar[float | None] = 100.0
 
     def resolve(self, spec: Spec) -> Self:
-        """Activations with an `omega_first` get omega for none, and sound its range."""
-        is_sine = hasattr(self.activation, "omega_first")
-        config = self
-        if is_sine and spec.traits.is_waveform and self.encoding == Identity():
-            config = dataclasses.replace(self, encoding=Identity(low=-self.sound_range, high=self.sound_range))
-        config = super(Sines, config).resolve(spec)
+        """Activations with an `omega_first` get omega for none."""
+        config = super().resolve(spec)
         activation: Any = config.activation
-        if is_sine and activation.omega_first is None:
-            activation = dataclasses.replace(activation, omega_first=activation.omega)
-        return dataclasses.replace(config, activation=activation)
+        if not hasattr(activation, "omega_first") or activation.omega_first is not None:
+            return config
+        return dataclasses.replace(config, activation=dataclasses.replace(activation, omega_first=activation.omega))
+
+    def coordinate_range(self, spec: Spec) -> float:
+        return super().coordinate_range(spec) if hasattr(self.activation, "omega_first") else 1.0
 
 
 def lattice_or_points(spec: Spec, lattice: Mapping[str, Any]) -> Mapping[str, Any]:

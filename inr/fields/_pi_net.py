@@ -20,7 +20,7 @@ from inr.layers.initialisers.unchanged import Unchanged
 class PiNet(Mlp):
     """A polynomial of the encoding's features; its degree is the number of blocks.
 
-    The features are 128 random frequencies with sigma 10 (sound needs about 500); with encoding=identity it is a
+    The features are 128 random frequencies with sigma 10; with encoding=identity it is a
     polynomial of degree `depth` of the raw coordinates. Maps of e have no bias (`has_bias` concerns the last map). All
     start at torch's default, as in the authors' tutorial. The paper is not about fields: sizes and recipe are ours.
     """
@@ -28,6 +28,7 @@ class PiNet(Mlp):
     paper: ClassVar[str] = "Chrysos et al. 2020, arXiv:2003.03828"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 2e-3, 4096, 2000),
+        sound=cosine("adam", 2e-3, 4096, 2000),
         rest={"lr": 2e-3, "steps": 1000, "batch": 8192},
         record="recipes",
         searched="pi_ccp",

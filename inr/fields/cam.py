@@ -31,6 +31,7 @@ class Cam(Mlp):
     paper: ClassVar[str] = "Lee et al. 2024, arXiv:2311.14993"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={**cosine("soap", 3e-3, 4096, 800), "lr_encoding": 1e-2},
+        sound={**cosine("soap", 3e-3, 4096, 800), "lr_encoding": 1e-2},
         shape={**cosine("soap", 1e-3, 4096, 800), "loss": "l1", "lr_encoding": 1e-2},
         rest={**cosine("adam", 1e-3, 8192, 500), "lr_encoding": 1e-2},
         record="recipes",

@@ -42,10 +42,12 @@ class FInr(Mlp):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={**cosine("soap", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
         volume={**cosine("adam", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
-        sound={**cosine("adam", 1e-3, 16384, 1000), "sampler": "grid"},
+        sound={**cosine("soap", 1e-3, 4096, 1500), "sampler": "grid"},
         rest=OFF_LATTICE,
         record="recipes",
     )
+
+    sound_range: ClassVar[float | None] = 30.0
 
     encoding: EncodingConfig = param(Identity(), "coordinate of an axis to features")
     activation: ActivationConfig = param(Sine(omega_first=100.0), "elementwise function of the hidden layers")

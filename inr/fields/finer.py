@@ -34,7 +34,7 @@ class Finer(Sines):
         record="recipes",
         searched="siren",
     )
-    sound_range: ClassVar[float] = 10.0
+    sound_range: ClassVar[float | None] = 10.0
 
     activation: ActivationConfig = param(FinerActivationConfig(), "omega = 30 in all layers")
 

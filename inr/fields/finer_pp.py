@@ -22,16 +22,20 @@ class FinerPlusPlus(Periodic):
 
     Biases of the first layer start in +-1. FINER++ has two more variants: the sine (`finer`), and the wavelet, `wire`
     of depth 4 with `activation.warp=5 activation.omega=4 activation.scale=2 activation.first_bias=1` at rate 1e-3.
+    Coordinates of sound are in +-6, which is ours (record sound-frequencies).
     """
 
     paper: ClassVar[str] = "Zhu et al. 2024, arXiv:2407.19434"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 1e-3, 4096, 1000),
+        sound=cosine("soap", 1e-3, 4096, 1500),
         rest={"lr": 1e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},
         surface=EIKONAL,
         record="recipes",
         searched="siren",
     )
+
+    sound_range: ClassVar[float | None] = 6.0
 
     activation: ActivationConfig = param(
         Gauss(scale=3.0, warp=10.0, first_bias=1.0), "the authors' s = 3, w = 10, first biases in +-1"

@@ -38,7 +38,12 @@ class LowRankMlp(Mlp):
 
     paper: ClassVar[str] = "Horvath et al. 2024, arXiv:2308.14929"
     best: ClassVar[BestRecipe] = BestRecipe(
-        lattice=cosine("soap", 3e-3, 4096, 1800), rest={"lr": 3e-3}, record="recipes", searched="relu_pe"
+        lattice=cosine("soap", 3e-3, 4096, 1800),
+        sound=cosine("soap", 3e-3, 4096, 1800),
+        shape={**cosine("soap", 1e-3, 4096, 1800), "loss": "l1"},
+        rest={"lr": 3e-3},
+        record="recipes",
+        searched="relu_pe",
     )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (

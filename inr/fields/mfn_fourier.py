@@ -31,6 +31,7 @@ class MfnFourier(Mlp):
     paper: ClassVar[str] = "Fathony et al. 2021, Multiplicative Filter Networks, ICLR"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 1e-2, 4096, 1200),
+        sound=cosine("adam", 1e-2, 4096, 1200),
         rest={"lr": 1e-2, "steps": 1000, "batch": 4096},
         shape={**cosine("soap", 3e-3, 4096, 500), "loss": "l1"},
         record="recipes",

@@ -19,6 +19,7 @@ from inr.core.samples import Samples
 from inr.encodings import EncodingConfig, GridConfig, GridEncoding
 from inr.encodings.frequency import Frequency
 from inr.encodings.grid_start import start_from_samples
+from inr.encodings.identity import Identity
 from inr.encodings.vertex_start import start_from_vertices
 from inr.fields._field import FIELDS, Field, FieldConfig
 from inr.fields._recipe import BestRecipe, cosine
@@ -48,10 +49,13 @@ class Mlp(FieldConfig):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),
         shape={**cosine("soap", 1e-3, 4096, 1500), "loss": "l1"},
+        sound=cosine("soap", 3e-3, 4096, 1500),
         rest={"lr": 1e-3},
         record="recipes",
         searched="relu_pe",
     )
+    sound_range: ClassVar[float | None] = None
+    """Half the range of raw coordinates of a sound; None: that of other signals, 1."""
 
     encoding: EncodingConfig = param(Frequency(), "coordinates to features")
     width: int = param(256, "units H per hidden layer", ge=1, le=65536)
@@ -65,12 +69,25 @@ class Mlp(FieldConfig):
     init: InitialiserConfig = param(Matched(), "initialiser of the linear maps")
 
     def resolve(self, spec: Spec) -> Self:
-        """Resolve the parts of a body for the input of one body (`AssemblyConfig.body_spec`)."""
+        """Resolve the parts of a body for the input of one body (`AssemblyConfig.body_spec`).
+
+        Raw coordinates, `identity` without a range, are in +-`coordinate_range`.
+        """
         seen = dict.fromkeys(("encoding", "linear", "activation", "block"), self.assembly.body_spec(spec))
         slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.encoding == Identity():
+            half = self.coordinate_range(spec)
+            slots["encoding"] = Identity(low=-half, high=half)
         resolved: dict[str, Any] = {k: v.resolve(seen.get(k, spec)) for k, v in slots.items() if isinstance(v, Config)}
         config = dataclasses.replace(self, **resolved)
         return dataclasses.replace(config, linear=config.linear.before(config.activation))
+
+    def coordinate_range(self, spec: Spec) -> float:
+        """Half the range of raw coordinates: 1, or `sound_range`.
+
+        The frequencies of a first layer count per unit of its input.
+        """
+        return self.sound_range if self.sound_range is not None and spec.traits.is_waveform else 1.0
 
     def build(self, spec: Spec, generator: Generator) -> Field:
         return MlpField(self, spec, generator)

@@ -91,15 +91,20 @@ class PolyharmonicCascade(FieldConfig):
         return PolyharmonicCascadeField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """150 steps on at most 4096 samples each, with adaptive damping; point clouds by Adam."""
+        """150 steps on at most 4096 samples each, with adaptive damping; point clouds by Adam.
+
+        The optimizer needs squared errors, which are not the usual loss of distances.
+        """
         if spec.traits.is_surface_only:
             return EIKONAL
-        return {"optimizer": "gauss_newton", "steps": 150, "batch": 4096, "schedule": "constant"}
+        squared = {"loss": "mse"} if spec.has_distances else {}
+        return {"optimizer": "gauss_newton", "steps": 150, "batch": 4096, "schedule": "constant", **squared}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The author's first test on MNIST: 10 epochs of 30 batches of 2000, with a fixed damping of 200."""
         optimizer = {"type": "gauss_newton", "damping": 200.0, "is_adaptive": False}
-        return {"optimizer": optimizer, "steps": 300, "batch": 2000, "schedule": "constant"}
+        squared = {"loss": "mse"} if spec.has_distances else {}
+        return {"optimizer": optimizer, "steps": 300, "batch": 2000, "schedule": "constant", **squared}
 
 
 class PolyharmonicCascadeField(Field):

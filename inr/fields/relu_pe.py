@@ -28,6 +28,7 @@ class ReluPe(Mlp):
     paper: ClassVar[str] = "Mildenhall et al. 2020, arXiv:2003.08934"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),
+        sound=cosine("soap", 3e-3, 4096, 1500),
         shape={**cosine("soap", 3e-3, 4096, 1500), "loss": "l1"},
         rest={"lr": 1e-3, "steps": 1000, "schedule": "exponential"},
         record="recipes",

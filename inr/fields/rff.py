@@ -32,6 +32,7 @@ class Rff(Mlp):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1200),
         shape={**cosine("soap", 3e-3, 4096, 1200), "loss": "l1"},
+        sound=cosine("soap", 3e-3, 4096, 1000),
         rest={"lr": 1e-3, "steps": 1000, "schedule": "constant"},
         record="recipes",
         searched="relu_pe",

@@ -23,7 +23,7 @@ class Spder(Sines):
     paper: ClassVar[str] = "Shah and Sitawarin 2024, arXiv:2306.15242"
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 1e-4, 4096, 1000),
-        sound={"lr": 5e-5, "schedule": "constant", "batch": 16384, "steps": 500},
+        sound=cosine("soap", 3e-4, 4096, 1500),
         shape={**cosine("soap", 1e-3, 4096, 1200), "loss": "l1"},
         surface=EIKONAL,
         record="recipes",

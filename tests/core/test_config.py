@@ -198,7 +198,7 @@ def test_assignments_mean_the_same_as_the_table() -> None:
 @dataclass(frozen=True, kw_only=True)
 class Automatic(Config):
     plain: float | None = param(None, "a number", usual=30.0, distances=3.0)
-    sound: float | None = param(None, "a number", usual=256.0, sound=3000.0)
+    sound: float | None = param(None, "a number", usual=256.0, per_sample=0.5)
     own: int | None = param(None, "a number; none: by a rule", distances=6)
     shape: Shape = param(Box(), "what is drawn")
 
@@ -206,12 +206,12 @@ class Automatic(Config):
 def test_none_stands_for_what_the_setting_states() -> None:
     picture, waveform, solid = Spec("image", 2, 3, (4, 4)), Spec("audio", 1, 1, (9,)), Spec("shape", 3, 1)
     found = {spec.kind: Automatic().resolve(spec) for spec in (picture, waveform, solid)}
-    assert [(c.plain, c.sound, c.own) for c in found.values()] == [(30, 256, None), (30, 3000, None), (3, 256, 6)]
+    assert [(c.plain, c.sound, c.own) for c in found.values()] == [(30, 256, None), (30, 4.5, None), (3, 256, 6)]
     points = Automatic().resolve(Spec("points", 3, 1))
     assert (points.plain, points.own) == (30, None)  # points of a surface have no distances
     given = Automatic(plain=7.0, sound=8.0, own=9)
     assert given.resolve(solid) == given
     helps = {s.name: s.param.help for s in settings_of(Automatic)}
     assert helps["plain"] == "a number; none: 30, distances: 3"
-    assert helps["sound"] == "a number; none: 256, sound: 3000"
+    assert helps["sound"] == "a number; none: 256, sound: 0.5 per sample"
     assert helps["own"] == "a number; none: by a rule, distances: 6"
