@@ -87,7 +87,8 @@ def _setting(setting: Setting) -> dict[str, Any]:
         else:
             found["words"] = {word_number(word): word for word in get_args(option)}
     bounds = {key: getattr(param, key) for key in ("ge", "gt", "le", "lt")}
-    needs = {key: True for key in ("usual", "distances", "sound") if getattr(param, key) is not None}
+    numbers = {"usual": param.usual, "distances": param.distances, "sound": param.per_sample}
+    needs = {key: True for key, number in numbers.items() if number is not None}
     return found | {key: value for key, value in bounds.items() if value is not None} | needs
 
 

@@ -35,7 +35,8 @@ class FInr(Mlp):
     The default assembly is cp of rank 128 (`field.assembly.rank`); `field.assembly=tt` is the tensor train, and
     `field.assembly=tucker` the Tucker form. Encoding, activation and block configure the axis networks; by default they
     are 3 x 256 sines with omega 100 in the first layer, one of the paper's backends. A sound has one axis, so that
-    nothing is factorised there. With three axes or more, the authors' small start is scaled (`assembly.is_scaled`).
+    nothing is factorised there; its coordinates are in +-30, which is ours (record sound-frequencies). With three axes
+    or more, the authors' small start is scaled (`assembly.is_scaled`).
     """
 
     paper: ClassVar[str] = "Vemuri et al. 2026, arXiv:2503.21507"

@@ -48,7 +48,7 @@ class Rff(Mlp):
         ),
     )
 
-    encoding: EncodingConfig = param(RandomFourier(), "sigma 10, distances: 1; 256 frequencies")
+    encoding: EncodingConfig = param(RandomFourier(), "sigma 10, distances: 1, sound: samples / 80; 256 frequencies")
     head: HeadConfig = param(SigmoidHeadConfig(), "last features to values")
     init: InitialiserConfig = param(GlorotNormal(), "initialiser of the linear maps")
 

@@ -10,9 +10,9 @@ import torch
 
 import inr
 from inr.core.errors import ConfigError, UsageError
-from inr.fields import RecipeName
+from inr.fields import FIELDS, RecipeName
 from inr.fitting import FitConfig, Progress, save_checkpoint
-from inr.signals import Source
+from inr.signals import Signal, Source
 from inr.signals.array import Array
 from inr.workflows.fit import FitPlan
 from inr.workflows.request import FitRequest
@@ -150,3 +150,28 @@ def test_a_field_that_starts_from_the_signal_is_not_made_larger() -> None:
     smaller = FitPlan.of(signal, "hash_grid", n_params=20_000)
     assert smaller.n_params <= 20_000
     assert not smaller.field.starts_from_signal(signal.spec)
+
+
+WITHOUT_SHAPES = {"local_cosine", "winner"}
+
+
+@pytest.fixture(scope="module")
+def shape() -> Signal:
+    return inr.load_signal("analytic:torus")
+
+
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - WITHOUT_SHAPES))
+def test_the_default_fit_of_a_shape_starts(name: str, shape: Signal) -> None:
+    """Two steps of it, with fewer samples; of families that start from the signal or are solved, the plan."""
+    plan = FitPlan.of(shape, name)
+    if plan.settings.steps == 0 or plan.field.starts_from_signal(shape.spec):
+        return
+    run = FitPlan.of(shape, name, {"steps": 2, "batch": 64}).begin()
+    assert run.advance() == "done"
+    assert run.step == 2
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_SHAPES))
+def test_the_others_refuse_a_shape(name: str, shape: Signal) -> None:
+    with pytest.raises(ConfigError):
+        FitPlan.of(shape, name)
