@@ -266,13 +266,17 @@ def _mesh_in(
     measured: Floats | None,
 ) -> tuple[MeshSolid, int, float]:
     """The solid of a mesh `through` the points, the number of points that it leaves out, and the share of its area
-    without points."""
+    without points.
+
+    Signs are those of winding numbers: of noisy points, moving its vertices folds the mesh, and the normal at
+    a fold has the wrong sign for all places that are nearest to it, however far away.
+    """
     noise /= frame.scale[0]
     if measured is None:
         found = through(*merged(_in_box(frame, points), normals), noise=noise)
     else:
         found = through(_in_box(frame, points), normals, noise=noise, measured=_in_box(frame, measured))
-    return MeshSolid(found), found.n_left_out, found.bare
+    return MeshSolid(found, "winding"), found.n_left_out, found.bare
 
 
 def _refuse_points(options: Mapping[str, str], loss: str) -> None:
