@@ -72,7 +72,7 @@ def convert(
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     flags = options.fit_flags(steps, time, target_psnr, seed=seed)
     with machine(device, threads, backend) as chosen:
-        from inr.fitting import Fit
+        import inr
         from inr.fitting.teacher import teacher_of
         from inr.workflows.distillation import distil
         from inr.workflows.fit import FitPlan
@@ -80,7 +80,7 @@ def convert(
 
         given = source(model)
         request = FitRequest.of(lambda kind, options: field, None, field, settings or [], flags, None)
-        fit = Fit.load(given)
+        fit = inr.load(given)
         fit.field.to(chosen)
         name = Path(given.name).name
         target = OutputTarget.of(output, f"{given.stem}.{field}.safetensors", force=force, suffixes=(".safetensors",))

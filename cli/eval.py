@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,12 +18,13 @@ from ._output import Output, say
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from inr.codec.decoded import Decoded
     from inr.fitting import Fit
-    from inr.signals import Signal
+    from inr.signals import Signal, Source
 
 
 def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files written by inr fit.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Files written by inr fit or inr compress.")],
     reference: Annotated[str, typer.Argument(metavar="REF", help="The signal to compare with; - reads stdin.")],
     kind: options.Kind = None,
     settings: options.SignalSettings = None,
@@ -33,7 +35,7 @@ def evaluate(
     threads: options.Threads = None,
     backend: options.Backend = None,
 ) -> None:
-    """Measure fitted fields against a reference.
+    """Measure fitted fields and compressed files against a reference.
 
     Measures the output of inr render: values are clipped, and rounded to the reference's bits. For shapes also the
     mesh: chamfer and hausdorff distance, normal consistency, F-score at 1 % of the size; the IoU of 15
@@ -43,6 +45,7 @@ def evaluate(
     \b
     inr eval photo.safetensors photo.png
     inr eval siren.safetensors hash_grid.safetensors photo.png --json
+    inr eval photo.inrz photo.png
     """
     out = Output(as_json, is_quiet, verbosity)
     if reference == PIPE and PIPE in models:
@@ -50,17 +53,13 @@ def evaluate(
     worst = 0
     rows: list[dict[str, Any]] = []
     with machine(device, threads, backend) as chosen:
-        from inr.fitting import Fit
         from inr.signals import load_signal
 
         signal = load_signal(source(reference), kind, options.signal_options(settings))
         out.notes(signal.notes)
         for name in models:
             try:
-                given = source(name)
-                fit = Fit.load(given)
-                fit.field.to(chosen)
-                rows.append(_row(name, fit, signal, has_surface=as_json or not is_quiet))
+                rows.append(_row(name, signal, chosen, has_surface=as_json or not is_quiet))
             except InrError as error:
                 out.error(error)
                 worst = max(worst, error.exit_code)
@@ -75,7 +74,49 @@ def evaluate(
         raise typer.Exit(worst)
 
 
-def _row(name: str, fit: Fit, signal: Signal, *, has_surface: bool) -> dict[str, Any]:
+def _row(name: str, signal: Signal, device: Any, *, has_surface: bool) -> dict[str, Any]:
+    import inr
+
+    given = source(name)
+    decoded = _without_field(given)
+    if decoded is not None:
+        return _row_of_values(name, decoded, signal)
+    fit = inr.load(given)
+    fit.field.to(device)
+    return _row_of_fit(name, fit, signal, has_surface=has_surface)
+
+
+def _without_field(given: Source) -> Decoded | None:
+    """A compressed file that holds values but no field."""
+    if given.suffix != ".inrz":
+        return None
+    from inr.codec.decode import decompress
+    from inr.codec.decoded import FieldDecoded
+
+    decoded = decompress(given.path or given.data or b"")
+    return None if isinstance(decoded, FieldDecoded) else decoded
+
+
+def _row_of_values(name: str, decoded: Decoded, signal: Signal) -> dict[str, Any]:
+    from inr.signals import Lattice
+
+    header = decoded.header
+    given, expected = [*header.shape, header.channels], [*(signal.spec.shape or ()), signal.spec.d_out]
+    if not isinstance(signal, Lattice) or (header.kind, given) != (signal.spec.kind, expected):
+        raise UsageError(
+            f"{name!r} holds a signal of kind {header.kind!r} with {_by(given)} values, "
+            f"the reference is of kind {signal.spec.kind!r} with {_by(expected)}",
+            "compare a compressed file with the signal that it was made from",
+        )
+    metrics = signal.measure(decoded.bands())
+    return {"model": name, "field": decoded.profile, "metrics": metrics, "n_params": None, "steps": None}
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _row_of_fit(name: str, fit: Fit, signal: Signal, *, has_surface: bool) -> dict[str, Any]:
     from inr.mesh.surface_metrics import sheet_metrics, surface_metrics
     from inr.signals.solids.solid_signal import SolidSignal
     from inr.signals.unsigned import Unsigned
@@ -128,7 +169,7 @@ def _print_table(out: Output, rows: list[dict[str, Any]]) -> None:
             [
                 printable(row["model"]),
                 row["field"],
-                f"{row['n_params']:,}",
+                "" if row["n_params"] is None else f"{row['n_params']:,}",
                 *(f"{row['metrics'][m]:.5g}" for m in metrics),
             ]
             for row in rows

@@ -178,10 +178,4 @@ def _load(given: Source) -> Fit:
         from inr.exporters.tcnn import load_fit
 
         return load_fit(given)
-    if given.suffix == ".inrz":
-        decompress: Callable[[Path | bytes], Any] | None = getattr(inr, "decompress", None)
-        if decompress is None:
-            raise UsageError(f"{given.name!r} is a compressed file, which this version cannot read", "update inr")
-        fitted: Fit = decompress(given.path or given.data or b"").fit()
-        return fitted
     return inr.load(given)

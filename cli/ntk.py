@@ -308,13 +308,13 @@ def _of_model(
     out: Output,
     wants: dict[str, Any],
 ) -> Report:
-    from inr import Fit, ntk_report
+    import inr
 
     assigned = _assigned(settings, has_field=False)
-    fit = Fit.load(given)
+    fit = inr.load(given)
     chosen = _over(fit.settings, assigned["fit"], flags)
     signal = None if of is None else _signal(of, kind, assigned["signal"], out)
-    return ntk_report(fit, field, chosen, signal=signal, **wants)
+    return inr.ntk_report(fit, field, chosen, signal=signal, **wants)
 
 
 def _draw(reports: Sequence[Report], target: OutputTarget) -> None:

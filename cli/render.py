@@ -80,7 +80,7 @@ def render(
     """
     out = Output(as_json, is_quiet, verbosity, is_stdout_taken=output == "-")
     with machine(device, threads, backend) as chosen:
-        from inr.fitting import Fit
+        import inr
         from inr.signals import View
 
         view = View(
@@ -91,7 +91,7 @@ def render(
             slices=_slices(slices or []),
         )
         given = source(model)
-        fit = Fit.load(given)
+        fit = inr.load(given)
         fit.field.to(chosen)
         _check_size(view, fit.frame.domain.extent)
         kind = fit.kind

@@ -88,10 +88,11 @@ def fit(
 
 
 def load(source: Source | str | Path) -> Fit:
-    """Read a model file (.safetensors) written by `Fit.save` or `inr fit`.
+    """Read a model file (.safetensors) written by `Fit.save` or `inr fit`, or the model that an .inrz file holds.
 
     Raises:
         UnreadableError: the file does not exist, is not a model, is damaged, or has a newer format.
+        UsageError: the .inrz file holds no field, as those of profile "pyramid".
 
     Examples:
         >>> import inr
@@ -100,7 +101,12 @@ def load(source: Source | str | Path) -> Fit:
         >>> fit.field.config.type_name, fit.steps
         ('siren', 1)
     """
-    return Fit.load(source)
+    given = source if isinstance(source, Source) else Source.of(source)
+    if given.suffix != ".inrz":
+        return Fit.load(given)
+    from inr.codec.decode import decompress
+
+    return decompress(given.path or given.data or b"").fit()
 
 
 def build_field(

@@ -202,6 +202,27 @@ def test_eval_prints_a_table_and_continues_after_a_bad_model(picture: Path, mode
     assert result.stderr == "error: cannot read 'missing.safetensors': no such file\n"
 
 
+def test_eval_measures_compressed_files(picture: Path) -> None:
+    """With and without a field, as `inr compress` measured them."""
+    for name, settings in (("p.inrz", ()), ("w.inrz", ("--profile", "weights"))):
+        done = invoke("compress", picture, "-o", name, "--effort", "1", "--size", "1500", "--json", *settings)
+        assert done.exit_code == 0, done.output
+        row = document(invoke("eval", name, picture, "--json"))["models"][0]
+        assert row["metrics"]["psnr_db"] == pytest.approx(document(done)["metrics"]["psnr_db"], abs=1e-3)
+    assert document(invoke("eval", "p.inrz", picture, "--json"))["models"][0]["field"] == "pyramid"
+    Image.new("RGB", (5, 4)).save("other.png")
+    refused = invoke("eval", "p.inrz", "other.png")
+    assert refused.exit_code == 2
+    assert "'p.inrz' holds a signal of kind 'image' with 16x12x3 values" in refused.stderr
+
+
+def test_the_model_in_a_compressed_file_is_a_model(picture: Path) -> None:
+    assert invoke("compress", picture, "-o", "w.inrz", "--profile", "weights", "--effort", "1").exit_code == 0
+    assert invoke("render", "w.inrz", "--scale", "2", "-o", "large.png").exit_code == 0
+    assert picture_size("large.png") == (32, 24)
+    assert inr.load("w.inrz").spec.shape == (16, 12)
+
+
 def test_eval_of_another_kind_of_signal(model: Path, sound: Path) -> None:
     assert invoke("eval", model, sound).exit_code == 2
 

@@ -42,6 +42,9 @@ LR = 1e-3
 LR_SHAPE = 1e-4
 """For 5000 steps; for n steps sqrt(5000 / n) times this rate, at most three times."""
 
+LR_OF_MODEL = 5e-3
+"""At most, of a model that was fitted before. The paper's rate of MINER, 0.03, undoes what it has learned."""
+
 OMEGA_SHAPE = 20.0
 """First frequency for shapes. With 30 short runs leave small parts in empty space; 10 blurs a detailed mesh."""
 
@@ -128,10 +131,8 @@ class WeightsProfile(Profile):
         """
         teacher = teacher_of(model, model.source)
         config = model.field.config
-        recipe = config.paper_recipe(model.spec)
-        training = TrainingSettings(
-            steps_of(effort, STEPS // 4), BATCH, float(recipe.get("lr", LR)) / 2, lr_table=0.02, is_fresh=False
-        )
+        lr = min(float(config.paper_recipe(model.spec).get("lr", LR)), LR_OF_MODEL)
+        training = TrainingSettings(steps_of(effort, STEPS // 4), BATCH, lr / 2, lr_table=0.02, is_fresh=False)
         n = sum(part.values.numel() for part in coded_tensors(model.field))
 
         def fit(rate_term: RateTerm, bits: float, share: Callable[[float, float], None]) -> Candidate:
