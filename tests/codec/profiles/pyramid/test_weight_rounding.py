@@ -31,7 +31,8 @@ def test_the_loss_falls_with_the_trials(trained: Trainer) -> None:
     given = trained.architecture, trained.values, trained.grids(), trained.target, WEIGHT
     found = {trials: quantise(*given, trials=trials) for trials in (0, 40, 200)}
     losses = {trials: loss(trained, *made) for trials, made in found.items()}
-    assert losses[200] < losses[40] < losses[0]
+    assert losses[200] < losses[0]
+    assert losses[200] <= losses[40] <= losses[0]  # few trials may find nothing
     for trials, (groups, integers) in found.items():
         is_coarser = trials == 200  # enough for twice the steps
         finest = found[0][0]
