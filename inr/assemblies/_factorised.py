@@ -25,18 +25,23 @@ class FactorisedConfig(AssemblyConfig):
     """Settings of an assembly with one body per axis.
 
     is_scaled: before the first step every body is scaled, so that their contraction starts with unit variance. It is
-    for three axes and more, where a product of small outputs would start very near 0.
+    for lattices of three axes and more, where a product of small outputs would start very near 0. Distances are
+    learned better without (IoU .985 instead of .952 of a shape after 12 s).
     """
 
     is_scaled: bool | None = param(
         None,
-        "bodies are scaled so that the field starts with unit variance; none: with three axes or more",
+        "bodies are scaled so that the field starts with unit variance; none: on lattices of three axes or more",
         absent=True,
     )
 
     def resolve(self, spec: Spec) -> Self:
         config = super().resolve(spec)
-        return dataclasses.replace(config, is_scaled=spec.d_in > 2) if config.is_scaled is None else config
+        return (
+            dataclasses.replace(config, is_scaled=spec.d_in > 2 and spec.shape is not None)
+            if config.is_scaled is None
+            else config
+        )
 
     def started(self, assembly: Factorised) -> Factorised:
         """The assembly, which will not be scaled if it should not be."""

@@ -24,7 +24,7 @@ MOST_SAMPLES = 2**20
 """In a step: the whole lattice, if it has no more."""
 
 OFF_LATTICE = cosine("adam", 1e-3, 4096, 1000)
-"""For distances and points, which gain nothing from the factorisation."""
+"""For points of a surface, which gain nothing from the factorisation."""
 
 
 @FIELDS.register("f_inr")
@@ -35,8 +35,8 @@ class FInr(Mlp):
     The default assembly is cp of rank 128 (`field.assembly.rank`); `field.assembly=tt` is the tensor train, and
     `field.assembly=tucker` the Tucker form. Encoding, activation and block configure the axis networks; by default they
     are 3 x 256 sines with omega 100 in the first layer, one of the paper's backends. A sound has one axis, so that
-    nothing is factorised there; its coordinates are in +-30, which is ours (record sound-frequencies). With three axes
-    or more, the authors' small start is scaled (`assembly.is_scaled`).
+    nothing is factorised there; its coordinates are in +-30, which is ours (record sound-frequencies). On lattices of
+    three axes or more, the authors' small start is scaled (`assembly.is_scaled`).
     """
 
     paper: ClassVar[str] = "Vemuri et al. 2026, arXiv:2503.21507"
@@ -44,6 +44,7 @@ class FInr(Mlp):
         lattice={**cosine("soap", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
         volume={**cosine("adam", 1e-3, MOST_SAMPLES, 1000), "sampler": "grid"},
         sound={**cosine("soap", 1e-3, 4096, 1500), "sampler": "grid"},
+        shape={**cosine("soap", 1e-3, 4096, 600), "loss": "l1"},
         rest=OFF_LATTICE,
         record="recipes",
     )
@@ -57,7 +58,7 @@ class FInr(Mlp):
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
         """SOAP's rate is that of sines: another activation has Adam instead, and also whole lattices."""
-        own = OFF_LATTICE if spec.shape is None else self.best.settings(spec)
+        own = self.best.settings(spec)
         return own if super().recipe(spec) == own else {**own, "optimizer": "adam"}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class Lbdn(Mlp):
     )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),
-        shape={"lr": 5e-3, "loss": "mse"},
+        shape={**cosine("soap", 3e-3, 4096, 1000), "loss": "l1"},
         rest={"lr": 5e-3},
         record="recipes",
         searched="relu_pe",
