@@ -11,6 +11,7 @@ from typing import Any
 
 import rankings
 import rehearsals
+import verdict_advice
 from _bd import rate_at
 from _record import RECORDS
 from _shape_tables import shape_parts
@@ -641,11 +642,6 @@ def rehearsed_trials_table() -> str:
     return "\n".join([conditions_line(record), "", *lines])
 
 
-LOWERED = ("fit.lr=0.000667", "fit.lr=0.00167", "field.activation.omega=15", "field.encoding.sigma=5",
-           "field.encoding.octaves=1", "field.activation.scale=15")  # fmt: skip
-"""Settings in records `verdict-advice` that lower the rate or a frequency; later verdicts do not name such."""
-
-
 def verdict_advice_table() -> str:
     """The settings that verdicts name, fitted: by way, by rule, and where the kernel changes."""
     rows, conditions = together("verdict-advice")
@@ -665,9 +661,9 @@ def verdict_advice_table() -> str:
     for way, title in (("kernel", "quick report"), ("rehearsal", "rehearsal of 10 %")):
         own = [row for row in rows if row["way"] == way and row["setting"] is not None]
         line(f"{title}: all", own)
-        line(f"{title}: lower rates and frequencies, no longer advised", [r for r in own if r["setting"] in LOWERED])
-        if way == "rehearsal":
-            line(f"{title}: the others", [r for r in own if r["setting"] not in LOWERED])
+        dropped = "omega" if way == "kernel" else "lower rates and frequencies"
+        line(f"{title}: {dropped}, no longer advised", [r for r in own if not verdict_advice.is_advised(r)])
+        line(f"{title}: the others", [r for r in own if verdict_advice.is_advised(r)])
         line(f"{title}: named first", [row for row in own if row["place"] == 1])
         for rule in sorted({row["setting"].partition("=")[0] for row in own}):
             line(f"{title}: {rule}", [row for row in own if row["setting"].partition("=")[0] == rule])

@@ -10,7 +10,8 @@ for the same steps.
     said     the gain in dB that was said; null for the quick report, which says shares
     gain     the real one, in dB of the energy left of all bands
 
---missing leaves out runs that a record holds, and --minutes starts none after so many.
+--missing leaves out runs that a record holds, and --minutes starts none after so many. --gains writes
+inr/ntk/advice_gains.json, the figures that verdicts quote, from all records whose names begin with verdict-advice.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from rehearsals import APART, FAMILIES, apart_runs, apart_signal, resolved
 from inr.core.errors import ConfigError, InrError
 from inr.fields import FieldConfig
 from inr.fitting import FitConfig
-from inr.ntk import ntk_report
+from inr.ntk import advice_gains, ntk_report
 from inr.ntk.changes import changes, sizes
 from inr.ntk.report import UNCHANGED, Report
 from inr.ntk.trials import candidates
@@ -40,6 +41,11 @@ from inr.ntk.verdict import named_trials
 from inr.signals import Signal
 
 SHARE = 0.1
+LOWERED = ("fit.lr=0.000667", "fit.lr=0.00167", "field.activation.omega=15", "field.encoding.sigma=5",
+           "field.encoding.octaves=1", "field.activation.scale=15")  # fmt: skip
+"""Settings in the records that lower the rate or a frequency; verdicts after rehearsals do not name such any more."""
+RAISED = "activation.omega"
+"""The kind of setting that quick reports do not name any more."""
 Run = tuple[str, str, int, str, int]
 
 
@@ -98,13 +104,36 @@ def known_rows() -> list[dict[str, Any]]:
     return [row for path in paths for row in json.loads(path.read_text())["rows"]]
 
 
+def is_advised(row: dict[str, Any]) -> bool:
+    """Whether today's verdicts would name a setting of a record."""
+    if row["way"] == "kernel":
+        return advice_gains.kind_of(row["setting"]) != RAISED
+    return row["setting"] not in LOWERED
+
+
+def gains_document() -> dict[str, Any]:
+    """The document of advice_gains.json."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in known_rows():
+        if row["setting"] is not None and is_advised(row):
+            found.setdefault(row["way"], {}).setdefault(advice_gains.kind_of(row["setting"]), []).append(row["gain"])
+    return advice_gains.document_of(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--gains", action="store_true", help="write the figures that verdicts quote, and fit nothing")
     parser.add_argument("--missing", action="store_true", help="only runs that no record holds")
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after so many")
     parser.add_argument("--record", help="keep the rows under this name, which begins with verdict-advice")
     given = parser.parse_args()
+    if given.gains:
+        path = Path(advice_gains.__file__).with_name("advice_gains.json")
+        path.write_text(json.dumps(gains_document(), indent=1) + "\n")
+        return
+    if given.folder is None:
+        parser.error("expected a folder with pictures, sounds and shapes, or --gains")
     have = {(row["signal"], row["field"]) for row in known_rows()} if given.missing else set()
     rows: list[dict[str, Any]] = []
     start = time.perf_counter()

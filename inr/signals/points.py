@@ -214,7 +214,7 @@ class ClosedCloud(SolidSignal):
         if method in INDICATORS or measured is not None or cloud.is_cluttered or is_fine:
             indicator = method if method in INDICATORS else "poisson"
             through = partial(mesh_of_cloud, indicator=indicator, has_specks=cloud.is_kept_whole)
-            make = partial(_mesh_in, through=through, noise=cloud.noise, measured=measured)
+            make = partial(mesh_in, through=through, noise=cloud.noise, measured=measured)
         solid, n_left_out, bare = make(frame, points, normals)
         if solid.low.min() < 0.5 * _GAP or solid.high.max() > 1 - 0.5 * _GAP:
             # between few points the surface reaches beyond them
@@ -256,7 +256,7 @@ def _solid_in(frame: Frame, points: Floats, normals: Floats) -> tuple[CloudSolid
     return CloudSolid(*merged(_in_box(frame, points), normals)), 0, 0.0
 
 
-def _mesh_in(
+def mesh_in(
     frame: Frame,
     points: Floats,
     normals: Floats,

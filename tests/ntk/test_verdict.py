@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from inr.ntk import Drift, Report, document_of
+from inr.ntk.advice_gains import gains_of
 from inr.ntk.report import UNCHANGED, Rehearsal, Trial
 from inr.ntk.verdict import RULES, judge, percent, rounded
 from tests.ntk.small_reports import POOR, band, made
@@ -39,11 +40,11 @@ def test_more_steps_are_proposed_only_where_they_help() -> None:
 
 
 def test_settings_are_advice_only_where_a_trial_was_better() -> None:
-    better = (Trial("activation.omega=60", 0.01, 40.0), Trial(UNCHANGED, 0.1, 25.0))
-    alike = (Trial("activation.omega=60", 0.095, 25.0), Trial(UNCHANGED, 0.1, 25.0))
+    better = (Trial("encoding.sigma=20", 0.01, 40.0), Trial(UNCHANGED, 0.1, 25.0))
+    alike = (Trial("encoding.sigma=20", 0.095, 25.0), Trial(UNCHANGED, 0.1, 25.0))
     reported = {f.rule: f for f in judge(made(**POOR, trials=better)).verdict.findings}
-    assert "Try activation.omega=60: a short trial left 1 % unlearned" in reported["try_setting"].text
-    assert "2006.09661" in reported["try_setting"].source
+    assert "Try encoding.sigma=20: a short trial left 1 % unlearned" in reported["try_setting"].text
+    assert "2006.10739" in reported["try_setting"].source
     assert "nothing_helps" in rules(judge(made(**POOR, trials=alike)))
     assert "try_setting" not in rules(judge(made(**POOR, trials=alike)))
     assert {"try_setting", "nothing_helps"}.isdisjoint(rules(judge(made(trials=better))))
@@ -138,7 +139,8 @@ def test_rehearsed_settings_are_advised_by_their_gain() -> None:
     plain = Trial(UNCHANGED, 0.1, math.nan, 0.0)
     good = found(Trial("fit.lr=0.003", 0.0, math.nan, 4.2), Trial("fit.optimizer=soap", 0.0, math.nan, 1.5), plain)
     assert good["try_setting"] == (
-        "Try fit.lr=0.003: rehearsed, it leaves 4.2 dB less of the signal. Also better: fit.optimizer=soap (1.5 dB)."
+        "Try fit.lr=0.003: rehearsed, it leaves 4.2 dB less of the signal. Also better: fit.optimizer=soap (1.5 dB). "
+        + gains_of("fit.lr=0.003", is_rehearsed=True).sentence()
     )
     poor = found(Trial("fit.lr=0.003", 0.0, math.nan, 0.4), plain)
     assert "try_setting" not in poor

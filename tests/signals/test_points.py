@@ -12,19 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from inr.core.domain import Domain, Frame
 from inr.core.errors import EmptyError, UnreadableError, UsageError
 from inr.core.solid_formulas import sphere
 from inr.fitting import Run, resolve
 from inr.signals import Source, default_field_of, kind_of, load_signal
-from inr.signals.points import BarePoints, ClosedCloud, Points
+from inr.signals.points import BarePoints, ClosedCloud, Points, mesh_in
+from inr.signals.solids.cloud_mesh import CloudBoundary
 from inr.signals.solids.clouds import orientation
 from inr.signals.solids.distances import MeshSolid
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+RADIUS = 0.3
 
 
 def table(n: int = 200) -> Floats:
@@ -675,3 +679,30 @@ def test_an_npy_with_a_false_size_is_refused_before_memory_is_allocated(shape: s
     data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(80)
     with pytest.raises(UnreadableError, match="truncated"):
         Points.load(Source("a.npy", data=data), {})
+
+
+def folded_sphere() -> tuple[Any, Any]:
+    """A sphere around (1/2, 1/2, 1/2). The faces at its top vertex are raised and mirrored, so they face inwards."""
+    mesh = trimesh.creation.icosphere(5, RADIUS)
+    vertices, faces = np.array(mesh.vertices), np.array(mesh.faces)
+    top = int(np.argmax(vertices[:, 2]))
+    ring = np.setdiff1d(faces[(faces == top).any(axis=1)], [top])
+    vertices[ring, 0] *= -1
+    vertices[ring, 2] += 0.006
+    vertices[top, 2] += 0.009
+    return vertices + 0.5, faces
+
+
+def test_a_fold_does_not_turn_the_sign_of_places_that_are_nearest_to_it() -> None:
+    vertices, faces = folded_sphere()
+    boundary = CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False)
+    domain = Domain((0.0,) * 3, (1.0,) * 3, ("x", "y", "z"), "mesh units")
+    frame = Frame(domain, (0.0,), (1.0,))
+    points = vertices[:100]
+    solid, _, _ = mesh_in(frame, points, points, through=lambda *a, **k: boundary, noise=0.0, measured=points)
+    rng = np.random.default_rng(0)
+    way = rng.normal(size=(100_000, 3)) * [0.15, 0.15, 0] + [0, 0, 1]
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    outside = 0.5 + way * rng.uniform(RADIUS + 0.06, 0.49, (len(way), 1))
+    assert (solid.distance(outside) > 0).all()
+    assert (solid.distance(0.5 + way * rng.uniform(0, RADIUS - 0.06, (len(way), 1))) < 0).all()
