@@ -706,3 +706,9 @@ def test_a_fold_does_not_turn_the_sign_of_places_that_are_nearest_to_it() -> Non
     outside = 0.5 + way * rng.uniform(RADIUS + 0.06, 0.49, (len(way), 1))
     assert (solid.distance(outside) > 0).all()
     assert (solid.distance(0.5 + way * rng.uniform(0, RADIUS - 0.06, (len(way), 1))) < 0).all()
+
+
+def test_a_fold_is_seen_where_it_turns_signs_far_outside_the_surface() -> None:
+    vertices, faces = folded_sphere()
+    boundary = CloudBoundary(vertices, faces, vertices, faces, n_flipped=0, buried=0.0, is_cut=False)
+    assert MeshSolid(boundary, "auto").sign == "winding"

@@ -85,8 +85,14 @@ class MeshSolid:
         self._area_so_far = np.cumsum(area(self.vertices, self.faces))
 
     def _is_sound(self) -> bool:
-        """Whether the two signs agree at random points that are not too close to the surface."""
-        probes = self.low + (self.high - self.low) * np.random.default_rng(0).random((_PROBES, 3))
+        """Whether the two signs agree at random points that are not too close to the surface.
+
+        In the box of the surface and in the whole unit cube: a fold turns the pseudonormal's sign of all places that
+        are nearest to it, however far away.
+        """
+        rng = np.random.default_rng(0)
+        here = self.low + (self.high - self.low) * rng.random((_PROBES, 3))
+        probes = np.concatenate([here, rng.random((_PROBES, 3))])
         distance = self.distance(probes)
         certain = np.abs(distance) > _CERTAIN
         agrees = (distance < 0) == self._is_wound(probes)
