@@ -67,7 +67,7 @@ def changes(signal: Signal, config: FieldConfig, settings: FitConfig) -> list[Ch
     best = resolve(signal, config, {"steps": settings.steps, "seed": settings.seed})[1]
     if any(getattr(best, name) != getattr(settings, name) for name in OF_RECIPE):
         found.append(Change(RECIPE, RECIPE, config, replace(best, batch=settings.batch), (), is_whole=True))
-    for what, changed, lr in candidates(config, settings.lr):
+    for what, changed, lr in candidates(config, settings.lr, is_rehearsed=True):
         if lr == settings.lr:
             found.append(_of_candidate(what, changed, settings))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inr.core.config import override, parse
@@ -17,17 +17,19 @@ from inr.signals import Signal
 
 TRIAL_STEPS, TRIAL_BATCH = 20, 1024
 """Of each trial's rehearsal."""
-SIGMAS = (2.0, 4.0)
-"""Factors of `encoding.sigma` that are tried. Higher omegas lost 0.8 dB in the mean of 11 fits (records
-`verdict-advice`), so a trial of a few steps does not advise them."""
+SIGMA: tuple[str, tuple[float, ...]] = ("encoding.sigma", (2.0, 4.0))
+OMEGA: tuple[str, tuple[float, ...]] = ("activation.omega", (1.5, 2.0, 3.0))
+"""Settings that move the kernel's roll-off, and the factors that are tried. Omega only in rehearsals of the whole run:
+after trials of a few steps, higher ones lost 0.8 dB in the mean of 11 fits (records `verdict-advice`)."""
 
 Candidate = tuple[str, FieldConfig, float]
 """What is changed, the field's settings, and the learning rate."""
 
 
-def candidates(config: FieldConfig, run_lr: float) -> list[Candidate]:
-    """Settings that may learn more. config: of a family as it was configured, not resolved."""
-    found = _frequencies(config, run_lr)
+def candidates(config: FieldConfig, run_lr: float, *, is_rehearsed: bool = False) -> list[Candidate]:
+    """Settings that may learn more. config: of a family as it was configured, not resolved. is_rehearsed: they will be
+    tried in rehearsals of the whole run."""
+    found = _frequencies(config, run_lr, (OMEGA, SIGMA) if is_rehearsed else (SIGMA,))
     if config.type_name == "siren":
         found += _candidate("field=winner", _family("winner", config), run_lr)
     activation, encoding, linear = (setting_at(config, name) for name in ("activation", "encoding", "linear"))
@@ -69,11 +71,17 @@ def run_trials(signal: Signal, subject: Subject, base: Report, on_progress: Call
     return tuple(sorted(trials, key=lambda t: t.unlearned))
 
 
-def _frequencies(config: FieldConfig, run_lr: float) -> list[Candidate]:
-    sigma = setting_at(config, "encoding.sigma")
-    if not isinstance(sigma, int | float) or not sigma:
-        return []
-    return [found for factor in SIGMAS for found in _changed(config, [f"encoding.sigma={sigma * factor:g}"], run_lr)]
+def _frequencies(config: FieldConfig, run_lr: float, tried: Sequence[tuple[str, tuple[float, ...]]]) -> list[Candidate]:
+    found: list[Candidate] = []
+    for path, factors in tried:
+        value = setting_at(config, path)
+        if not isinstance(value, int | float) or not value:
+            continue
+        has_same_first = setting_at(config, "activation.omega_first") == value
+        for factor in factors:
+            first = [f"activation.omega_first={value * factor:g}"] if has_same_first else []
+            found += _changed(config, [f"{path}={value * factor:g}", *first], run_lr)
+    return found
 
 
 def _changed(config: FieldConfig, settings: list[str], lr: float) -> list[Candidate]:

@@ -39,6 +39,12 @@ def test_a_candidate_differs_from_the_field_in_its_setting() -> None:
     changed = {what: config for what, config, _ in candidates(siren, 1e-3)}
     assert changed["field=winner"].to_json()["width"] == 16
     assert changed["fit.lr=0.003"] == siren
+    sine = {"type": "sine", "omega": 30, "omega_first": 30}
+    siren = parse(FieldConfig, {"type": "siren", "activation": sine}, "field")
+    assert "activation.omega=60" not in {what for what, _, _ in candidates(siren, 1e-3)}
+    rehearsed = {what: config for what, config, _ in candidates(siren, 1e-3, is_rehearsed=True)}
+    omega = rehearsed["activation.omega=60"].to_json()["activation"]
+    assert omega["omega"] == omega["omega_first"] == 60
     rff = parse(FieldConfig, {"type": "rff", "encoding": {"type": "random_fourier", "sigma": 3.0}}, "field")
     assert {what: config for what, config, _ in candidates(rff, 1e-3)}["encoding.sigma=6"].to_json() == {
         **rff.to_json(), "encoding": {**rff.to_json()["encoding"], "sigma": 6.0},
