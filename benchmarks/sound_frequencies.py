@@ -1,6 +1,6 @@
 """Frequencies and recipes of families for sound, in proportion to the samples of clips of several lengths.
 
-    python benchmarks/sound_frequencies.py bach.wav [--clips 0:2 3:5 0:7] [--only rff,mlp] [--record sound-frequencies]
+    python benchmarks/sound_frequencies.py bach.wav --fields rff mlp [--clips 0:2 3:5 0:7] [--record sound-frequencies]
 
 A number per sample, times the samples of the clip, is the value of a family's frequency setting. Each case is fitted
 for the same seconds of processor time of one thread. Cases of the newest record of the name are not run again.

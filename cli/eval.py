@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from inr.codec.decoded import Decoded
     from inr.fitting import Fit
-    from inr.signals import Signal, Source
+    from inr.signals import Signal
 
 
 def evaluate(
@@ -75,26 +75,21 @@ def evaluate(
 
 
 def _row(name: str, signal: Signal, device: Any, *, has_surface: bool) -> dict[str, Any]:
-    import inr
+    from inr.fitting import Fit
 
     given = source(name)
-    decoded = _without_field(given)
-    if decoded is not None:
-        return _row_of_values(name, decoded, signal)
-    fit = inr.load(given)
+    if given.suffix == ".inrz":
+        from inr.codec.decode import decompress
+        from inr.codec.decoded import FieldDecoded
+
+        decoded = decompress(given.path or given.data or b"")
+        if not isinstance(decoded, FieldDecoded):
+            return _row_of_values(name, decoded, signal)
+        fit = decoded.fit()
+    else:
+        fit = Fit.load(given)
     fit.field.to(device)
     return _row_of_fit(name, fit, signal, has_surface=has_surface)
-
-
-def _without_field(given: Source) -> Decoded | None:
-    """A compressed file that holds values but no field."""
-    if given.suffix != ".inrz":
-        return None
-    from inr.codec.decode import decompress
-    from inr.codec.decoded import FieldDecoded
-
-    decoded = decompress(given.path or given.data or b"")
-    return None if isinstance(decoded, FieldDecoded) else decoded
 
 
 def _row_of_values(name: str, decoded: Decoded, signal: Signal) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def test_a_model_keeps_its_architecture(brief: None) -> None:
 
 
 def test_a_model_of_a_family_with_high_rates_keeps_what_it_has_learned(brief: None) -> None:
-    """MINER's paper trains at a rate of 0.03; that left 17 of 38 dB of a picture's model."""
+    """MINER's paper trains at a rate of 0.03, which undoes what a fit has learned."""
     signal = small_array()
     model = fit(signal, {"type": "miner", "width": 8}, {"steps": 300})
     payload = WeightsProfile().encode_model(model, RateTarget(quality=60), effort=1, seed=0)
