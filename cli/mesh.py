@@ -28,7 +28,8 @@ def mesh(
         int | None,
         typer.Option(
             metavar="N",
-            help="Lattice cells along each side of the box. Default: 256, more for thin shapes.",
+            help="Lattice cells along each side of what is meshed: the box of the model, or a larger one where "
+            "--offset or --shell reach beyond it. Default: 256, more for thin shapes.",
             show_default=False,
             rich_help_panel=options.VIEW,
         ),
@@ -142,6 +143,7 @@ def mesh(
             check_mesh,
             colour_at,
             large_mesh_of_fit,
+            leaves_box,
             save_mesh,
             textured,
         )
@@ -158,7 +160,8 @@ def mesh(
         is_plain = method == "cubes" and not (dense or check or shell or simplify is not None or colour is not None)
         is_signed = fit.spec.quantity == "distances" and not fit.spec.traits.is_unsigned
         is_large = resolution is not None and LEAST_LARGE < resolution <= MAX_RESOLUTION and suffix in LARGE_FORMATS
-        if is_plain and is_signed and is_large and resolution is not None:
+        is_within = level <= 0 or not is_signed or not leaves_box(fit, level)
+        if is_plain and is_signed and is_large and resolution is not None and is_within:
             _write_large(large_mesh_of_fit(fit, resolution, level=level), target, suffix, level, out)
             return
         result = inr.extract_mesh(

@@ -179,7 +179,8 @@ def extract_mesh(
 
     Args:
         model: a fit of a shape, or its file.
-        resolution: cells per side of the box; by default 256, and more for thin or long shapes.
+        resolution: cells per side of the box, or of the larger one that a level or shell beyond it needs; by default
+            256, and more for thin or long shapes.
         level: signed distance of the surface, in the shape's units, negative inside.
         shell: thickness, in the shape's units, of a closed shell around that surface instead of it; 0: the surface.
         method: "cubes" (marching cubes), "dual" (manifold dual contouring, which keeps sharp edges and corners), or

@@ -1,6 +1,7 @@
 """Meshes: level set extraction, projection onto the level set, files, and rendering."""
 
 from inr.mesh.check import MeshCheck, check_mesh
+from inr.mesh.continued_distance import leaves_box
 from inr.mesh.extract import MAX_RESOLUTION, Mesh, MeshResult, extract_mesh
 from inr.mesh.files import FORMATS, save_mesh
 from inr.mesh.fitted_surface import colour_at, coloured, large_mesh_of_fit, mesh_of_fit
@@ -28,6 +29,7 @@ __all__ = [
     "extract_large",
     "extract_mesh",
     "large_mesh_of_fit",
+    "leaves_box",
     "mesh_of_fit",
     "picture",
     "save_large",

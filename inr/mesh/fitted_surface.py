@@ -13,12 +13,14 @@ from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh._crossed_edges import ROUGH
 from inr.mesh._octree_grid import Reals
+from inr.mesh.continued_distance import leaves_box
 from inr.mesh.extract import MAX_RESOLUTION, Colors, Mesh, MeshResult, extract_mesh
 from inr.mesh.large import LargeMesh, extract_large
 from inr.mesh.measure import notes_on_specks
 from inr.mesh.methods import METHODS
+from inr.mesh.offset import offset_of_fit
 from inr.mesh.open_surface import extract_open
-from inr.mesh.shell import check_level, offset_of_fit, shell_of_fit
+from inr.mesh.shell import CLIPPED, check_level, shell_of_fit
 
 DEFAULT_RESOLUTION = 256
 CELLS_ACROSS = 8
@@ -28,9 +30,9 @@ of 3 cells in radius loses 1.9 % of its volume to its flat faces, one of 5 loses
 FINEST, MOST_FACES = 2048, 400_000
 """Upper limits of the automatic resolution."""
 
-CLIPPED = "the surface meets the walls of the box and was closed there"
-
 ENLARGED = "the offset reaches beyond the box of the model, so a larger one was taken, in which distances are continued"
+
+_LEAST_SUPPORT = 128  # cells a side of the surface from which distances beyond the box are taken
 
 _BLOCK = 1 << 18  # places whose colours are found at a time
 
@@ -64,20 +66,7 @@ def mesh_of_fit(
     if METHODS[method] is not METHODS["cubes"] and (shell or is_open):
         what = "a shell" if shell else "an open surface"
         raise UsageError(f"`method` is {method}, but {what} has no choice of methods", "leave it out")
-    if shell:
-        n = DEFAULT_RESOLUTION if resolution is None else resolution
-        is_given = resolution is not None
-        return shell_of_fit(
-            fit,
-            shell,
-            n,
-            level=level,
-            is_resolution_given=is_given,
-            dense=dense,
-            keep_specks=keep_specks,
-            on_progress=on_progress,
-        )
-    if is_open:
+    if is_open and not shell:
         if keep_specks:
             raise UsageError("`keep_specks` has no effect on an open surface, whose parts below 20 faces are left out")
         return _open_surface(fit, DEFAULT_RESOLUTION if resolution is None else resolution, on_progress)
@@ -92,7 +81,7 @@ def mesh_of_fit(
         x = x.detach().to(device).requires_grad_()
         return torch.autograd.grad(field(x).sum(), x)[0]
 
-    def extracted(n: int, level: float = level) -> MeshResult:
+    def extracted(n: int, level: float = level, method: str = method) -> MeshResult:
         result = extract_mesh(
             values,
             resolution=n,
@@ -106,26 +95,55 @@ def mesh_of_fit(
         )
         return result.in_units(fit.frame)
 
-    result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution)
-    while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
-        result = extracted(finer)
-    is_all_inside = result.outcome == "empty" and result.value_range[1] < level
-    if level > 0 and (result.is_clipped or is_all_inside):
-        surface = extracted(result.resolution, 0.0)
-        if surface.outcome == "empty":
-            return dataclasses.replace(result, notes=_notes(result, fit))
-        result = offset_of_fit(
+    def fine_enough(level: float) -> MeshResult:
+        result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution, level)
+        while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
+            result = extracted(finer, level)
+        return result
+
+    def surface() -> MeshResult:
+        """That of level 0, to which distances are taken beyond the box."""
+        n = DEFAULT_RESOLUTION if resolution is None else max(resolution, _LEAST_SUPPORT)
+        if fit.spec.traits.is_unsigned:
+            return _open_surface(fit, n, on_progress)
+        return fine_enough(0.0) if resolution is None else extracted(n, 0.0)
+
+    n = DEFAULT_RESOLUTION if resolution is None else resolution
+    coarser = None if fit.spec.traits.is_unsigned else lambda n: extracted(n, 0.0, "dual")
+    if shell:
+        is_given = resolution is not None
+        return shell_of_fit(
             fit,
-            level,
+            shell,
+            n,
             surface,
-            result.resolution,
-            method=method,
+            level=level,
+            coarser=coarser,
+            is_resolution_given=is_given,
             dense=dense,
             keep_specks=keep_specks,
             on_progress=on_progress,
         )
-        return dataclasses.replace(result, notes=(ENLARGED, *_notes(result, fit)))
-    return dataclasses.replace(result, notes=_notes(result, fit))
+    if not (level > 0 and leaves_box(fit, level)):
+        result = fine_enough(level)
+        if not (level > 0 and result.is_clipped):
+            return dataclasses.replace(result, notes=_notes(result, fit))
+    given = surface()
+    if given.outcome == "empty":
+        result = fine_enough(level)
+        return dataclasses.replace(result, notes=_notes(result, fit))
+    result = offset_of_fit(
+        fit,
+        level,
+        given,
+        n,
+        coarser=coarser,
+        method=method,
+        dense=dense,
+        keep_specks=keep_specks,
+        on_progress=on_progress,
+    )
+    return dataclasses.replace(result, notes=(ENLARGED, *_notes(result, fit, given)))
 
 
 def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], None] | None) -> MeshResult:
@@ -188,10 +206,12 @@ def _finer(result: MeshResult, side: float) -> int | None:
     return finer if finer > 1.1 * result.resolution else None
 
 
-def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
+def _notes(result: MeshResult, fit: Fit, surface: MeshResult | None = None) -> tuple[str, ...]:
+    """surface: that of the fit, if the result is an offset of it in a larger box."""
     notes = []
     side = max(fit.frame.domain.extent)
-    cell = side / result.resolution
+    at_zero = result if surface is None else surface
+    cell = side / at_zero.resolution
     if result.is_clipped:
         notes.append(CLIPPED)
     if not result.is_closed:
@@ -202,8 +222,8 @@ def _notes(result: MeshResult, fit: Fit) -> tuple[str, ...]:
             f"{result.n_specks} of its {result.n_components} surfaces are specks of 3 cells or less: the field is "
             "rough, or the shape thinner than a cell; fit longer, or use a higher `resolution`"
         )
-    across = float(fit.meta.get("thickness") or (result.thickness if result.outcome == "ok" else cell))
-    if across < cell:
+    across = float(fit.meta.get("thickness") or (at_zero.thickness if at_zero.outcome == "ok" else cell))
+    if 0 < across < cell:
         needed = math.ceil(2 * side / across * (1 - 1e-9))
         notes.append(
             f"the shape is about {across:.3g} thick in places, less than a cell of {cell:.3g}: parts can be missing; "

@@ -13,7 +13,7 @@ from torch import Tensor
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
 from inr.fitting import Fit
-from inr.mesh import MeshResult, mesh_of_fit
+from inr.mesh import MeshResult, leaves_box, mesh_of_fit
 from tests.mesh import open_surfaces as made
 from tests.mesh import shapes
 from tests.mesh.test_fitted_surface import SIDE, fit_of
@@ -97,6 +97,56 @@ def test_an_offset_beyond_the_box_is_not_cut_off() -> None:
     assert "the offset reaches beyond the box of the model" in mesh.notes[0]
     with pytest.raises(UsageError, match="`level` is 1e\\+30, expected at most"):
         mesh_of_fit(cast(Fit, _Callable(fit_of(shapes.sphere))), 16, level=1e30)
+
+
+@pytest.mark.parametrize("level", [0.4, 3.0, 20.0])
+def test_an_offset_is_exact_however_far_and_costs_what_its_cells_cost(level: float) -> None:
+    """Distances to a torus are a formula. 48 cells lie along the larger box, and a sphere that fills it takes less than
+    30 evaluations per cell of its projection."""
+    mesh = mesh_of_fit(cast(Fit, _Callable(fit_of(shapes.torus))), 48, level=level)
+    assert mesh.resolution == 48
+    assert mesh.is_closed
+    assert not mesh.is_clipped
+    cell = np.ptp(mesh.vertices, axis=0).max() / 44
+    true = SIDE * shapes.torus(torch.from_numpy(mesh.vertices / SIDE)).numpy()
+    assert np.abs(true - level).max() < 0.05 * cell
+    assert mesh.n_evaluated < 30 * 6 * 48**2
+
+
+def test_a_shell_is_exact_beyond_the_box() -> None:
+    mesh = shell(fit_of(shapes.torus), 8.0, resolution=48)
+    true = SIDE * shapes.torus(torch.from_numpy(mesh.vertices / SIDE)).numpy()
+    assert (mesh.resolution, mesh.is_closed, mesh.is_clipped, mesh.n_cavities) == (48, True, False, 0)
+    assert np.abs(true - 4.0).max() < 0.05 * np.ptp(mesh.vertices, axis=0).max() / 44
+
+
+def test_an_offset_of_a_sheet_beyond_the_box_is_closed_and_exact() -> None:
+    a, r = 0.6 * SIDE, 2.0
+    mesh = mesh_of_fit(cast(Fit, _Callable(unsigned(made.turned(made.square(0.6))))), 48, level=r)
+    assert mesh.is_closed
+    assert not mesh.is_clipped
+    assert mesh.volume == pytest.approx(a * a * 2 * r + 4 * a * np.pi * r**2 / 2 + 4 / 3 * np.pi * r**3, rel=0.02)
+
+
+def test_an_offset_that_meets_no_wall_stays_in_the_box() -> None:
+    """The ball is 0.15 sides from the walls."""
+    fit = cast(Fit, _Callable(fit_of(shapes.sphere)))
+    assert not leaves_box(fit, 0.14 * SIDE)
+    assert leaves_box(fit, 0.16 * SIDE)
+    assert mesh_of_fit(fit, 32, level=0.14 * SIDE).notes == ()
+
+
+def test_an_offset_keeps_parts_thinner_than_its_cells() -> None:
+    """A ball with a rod of a tenth of the cells, 4 times as long: the offset has its round end."""
+
+    def with_rod(x: Tensor) -> Tensor:
+        p = x - 0.5
+        along = p[:, 0].clamp(0, 0.4)
+        rod = shapes.norm(torch.stack([p[:, 0] - along, p[:, 1], p[:, 2]], dim=1)) - 0.012
+        return torch.minimum(shapes.norm(p) - 0.1, rod)
+
+    mesh = mesh_of_fit(cast(Fit, _Callable(fit_of(with_rod))), 64, level=6.0)
+    assert mesh.vertices[:, 0].max() == pytest.approx(SIDE / 2 + SIDE * 0.412 + 6.0, abs=0.02)
 
 
 def test_the_surface_of_a_fit_without_a_sign_is_open_and_in_its_units() -> None:
