@@ -29,7 +29,7 @@ class ContinuedDistance:
 
     In the fit's box they are the fit's values; beyond it, which is outside, they are exact distances to a mesh of its
     surface, or without one a lower bound. surface: the mesh, in the units of the fit. frame: the larger box. step: of
-    the differences that give the slope where it is not the direction from the nearest place of the mesh.
+    the differences that give the slope, unless it is the direction from the nearest place of the mesh.
     """
 
     def __init__(self, distance: FitDistance, frame: Frame, surface: Mesh | None, step: float) -> None:
