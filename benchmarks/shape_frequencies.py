@@ -55,6 +55,8 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
     *((_xnet(d), 1e-3) for d in (0.1, 0.5, 1.0)),
     *((_filters("mfn_gabor", s), 3e-3) for s in (256, 64, 16)),
     *((_filters("mfn_fourier", s), 3e-3) for s in (256, 64, 16)),
+    *(({"type": "finer_pp", "activation": {"scale": s, "warp": w}}, 1e-3) for s, w in ((3, 10), (1, 5), (1, 2))),
+    *(({"type": "ws_siren", "init": {"alpha": s}}, 3e-4) for s in (2.5, 1.25)),
 )
 """Field and learning rate."""
 

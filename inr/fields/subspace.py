@@ -21,6 +21,7 @@ from inr.core.errors import UsageError
 from inr.core.samples import Samples
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
+from inr.fields._recipe import cosine
 from inr.fields.mlp import Mlp
 from inr.layers.activations.sine import Sine
 
@@ -73,7 +74,12 @@ class Subspace(FieldConfig):
         return SubspaceField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The base's, with Adam at 1e-3 in place of SOAP: a vector has no eigenbasis (record `recipes`)."""
+        """The base's, with Adam at 1e-3 in place of SOAP: a vector has no eigenbasis (record `recipes`).
+
+        Distances are learned better with a lower rate, which falls.
+        """
+        if spec.has_distances:
+            return {**cosine("adam", 3e-4, 4096, 1000), "loss": "l1"}
         found = self.base.recipe(spec)
         return found if found.get("optimizer") != "soap" else {**found, "optimizer": "adam", "lr": 1e-3}
 

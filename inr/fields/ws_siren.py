@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._field import FIELDS
+from inr.fields._field import FIELDS, Deviation
 from inr.fields._periodic import Sines, all_samples, lattice_or_points
+from inr.fields._recipe import cosine
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.initialisers.weight_scaling import WeightScaling
@@ -18,15 +19,25 @@ from inr.layers.initialisers.weight_scaling import WeightScaling
 @FIELDS.register("ws_siren")
 @dataclass(frozen=True, kw_only=True)
 class WsSiren(Sines):
-    """Network of sines with 2.5 times larger initial weights except in the last layer; first layer + 3 hidden of 512.
+    """Sines with 2.5 times larger initial weights except in the last layer (distances: 1.25); 4 layers of 512.
 
     It fits samples in fewer steps and is noisier between them.
     """
 
     paper: ClassVar[str] = "Yeom et al. 2025, arXiv:2410.04779"
     limits: ClassVar[str] = (
-        "It has the paper's rate without a schedule, and layers of 512, whose steps are slow on a CPU. `siren` "
-        "with its recipe `best` learns more in equal time."
+        "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule. "
+        "`siren` with its recipe `best` learns more in equal time."
+    )
+
+    deviations: ClassVar[tuple[Deviation, ...]] = (
+        Deviation(
+            "field.init.alpha",
+            "2.5",
+            "1.25 for distances",
+            "a torus gets IoU .96 in 120 steps with it, .06 with the paper's (record shape-frequencies)",
+            for_distances=2.5,
+        ),
     )
 
     width: int = param(512, "units H per hidden layer", ge=1, le=65536)
@@ -38,5 +49,7 @@ class WsSiren(Sines):
         return all_samples(spec, 150, {"lr": 1e-4, "schedule": "constant"})
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule; of at most 16384 samples per step."""
+        """The paper's rate without a schedule, of at most 16384 samples per step; for distances that of `siren`."""
+        if spec.has_distances:
+            return {**cosine("soap", 3e-4, 4096, 500), "loss": "l1"}
         return lattice_or_points(spec, {"lr": 1e-4, "steps": 300, "schedule": "constant"})
