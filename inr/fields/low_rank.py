@@ -40,7 +40,7 @@ class LowRankMlp(Mlp):
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1800),
         sound=cosine("soap", 3e-3, 4096, 1800),
-        shape={**cosine("soap", 1e-3, 4096, 1800), "loss": "l1"},
+        shape={**cosine("soap", 3e-3, 4096, 1800), "loss": "l1"},
         rest={"lr": 3e-3},
         record="recipes",
         searched="relu_pe",

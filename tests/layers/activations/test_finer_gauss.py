@@ -20,7 +20,8 @@ def test_its_numbers_are_those_of_the_signal() -> None:
         "shape": (1, 5),
         "points": (3, 10),
     }
-    assert of["points"].has_scale_gradient and not of["shape"].has_scale_gradient
+    assert of["points"].has_scale_gradient
+    assert not of["shape"].has_scale_gradient
 
 
 def test_given_numbers_stay() -> None:
