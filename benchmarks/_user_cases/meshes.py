@@ -271,19 +271,27 @@ def export(tried: Case) -> None:
     names = [f"h.{form}" for form in ("ply", "obj", "glb", "stl")]
     for name in names:
         tried.expect_done(tried.inr("export", "h.safetensors", "-o", name, "--set", "resolution=96", "-f"))
+    found_width = 0.0
     for name, made in measure(tried, *names).items():
+        found_width = made["high"][0] - made["low"][0]
         centre, volume = (np.array(made["low"]) + made["high"]) / 2, made["volume"] * made["size"] ** 3
         tried.expect(np.allclose(centre, (3, -1, 2), atol=0.05), f"{name}: centre {centre}")
         tried.expect(abs(volume / 4.65 - 1) < 0.04, f"{name}: volume {volume}, expected 4.6 to 4.8")
         tried.expect(made["closed"] or name == "h.obj", f"{name}: not closed")
-    for setting in ("level=9", "resolution=1", "resolution=3"):
+    for setting in ("level=-9", "resolution=1", "resolution=3"):
         done = tried.inr("export", "h.safetensors", "-o", "e.ply", "--set", setting, "-f")
-        tried.expect_refused(done, 1 if setting == "level=9" else 2)
-        tried.expect(setting == "level=9" or ">= 4" in done.err, f"{setting}: {done.err}")
+        tried.expect_refused(done, 1 if setting == "level=-9" else 2)
+        tried.expect(setting == "level=-9" or ">= 4" in done.err, f"{setting}: {done.err}")
     tried.expect(not tried.path("e.ply").exists(), "an empty mesh was written")
-    clipped = tried.inr("export", "h.safetensors", "-o", "c.ply", "--set", "level=0.9", "--set", "resolution=32", "-f")
-    tried.expect_done(clipped)
-    tried.expect("walls of the box" in clipped.err, f"level 0.9 meets the box: {clipped.err}")
+    for level in (0.9, 9.0):  # beyond the box of the model
+        words = ("--set", f"level={level}", "--set", "resolution=64")
+        larger = tried.inr("export", "h.safetensors", "-o", "c.ply", *words, "-f")
+        tried.expect_done(larger)
+        tried.expect("a larger one was taken" in larger.err, f"level {level}: no note on the box: {larger.err}")
+        made = measure(tried, "c.ply")["c.ply"]
+        width = made["high"][0] - made["low"][0]
+        tried.expect(made["closed"], f"level {level}: not closed")
+        tried.expect(abs(width / (found_width + 2 * level) - 1) < 0.02, f"level {level}: {width} wide")
     tried.expect_refused(
         tried.inr("export", "m.safetensors", "-o", "c.onnx", "--colors", "m.safetensors"), 2, "--colors"
     )
@@ -353,7 +361,8 @@ def more_dialects(tried: Case) -> None:
     names = sorted(p.name for p in tried.folder.iterdir() if p.suffix in suffixes and p.name not in others)
     found = loaded(tried, "two_objects.obj", "pentagon.obj", "tri_and_quad.obj", "mixed_ascii.ply")
     expect_boxes(tried, [name for name in names if name not in found])
-    expect_bounds(tried, "mixed_ascii.ply", found["mixed_ascii.ply"], *BOX)
+    error = str(found["mixed_ascii.ply"].get("error"))  # a side of the box is missing, another is there twice
+    tried.expect("is open" in error, f"mixed_ascii.ply: {error}")
     tried.expect(found["two_objects.obj"].get("faces") == 24, "two_objects.obj: not 24 faces")
     tried.expect(found["pentagon.obj"].get("closed"), "pentagon.obj: not closed")
     expect_bounds(tried, "tri_and_quad.obj", found["tri_and_quad.obj"], *BOX)

@@ -51,9 +51,11 @@ def expect_solid(tried: Case, path: str, volume: float, tolerance: float, n_part
     )
 
 
-def fit_and_mesh(tried: Case, name: str, volume: float, tolerance: float, note: str = "", steps: int = 300) -> None:
+def fit_and_mesh(
+    tried: Case, name: str, volume: float, tolerance: float, note: str = "", steps: int = 300, *words: str
+) -> None:
     model, out = f"{name}.safetensors", f"{name}.mesh.ply"
-    fitted = fit(tried, name, model, steps)
+    fitted = fit(tried, name, model, steps, *words)
     if not tried.expect_done(fitted):
         return
     tried.expect(note in fitted.err, f"{name}: {note!r} is not in {fitted.err[:300]!r}")
@@ -111,8 +113,15 @@ def open_sheet(tried: Case) -> None:
         refused = fit(tried, f"{name}.obj", f"{name}.safetensors", 20)
         tried.expect_refused(refused, 3, "encloses nothing")
         tried.expect(not tried.path(f"{name}.safetensors").exists(), f"{name}: a model was written")
-    fit_and_mesh(tried, "hemi.obj", 2.0, 0.06, "not watertight", 200)
-    fit_and_mesh(tried, "tube.obj", 1.56, 0.06, "not watertight", 200)
+    for name, volume in (("hemi.obj", 2.0), ("tube.obj", 1.56)):
+        fitted = fit(tried, name, "open.safetensors", 20)  # an opening this large is not closed unless that is wanted
+        if fitted.code == 2:
+            tried.expect_refused(fitted, 2, "is open", "--kind unsigned", "signal.sign=winding")
+            tried.expect(not tried.path("open.safetensors").exists(), f"{name}: a model was written")
+        else:
+            tried.expect_done(fitted)
+            tried.expect("large opening" in fitted.err, f"{name}: no note on the opening: {fitted.err!r}")
+        fit_and_mesh(tried, name, volume, 0.06, "not watertight", 200, "--set", "signal.sign=winding")
 
 
 @case("shapes/27-mixed-winding")
@@ -165,8 +174,13 @@ def mesh_options(tried: Case) -> None:
     for level, radius in (("-0.2", 1.8), ("0", 2.0), ("0.05", 2.05)):
         tried.expect_done(mesh(tried, "m.safetensors", "l.ply", "--resolution", "64", f"--level={level}"))
         expect_solid(tried, "l.ply", 4 / 3 * np.pi * radius**3, 0.02)
-    clipped = tried.inr("mesh", "m.safetensors", "-o", "c.ply", "--level=0.5", "--resolution", "64", "-f")
-    tried.expect("meets the walls" in clipped.err, f"level 0.5: no note that the box cuts: {clipped.err!r}")
+    for level, radius in (("0.5", 2.5), ("10", 12.0)):  # beyond the box of the model
+        larger = tried.inr("mesh", "m.safetensors", "-o", "c.ply", f"--level={level}", "--resolution", "64", "-f")
+        tried.expect_done(larger)
+        tried.expect("a larger one was taken" in larger.err, f"level {level}: no note on the box: {larger.err!r}")
+        tried.expect("meets the walls" not in larger.err, f"level {level}: cut off at the box: {larger.err!r}")
+        tried.expect(larger.seconds < 120, f"level {level} takes {larger.seconds:.0f} s at resolution 64")
+        expect_solid(tried, "c.ply", 4 / 3 * np.pi * radius**3, 0.02)
     empty = tried.inr("mesh", "m.safetensors", "-o", "e.ply", "--level=-5", "--resolution", "64", "-f")
     tried.expect(empty.code == 1 and "its values" in empty.err, f"level -5: exit {empty.code}: {empty.err!r}")
     tried.expect(empty.stdout == b"", f"level -5: stdout {empty.out!r}, expected none")
@@ -180,7 +194,7 @@ def mesh_options(tried: Case) -> None:
     tried.expect("154" not in low.out and "% evaluated" not in low.out, f"resolution 4 says {low.out!r}")
     dense = tried.inr("mesh", "m.safetensors", "--dense", "--resolution", "4096", "-o", "d.ply", "-f")
     tried.expect(dense.code in (2, 4) and "raise the cap" not in dense.err, f"dense 4096: {dense.err!r}")
-    for suffix in ("ply", "obj", "stl", "glb", "png"):
+    for suffix in ("ply", "obj", "stl", "glb", "3mf", "png"):
         done = tried.inr("mesh", "m.safetensors", "-o", f"f.{suffix}", "--resolution", "48", "-f")
         tried.expect_done(done)
         for word in ("1 part", "closed", "volume 33"):
@@ -189,7 +203,7 @@ def mesh_options(tried: Case) -> None:
         found = load(tried.path(f"f.{suffix}"))
         outward = np.einsum("nd,nd->n", found.vertex_normals, found.vertices) / np.linalg.norm(found.vertices, axis=1)
         tried.expect(float(outward.min()) > 0.9, f"{suffix}: normals are not outward ({outward.min():.2f})")
-    for suffix in ("off", "gltf", "3mf"):
+    for suffix in ("off", "gltf", "fbx"):
         refused = tried.inr("mesh", "m.safetensors", "-o", f"f.{suffix}", "-f")
         tried.expect(refused.code == 2 and ".ply" in refused.err, f"{suffix}: exit {refused.code}: {refused.err!r}")
     piped = tried.inr("mesh", "m.safetensors", "-o", "-", "--format", "stl", "--resolution", "32")

@@ -24,7 +24,7 @@ MOST_VOXELS = 2**28
 MOST_SLICES = 4096
 _MOST_LISTED = 12
 _HALF = 0.5
-_BLOCK = 2**18
+_BLOCK = 2**16  # bytes that are unpacked at a time
 
 Chosen = tuple[AnyArray, Floats]
 """A volume [I, J, K], and the 4 x 4 matrix from its indices to places."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -41,6 +42,21 @@ def to_corners(mesh: MeshResult, low: tuple[float, ...] = LOW, high: tuple[float
     return found
 
 
+def crossing_pairs(mesh: MeshResult) -> int:
+    """Pairs of faces that cross, by CGAL, which `check_mesh` does not use."""
+    from igl.copyleft.cgal import remesh_self_intersections
+
+    found = remesh_self_intersections(mesh.vertices, mesh.faces, True)
+    return len(found[2])
+
+
+def test_the_other_library_finds_crossings() -> None:
+    mesh = extract_mesh(box, resolution=32, method="dual", gradient=slope_of(box))
+    bent = mesh.vertices.copy()
+    bent[0] = 0.5 * (np.array(LOW) + np.array(HIGH)) + 0.4  # a vertex far outside, through the opposite side
+    assert crossing_pairs(dataclasses.replace(mesh, vertices=bent)) > 0
+
+
 @pytest.mark.parametrize("resolution", [32, 63, 64])
 def test_a_box_has_its_corners_edges_and_volume(resolution: int) -> None:
     mesh = extract_mesh(box, resolution=resolution, method="dual", gradient=slope_of(box))
@@ -48,6 +64,7 @@ def test_a_box_has_its_corners_edges_and_volume(resolution: int) -> None:
     found = check_mesh(mesh)
     assert found.is_sound
     assert found.n_crossings == 0
+    assert crossing_pairs(mesh) == 0
     assert found.genus == 0
     sides = np.subtract(HIGH, LOW)
     assert mesh.volume == pytest.approx(float(sides.prod()), abs=1e-6)
@@ -78,6 +95,7 @@ def test_a_cube_along_the_lattice_is_a_solid_for_another_library(low: float, slo
     found = check_mesh(mesh)
     assert found.is_sound
     assert found.n_crossings == 0
+    assert crossing_pairs(mesh) == 0
     solid = Manifold(Given(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)))
     assert solid.status() == Error.NoError
     assert solid.genus() == 0

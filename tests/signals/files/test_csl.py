@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -104,11 +105,33 @@ def test_damaged_files_are_one_error(before: bytes, after: bytes, message: str) 
         load_signal(Source("a.csl", data=data))
 
 
-def test_memory_follows_the_file_and_not_its_counts() -> None:
-    data = BY_HAND.replace(b"1 8 2", b"1 999999999 999999999") + b"1 2 3\n" * 100_000
+def _of_many_vertices(end: bytes) -> bytes:
+    """A plane with a ring of 20 000 vertices, whose last row is replaced."""
+    n = 20_000
+    rows = [f"{math.cos(2 * math.pi * k / n):.6f} {math.sin(2 * math.pi * k / n):.6f} 0" for k in range(n - 1)]
+    ring = f"{n} 1 {' '.join(map(str, range(n)))}"
+    return f"CSLC\n1 2\n\n1 {n} 1 0 0 1 0\n".encode() + "\n".join(rows).encode() + b"\n" + end + f"\n{ring}\n".encode()
+
+
+HOSTILE = {
+    "more vertices and components than there are": BY_HAND.replace(b"1 8 2", b"1 999999999 999999999")
+    + b"1 2 3\n" * 100_000,
+    "more planes than there are": BY_HAND.replace(b"2 2", b"999999999 2") + b"\n" * 200_000,
+    "a component of more vertices than it lists": BY_HAND.replace(b"4 1 0 1 2 3", b"999999999 1" + b" 0" * 200_000),
+    "a vertex that is not finite, at the end": _of_many_vertices(b"nan 0 0"),
+    "a vertex without a height, at the end": _of_many_vertices(b"1 0"),
+    "no line ends": BY_HAND.replace(b"\n", b" ") + b"1 " * 200_000,
+    "zeros": b"CSLC\n" + bytes(400_000),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_take_less_than_ten_times_their_size(name: str) -> None:
+    data = HOSTILE[name]
+    assert len(data) > 200_000
     tracemalloc.start()
-    with pytest.raises(ValueError, match=r"is not a|is missing"):
-        read_csl(data)
+    with pytest.raises(UnreadableError, match=r"cannot read 'a\.csl' as slices"):
+        load_signal(Source("a.csl", data=data), "slices")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * len(data)
