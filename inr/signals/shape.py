@@ -130,7 +130,7 @@ class Shape(SolidSignal):
                 f"it has a large opening ({_boundary_of(openings)}): {_undecided(openings)}; it was closed there, "
                 "`kind=unsigned` keeps it open"
             )
-        notes += _limits(solids, solid, boundary)
+        notes += _limits(solids, solid, boundary, openings)
         meta = {
             "side": box.extent[0],
             "thickness": 0.0,
@@ -201,13 +201,16 @@ def _faces(n: int, what: str = "") -> str:
     return f"{n} {what}face{'' if n == 1 else 's'}"
 
 
-def _limits(parts: Sequence[MeshPart], solid: MeshSolid, boundary: Boundary) -> list[str]:
+def _limits(parts: Sequence[MeshPart], solid: MeshSolid, boundary: Boundary, openings: Openings | None) -> list[str]:
     """Notes on what is uncertain about the mesh."""
     notes = []
     faces = np.concatenate([part.faces for part in parts if not part.is_closed] or [np.zeros((0, 3), np.int64)])
     if len(faces):
         n_open = n_open_edges(faces)
+        n = 0 if openings is None else openings.n_loops
         what = f"open at {n_open} edges" if n_open else "its faces do not close a volume"
+        if n_open and n:
+            what += f" of {n} hole{'' if n == 1 else 's'}"
         notes.append(f"not watertight ({what})")
     if boundary.is_cut:
         notes.append("it crosses itself")

@@ -14,6 +14,7 @@ from PIL import Image
 
 import inr
 from tests.cli.conftest import TINY, document, invoke, listing, picture_size
+from tests.mesh import open_surfaces
 
 
 @pytest.mark.parametrize(
@@ -334,6 +335,36 @@ def test_an_open_surface_is_written_open(sheet: Path, here: Path) -> None:
     assert material.doubleSided
     result = invoke("mesh", sheet, "-o", "s.ply", "--resolution", "24")
     assert "  open  1 part  1 boundary  area " in result.stdout
+
+
+@pytest.mark.parametrize("name", ["hemisphere", "moebius"])
+def test_half_a_sphere_and_a_moebius_strip_are_fitted_and_written_with_one_boundary(name: str, here: Path) -> None:
+    ball = trimesh.creation.icosphere(3)
+    kept = ball.faces[ball.triangles_center[:, 2] > 0]
+    vertices, faces = open_surfaces.moebius() if name == "moebius" else (ball.vertices, kept)
+    surface = trimesh.Trimesh(vertices, faces, process=False)
+    surface.remove_unreferenced_vertices()
+    surface.export("o.ply")
+    small = ("--steps", "150", "--set", "signal.points=65536", "--set", "fit.batch=8192")
+    assert invoke("fit", "o.ply", "--kind", "unsigned", "-o", "o.safetensors", *small).exit_code == 0
+    result = invoke("mesh", "o.safetensors", "-o", "written.ply", "--resolution", "32", "--json")
+    assert result.exit_code == 0
+    found = document(result)["open"]
+    assert (found["n_loops"], found["is_orientable"]) == (1, name != "moebius")
+    assert ("the surface is not orientable" in result.stderr) == (name == "moebius")
+    written = trimesh.load(here / "written.ply", process=False)
+    assert not written.is_watertight
+    assert written.area == pytest.approx(surface.area, rel=0.05)
+
+
+def test_an_offset_of_an_open_surface_beyond_its_box_is_closed(sheet: Path, here: Path) -> None:
+    result = invoke("mesh", sheet, "-o", "far.ply", "--resolution", "32", "--offset", "3", "--check", "--json")
+    assert result.exit_code == 0
+    assert "the offset reaches beyond the box of the model" in result.stderr
+    assert (document(result)["resolution"], document(result)["is_clipped"]) == (32, False)
+    area, perimeter = 1.02, 2 + 2 * 1.04**0.5
+    right = 6 * area + perimeter * np.pi * 9 / 2 + 4 / 3 * np.pi * 27
+    assert trimesh.load(here / "far.ply").volume == pytest.approx(right, rel=0.02)
 
 
 def test_an_open_surface_as_stl_gets_a_note_and_a_shell_does_not(sheet: Path, here: Path) -> None:
