@@ -24,6 +24,7 @@ def shape_parts(newest: Callable[[str], Record], conditions: Callable[[Record], 
             "the edges, and the distance from points on the edges to the mesh.",
             _edges,
         ),
+        ("openings", "Answers to open surfaces", "`openings.py` says how.", _openings),
         ("slices", "Solids from slices", "`slices.py` says how. `fit` is the time of all threads.", _slices),
         ("slices-labels", "Labels of a stack of voxels", "`slices.py` says how.", _slices),
     ):
@@ -54,6 +55,13 @@ def _edges(rows: list[Record]) -> Iterator[str]:
             f"| {r['shape']} | {r['method']} | {r['resolution']} | {r['rounding']:.3f} | {r['edge_gap']:.3f} | "
             f"{r['edge_gap_p95']:.3f} | {r['crossings']} |"
         )
+
+
+def _openings(rows: list[Record]) -> Iterator[str]:
+    yield "| shape | answer | right |"
+    yield "|---|---|---|"
+    for r in rows:
+        yield f"| {r['shape']} | {r['answer']} | {' or '.join(r['right'])} |"
 
 
 def _slices(rows: list[Record]) -> Iterator[str]:
