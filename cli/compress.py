@@ -172,7 +172,9 @@ def run(task: CompressTask, page: EncodingWatch | None = None, stopping: Stoppin
     page: shows it, of a single input. stopping: None in a process for one of several inputs, which just ends.
     """
     from inr.codec.verification import Verifier
+    from inr.core.memory import keep_freed_memory
 
+    keep_freed_memory()
     with (
         Verifier.for_run(task.settings) as verifier,  # its process starts while torch is imported
         machine(task.settings.device, task.threads, task.backend) as device,

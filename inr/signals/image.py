@@ -78,8 +78,7 @@ class Image(Lattice):
             values = pixels
             offset, scale = min_max_map(values)
         else:
-            values = pixels.astype(np.float32)
-            values /= np.float32(np.iinfo(pixels.dtype).max)
+            values = np.divide(pixels, np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
             offset, scale = (0.5,) * channels, (0.5,) * channels
         domain = Domain((0.0, 0.0), (float(columns), float(rows)), ("x", "y"), "pixels")
         meta = {

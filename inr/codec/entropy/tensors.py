@@ -117,7 +117,7 @@ def symbols_sha256(tensors: Sequence[Integers]) -> bytes:
     """The digest of all symbols, as int32 little-endian, in the order of the tensors."""
     digest = hashlib.sha256()
     for symbols in tensors:
-        digest.update(np.ascontiguousarray(symbols, "<i4").tobytes())
+        digest.update(np.ascontiguousarray(symbols, "<i4").data)
     return digest.digest()
 
 

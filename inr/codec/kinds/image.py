@@ -64,7 +64,7 @@ class ImageInFile(CodecKind):
 
     @classmethod
     def lossless_suffix(cls, header: Header) -> str:
-        return ".tif"  # not compressed, which a PNG of a large picture would take seconds for
+        return ".npy"  # not compressed, which would take seconds for a large picture
 
     @classmethod
     def chunks(cls, meta: Mapping[str, Any]) -> Chunks:

@@ -8,6 +8,7 @@ inputs, so a sum stays below 2^54.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from inr.codec.profiles.pyramid.groups import ContextIntegers
 from inr.core.jit import compiled
 from inr.kernels.simd import INTEGER_LANES as VECTOR
 from inr.kernels.simd import add_product, load, store, store_rectified
+from inr.kernels.threads import in_parts
 
 FRACTION = 12
 LARGEST = 1 << 30
@@ -44,6 +46,9 @@ class Context:
     offset: Array  # [LANES] int64
     weight_bits: int
 
+
+_LEAST = 64
+"""Rows of mixtures that a thread computes, at least."""
 
 LANES = 8
 """K is rounded up to a multiple of this, so that rows are whole vectors on every machine."""
@@ -77,14 +82,31 @@ def mixtures(context: Context, grids: list[Array], level: int) -> Array:
     """The mixtures [F, h, w] that a grid gets, at the resolution of the next coarser grid ([F, 1, 1] for the last)."""
     mix = context.mixes[level]
     shape = grids[level + 1].shape if level + 1 < len(grids) else (1, 1)
-    total = np.broadcast_to(mix[:, -1, None, None], (len(mix), *shape)).copy()
+    total = np.empty((len(mix), *shape), np.int64)
+    total[:] = mix[:, -1, None, None]
     for k, grid in enumerate(grids[level + 1 :]):
-        wide = np.repeat(np.repeat(grid, 1 << k, 0), 1 << k, 1)[: shape[0], : shape[1]]
-        for plane, weight in zip(total, mix[:, k], strict=True):
-            plane += weight * wide
-    total <<= FRACTION
-    total >>= context.weight_bits
-    return np.clip(total, -LARGEST, LARGEST, out=total)
+        in_parts(partial(_add_upsampled, total, grid, mix[:, k].copy(), k), shape[0], _LEAST)
+    in_parts(partial(_shift_and_clip, total, context.weight_bits), shape[0], _LEAST)
+    return total
+
+
+@compiled
+def _add_upsampled(total: Array, grid: Array, weights: Array, doublings: int, part: int, parts: int) -> None:
+    """Add the grid, every number of it 2^doublings times along each axis and times the weight of the plane."""
+    n_planes, height, width = total.shape
+    for y in range(part * height // parts, (part + 1) * height // parts):
+        for f in range(n_planes):
+            for x in range(width):
+                total[f, y, x] += weights[f] * grid[y >> doublings, x >> doublings]
+
+
+@compiled
+def _shift_and_clip(total: Array, weight_bits: int, part: int, parts: int) -> None:
+    n_planes, height, width = total.shape
+    for f in range(n_planes):
+        for y in range(part * height // parts, (part + 1) * height // parts):
+            for x in range(width):
+                total[f, y, x] = min(max((total[f, y, x] << FRACTION) >> weight_bits, -LARGEST), LARGEST)
 
 
 @compiled
