@@ -1,6 +1,7 @@
 """Large signals: the time and peak memory of each command, and of each stage of a picture larger than memory.
 
     python benchmarks/large.py commands IMAGES --save           # 24 M pixels, 10 and 60 minutes of sound, 256^3 values
+    python benchmarks/large.py compress IMAGES --save           # effort 1: each photograph, and 24 M pixels
     python benchmarks/large.py tiles                            # 40 000 x 30 000 pixels, 3.6 GB, in $TMPDIR
     python benchmarks/large.py tiles --columns 8000 --rows 6000 --form tif --steps 100 --save
 
@@ -19,6 +20,7 @@ import argparse
 import contextlib
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,6 +95,15 @@ def commands(folder: Path) -> Iterator[tuple[str, int, list[str]]]:
     yield from _of("256^3 values", 256**3, "volume.npy", some, ("npy",))
 
 
+def compressions(folder: Path) -> Iterator[tuple[str, int, list[str]]]:
+    """As `commands`: each photograph, and the large picture made of them, by the lowest effort."""
+    iio.imwrite("large.png", mosaic(folder, "24M"))
+    for path in sorted(folder.glob("*.png")):
+        shutil.copy(path, path.name)
+        yield path.stem, 3 * 512 * 768, ["compress", path.name, "--effort", "1"]
+    yield "24 M pixels", 3 * 3840 * 6144, ["compress", "large.png", "--effort", "1"]
+
+
 def _of(
     signal: str,
     n: int,
@@ -132,9 +143,13 @@ def volume(n: int) -> np.ndarray:
     return np.sin(9 * x + 4 * y) * np.cos(7 * z) + 0.3 * np.sin(60 * x * y + 20 * z)
 
 
-def run_commands(folder: Path, found: list[dict[str, Any]]) -> None:
+GIVEN = {"commands": commands, "compress": compressions}
+"""The parts that run commands."""
+
+
+def run_commands(commands: Iterator[tuple[str, int, list[str]]], found: list[dict[str, Any]], remark: str) -> None:
     """Run all of them, and append a row for each to `found`."""
-    for signal, n, words in commands(folder):
+    for signal, n, words in commands:
         start = time.perf_counter()
         own = ["--quiet"] if words[0] == "eval" else ["--quiet", "--force"]
         child = subprocess.Popen([sys.executable, "-m", "inr_cli", *words, *own], stdout=subprocess.DEVNULL)
@@ -150,6 +165,7 @@ def run_commands(folder: Path, found: list[dict[str, Any]]) -> None:
             "seconds": seconds,
             "cpu_s": used.ru_utime + used.ru_stime,
             "peak_bytes": 1024 * used.ru_maxrss,
+            "remark": remark,
         }
         found.append(row)
         print(f"{signal:20s} {row['peak_bytes'] / 1e9:5.2f} GB {seconds:6.1f} s  {row['command']}", flush=True)
@@ -159,7 +175,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parsers = parser.add_subparsers(dest="part", required=True)
     of_commands = parsers.add_parser("commands")
-    of_commands.add_argument("images", type=Path)
+    of_compress = parsers.add_parser("compress")
+    for each in (of_commands, of_compress):
+        each.add_argument("images", type=Path)
+        each.add_argument("--remark", default="", help="kept in every row of the record")
     of_tiles = parsers.add_parser("tiles")
     of_tiles.add_argument("--columns", type=int, default=40_000)
     of_tiles.add_argument("--rows", type=int, default=30_000)
@@ -168,16 +187,16 @@ def main() -> None:
     of_tiles.add_argument("--steps", type=int, default=200)
     of_tiles.add_argument("--measure", type=int, default=64, help="tiles that metrics are of")
     of_tiles.add_argument("--render", action="store_true", help="also render it whole to disk")
-    for each in (of_commands, of_tiles):
+    for each in (of_commands, of_compress, of_tiles):
         each.add_argument("--save", action="store_true", help="write a record")
     args = parser.parse_args()
-    if args.part == "commands":
+    if args.part in GIVEN:
         images = args.images.absolute()
         found: list[dict[str, Any]] = []
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.suppress(KeyboardInterrupt):
-            run_commands(images, found)
+            run_commands(GIVEN[args.part](images), found, args.remark)
         if args.save:
-            print(save("large-commands", found))
+            print(save(f"large-{args.part}", found))
         return
     found = in_tiles(args)
     if args.save:

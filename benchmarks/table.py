@@ -177,14 +177,15 @@ def kernels_summary() -> str:
 
 
 def large_table() -> str:
-    record = newest("large-commands")
+    records = newest("large-commands"), newest("large-compress")
     lines = ["| signal | command | time | CPU time | peak memory |", "|---|---|---|---|---|"]
     lines += [
         f"| {row['signal']} | `inr {row['command']}` | {row['seconds']:.1f} s | {row['cpu_s']:.1f} s "
         f"| {row['peak_bytes'] / 1e9:.2f} GB |"
+        for record in records
         for row in record["rows"]
     ]
-    return "\n".join([conditions_line(record), "", *lines])
+    return "\n".join([*map(conditions_line, records), "", *lines])
 
 
 def kernels_table() -> str:
