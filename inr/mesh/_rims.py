@@ -21,6 +21,7 @@ _SAME, _AGREE = 0.15, 3  # spread of feet, in cells, that are the same; and how 
 _AWAY = 0.3  # distance of such a point from the surface, in lengths of its way, at least; and slope there
 _INWARD, _ON = 0.4, 0.2  # cells from a foot on the rim into the surface; distance from it there
 _OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from which the edge is split
+_TURNED = 0.04  # determinant of the directions of two lines, of their squared trace, from which they are two
 _FOLDED = 0.1  # cosine between the normals of a face before and after a move
 
 
@@ -95,6 +96,54 @@ def rim_split(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: flo
     return vertices, faces
 
 
+def moved_to_corners(vertices: Reals, faces: Ints, sample: PointEvaluator, spacing: float) -> Reals:
+    """The vertices [V, 3] with those of the boundary that are nearest to a concave corner of the rim moved there.
+
+    From points q around a vertex in the plane of its faces, the rim is seen at feet f across unit slopes g: it lies in
+    the lines (x - f) . g = 0. Where these have two directions, the corner is their point of least squares, in the plane
+    of the faces. Convex corners are feet themselves, which `moved_to_rim` finds.
+    """
+    at = np.unique(Sides.of(faces).rim(faces))
+    if not len(at):
+        return vertices
+    x, normal = vertices[at], unit(face_normals(vertices, faces)[at])
+    one, two = _across(normal)
+    angles = 2 * np.pi * np.arange(_TURNS) / _TURNS
+    ways = (np.cos(angles)[:, None, None] * one + np.sin(angles)[:, None, None] * two) * spacing
+    q = np.clip(x + np.concatenate([radius * ways for radius in _AROUND[:2]]), 0, 1)
+    feet, slopes, good = (
+        a.reshape(len(q), len(x), -1) for a in _feet(q.reshape(-1, 3), _AWAY * spacing, sample, spacing)
+    )
+    away = feet - x
+    weight = good[..., 0] & (np.linalg.norm(away, axis=2) < _FARTHEST * spacing)
+    a, b = (np.where(weight, np.einsum("kni,ni->kn", slopes, axis), 0.0) for axis in (one, two))
+    c = np.where(weight, np.einsum("kni,kni->kn", slopes, away), 0.0)
+    aa, ab, bb, ac, bc = ((u * v).sum(axis=0) for u, v in ((a, a), (a, b), (b, b), (a, c), (b, c)))
+    det = aa * bb - ab * ab
+    is_corner = det > _TURNED * np.maximum(aa + bb, 1e-300) ** 2
+    s = (bb * ac - ab * bc) / np.where(is_corner, det, 1.0)
+    t = (aa * bc - ab * ac) / np.where(is_corner, det, 1.0)
+    off = np.abs(a * s + b * t - c).max(axis=0)
+    length = np.hypot(s, t)
+    is_corner &= (off < _SAME * spacing) & (length < spacing) & (np.abs(c).max(axis=0) > _OFF / 2 * spacing)
+    place = np.clip(x + s[:, None] * one + t[:, None] * two, 0, 1)
+    found = np.flatnonzero(is_corner)
+    found = found[sample(place[found], "rim") < _STILL_ON * spacing]
+    found = found[np.argsort(length[found], kind="stable")]
+    moved, taken = vertices.copy(), np.empty((0, 3))
+    for k in found:
+        if not len(taken) or np.linalg.norm(taken - place[k], axis=1).min() > spacing:
+            taken = np.concatenate([taken, place[k : k + 1]])
+            moved[at[k]] = place[k]
+    return _unfolded(vertices, moved, faces, np.ones(len(vertices), dtype=bool))
+
+
+def _across(normal: Reals) -> tuple[Reals, Reals]:
+    """Two unit directions [N, 3] across unit normals [N, 3] and each other."""
+    one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
+    return one, np.cross(normal, one)
+
+
 def _ends(x: Reals, away: Reals, sample: PointEvaluator, spacing: float) -> tuple[Reals, Bools]:
     """Where the surface ends near points x [N, 3] of it in the directions `away` [N, 3], and whether that is seen.
 
@@ -122,9 +171,7 @@ def _ends(x: Reals, away: Reals, sample: PointEvaluator, spacing: float) -> tupl
 def _nearest_ends(x: Reals, normals: Reals, sample: PointEvaluator, spacing: float) -> Reals:
     """The nearest end of the surface to each point x [N, 3] of it, as seen from points around it across its normal;
     x itself where none is seen."""
-    normal = unit(normals)
-    one = unit(np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)]))
-    two = np.cross(normal, one)
+    one, two = _across(unit(normals))
     angles = 2 * np.pi * np.arange(_TURNS) / _TURNS
     ways = (np.cos(angles)[:, None, None] * one + np.sin(angles)[:, None, None] * two) * spacing
     q = np.clip(x + np.concatenate([radius * ways for radius in _AROUND]), 0, 1)

@@ -27,7 +27,7 @@ from inr.mesh._patches import (
     without_specks,
     without_strays,
 )
-from inr.mesh._rims import moved_to_rim, rim_split
+from inr.mesh._rims import moved_to_corners, moved_to_rim, rim_split
 from inr.mesh._slits import slits_closed
 from inr.mesh._tangent_planes import vertices_of
 from inr.mesh.extract import MeshResult, check_settings
@@ -93,6 +93,7 @@ def extract_open(
         vertices, faces = rim_split(vertices, faces, sample, h)
         faces = notches_closed(vertices, without_flaps(vertices, faces), is_on)
         vertices, faces = mended(vertices, faces, sample, h, crossed.noise, is_on)
+        vertices = moved_to_corners(vertices, faces, sample, h)
         vertices, faces = holes_closed(vertices, faces, lambda x: sample(x, "holes") < _ON * h)
         faces, is_orientable = turned_alike(without_specks(faces))
         vertices, faces = _used(vertices, _outward(vertices, faces))
