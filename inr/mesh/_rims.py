@@ -22,6 +22,7 @@ _AWAY = 0.3  # distance of such a point from the surface, in lengths of its way,
 _INWARD, _ON = 0.4, 0.2  # cells from a foot on the rim into the surface; distance from it there
 _OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from which the edge is split
 _TURNED = 0.04  # determinant of the directions of two lines, of their squared trace, from which they are two
+_IN_LINES = 0.25  # distance of a corner from the lines that meet in it, in cells, at most
 _FOLDED = 0.1  # cosine between the normals of a face before and after a move
 
 
@@ -125,7 +126,7 @@ def moved_to_corners(vertices: Reals, faces: Ints, sample: PointEvaluator, spaci
     t = (aa * bc - ab * ac) / np.where(is_corner, det, 1.0)
     off = np.abs(a * s + b * t - c).max(axis=0)
     length = np.hypot(s, t)
-    is_corner &= (off < _SAME * spacing) & (length < spacing) & (np.abs(c).max(axis=0) > _OFF / 2 * spacing)
+    is_corner &= (off < _IN_LINES * spacing) & (length < spacing) & (np.abs(c).max(axis=0) > _OFF / 2 * spacing)
     place = np.clip(x + s[:, None] * one + t[:, None] * two, 0, 1)
     found = np.flatnonzero(is_corner)
     found = found[sample(place[found], "rim") < _STILL_ON * spacing]
