@@ -22,6 +22,7 @@ _AWAY = 0.3  # distance of such a point from the surface, in lengths of its way,
 _INWARD, _ON = 0.4, 0.2  # cells from a foot on the rim into the surface; distance from it there
 _OFF = 0.15  # distance of the rim from the middle of an edge, in cells, from which the edge is split
 _TURNED = 0.04  # determinant of the directions of two lines, of their squared trace, from which they are two
+_BESIDE = 0.3, 1.5  # cells from a corner in which vertices are moved to the rim beside it
 _IN_LINES = 0.25  # distance of a corner from the lines that meet in it, in cells, at most
 _FOLDED = 0.1  # cosine between the normals of a face before and after a move
 
@@ -102,7 +103,8 @@ def moved_to_corners(vertices: Reals, faces: Ints, sample: PointEvaluator, spaci
 
     From points q around a vertex in the plane of its faces, the rim is seen at feet f across unit slopes g: it lies in
     the lines (x - f) . g = 0. Where these have two directions, the corner is their point of least squares, in the plane
-    of the faces. Convex corners are feet themselves, which `moved_to_rim` finds.
+    of the faces. Beside it, vertices are moved to the nearest foot. Convex corners are feet themselves, which
+    `moved_to_rim` finds.
     """
     at = np.unique(Sides.of(faces).rim(faces))
     if not len(at):
@@ -136,6 +138,13 @@ def moved_to_corners(vertices: Reals, faces: Ints, sample: PointEvaluator, spaci
         if not len(taken) or np.linalg.norm(taken - place[k], axis=1).min() > spacing:
             taken = np.concatenate([taken, place[k : k + 1]])
             moved[at[k]] = place[k]
+    apart = np.where(weight, np.linalg.norm(away, axis=2), np.inf)
+    nearest, rows = apart.argmin(axis=0), np.arange(len(x))
+    for k in np.flatnonzero((apart[nearest, rows] > _OFF * spacing) & (moved[at] == vertices[at]).all(axis=1)):
+        foot = feet[nearest[k], k]
+        gap = np.linalg.norm(taken - foot, axis=1).min() if len(taken) else np.inf
+        if weight[nearest[k], k] and _BESIDE[0] * spacing < gap < _BESIDE[1] * spacing:
+            moved[at[k]] = foot
     return _unfolded(vertices, moved, faces, np.ones(len(vertices), dtype=bool))
 
 

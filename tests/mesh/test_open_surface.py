@@ -212,3 +212,21 @@ def test_the_boundary_of_a_moebius_strip_has_no_notches() -> None:
     found = boundary_hausdorff(Mesh(placed(mesh), mesh.faces), Mesh(vertices, faces))
     assert found is not None
     assert found < 0.3 / N
+
+
+@pytest.mark.parametrize("inner", [0.2, 0.24])
+def test_concave_corners_of_a_boundary_are_met(inner: float) -> None:
+    """A star of ten straight lines, its outer corners 0.4 from the middle."""
+    angle, radius = np.pi / 5 * np.arange(10) + 0.1, np.where(np.arange(10) % 2, inner, 0.4)
+    rim = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], axis=1)
+    vertices = np.concatenate([np.zeros((1, 3)), rim])
+    k = np.arange(10)
+    faces = np.stack([0 * k, k + 1, (k + 1) % 10 + 1], axis=1)
+    mesh = extract_open(made.turned(made.of_faces(vertices, faces)), resolution=N)
+    assert mesh.open is not None
+    assert (mesh.open.n_loops, mesh.open.n_nonmanifold_edges, mesh.n_components) == (1, 0, 1)
+    to_inner = np.linalg.norm(placed(mesh)[:, None] - rim[1::2], axis=2).min(axis=0)
+    assert to_inner.max() < 0.2 / N
+    found = boundary_hausdorff(Mesh(placed(mesh), mesh.faces), Mesh(vertices, faces))
+    assert found is not None
+    assert found < 0.2 / N
