@@ -69,6 +69,8 @@ APART = ("kodim13", "kodim15", "kodim20", "bach-later", "chirp", "slice", "kodim
 """Signals of --apart: pictures with the sides in APART_SIDES, two sounds, and distances to a ring with a bump in a
 plane."""
 APART_SIDES = {"kodim13": 40, "kodim15": 40, "kodim20": 64, "slice": 48, "kodim03": 192, "kodim07": 192}
+TWICE = ("kodim03", "kodim07")
+"""Signals of --apart of which every family has a second run, with the other optimizer."""
 APART_RUNS = ((80, "adam", 1), (160, "soap", 0), (160, "adam", 0), (80, "soap", 1), (240, "adam", 0), (240, "soap", 1))
 """Steps, optimizer, seed."""
 FIRST_GAIN = 0.75
@@ -102,6 +104,10 @@ def apart_runs() -> Iterator[tuple[str, str, int, str, int]]:
     for i, name in enumerate(APART):
         for j, label in enumerate(FAMILIES):
             yield name, label, *APART_RUNS[(i + j) % len(APART_RUNS)]
+    for name in TWICE:
+        for j, label in enumerate(FAMILIES):
+            first = APART.index(name) + j
+            yield name, label, *APART_RUNS[(first + len(APART_RUNS) // 2) % len(APART_RUNS)]
 
 
 def compared(signal: Signal, config: FieldConfig, fit: FitConfig) -> dict[str, Any]:
