@@ -645,7 +645,8 @@ def rehearsed_trials_table() -> str:
 
 def verdict_advice_table() -> str:
     """The settings that verdicts name, fitted: by way, by rule, and where the kernel changes."""
-    rows, conditions = together("verdict-advice")
+    _, conditions = together("verdict-advice")
+    rows, replaced = verdict_advice.known_rows(), verdict_advice.known_rows(are_newest=False)
     lines = [
         "| settings | fits | gain in the mean | worst | best | losing more than 1 dB |",
         "|---|---|---|---|---|---|",
@@ -665,6 +666,11 @@ def verdict_advice_table() -> str:
         dropped = "omega" if way == "kernel" else "lower rates and frequencies"
         line(f"{title}: {dropped}, no longer advised", [r for r in own if not verdict_advice.is_advised(r)])
         line(f"{title}: the others", [r for r in own if verdict_advice.is_advised(r)])
+        earlier = [row for row in replaced if row["way"] == way and row["setting"] is not None]
+        line(
+            f"{title}: earlier reports, replaced by those above",
+            [row for row in earlier if verdict_advice.is_advised(row)],
+        )
         line(f"{title}: named first", [row for row in own if row["place"] == 1])
         for rule in sorted({row["setting"].partition("=")[0] for row in own}):
             line(f"{title}: {rule}", [row for row in own if row["setting"].partition("=")[0] == rule])

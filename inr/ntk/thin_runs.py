@@ -17,6 +17,7 @@ from inr.fields import Field, FieldConfig
 from inr.fitting import FitConfig, Run, resolve
 from inr.ntk.forecast.bands import interpolated
 from inr.ntk.forecast.batch_noise import extrapolated
+from inr.ntk.forecast.calibration import GRID, family_class
 from inr.ntk.rehearsal import UNLIMITED_STEPS
 from inr.ntk.spectra.windows import Windows, energies, windows_of
 from inr.signals import Signal
@@ -116,7 +117,8 @@ def check_share(settings: FitConfig) -> None:
 class ThinRun:
     """One run on a share of the samples of each step.
 
-    left: by look [B], of the target's energy. energy: of the target by band. n_params: of the field.
+    left: by look [B], of the target's energy. energy: of the target by band. n_params: of the field. is_grid: its
+    encoding is trained.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class ThinRun:
         self.steps = look_steps(steps)
         self.centres, self.energy, self._seen = seen_of(samples)
         self.n_params = sum(p.numel() for p in self._run.field.parameters() if p.requires_grad)
+        self.is_grid = family_class(self._run.field) == GRID
         self.left: list[Tensor] = []
 
     def go(self) -> None:

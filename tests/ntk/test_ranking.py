@@ -52,7 +52,7 @@ def test_a_larger_field_is_named_only_if_it_gains_more() -> None:
     change = Change.none(config, settings)
 
     def of(*found: Ranked) -> Ranking:
-        return Ranking(config, settings, 0.2, found, 40, 4, 0.0)
+        return Ranking(config, settings, 0.2, found, 40, 4, 0.8, 0.0)
 
     wide, good = Ranked(change, 4.0, 4.0, math.nan, 4.0), Ranked(change, 3.5, 3.5, math.nan, 1.0)
     bad = Ranked(change, -math.inf, -math.inf, math.nan, 1.0)

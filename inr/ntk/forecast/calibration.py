@@ -21,6 +21,8 @@ FLOOR = 0.3
 """Added to the logarithmic change that is forecast: a forecast of no change is not exact either."""
 LEAST = 1e-4
 """Share of a band's energy, -40 dB, below which it does not matter how much is left; smaller values count as this."""
+GRID, NETWORK = "grid", "network"
+"""Classes of families."""
 KERNEL = "kernel"
 """The forecast from the kernel as it is, without a rehearsal of the whole run."""
 
@@ -48,8 +50,8 @@ class Calibration:
 
 
 def family_class(field: Field) -> str:
-    """ "grid": the encoding is trained; else "network"."""
-    return "grid" if any(p.requires_grad for p in field.param_groups().get("encoding", [])) else "network"
+    """GRID: the encoding is trained; else NETWORK."""
+    return GRID if any(p.requires_grad for p in field.param_groups().get("encoding", [])) else NETWORK
 
 
 def calibration_of(kind: str, share: float | None) -> Calibration | None:
