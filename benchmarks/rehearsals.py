@@ -14,9 +14,9 @@ With --apart, the runs of `apart_runs` are fitted: signals of which none chose a
 each, with the length, the optimizer and the seed taken in turn. --missing leaves out runs that a record holds, and
 --minutes starts none after so many, so the set can be run in pieces, each with a record of its own name.
 
-`python benchmarks/rehearsals.py --calibrate` writes inr/ntk/forecast/calibration.json from all records whose names
-begin with `rehearsals`: quantiles from the families and signals in CALIBRATING. It prints how often intervals held for
-the others.
+`python benchmarks/rehearsals.py --calibrate` writes accuracy.json and calibration.json in inr/ntk/forecast from all
+records whose names begin with `rehearsals`: how often forecasts were right, and quantiles from the families and signals
+in CALIBRATING. It prints how often intervals held for the others.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from inr.fields import FieldConfig
 from inr.fitting import FitConfig, resolve
 from inr.ntk import ntk_report
 from inr.ntk.forecast import calibration
+from inr.ntk.forecast.accuracy import CHANGES, STAYS
 from inr.ntk.forecast.batch_noise import GAIN
 from inr.ntk.forecast.blend import blended, kernel_weight
 from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, conformal_quantile, family_class, score
@@ -226,6 +227,22 @@ def calibrated() -> dict[str, Any]:
     return {"record": names, "level": LEVEL, "floor": FLOOR, "classes": classes}
 
 
+def accuracies() -> dict[str, Any]:
+    """The document of accuracy.json."""
+    groups: dict[str, list[dict[str, Any]]] = {STAYS: [], CHANGES: []}
+    for row in records():
+        if row["cka"] is not None:
+            groups[CHANGES if row["cka"] < RICH else STAYS].append(row)
+    found: dict[str, Any] = {}
+    for way in WAYS:
+        found[way] = {}
+        for group, rows in groups.items():
+            of = summary(rows, way)
+            errors = {f"{name}_db": round(of.pop(name), 2) for name in ("median", "worst")}
+            found[way][group] = {**of, **errors}
+    return found
+
+
 def coverage(document: dict[str, Any], way: str) -> tuple[int, int]:
     """(intervals that held, all) of the runs that did not calibrate."""
     held = total = 0
@@ -267,12 +284,16 @@ def main() -> None:
     parser.add_argument("--missing", action="store_true", help="of --apart only runs that no record holds")
     parser.add_argument("--minutes", type=float, default=math.inf, help="of --apart: start no run after so many")
     parser.add_argument("--record", help="keep the rows under this name")
-    parser.add_argument("--calibrate", action="store_true", help="write calibration.json from the records")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="write calibration.json and accuracy.json from the records"
+    )
     given = parser.parse_args()
     if given.calibrate:
         document = calibrated()
-        path = Path(calibration.__file__).with_name("calibration.json")
-        path.write_text(json.dumps(document, indent=1) + "\n")
+        folder = Path(calibration.__file__).parent
+        for name, content in (("calibration.json", document), ("accuracy.json", accuracies())):
+            path = folder / name
+            path.write_text(json.dumps(content, indent=1) + "\n")
         moved = [row for row in records() if row["cka"] is not None and row["cka"] < RICH]
         for way in WAYS:
             held, total = coverage(document, way)
