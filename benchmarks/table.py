@@ -1043,7 +1043,8 @@ def results() -> str:
         parts += [
             "## The advice of the verdict of `inr ntk`, fitted",
             "`verdict_advice.py` says how; equal steps; gains are of what is left of all bands. "
-            "The runs chose nothing.",
+            "The runs chose nothing but one number: how many more samples settings of grids are rehearsed on again "
+            "(`AGAIN` in `inr/ntk/ranking.py`), which was chosen on those of grids; the newest record has them again.",
             verdict_advice_table(),
         ]
     if newest("advice")["rows"]:
