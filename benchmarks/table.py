@@ -409,18 +409,20 @@ def rd_sound_table() -> str:
 
 
 def scans_table() -> str:
-    """Meshes from points without normals, the newest row of each shape and case."""
-    rows, conditions = together("scans-mesh")
+    """Meshes from points without normals."""
+    record = newest("scans-winding")
     lines = [
-        "| shape | points | case | IoU | distance to the surface, against Poisson's | parts | fit | CPU | remark |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| shape | points | case | seed | IoU of the field | IoU of the mesh | distance to the surface, against Poisson's "
+        "| parts | fit | CPU |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['shape']} | {row['points']:,} | {row['case']} | {row['iou']:.4f} | {row['peer_ratio']:.2f} x | "
-        f"{row['n_parts']} | {row['fit_s']:.0f} s | {row['cpu_s']:.0f} s | {row['remark']} |"
-        for row in {(row["shape"], row["case"]): row for row in rows}.values()
+        f"| {row['shape']} | {row['points']:,} | {row['case']} | {row['seed']} | {row['iou']:.4f} "
+        f"| {row['iou_of_mesh']:.4f} | {row['peer_ratio']:.2f} x | {row['n_parts']} | {row['fit_s']:.0f} s "
+        f"| {row['cpu_s']:.0f} s |"
+        for row in record["rows"]
     ]
-    return "\n".join([*conditions, "", *lines])
+    return "\n".join([conditions_line(record), "", *lines])
 
 
 def rd_shape_table() -> str:
@@ -1069,7 +1071,7 @@ def results() -> str:
             "priority because other programs ran. The first run on a machine, which compiles, takes longer.",
             decode_table,
         ),
-        "scans-mesh": (
+        "scans-winding": (
             "Shapes from points without normals",
             "`scans.py` says how. Poisson: screened Poisson reconstruction of the same points with the true normals.",
             scans_table,
