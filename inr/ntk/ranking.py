@@ -138,8 +138,13 @@ def rank(
         return rehearse_piece(signal, *resolve(signal, change.field, change.run), samples, share, device)
 
     is_lattice = samples.order is not None
+    started = time.monotonic()
     plain, first = unchanged(share)
+    middle = time.monotonic()
     plain_piece = piece(as_it_is) if is_lattice else math.nan
+    n_pieces = sum(change.is_of_run for change in wanted)
+    expected = len(wanted) * (middle - started) + n_pieces * (time.monotonic() - middle)
+    tell(f"{len(wanted)} settings to rehearse, which takes about {expected:.2g} s")
     found = []
     for i, change in enumerate(wanted):
         tell(f"{i + 1} of {len(wanted)}: {change.what}")

@@ -10,7 +10,7 @@ import pytest
 from inr.core.errors import UsageError
 from inr.fitting import resolve
 from inr.ntk.changes import Change
-from inr.ntk.ranking import SAME_SIZE, Ranked, Ranking, gain_db, rank
+from inr.ntk.ranking import AGAIN, SAME_SIZE, Ranked, Ranking, gain_db, rank
 from inr.ntk.verdict import WORTH_DB
 from inr.signals import Signal, load_signal
 from inr.signals.audio import Audio
@@ -38,6 +38,29 @@ def test_gains_are_sorted_and_a_rate_that_is_too_low_is_found(slow: Ranking) -> 
     assert all(r.size <= SAME_SIZE for r in slow.advised)
     assert slow.cost == pytest.approx(0.2 * slow.rehearsals)
     assert slow.rehearsals > len(slow.found)
+
+
+def test_settings_of_grids_that_gain_are_rehearsed_again_on_more_samples() -> None:
+    lines: list[str] = []
+    config, fit_settings = resolve(
+        picture(3),
+        {"type": "hash_grid", "encoding": {"log2_table": 8}},
+        {"steps": 20, "optimizer": "adam", "lr": 1e-4, "schedule": "constant"},
+    )
+    found = rank(picture(3), config, fit_settings, share=0.1, on_progress=lines.append)
+    again = [line for line in lines if line.startswith(f"once more with {100 * 0.1 * AGAIN:g} %")]
+    assert len(again) == 1
+    n = int(again[0].split()[-2])
+    assert n >= 1
+    assert found.cost == pytest.approx(0.1 * (found.rehearsals - n - 1) + 0.1 * AGAIN * (n + 1))
+    assert any(r.gain_db != pytest.approx(gain_db(r.thin_db, r.piece_db)) for r in found.found)
+
+
+def test_the_expected_time_is_said_before_the_settings_are_rehearsed() -> None:
+    lines: list[str] = []
+    rank(picture(3), *resolve(picture(3), SMALL, SLOW), share=0.2, on_progress=lines.append)
+    (place,) = [i for i, line in enumerate(lines) if "which takes about" in line]
+    assert place < next(i for i, line in enumerate(lines) if line.startswith("1 of "))
 
 
 def test_the_advice_comes_true_in_fits(slow: Ranking) -> None:
