@@ -412,8 +412,8 @@ def scans_table() -> str:
     """Meshes from points without normals."""
     record = newest("scans-winding")
     lines = [
-        "| shape | points | case | seed | IoU of the field | IoU of the mesh | distance to the surface, against Poisson's "
-        "| parts | fit | CPU |",
+        "| shape | points | case | seed | IoU of the field | IoU of the mesh "
+        "| distance to the surface, against Poisson's | parts | fit | CPU |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
