@@ -24,7 +24,9 @@ from inr.testing import (
 )
 
 SMALL: dict[str, dict[str, Any]] = {
-    "finer": {"has_scale_gradient": True},  # the default leaves a factor out of the gradient, as the authors' code does
+    # their defaults leave a factor out of the gradient, as the authors' code does
+    "finer": {"has_scale_gradient": True},
+    "finer_gauss": {"has_scale_gradient": True},
     "modulated": {"vertices": 4},
 }
 
