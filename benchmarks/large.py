@@ -147,9 +147,9 @@ GIVEN = {"commands": commands, "compress": compressions}
 """The parts that run commands."""
 
 
-def run_commands(commands: Iterator[tuple[str, int, list[str]]], found: list[dict[str, Any]], remark: str) -> None:
+def run_commands(given: Iterator[tuple[str, int, list[str]]], found: list[dict[str, Any]], remark: str) -> None:
     """Run all of them, and append a row for each to `found`."""
-    for signal, n, words in commands:
+    for signal, n, words in given:
         start = time.perf_counter()
         own = ["--quiet"] if words[0] == "eval" else ["--quiet", "--force"]
         child = subprocess.Popen([sys.executable, "-m", "inr_cli", *words, *own], stdout=subprocess.DEVNULL)

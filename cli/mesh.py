@@ -160,8 +160,8 @@ def mesh(
         is_plain = method == "cubes" and not (dense or check or shell or simplify is not None or colour is not None)
         is_signed = fit.spec.quantity == "distances" and not fit.spec.traits.is_unsigned
         is_large = resolution is not None and LEAST_LARGE < resolution <= MAX_RESOLUTION and suffix in LARGE_FORMATS
-        is_within = level <= 0 or not is_signed or not leaves_box(fit, level)
-        if is_plain and is_signed and is_large and resolution is not None and is_within:
+        may_be_large = is_plain and is_signed and is_large
+        if may_be_large and resolution is not None and not (level > 0 and leaves_box(fit, level)):
             _write_large(large_mesh_of_fit(fit, resolution, level=level), target, suffix, level, out)
             return
         result = inr.extract_mesh(

@@ -49,7 +49,7 @@ class WsSiren(Sines):
         return all_samples(spec, 150, {"lr": 1e-4, "schedule": "constant"})
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule, of at most 16384 samples per step; for distances that of `siren`."""
+        """The paper's rate without a schedule, of at most 16384 samples per step; for distances SOAP and l1."""
         if spec.has_distances:
             return {**cosine("soap", 3e-4, 4096, 500), "loss": "l1"}
         return lattice_or_points(spec, {"lr": 1e-4, "steps": 300, "schedule": "constant"})

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 
 from inr.core.errors import UnreadableError, UsageError
+from inr.core.text import count_of
 from inr.signals._demo import Demo
 from inr.signals._distance import cube_frame
 from inr.signals._meshes import cleaned
@@ -198,7 +199,7 @@ def _undecided(openings: Openings) -> str:
 
 
 def _faces(n: int, what: str = "") -> str:
-    return f"{n} {what}face{'' if n == 1 else 's'}"
+    return count_of(n, f"{what}face")
 
 
 def _limits(parts: Sequence[MeshPart], solid: MeshSolid, boundary: Boundary, openings: Openings | None) -> list[str]:
@@ -210,7 +211,7 @@ def _limits(parts: Sequence[MeshPart], solid: MeshSolid, boundary: Boundary, ope
         n = 0 if openings is None else openings.n_loops
         what = f"open at {n_open} edges" if n_open else "its faces do not close a volume"
         if n_open and n:
-            what += f" of {n} hole{'' if n == 1 else 's'}"
+            what += f" of {count_of(n, 'hole')}"
         notes.append(f"not watertight ({what})")
     if boundary.is_cut:
         notes.append("it crosses itself")

@@ -31,4 +31,4 @@ def test_freed_memory_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
         for first in ("keep_freed_memory()", "")
     )
     assert kept < 100
-    assert given_back > 10_000
+    assert given_back > 200  # 640 huge pages, where the system gives those without being asked
