@@ -2,10 +2,10 @@
 
 Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to their first two seconds; shapes are
 unchanged. Each family is fitted at equal time with its own size, by its recipe `best` (--recipes best paper), and with
---params also at equal parameters, with the largest width (or table) within them. The seconds are those of the steps;
-closed forms have no time limit. With `--clock processor` they are seconds of processor time of one thread, which other
-programs on the machine change little. A run that was stopped goes on with `--resume`: rows of the newest record of the
-name are kept.
+--params also (with --equal-only, only) at equal parameters, with the largest width (or table) within them. The seconds
+are those of the steps; closed forms have no time limit. With `--clock processor` they are seconds of processor time of
+one thread, which other programs on the machine change little. A run that was stopped goes on with `--resume`: rows of
+the newest record of the name are kept.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="per fit")
     parser.add_argument("--params", type=int, help="of the equal-parameter fits; default: none of these")
+    parser.add_argument("--equal-only", action="store_true", help="with --params: no fits with the families' own sizes")
     parser.add_argument("--recipes", nargs="+", choices=get_args(RecipeName), default=["best"])
     parser.add_argument("--precision", default="float32", help="float32 or bfloat16; families without it are refused")
     parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
@@ -99,7 +100,7 @@ def main() -> None:
             parser.error("--clock processor counts the time of one thread: give --threads 1")
         time.perf_counter = time.process_time  # the clock of fits
     families = words.fields.split(",") if words.fields else list(FIELDS)
-    budgets = {"own size": FitBudget(time_s=words.seconds)}
+    budgets = {} if words.equal_only else {"own size": FitBudget(time_s=words.seconds)}
     if words.params is not None:
         budgets["equal parameters"] = FitBudget(params=words.params, time_s=words.seconds)
     settings = {"seed": 0, "precision": words.precision}
