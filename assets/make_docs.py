@@ -54,12 +54,18 @@ REFERENCE = {"README": "inr"} | {name: f"inr.{name}" for name in PACKAGES}
 MEASURED, SCENE = "minute", "scene"
 """The records of `benchmarks/quality.py` with every family's quality, and with that of the pictures shown."""
 SHOWN = "../images/fields"
-LEAST_SNR_DB = 20.0
-"""Of a sound, in a minute; a page says more about those below."""
+LEAST_PSNR_DB, LEAST_SNR_DB = 30.0, 20.0
+"""Goals of a minute: of pictures in the mean, of a sound. A page says more about those below."""
 LEAST_IOU = {"bunny.obj": 0.97, "armadillo.obj": 0.95}
-"""Of shapes, likewise."""
-LEAST_PSNR_DB = 30.0
-"""Of pictures, in the mean."""
+"""Those of shapes."""
+COARSE = {
+    "pictures": "With its default size this family learns a photograph only coarsely in a minute: less than "
+    f"{LEAST_PSNR_DB:.0f} dB in the mean of those measured. `hash_grid`, `finer` and `siren` are for pictures.",
+    "sound": f"It learns a sound only coarsely in a minute: less than {LEAST_SNR_DB:.0f} dB. `local_cosine`, "
+    "`hash_grid` and `mlp` are for sound.",
+    "shapes": "With its default size this family learns a shape only coarsely in a minute. `hash_grid`, `siren` and "
+    "`triplane` are for shapes.",
+}
 EVERYWHERE = ("safetensors", "pt2")
 FROM_OPS = ("onnx", "numpy")
 SHADERS = ("glsl", "wgsl")
@@ -191,24 +197,23 @@ def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
     if name in scenes():
         yield f"![fit of a generated picture]({SHOWN}/{name}.webp)"
         yield f"The picture of `inr demo`: {scenes()[name]}; {scene_conditions()}"
-    if cls.limits:
-        yield cls.limits
-    if any(row["metric"] == "snr_db" and row.get("quality", math.inf) < LEAST_SNR_DB for row in rows.values()):
-        yield (
-            "With its default frequencies and size this family learns little of a sound in a minute. "
-            "`local_cosine`, `hash_grid`, `siren` and `finer` are for sound."
-        )
-    pictures = [row["quality"] for row in rows.values() if row["metric"] == "psnr_db" and "quality" in row]
+    for what in coarse(name):
+        yield f"{COARSE[what]} {getattr(cls.limits, what)}".rstrip()
+    if cls.limits.purpose:
+        yield cls.limits.purpose
+
+
+def coarse(name: str) -> Iterator[str]:
+    """Of `pictures`, `sound` and `shapes`: those whose fits are below the goal."""
+    rows = measurements().get(name, {})
+    found = {file: row["quality"] for file, row in rows.items() if "quality" in row}
+    pictures = [found[file] for file, row in rows.items() if row["metric"] == "psnr_db" and file in found]
     if pictures and statistics.mean(pictures) < LEAST_PSNR_DB:
-        yield (
-            f"With its default size this family learns a photograph only coarsely in a minute: less than "
-            f"{LEAST_PSNR_DB:.0f} dB in the mean of those measured. `hash_grid`, `finer` and `siren` are for pictures."
-        )
-    if any(rows.get(file, {}).get("quality", math.inf) < least for file, least in LEAST_IOU.items()):
-        yield (
-            "With its default size this family learns a shape only coarsely in a minute. "
-            "`hash_grid`, `siren` and `triplane` are for shapes."
-        )
+        yield "pictures"
+    if any(found[file] < LEAST_SNR_DB for file, row in rows.items() if row["metric"] == "snr_db" and file in found):
+        yield "sound"
+    if any(found.get(file, math.inf) < least for file, least in LEAST_IOU.items()):
+        yield "shapes"
 
 
 def with_unit(row: Mapping[str, Any]) -> str:

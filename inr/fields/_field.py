@@ -16,6 +16,7 @@ from inr.core.domain import Spec
 from inr.core.errors import unknown_name
 from inr.core.registry import Registry
 from inr.core.samples import DataDependentInit, Samples
+from inr.fields._limits import Limits
 from inr.fields._recipe import BestRecipe, RecipeName
 
 FIELDS: Registry[type[FieldConfig]] = Registry("field", "inr.fields")
@@ -143,14 +144,14 @@ class FieldConfig(Config):
 
     paper: the source, in one line. deviations: where the family differs from it on purpose. best: the recipe that a
     search has found; None: `recipe` states one. limits: why the quality on its page is low, and what the family is
-    good for nevertheless; empty for others.
+    good for nevertheless.
     """
 
     slot: ClassVar[Registry[type[FieldConfig]]] = FIELDS
     paper: ClassVar[str]
     deviations: ClassVar[tuple[Deviation, ...]] = ()
     best: ClassVar[BestRecipe | None] = None
-    limits: ClassVar[str] = ""
+    limits: ClassVar[Limits] = Limits()
 
     @abstractmethod
     def build(self, spec: Spec, generator: Generator) -> Field:

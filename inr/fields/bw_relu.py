@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._limits import Limits
 from inr.fields._periodic import Periodic, all_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
@@ -21,10 +22,16 @@ class BwRelu(Periodic):
     """Quadratic B-spline wavelets made of ReLUs: h' = psi(c (W h + b)), 3 layers of 300, linear output."""
 
     paper: ClassVar[str] = "Shenouda, Zhou and Nowak 2024, arXiv:2406.02529"
-    limits: ClassVar[str] = (
-        "Pictures are learned slowly: with the published initialisation half of the units are 0 at the start "
-        "and the others nearly flat. It is here for its theory, functions of bounded second variation, and "
-        "for small smooth problems."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "With the published initialisation half of its units are 0 at the start and the others nearly flat, so a "
+            "picture is learned slowly."
+        ),
+        sound=(
+            "A unit is 0 outside 3 / c = 1/3 of its input, and half of the units are 0 at the start; the waves of a "
+            "sound are thousands of times shorter than the clip."
+        ),
+        purpose="It is here for its theory, functions of bounded second variation, and for small smooth problems.",
     )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice={"lr": 3e-3, "schedule": "exponential", "batch": 16384, "steps": 1000},

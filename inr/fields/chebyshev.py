@@ -17,6 +17,7 @@ from inr.core.errors import ConfigError
 from inr.core.gradient_factors import Factor, HasGradientFactors, factor
 from inr.core.samples import Samples
 from inr.fields._field import FIELDS, Field, FieldConfig
+from inr.fields._limits import Limits
 from inr.kernels.polynomials import Basis, polynomials
 
 MAX_DEGREE = 511
@@ -44,6 +45,21 @@ class Chebyshev(FieldConfig):
     """
 
     paper: ClassVar[str] = "Mason and Handscomb 2003; Adcock and Huybrechs 2019, arXiv:1612.04464"
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "A picture of 256 x 256 pixels has degree 127 per axis, a quarter as many terms as pixels: fine texture "
+            "has no terms, and edges ring."
+        ),
+        sound=(
+            "A polynomial of degree n has at most n zeros, and the degree is at most 511; two seconds of music change "
+            "sign thousands of times."
+        ),
+        shapes=(
+            "Scattered samples are solved by dense normal equations, hence degree 11 per axis: thin parts and creases "
+            "are smoothed."
+        ),
+        purpose="It is for smooth functions, which it fits without training.",
+    )
 
     basis: Basis = param("chebyshev", "orthogonal polynomials")
     degree: tuple[int, ...] | None = param(None, "largest degree per axis (one number: all axes)", ge=0, le=MAX_DEGREE)

@@ -13,6 +13,7 @@ from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._limits import Limits
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import BlockConfig, LinearConfig
@@ -37,9 +38,20 @@ class Lbdn(Mlp):
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
-    limits: ClassVar[str] = (
-        "Its slope is bounded, which is what it is for: distances that never overshoot. Edges of pictures are "
-        "steeper than its bound, and a step solves for an orthogonal matrix in each layer."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "Edges of pictures are steeper than its bound, and a step solves for an orthogonal matrix in each layer."
+        ),
+        sound=(
+            "A bound that allows the slopes of a sound starts the field as loud noise. A ReLU network of raw "
+            "coordinates then is linear between kinks, of which a line meets about as many as there are units, "
+            "hundreds, and a sound has thousands of waves."
+        ),
+        shapes=(
+            "A distance has slope 1 almost everywhere. The network's slope is at most 1 and is less wherever one of "
+            "its layers shortens a direction, so thin parts and creases are rounded."
+        ),
+        purpose="Its slope is bounded, which is what it is for: distances that never overshoot.",
     )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),

@@ -12,6 +12,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
+from inr.fields._limits import Limits
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, BlockConfig, InitialiserConfig
@@ -29,6 +30,12 @@ class MfnFourier(Mlp):
     """
 
     paper: ClassVar[str] = "Fathony et al. 2021, Multiplicative Filter Networks, ICLR"
+    limits: ClassVar[Limits] = Limits(
+        shapes=(
+            "It is a sum of plane waves through the whole box, so a detail at one place needs waves that cancel at all "
+            "others. `mfn_gabor` has windowed waves and learns more."
+        ),
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 1e-2, 4096, 1200),
         sound=cosine("adam", 1e-2, 4096, 1200),

@@ -15,6 +15,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
 from inr.fields._full_batch import n_samples
+from inr.fields._limits import Limits
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.block_networks import BlockNetworks
 
@@ -60,9 +61,11 @@ class Miner(FieldConfig):
         ),
     )
 
-    limits: ClassVar[str] = (
-        "Values jump at the borders of blocks, and distances have no derivative there: it is for pictures, sound and "
-        "arrays rather than for surfaces."
+    limits: ClassVar[Limits] = Limits(
+        purpose=(
+            "Values jump at the borders of blocks, and distances have no derivative there: it is for pictures, sound "
+            "and arrays rather than for surfaces."
+        ),
     )
 
     blocks: int | None = param(

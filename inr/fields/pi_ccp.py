@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from inr.core.config import param
 from inr.fields._field import FIELDS
+from inr.fields._limits import Limits
 from inr.fields._pi_net import PiNet
 from inr.layers import BlockConfig
 from inr.layers.blocks.ccp import Ccp
@@ -15,5 +17,17 @@ from inr.layers.blocks.ccp import Ccp
 @dataclass(frozen=True, kw_only=True)
 class PiCcp(PiNet):
     """Polynomial of random Fourier features, no activations: h' = (U e) * h + h, degree 4 of width 256."""
+
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "It has no activations: it is a polynomial of degree 4 of 128 random frequencies, whose terms are waves "
+            "through the whole picture. A picture with much texture needs more of them than 60 s can fit."
+        ),
+        shapes=(
+            "It has no activations: it is a polynomial of degree 4 of 128 random waves through the whole box, so a "
+            "detail at one place needs waves that cancel at all others."
+        ),
+        purpose="It is here as a network without activations, every value of which is a polynomial of its features.",
+    )
 
     block: BlockConfig = param(Ccp(), "structure of a layer", was="cell")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from inr.core.config import param
 from inr.fields._field import FIELDS
+from inr.fields._limits import Limits
 from inr.fields._pi_net import PiNet
 from inr.layers import BlockConfig
 from inr.layers.blocks.ncp import Ncp
@@ -20,9 +21,20 @@ class PiNcp(PiNet):
     With the skip + h it is the paper's NCP-Skip; `field.block.has_skip=false` is its NCP.
     """
 
-    limits: ClassVar[str] = (
-        "It has nearly twice the parameters of `pi_ccp`, so a step costs nearly twice as much: in equal time it learns "
-        "less."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "It is a polynomial of degree 4 of 128 random frequencies, as `pi_ccp`, with nearly twice its parameters: "
+            "a step costs nearly twice as much, so it learns less in equal time."
+        ),
+        sound=(
+            "It has nearly twice the parameters of `pi_ccp`, so a step costs nearly twice as much: in equal time it "
+            "learns less."
+        ),
+        shapes=(
+            "It is a polynomial of degree 4 of 128 random waves through the whole box, as `pi_ccp`, with nearly twice "
+            "its parameters: in equal time it learns less."
+        ),
+        purpose="It is here as a network without activations, every value of which is a polynomial of its features.",
     )
 
     block: BlockConfig = param(Ncp(), "structure of a layer", was="cell")

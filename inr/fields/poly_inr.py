@@ -11,6 +11,7 @@ from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._limits import Limits
 from inr.fields.mlp import Mlp
 from inr.layers import ActivationConfig, BlockConfig, InitialiserConfig
 from inr.layers.activations.elementwise import LeakyRelu
@@ -28,8 +29,24 @@ class PolyInr(Mlp):
     """
 
     paper: ClassVar[str] = "Singh et al. 2023, arXiv:2303.11424"
-    limits: ClassVar[str] = (
-        "A level has two maps of all features, so a step costs about five times that of `mlp`: it is slow on a CPU."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "Its input are the coordinates themselves: ten levels of multiplications make a polynomial of low degree "
+            "between the kinks of leaky ReLUs, so fine detail comes late. A level has two maps of all features, so a "
+            "step costs about five times that of `mlp`."
+        ),
+        sound=(
+            "Its input is time itself, without frequencies: ten levels of multiplications make a polynomial of low "
+            "degree between the kinks of leaky ReLUs, and a sound has thousands of waves."
+        ),
+        shapes=(
+            "Its input are the coordinates themselves, and a step costs about five times that of `mlp`, so a minute on "
+            "a CPU has few steps."
+        ),
+        purpose=(
+            "Its paper has it as a generator of many pictures, whose maps follow from a latent vector; it is here for "
+            "comparisons with that."
+        ),
     )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation("field.width", "1024", "256", "a field of one signal then trains on a CPU in minutes"),

@@ -15,6 +15,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
+from inr.fields._limits import Limits
 from inr.fields._recipe import EIKONAL
 from inr.kernels.radial import radial_of_square
 from inr.layers import Role
@@ -51,9 +52,20 @@ class PolyharmonicCascade(FieldConfig):
     """
 
     paper: ClassVar[str] = "Bakhvalov 2025, arXiv:2512.17671 (from the author's code)"
-    limits: ClassVar[str] = (
-        "A step needs a Jacobian with a row for each sample and a solve for all packages, so the default is "
-        "small. It is for small signals, whose packages are solved for together."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "A step needs a Jacobian with a row for each sample and a solve for all packages, so the default is small: "
+            "617 numbers per channel, for 65,536 pixels."
+        ),
+        sound=(
+            "A step needs a Jacobian with a row for each sample and a solve for all packages, so the default is small: "
+            "617 numbers, for 88,200 samples with thousands of waves."
+        ),
+        shapes=(
+            "A step needs a Jacobian with a row for each sample and a solve for all packages, so the default is small: "
+            "617 numbers, the first of which are values on 4 x 4 x 4 nodes."
+        ),
+        purpose="It is for small signals, whose packages are solved for together.",
     )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

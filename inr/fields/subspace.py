@@ -21,7 +21,8 @@ from inr.core.errors import UsageError
 from inr.core.samples import Samples
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation, Field, FieldConfig
-from inr.fields._recipe import cosine
+from inr.fields._limits import Limits
+from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp
 from inr.layers.activations.sine import Sine
 
@@ -49,11 +50,22 @@ class Subspace(FieldConfig):
     """
 
     paper: ClassVar[str] = "Li et al. 2018, arXiv:1804.08838"
-    limits: ClassVar[str] = (
-        "It is for finding how many parameters a signal needs (`inr compare --intrinsic`), not for quality: a random "
-        "subspace of a few thousand dimensions holds no detailed picture."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "It trains 4096 numbers for 196,608 values, in directions that are drawn at random: it holds no detailed "
+            "picture."
+        ),
+        sound=(
+            "It trains 4096 numbers in directions that are drawn at random. Waves of up to 1 kHz, which give 11.5 dB "
+            "of `bach.wav`, alone have 4000 numbers in 2 s."
+        ),
+        shapes="It trains 4096 numbers in directions that are drawn at random, so a detail cannot be changed alone.",
+        purpose="It is for finding how many parameters a signal needs (`inr compare --intrinsic`), not for quality.",
     )
 
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={"lr": 1e-3}, shape={**cosine("adam", 3e-4, 4096, 1000), "loss": "l1"}
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
             "forward",
@@ -74,14 +86,11 @@ class Subspace(FieldConfig):
         return SubspaceField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The base's, with Adam at 1e-3 in place of SOAP: a vector has no eigenbasis (record `recipes`).
-
-        Distances are learned better with a lower rate, which falls.
-        """
+        """Of distances `best`; else the base's, with Adam in place of SOAP: a vector has no eigenbasis."""
         if spec.has_distances:
-            return {**cosine("adam", 3e-4, 4096, 1000), "loss": "l1"}
+            return super().recipe(spec)
         found = self.base.recipe(spec)
-        return found if found.get("optimizer") != "soap" else {**found, "optimizer": "adam", "lr": 1e-3}
+        return found if found.get("optimizer") != "soap" else {**found, "optimizer": "adam", **self.best.lattice}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The authors' example, 100 epochs of 50,000 pictures of MNIST; the paper has no field."""

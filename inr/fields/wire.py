@@ -12,6 +12,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
+from inr.fields._limits import Limits
 from inr.fields._periodic import Periodic, lattice_or_points
 from inr.fields._recipe import EIKONAL, BestRecipe, cosine
 from inr.layers import ActivationConfig, LinearConfig
@@ -93,9 +94,16 @@ class Wire2d(Wire):
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
-    limits: ClassVar[str] = (
-        "A layer has a second complex branch, so a step costs nearly twice that of `wire`: in equal time it learns "
-        "less. It is here for comparisons with its source."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "A layer has a second complex branch, so a step costs nearly twice that of `wire`: in equal time it learns "
+            "less."
+        ),
+        sound=(
+            "A wavelet is at most exp(omega^2 / (4 s^2)) high, so its envelope cannot be much wider than its wave: a "
+            "unit has a few waves, at one place, and a sound has thousands."
+        ),
+        purpose="It is here for comparisons with its source.",
     )
     # Of shapes: the fit of record shape-frequencies; of others it has no fits of its own.
     best: ClassVar[BestRecipe] = dataclasses.replace(Wire.best, record="")

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation
-from inr.fields._periodic import Sines, all_samples, lattice_or_points
-from inr.fields._recipe import cosine
+from inr.fields._limits import Limits
+from inr.fields._periodic import Sines, all_samples
+from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig, InitialiserConfig
 from inr.layers.activations.sine import Sine
 from inr.layers.initialisers.weight_scaling import WeightScaling
@@ -25,11 +26,20 @@ class WsSiren(Sines):
     """
 
     paper: ClassVar[str] = "Yeom et al. 2025, arXiv:2410.04779"
-    limits: ClassVar[str] = (
-        "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule. "
-        "`siren` with its recipe `best` learns more in equal time."
+    limits: ClassVar[Limits] = Limits(
+        pictures=(
+            "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
+        ),
+        sound=(
+            "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
+        ),
+        purpose="`siren` with its recipe `best` learns more in equal time.",
     )
 
+    best: ClassVar[BestRecipe] = BestRecipe(
+        lattice={"lr": 1e-4, "steps": 300, "batch": 16384, "schedule": "constant"},
+        shape={**cosine("soap", 3e-4, 4096, 500), "loss": "l1"},
+    )
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(
             "field.init.alpha",
@@ -47,9 +57,3 @@ class WsSiren(Sines):
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """150 steps of all samples at the paper's rate, without a schedule."""
         return all_samples(spec, 150, {"lr": 1e-4, "schedule": "constant"})
-
-    def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """The paper's rate without a schedule, of at most 16384 samples per step; for distances SOAP and l1."""
-        if spec.has_distances:
-            return {**cosine("soap", 3e-4, 4096, 500), "loss": "l1"}
-        return lattice_or_points(spec, {"lr": 1e-4, "steps": 300, "schedule": "constant"})
