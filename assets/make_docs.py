@@ -58,6 +58,10 @@ LEAST_PSNR_DB, LEAST_SNR_DB = 30.0, 20.0
 """Goals of a minute: of pictures in the mean, of a sound. A page says more about those below."""
 LEAST_IOU = {"bunny.obj": 0.97, "armadillo.obj": 0.95}
 """Those of shapes."""
+SHORT = {
+    "equal": "with at most 100,000 parameters",
+}
+"""Records `quality-15s-...` of short fits, and what is said of them."""
 COARSE = {
     "pictures": "With its default size this family learns a photograph only coarsely in a minute: less than "
     f"{LEAST_PSNR_DB:.0f} dB in the mean of those measured. `hash_grid`, `finer` and `siren` are for pictures.",
@@ -197,10 +201,35 @@ def measured(name: str, cls: type[FieldConfig]) -> Iterator[str]:
     if name in scenes():
         yield f"![fit of a generated picture]({SHOWN}/{name}.webp)"
         yield f"The picture of `inr demo`: {scenes()[name]}; {scene_conditions()}"
+    short = [text for text in (short_text(name, kind) for kind in SHORT) if text]
+    if short:
+        yield f"After 15 s of one processor thread, `kodim23.png` as above: {'; '.join(short)}."
     for what in coarse(name):
         yield f"{COARSE[what]} {getattr(cls.limits, what)}".rstrip()
     if cls.limits.purpose:
         yield cls.limits.purpose
+
+
+def short_text(name: str, kind: str) -> str:
+    """What the record of `SHORT` has of a family, beside `mlp`; empty if nothing."""
+    rows = short_rows(kind)
+    if "quality" not in rows.get(name, {}):
+        return ""
+    beside = "" if name == "mlp" else f", `mlp` {with_unit(rows['mlp'])}"
+    return f"{SHORT[kind]} {with_unit(rows[name])}{beside} (record `quality-15s-{kind}`)"
+
+
+@functools.cache
+def short_rows(kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """Family -> its row of the newest record of `SHORT`."""
+    return {row["field"]: row for row in record(f"quality-15s-{kind}")["rows"]}
+
+
+def loses(name: str) -> bool:
+    """Whether `mlp` has the higher quality at equal parameters and time."""
+    rows = short_rows("equal")
+    least: float = rows["mlp"]["quality"]
+    return bool(rows[name].get("quality", math.inf) < least)
 
 
 def coarse(name: str) -> Iterator[str]:

@@ -39,6 +39,14 @@ CODECS = {
 PICTURES = "rd-eight"
 """The record of `rd.py` on the shared pictures at the default effort."""
 
+SHORT = "quality-15s"
+"""Records of `quality.py` with 15 s of processor time for each fit."""
+
+SHORT_HOW = (
+    "The middle 256 x 256 pixels of `kodim23.png`; 15 s of processor time, of closed forms no limit. At equal "
+    "parameters: the largest width or table with at most 100,000 of them."
+)
+
 SCALED_PICTURES = ("scaling-small", "scaling-large")
 """Records of `scaling.py` on pictures, by falling number of ways."""
 
@@ -461,6 +469,25 @@ def minute_table() -> str:
     notes = [f"`{name}`: {reason}." for reason, name in reasons.items()]
     said = [f"{conditions_line(r)} {r.get('remark', '')}".strip() for r in records]
     return "\n".join(["\n\n".join(said), "", *lines, "", *notes]).strip()
+
+
+def short_table() -> str:
+    """Every family after 15 s by budget and recipe, best in the first column first."""
+    every, conditions = together(SHORT)
+    found = {(row["field"], row["budget"], row["recipe"]): row for row in every}
+    columns = list(dict.fromkeys((row["budget"], row["recipe"]) for row in every))
+    families = sorted(
+        dict.fromkeys(row["field"] for row in every),
+        key=lambda name: -found.get((name, *columns[0]), {}).get("quality", float("-inf")),
+    )
+    heads = (f"{budget}, {recipe} | parameters | steps" for budget, recipe in columns)
+    lines = [f"| family | {' | '.join(heads)} |", "|---|" + "---|" * (3 * len(columns))]
+    for name in families:
+        rows = [found.get((name, *column), {}) for column in columns]
+        cells = (f"{_quality(row)} | {row.get('n_params', 0):,} | {row.get('steps', '')}" for row in rows)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    reasons = {row["refused"]: row["field"] for row in reversed(every) if "refused" in row}
+    return "\n".join([*conditions, "", *lines, "", *(f"`{name}`: {reason}." for reason, name in reasons.items())])
 
 
 def families_table() -> str:
@@ -968,6 +995,11 @@ def results() -> str:
         "Seconds of processor time, the default recipe and size; closed forms have no time limit. Pictures are the "
         "middle 256 x 256 pixels, sound is its first 2 s. Parameters and steps are those on the first file.",
         minute_table(),
+        *(
+            ["### Every family after 15 s of one thread", SHORT_HOW, short_table()]
+            if newest(f"{SHORT}-equal")["rows"]
+            else []
+        ),
         "### Recipes, in equal time",
         "`recipes.py` says how; seconds are those of one thread of a quiet machine.",
         recipes_table(),

@@ -68,6 +68,15 @@ def test_families_below_a_goal_say_why_and_only_these(make_docs: Any) -> None:
     assert said - below == set()
 
 
+def test_families_that_lose_to_mlp_at_equal_parameters_say_what_they_are_for(make_docs: Any) -> None:
+    from inr.fields import FIELDS
+
+    losing = {name for name in FIELDS if make_docs.loses(name)}
+    assert losing
+    assert "mlp" not in losing
+    assert {name for name in losing if not FIELDS[name].limits.purpose} == set()
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_to_pages_and_headings(path: Path) -> None:
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS
+from inr.fields._limits import Limits
 from inr.fields._periodic import Sines, all_samples, lattice_or_points
 from inr.layers import ActivationConfig, LinearConfig
 from inr.layers.activations.sine import Sine
@@ -29,6 +30,12 @@ class FourierReparamSiren(Sines):
     """
 
     paper: ClassVar[str] = "Shi et al. 2024, CVPR, Fourier Reparameterized Training"
+    limits: ClassVar[Limits] = Limits(
+        purpose=(
+            "It is here to compare its training with SIREN's: a layer has 32 times as many coefficients as the plain "
+            "layer that it becomes afterwards (`Field.fold`), so at equal parameters it is narrow."
+        ),
+    )
 
     linear: LinearConfig = param(FourierReparam(), "parameterisation of the matrices")
     activation: ActivationConfig = param(Sine(), "omega = 30 in all layers")

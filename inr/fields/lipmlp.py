@@ -14,6 +14,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._full_batch import n_samples
+from inr.fields._limits import Limits
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
 from inr.layers.linear.lipschitz import Lipschitz
@@ -30,6 +31,12 @@ class LipMlp(Mlp):
     """
 
     paper: ClassVar[str] = "Liu et al. 2022, arXiv:2202.08345"
+    limits: ClassVar[Limits] = Limits(
+        purpose=(
+            "It is for functions that should change slowly between samples: the loss keeps the product of the layers' "
+            "bounds small, and more detail needs larger bounds."
+        ),
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

@@ -16,6 +16,7 @@ from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
 from inr.fields._field import FIELDS, Deviation, Field
+from inr.fields._limits import Limits
 from inr.fields._recipe import BestRecipe, cosine
 from inr.fields.mlp import Mlp, MlpField
 from inr.layers import LinearConfig
@@ -37,6 +38,9 @@ class LowRankMlp(Mlp):
     """
 
     paper: ClassVar[str] = "Horvath et al. 2024, arXiv:2308.14929"
+    limits: ClassVar[Limits] = Limits(
+        purpose="It is for choosing the size after training: `truncate` cuts a fitted field to any rank.",
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1800),
         sound=cosine("soap", 3e-3, 4096, 1800),

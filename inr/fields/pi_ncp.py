@@ -26,10 +26,6 @@ class PiNcp(PiNet):
             "It is a polynomial of degree 4 of 128 random frequencies, as `pi_ccp`, with nearly twice its parameters: "
             "a step costs nearly twice as much, so it learns less in equal time."
         ),
-        sound=(
-            "It has nearly twice the parameters of `pi_ccp`, so a step costs nearly twice as much: in equal time it "
-            "learns less."
-        ),
         shapes=(
             "It is a polynomial of degree 4 of 128 random waves through the whole box, as `pi_ccp`, with nearly twice "
             "its parameters: in equal time it learns less."

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from inr.core.config import param
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._limits import Limits
 from inr.fields.mlp import Mlp
 from inr.layers import LinearConfig
 from inr.layers.linear.row_equilibrated import RowEquilibrated
@@ -25,6 +26,11 @@ class RowEquilibratedMlp(Mlp):
     """
 
     paper: ClassVar[str] = "Saratchandran et al. 2024, arXiv:2409.03424"
+    limits: ClassVar[Limits] = Limits(
+        purpose=(
+            "It is here to compare weight conditioning, which every family can have (`field.linear=row_equilibrated`)."
+        ),
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

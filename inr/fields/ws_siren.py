@@ -33,7 +33,10 @@ class WsSiren(Sines):
         sound=(
             "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
         ),
-        purpose="`siren` with its recipe `best` learns more in equal time.",
+        purpose=(
+            "It fits samples in fewer steps than `siren` does, which is its purpose; with its recipe `best` `siren` "
+            "learns more in equal time."
+        ),
     )
 
     best: ClassVar[BestRecipe] = BestRecipe(
