@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -51,7 +52,11 @@ class Batches:
         self._pool_generator = generators["pool"]
         self._prefetched: tuple[Tensor, Batch] | None = None
         anywhere = signal.training_values if signal.has_values_anywhere else None
-        self.samples = Samples(signal.spec, pool.size, self._values_at, pool.order, signal.tile, anywhere)
+
+        def samples_of(pool: Pool) -> Samples:
+            return Samples(signal.spec, pool.size, partial(_values_at, pool), pool.order, signal.tile, anywhere)
+
+        self.samples, self._initial = samples_of(pool), samples_of(signal.initial_pool(pool))
         self.sampler = settings.sampler.build(self.samples, settings.batch, generators["order"])
         self.sampler.to(device)
 
@@ -71,9 +76,9 @@ class Batches:
         return TrainingBatch(self._jittered(self._batch(drawn), progress), drawn.groups, fraction)
 
     def initial_samples(self) -> Samples:
-        """What a data-dependent initialisation sees: all samples, or loose points of a signal on disk."""
+        """What a data-dependent initialisation sees: `Signal.initial_pool`, or loose points of a signal on disk."""
         if self.samples.tile is None:
-            return self.samples
+            return self._initial
         return self.samples.draw_loose_points(_INIT_TILES, _INIT_SAMPLES, self._pool_generator)
 
     def is_jittered(self, progress: float) -> bool:
@@ -102,10 +107,6 @@ class Batches:
     def _samples_at(self, index: Tensor) -> Batch:
         return self._pool.batch(index.to(self._device)).to(self._device)
 
-    def _values_at(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        batch = self._pool.batch(index)
-        return batch.x, batch.y
-
     def _jittered(self, batch: Batch, progress: float) -> Batch:
         if self._jitter is None or not self._jitter.is_active(progress):
             return batch
@@ -132,3 +133,8 @@ class Batches:
             errors.append(error.detach().cpu())
             gradients.append(gradient.cpu())
         return torch.cat(errors), torch.cat(gradients)
+
+
+def _values_at(pool: Pool, index: Tensor) -> tuple[Tensor, Tensor]:
+    batch = pool.batch(index)
+    return batch.x, batch.y

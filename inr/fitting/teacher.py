@@ -46,7 +46,6 @@ class Teacher(Signal):
 
     formats: ClassVar[tuple[str, ...]] = ()
     extensions: ClassVar[tuple[str, ...]] = ()
-    has_whole_lattice = False
 
     def __init__(self, fit: Fit, name: str) -> None:
         self.fit, self.name = fit, name
@@ -88,6 +87,8 @@ def teacher_of(fit: Fit, name: str) -> Teacher:
 class LatticeTeacher(Teacher):
     """Its own lattice and as many uniform points, drawn anew in every stage; beyond 2^22 they repeat.
 
+    An initialisation sees the lattice alone, so a grid starts from it as it does from the signal.
+
     Coarse targets are the lattice's values under a Gaussian of 2^(k-1) samples' deviation, on the lattice alone.
     """
 
@@ -108,15 +109,21 @@ class LatticeTeacher(Teacher):
         return self._like.peak
 
     def pool(self, generator: Generator) -> Pool:
-        if self.coarseness:
-            like = self._like
-            values = _blur(like.values, 2.0 ** (self.coarseness - 1))
-            return type(like)(values, like.frame, like.meta, order=like.order).pool(generator)
-        lattice = self._like.pool(generator)
-        if self.is_lattice:
+        lattice = self._lattice_pool(generator)
+        if self.coarseness or self.is_lattice:
             return lattice
         x = torch.rand(min(lattice.size, MOST_BETWEEN), self.spec.d_in, generator=generator)
         return _LatticeAndPoints(lattice, PointPool(Batch(x, self.values(x))))
+
+    def initial_pool(self, pool: Pool) -> Pool:
+        return pool.lattice if isinstance(pool, _LatticeAndPoints) else pool
+
+    def _lattice_pool(self, generator: Generator) -> Pool:
+        like = self._like
+        if not self.coarseness:
+            return like.pool(generator)
+        values = _blur(like.values, 2.0 ** (self.coarseness - 1))
+        return type(like)(values, like.frame, like.meta, order=like.order).pool(generator)
 
     def metrics(self, evaluate: Evaluate) -> dict[str, float]:
         """psnr_db (sounds: snr_db first) and mse on the lattice, psnr_between_db on uniform points; nothing rounded."""
@@ -140,15 +147,15 @@ class _LatticeAndPoints:
     order = None
 
     def __init__(self, lattice: Pool, points: Pool) -> None:
-        self._lattice, self._points = lattice, points
+        self.lattice, self._points = lattice, points
 
     @property
     def size(self) -> int:
-        return 2 * self._lattice.size
+        return 2 * self.lattice.size
 
     def batch(self, index: Tensor) -> Batch:
-        n = self._lattice.size
-        on_lattice = self._lattice.batch(index.clamp(max=n - 1))
+        n = self.lattice.size
+        on_lattice = self.lattice.batch(index.clamp(max=n - 1))
         between = self._points.batch((index - n) % self._points.size)
         is_between = (index >= n).unsqueeze(-1)
         x = torch.where(is_between, between.x, on_lattice.x)

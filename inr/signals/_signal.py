@@ -162,7 +162,7 @@ class Signal(Kind, ABC):
     default. headline: the metric that is shown first ("psnr_db", "snr_db", "iou").
     spec, frame: see `inr.core.domain`. meta: everything `write` needs, as JSON. notes: what the user should know.
     name: of the file, without its folder. tile: if the samples are read block by block, the shape of a block per
-    array axis. has_whole_lattice: whether a signal with a lattice gives all samples of it and no others.
+    array axis. has_whole_lattice: whether `initial_pool` is a signal's whole lattice, and nothing else.
     has_values_anywhere: whether `training_values` works.
     """
 
@@ -225,6 +225,10 @@ class Signal(Kind, ABC):
     @abstractmethod
     def pool(self, generator: Generator) -> Pool:
         """The training samples. Random ones (points in space) are drawn from `generator`."""
+
+    def initial_pool(self, pool: Pool) -> Pool:
+        """The samples that an initialisation sees: `pool`, those of the training, or another choice of the signal."""
+        return pool
 
     def training_values(self, x: Tensor) -> Tensor:
         """Training values [N, C] at points [N, D] in the unit box and near it, of a signal that has them anywhere."""

@@ -74,6 +74,7 @@ class FeatureTeacher(Teacher):
     """The points of another teacher, with standardised features in place of values."""
 
     headline = "mse"
+    has_whole_lattice = False
 
     def __init__(self, teacher: Teacher, features: Field) -> None:
         super().__init__(teacher.fit, teacher.name)

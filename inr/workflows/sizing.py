@@ -74,7 +74,11 @@ def adapted(signal: Signal, config: FieldConfig, target_db: float | None) -> Fie
     scale = math.sqrt(statistics.fmean(s * s for s in signal.frame.scale))
     error = signal.good_error if target_db is None else signal.peak * 10 ** (-(target_db + 1) / 20)
     assert error is not None
-    return config.adapted_to(signal.spec, lambda: Samples.counted(signal.spec, signal.pool(Generator())), error / scale)
+
+    def samples() -> Samples:
+        return Samples.counted(signal.spec, signal.initial_pool(signal.pool(Generator())))
+
+    return config.adapted_to(signal.spec, samples, error / scale)
 
 
 def sized(config: FieldConfig, spec: Spec, n_params: int) -> Sized:

@@ -16,6 +16,7 @@ from inr.fitting import Fit, Progress
 from inr.fitting.teacher import DistanceTeacher, teacher_of
 from inr.signals.analytic import demo
 from inr.signals.array import Array
+from inr.signals.image import Image
 from inr.workflows.distillation import distil
 from inr.workflows.fit import fit
 
@@ -50,6 +51,15 @@ def test_siren_to_hash_grid_and_back(taught: Fit, tmp_path: Path) -> None:
     origin = loaded.provenance["distilled_from"]
     assert (origin["file"], origin["field"]) == ("b.safetensors", "hash_grid")
     assert origin["provenance"]["distilled_from"]["file"] == "a.safetensors"
+
+
+def test_a_grid_of_a_colour_picture_starts_from_what_the_teacher_renders() -> None:
+    x = torch.linspace(0, 1, 24).repeat(24, 1)
+    picture = Image.of_pixels((255 * torch.stack([x, x.T, x * x.T], -1)).round().byte().numpy())
+    taught = fit(picture, SIREN, {"steps": 100, **QUICK})
+    started = distil(taught, "hash_grid", {"steps": 1, "lr": 1e-9})
+    random = distil(taught, {"type": "hash_grid", "init": "xavier"}, {"steps": 1, "lr": 1e-9})
+    assert started.metrics["psnr_db"] > random.metrics["psnr_db"] + 15
 
 
 def test_fidelity_is_to_the_teacher_and_infinite_for_itself(taught: Fit) -> None:
