@@ -14,6 +14,11 @@ With --apart, the runs of `apart_runs` are fitted: signals of which none chose a
 each, with the length, the optimizer and the seed taken in turn. --missing leaves out runs that a record holds, and
 --minutes starts none after so many, so the set can be run in pieces, each with a record of its own name.
 
+With --flows, the flow along kernels that are read in rehearsals is recorded for the runs that records hold, without
+fitting them again; `records` adds it.
+
+    flows      by share of the samples: left by band after the last step, and seconds of the rehearsals with it
+
 `python benchmarks/rehearsals.py --calibrate` writes accuracy.json and calibration.json in inr/ntk/forecast from all
 records whose names begin with `rehearsals`: how often forecasts were right, and quantiles from the families and signals
 in CALIBRATING. It prints how often intervals held for the others.
@@ -24,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import tempfile
 import time
 from collections import defaultdict
@@ -36,6 +42,7 @@ import forecasts
 import numpy as np
 import torch
 from _record import RECORDS, save
+from torch import Generator
 
 from inr.core.config import override, parse
 from inr.core.errors import ConfigError
@@ -44,11 +51,13 @@ from inr.fitting import FitConfig, resolve
 from inr.ntk import ntk_report
 from inr.ntk.forecast import calibration
 from inr.ntk.forecast.accuracy import CHANGES, STAYS
+from inr.ntk.forecast.bands import QUICK
 from inr.ntk.forecast.batch_noise import GAIN
 from inr.ntk.forecast.blend import blended, kernel_weight
 from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, conformal_quantile, family_class, score
 from inr.ntk.rehearsal import rehearsed
 from inr.ntk.report import LEARNED
+from inr.ntk.spectra.windows import windows_of
 from inr.ntk.thin_runs import rehearse_whole
 from inr.ntk.verdict import RICH
 from inr.signals import Signal
@@ -138,6 +147,52 @@ def compared(signal: Signal, config: FieldConfig, fit: FitConfig) -> dict[str, A
     }
 
 
+def signal_of(folder: Path, work: Path, row: dict[str, Any]) -> Signal:
+    """The signal of a record's row."""
+    if row["signal"] in APART:
+        return apart_signal(folder, work, row["signal"])
+    forecasts.SIDE = row["side"]
+    if row["signal"].startswith("kodim"):
+        forecasts.PICTURES = (row["signal"],)
+    return next(signal for name, signal in forecasts.signals(folder, work, row["signal"]) if name == row["signal"])
+
+
+def record_flows(folder: Path, given: argparse.Namespace) -> None:
+    """Of runs that the records hold and whose flow they do not, in an order that mixes them."""
+    shares = given.shares.split(",")
+    wanted = [
+        row
+        for row in records()
+        if row["field"] in given.families.split(",")
+        and given.least_side <= row["side"] <= given.most_side
+        and not set(shares) <= set(row.get("flows", {}))
+    ]
+    random.Random(0).shuffle(wanted)
+    start = time.perf_counter()
+    found = []
+    with tempfile.TemporaryDirectory() as work:
+        for row in wanted:
+            if time.perf_counter() - start > 60 * given.minutes:
+                break
+            signal = signal_of(folder, Path(work), row)
+            settings = resolved(signal, row["field"], row["steps"], row["optimizer"], row.get("seed", 0))
+            samples = rehearsed(signal, *settings, 0, settings[1].batch).samples
+            windows = windows_of(samples, QUICK.band_points, QUICK.windows, Generator().manual_seed(0))
+            assert windows is not None
+            flows = {}
+            for share in shares:
+                course = rehearse_whole(signal, *settings, samples, float(share))
+                flow = course.flow_at(windows.bands.centres)
+                if flow is not None:
+                    flows[share] = {"left": flow.tolist(), "seconds": course.seconds}
+            named = {k: row.get(k, 0) for k in KEY}
+            found.append({**named, "flows": flows})
+            parts = [f"{share} {total_db(row['target'], flow['left']):.1f}" for share, flow in flows.items()]
+            print(line(row), " by the flow", *parts, flush=True)
+            if given.record:
+                save(given.record, found)
+
+
 def total_db(target: list[float], left: list[float]) -> float:
     """Of all bands but the constant."""
     rest = sum(e * x for e, x in zip(target[1:], left[1:], strict=True)) / sum(target[1:])
@@ -147,7 +202,12 @@ def total_db(target: list[float], left: list[float]) -> float:
 def records() -> list[dict[str, Any]]:
     paths = sorted(RECORDS.glob("????-??-??-rehearsals*.json"))
     rows = [row for path in paths for row in json.loads(path.read_text())["rows"]]
+    flows: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(dict)
+    for path in sorted(RECORDS.glob("????-??-??-flows*.json")):
+        for row in json.loads(path.read_text())["rows"]:
+            flows[key_of(row)] |= row["flows"]
     for row in rows:
+        row["flows"] = flows[key_of(row)]
         for way, found in row["forecasts"].items():
             if way != KERNEL:
                 left = _restated(found, row.get("gain", FIRST_GAIN))
@@ -157,7 +217,10 @@ def records() -> list[dict[str, Any]]:
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     """What tells runs apart."""
-    return tuple(row.get(k, 0) for k in ("signal", "side", "field", "optimizer", "steps", "seed"))
+    return tuple(row.get(k, 0) for k in KEY)
+
+
+KEY = ("signal", "side", "field", "optimizer", "steps", "seed")
 
 
 def _restated(found: dict[str, list[float]], gain: float) -> list[float]:
@@ -287,7 +350,15 @@ def main() -> None:
     parser.add_argument(
         "--calibrate", action="store_true", help="write calibration.json and accuracy.json from the records"
     )
+    parser.add_argument("--flows", action="store_true", help="only the flow, of runs that records hold")
+    parser.add_argument("--shares", default="0.1", help="of --flows, with commas")
+    parser.add_argument("--least-side", type=int, default=0, help="of --flows: shortest side of a signal")
+    parser.add_argument("--most-side", type=int, default=10**6, help="of --flows: longest")
     given = parser.parse_args()
+    if given.flows:
+        torch.set_num_threads(1)
+        record_flows(given.folder, given)
+        return
     if given.calibrate:
         document = calibrated()
         folder = Path(calibration.__file__).parent

@@ -18,6 +18,7 @@ from inr.fitting import FitConfig, Run, resolve
 from inr.ntk.forecast.bands import interpolated
 from inr.ntk.forecast.batch_noise import extrapolated
 from inr.ntk.forecast.calibration import GRID, family_class
+from inr.ntk.kernel_readings import KernelReadings, can_follow
 from inr.ntk.rehearsal import UNLIMITED_STEPS
 from inr.ntk.spectra.windows import Windows, energies, windows_of
 from inr.signals import Signal
@@ -27,6 +28,8 @@ PARTS = (0.7, 0.3)
 """Of the samples that a rehearsal may take: its two runs, the one with larger batches first."""
 LOOKS = 16
 """Times at which the residual is measured, evenly spaced in the logarithm of the step."""
+READINGS = 8
+"""Of the looks, those after the first at which the kernel is read."""
 LOOK_POINTS, LOOK_WINDOWS = 2**14, 4
 LEAST_BATCH = 4
 TINY = 1e-12
@@ -43,7 +46,8 @@ class Course:
     share: of the run's samples. batches: of its two runs, descending. steps: [T] ascending, from 0 to the run's last.
     left: forecast share of the target's energy by band [T, B]; measured: by the run with larger batches [T, B].
     centres: of the bands, cycles per sample; () for a signal without bands, of which the whole energy is one band.
-    seconds: that it took. has_diverged: one of its runs did.
+    seconds: that it took. has_diverged: one of its runs did. flow: forecast share by band after the last step [B], by
+    the flow along kernels that were read in the run with larger batches (`kernel_readings`); None: there is none.
     """
 
     share: float
@@ -54,15 +58,15 @@ class Course:
     centres: tuple[float, ...]
     seconds: float
     has_diverged: bool
+    flow: Tensor | None = None
 
     def at(self, centres: tuple[float, ...], *, is_measured: bool = False) -> Tensor:
         """left, or measured, at other bands [T, len(centres)]: interpolated in the logarithm of the frequency."""
-        values = self.measured if is_measured else self.left
-        if centres == self.centres:
-            return values
-        found = torch.stack([interpolated(row, self.centres, centres) for row in values])
-        first = torch.tensor([c == 0 for c in centres])
-        return torch.where(first, values[:, :1], found)
+        return moved_bands(self.measured if is_measured else self.left, self.centres, centres)
+
+    def flow_at(self, centres: tuple[float, ...]) -> Tensor | None:
+        """flow at other bands [len(centres)]."""
+        return None if self.flow is None else moved_bands(self.flow[None], self.centres, centres)[0]
 
     @property
     def final(self) -> float:
@@ -88,11 +92,16 @@ def rehearse_whole(
     config, settings = resolve(signal, config, settings)
     begin = time.monotonic()
     found: list[ThinRun] = []
+    readings: KernelReadings | None = None
     for part in PARTS:
         run = ThinRun(signal, config, settings, samples, share * part, device)
+        about = f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each"
+        if not found and can_follow(settings, samples):
+            readings = KernelReadings(samples, settings, look_steps(run.steps[-1], READINGS), run.full)
+            about += f", and {len(readings.steps)} readings of the kernel"
         if on_progress is not None:
-            on_progress(f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each")
-        run.go()
+            on_progress(about)
+        run.go(None if found else readings)
         found.append(run)
     large, small = found
     n = min(len(large.left), len(small.left))
@@ -101,8 +110,23 @@ def rehearse_whole(
     left[0] = a[0]
     return Course(
         share, (large.batch, small.batch), tuple(large.steps[:n]), left, a, large.centres,
-        time.monotonic() - begin, n < len(large.steps),
+        time.monotonic() - begin, n < len(large.steps), _flow_of(readings, large),
     )  # fmt: skip
+
+
+def _flow_of(readings: KernelReadings | None, run: ThinRun) -> Tensor | None:
+    """By band of the run; None if it diverged."""
+    if readings is None or run.has_diverged or not bool(torch.isfinite(readings.left).all()):
+        return None
+    return moved_bands(readings.left[None], readings.centres, run.centres)[0]
+
+
+def moved_bands(rows: Tensor, at: tuple[float, ...], to: tuple[float, ...]) -> Tensor:
+    """Shares [T, B] known in some bands, in others: interpolated in the logarithm of the frequency."""
+    if at == to:
+        return rows
+    found = torch.stack([interpolated(row, at, to) for row in rows])
+    return torch.where(torch.tensor([c == 0 for c in to]), rows[:, :1], found)
 
 
 def check_share(settings: FitConfig) -> None:
@@ -143,12 +167,14 @@ class ThinRun:
         self.is_grid = family_class(self._run.field) == GRID
         self.left: list[Tensor] = []
 
-    def go(self) -> None:
-        """`left` [B] after each of `steps`; fewer if the run diverges."""
+    def go(self, readings: KernelReadings | None = None) -> None:
+        """`left` [B] after each of `steps`; fewer if the run diverges. readings: taken on the way."""
         for due in self.steps:
             while self._run.step < due:
                 if not math.isfinite(self._run.take_step()):
                     return
+            if readings is not None and due in readings.steps:
+                readings.read(self._run)
             field = self._run.field if self._run.average is None else self._run.average
             was_training = field.training
             left = self._seen(field.eval())
@@ -192,9 +218,9 @@ def total_db(energy: Sequence[float], left: Tensor) -> float:
     return 10 * math.log10(max(whole / max(sum(energy), 1e-300), TINY))
 
 
-def look_steps(steps: int) -> list[int]:
-    """0, then at most LOOKS steps up to the last, evenly spaced in the logarithm."""
-    return sorted({0, steps, *(max(1, round(steps ** (i / LOOKS))) for i in range(1, LOOKS + 1))})
+def look_steps(steps: int, count: int = LOOKS) -> list[int]:
+    """0, then at most `count` steps up to the last, evenly spaced in the logarithm."""
+    return sorted({0, steps, *(max(1, round(steps ** (i / count))) for i in range(1, count + 1))})
 
 
 def seen_of(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...], Seen]:

@@ -100,6 +100,14 @@ class SoapOptimizer(Eager):
         shape = _as_matrix(parameter).shape
         return {axis: side for axis, side in enumerate(shape) if 1 < side <= self.max_side}
 
+    def turned(self, parameter: Tensor, x: Tensor, *, is_back: bool = False) -> Tensor:
+        """Q_L^T x Q_R, or Q_L x Q_R^T, for x of the shape of a parameter; x itself before the first step."""
+        state = self.state.get(parameter, {})
+        matrix = _as_matrix(x)
+        for axis in self.axes_of(parameter) if state else ():
+            matrix = _turned(matrix, state[f"basis{axis}"].to(matrix), axis, is_back=is_back)
+        return matrix.reshape(x.shape)
+
     def _sides(self, parameter: Tensor) -> dict[str, int]:
         """The square matrices in a parameter's state, and their sides."""
         axes = self.axes_of(parameter)
