@@ -53,8 +53,9 @@ from inr.ntk.forecast import calibration
 from inr.ntk.forecast.accuracy import CHANGES, STAYS
 from inr.ntk.forecast.bands import QUICK
 from inr.ntk.forecast.batch_noise import GAIN
-from inr.ntk.forecast.blend import blended, kernel_weight
-from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, conformal_quantile, family_class, score
+from inr.ntk.forecast.blend import blend, uses_flow
+from inr.ntk.forecast.calibration import FLOOR, KERNEL, LEVEL, WITH_FLOW, conformal_quantile, family_class, score
+from inr.ntk.kernel_readings import POINTS
 from inr.ntk.rehearsal import rehearsed
 from inr.ntk.report import LEARNED
 from inr.ntk.spectra.windows import windows_of
@@ -179,15 +180,15 @@ def record_flows(folder: Path, given: argparse.Namespace) -> None:
             samples = rehearsed(signal, *settings, 0, settings[1].batch).samples
             windows = windows_of(samples, QUICK.band_points, QUICK.windows, Generator().manual_seed(0))
             assert windows is not None
-            flows = {}
+            flows: dict[str, dict[str, Any]] = {}
             for share in shares:
-                course = rehearse_whole(signal, *settings, samples, float(share))
+                course = rehearse_whole(signal, *settings, samples, float(share), is_read=True)
                 flow = course.flow_at(windows.bands.centres)
                 if flow is not None:
                     flows[share] = {"left": flow.tolist(), "seconds": course.seconds}
             named = {k: row.get(k, 0) for k in KEY}
             found.append({**named, "flows": flows})
-            parts = [f"{share} {total_db(row['target'], flow['left']):.1f}" for share, flow in flows.items()]
+            parts = [f"{share} {total_db(row['target'], of['left']):.1f}" for share, of in flows.items()]
             print(line(row), " by the flow", *parts, flush=True)
             if given.record:
                 save(given.record, found)
@@ -211,8 +212,17 @@ def records() -> list[dict[str, Any]]:
         for way, found in row["forecasts"].items():
             if way != KERNEL:
                 left = _restated(found, row.get("gain", FIRST_GAIN))
-                found["left"] = _with_kernel(left, row["forecasts"][KERNEL]["left"], float(way))
+                flow = row["flows"].get(way) if uses_flow(row["class"]) and points_of(row) <= POINTS else None
+                found["without"] = _blended(left, row["forecasts"][KERNEL]["left"], None, float(way))
+                found["left"] = _blended(left, row["forecasts"][KERNEL]["left"], flow, float(way))
+                found["has_flow"] = flow is not None
     return list({key_of(row): row for row in rows}.values())  # of runs that were repeated, the last
+
+
+def points_of(row: dict[str, Any]) -> int:
+    """The samples of a row's signal."""
+    is_plane = row["signal"].startswith("kodim") or row["signal"] == "slice"
+    return int(row["side"]) ** 2 if is_plane else forecasts.CLIP
 
 
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -229,19 +239,22 @@ def _restated(found: dict[str, list[float]], gain: float) -> list[float]:
     return [known * (left / known) ** (GAIN / gain) if known > 0 and left > 0 else left for left, known in pairs]
 
 
-def _with_kernel(left: list[float], kernel: list[float], share: float) -> list[float]:
-    """As a report makes it of both."""
+def _blended(left: list[float], kernel: list[float], flow: dict[str, Any] | None, share: float) -> list[float]:
+    """As a report makes it of all."""
     rows = torch.tensor([left, left], dtype=torch.float64)
-    found: list[float] = blended(rows, torch.tensor(kernel), kernel_weight(share))[-1].tolist()
+    other = None if flow is None else torch.tensor(flow["left"])
+    found: list[float] = blend(rows, torch.tensor(kernel), other, share)[-1].tolist()
     return found
 
 
-def bands_of(row: dict[str, Any], way: str) -> Iterator[tuple[float, float, float]]:
-    """(fitted, forecast, known) of every band that counts."""
+def bands_of(row: dict[str, Any], way: str, *, has_flow: bool | None = None) -> Iterator[tuple[float, float, float]]:
+    """(fitted, forecast, known) of every band that counts. has_flow: False leaves the flow out; None: as reports do."""
     found = row["forecasts"][way]
-    for energy, true, left, known in zip(row["target"], row["fitted"], found["left"], found["known"], strict=True):
+    with_flow = found.get("has_flow", False) and has_flow is not False
+    forecast = found["left"] if with_flow or way == KERNEL else found["without"]
+    for energy, true, left, known in zip(row["target"], row["fitted"], forecast, found["known"], strict=True):
         if energy >= COUNTED and known > 0:
-            yield true, left, known
+            yield true, left, 1.0 if with_flow else known
 
 
 def is_calibrating(row: dict[str, Any]) -> bool:
@@ -249,18 +262,21 @@ def is_calibrating(row: dict[str, Any]) -> bool:
     return row["field"] in families and row["signal"] in signals
 
 
-def summary(rows: list[dict[str, Any]], way: str) -> dict[str, Any]:
-    """Bands said to be left, bands that were, both, and the errors of the energy left in dB."""
+def summary(rows: list[dict[str, Any]], way: str, forecast: str = "left") -> dict[str, Any]:
+    """Bands said to be left, bands that were, both, and the errors of the energy left in dB.
+
+    forecast: "left", as reports make it; "without" the flow; or the "flow" alone.
+    """
     said = was = both = 0
     errors = []
     for row in rows:
-        for true, left, _ in bands_of(row, way):
-            said += left > LEARNED
-            was += true > LEARNED
-            both += left > LEARNED and true > LEARNED
-        errors.append(
-            abs(total_db(row["target"], row["forecasts"][way]["left"]) - total_db(row["target"], row["fitted"]))
-        )
+        found = row["flows"][way]["left"] if forecast == "flow" else row["forecasts"][way][forecast]
+        for energy, true, left in zip(row["target"], row["fitted"], found, strict=True):
+            if energy >= COUNTED:
+                said += left > LEARNED
+                was += true > LEARNED
+                both += left > LEARNED and true > LEARNED
+        errors.append(abs(total_db(row["target"], found) - total_db(row["target"], row["fitted"])))
     return {"runs": len(rows), "said": said, "was": was, "both": both, "median": median(errors), "worst": max(errors)}
 
 
@@ -273,20 +289,23 @@ def calibrated() -> dict[str, Any]:
     for kind, rows in sorted(groups.items()):
         classes[kind] = {}
         for way in WAYS:
-            used = [row for row in rows if is_calibrating(row)]
-            scores = [[score(*band) for band in bands_of(row, way)] for row in used]
             others = [row for row in rows if not is_calibrating(row)]
             held = summary(others, way) if others else {"both": 0, "said": 0}
-            quantile = conformal_quantile(scores)
-            if not math.isfinite(quantile):
-                continue
-            classes[kind][way] = {
-                "quantile": round(quantile, 4),
-                "right": held["both"],
-                "said": held["said"],
-                "runs": len(used),
-            }
-    names = [path.name for path in sorted(RECORDS.glob("????-??-??-rehearsals*.json"))]
+            for has_flow in (False, True):
+                used = [row for row in rows if is_calibrating(row)]
+                if has_flow:
+                    used = [row for row in used if row["forecasts"][way].get("has_flow")]
+                quantile = conformal_quantile(
+                    [[score(*band) for band in bands_of(row, way, has_flow=has_flow)] for row in used]
+                )
+                if math.isfinite(quantile):
+                    classes[kind][way + WITH_FLOW * has_flow] = {
+                        "quantile": round(quantile, 4),
+                        "right": held["both"],
+                        "said": held["said"],
+                        "runs": len(used),
+                    }
+    names = [path.name for kind in ("rehearsals", "flows") for path in sorted(RECORDS.glob(f"????-??-??-{kind}*.json"))]
     return {"record": names, "level": LEVEL, "floor": FLOOR, "classes": classes}
 
 
@@ -310,7 +329,8 @@ def coverage(document: dict[str, Any], way: str) -> tuple[int, int]:
     """(intervals that held, all) of the runs that did not calibrate."""
     held = total = 0
     for row in records():
-        known = document["classes"][row["class"]].get(way)
+        end = WITH_FLOW if row["forecasts"][way].get("has_flow") else ""
+        known = document["classes"][row["class"]].get(way + end)
         if is_calibrating(row) or known is None:
             continue
         for true, left, before in bands_of(row, way):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean, median
@@ -19,6 +20,7 @@ from fidelity import summaries
 from rd_sound import LEVELS_DB, by_codec
 
 from inr.ntk.forecast.calibration import KERNEL
+from inr.ntk.kernel_readings import POINTS
 from inr.ntk.ranking import SAME_SIZE
 from inr.ntk.verdict import WORTH_DB
 
@@ -652,6 +654,26 @@ def rehearsals_table() -> str:
     return "\n".join([*conditions, "", *lines])
 
 
+def flows_table() -> str:
+    """Of runs whose flow along the kernels of a rehearsal was recorded: with it, without it, and it alone."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rehearsals.records():
+        for way in row["flows"]:
+            is_whole = rehearsals.points_of(row) <= POINTS
+            kind = f"{row['class']}s, {row['optimizer']}" if is_whole else "192 pixels"
+            groups[f"{float(way):.0%}, {kind}"].append(row)
+    lines = [
+        "| rehearsal, runs | number | energy left off by, without the flow: median, worst | with it | the flow alone |",
+        "|---|---|---|---|---|",
+    ]
+    for name, rows in sorted(groups.items()):
+        way = f"{float(name.partition('%')[0]) / 100:g}"
+        found = [rehearsals.summary(rows, way, forecast) for forecast in ("without", "left", "flow")]
+        errors = " | ".join(f"{s['median']:.1f}, {s['worst']:.1f} dB" for s in found)
+        lines.append(f"| {name} | {len(rows)} | {errors} |")
+    return "\n".join([*together("flows")[1], "", *lines])
+
+
 def rehearsed_trials_table() -> str:
     """The gains that the trials of rehearsed reports said, and those of fits."""
     record = newest("rehearsed-trials")
@@ -1055,6 +1077,10 @@ def results() -> str:
             "2026-11-30; the rows of apart runs are of signals that chose nothing. Intervals are checked on families "
             "and signals that did not calibrate. All of it ran beside other work, so it has no times.",
             rehearsals_table(),
+            "The flow along kernels that are read in a rehearsal (`rehearsals.py --flows`, on fits that the records "
+            "above hold) is part of the forecast for grids on at most 4096 samples, and left out elsewhere. Its weights were "
+            "chosen over the runs of 2026-11-30.",
+            flows_table(),
         ]
     if newest("rankings")["rows"]:
         parts += [

@@ -1,5 +1,8 @@
 """Kernels read again along a rehearsal, and what the run would leave if its residual flowed along them.
 
+Only for signals of few samples. At a part of a larger lattice the flow leaves too little: a field that has to learn the
+rest too cannot fit the part as if it were alone (record `flows-2`, pictures of 192 pixels: about 10 dB too low).
+
 A rehearsal on few samples has noisier gradients than the run, so it learns less, but its kernel goes through the same
 change. The flow (`forecast/kernel_path.py`) takes these kernels with the preconditioner that gradients of whole batches
 give.
@@ -20,17 +23,18 @@ from inr.ntk.forecast.moving_preconditioner import MovingPreconditioner
 from inr.ntk.kernel.operator import TangentOperator
 from inr.ntk.spectra.windows import energies, windows_of
 
-POINTS, WINDOWS = 4096, 4
-"""Of the lattice at which kernels are read."""
+POINTS = 4096
+"""Samples that a signal may have."""
 DRAWS = 4
 """Batches whose gradients give a reading's mean squares; one if a batch has all samples."""
 
 
 def can_follow(settings: FitConfig, samples: Samples) -> bool:
-    """Whether the flow is that of the run: the squared error on a lattice, with Adam or SOAP."""
+    """Whether the flow is that of the run: the squared error on a lattice of at most POINTS, with Adam or SOAP."""
     loss, optimizer = settings.loss, settings.optimizer
     is_known = optimizer.is_adam_like or optimizer.type_name == "soap"
-    return loss is not None and loss.is_mse and is_known and samples.order is not None
+    is_whole = samples.order is not None and samples.size <= POINTS
+    return loss is not None and loss.is_mse and is_known and is_whole
 
 
 class KernelReadings:
@@ -42,7 +46,7 @@ class KernelReadings:
 
     def __init__(self, samples: Samples, settings: FitConfig, steps: Sequence[int], batch: int) -> None:
         self._generator = Generator().manual_seed(0)
-        windows = windows_of(samples, POINTS, WINDOWS, self._generator)
+        windows = windows_of(samples, POINTS, 1, self._generator)
         assert windows is not None
         self._samples, self._settings, self._batch, self._windows = samples, settings, batch, windows
         target = energies(windows.y - windows.mean, windows)

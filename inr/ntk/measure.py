@@ -18,7 +18,7 @@ from inr.fields import Field
 from inr.ntk.curvature_density import MOST_PARAMETERS, curvature_density
 from inr.ntk.forecast.adaptive import TrainingPlan, forecast_descent
 from inr.ntk.forecast.bands import BandSurvey, Effort, limit_db, survey_bands, unlearned
-from inr.ntk.forecast.blend import blended, kernel_weight
+from inr.ntk.forecast.blend import blend
 from inr.ntk.forecast.calibration import Calibration, calibration_of, family_class
 from inr.ntk.forecast.intervals import rehearsed_bands, with_intervals
 from inr.ntk.forecast.linearised import converge, training_jacobian
@@ -96,7 +96,8 @@ def measure(
     on_progress("bands")
     with clock.part("bands"):
         bands = survey_bands(now, subject.samples, plan, effort, seed, subject.past)
-    calibration = calibration_of(family_class(now), None if course is None else course.share)
+    has_flow = course is not None and course.flow is not None
+    calibration = calibration_of(family_class(now), None if course is None else course.share, has_flow=has_flow)
     left = None if course is None else _left(course, bands)
     if bands is not None:
         bands = dataclasses.replace(bands, bands=_forecast(bands.bands, course, left, calibration, subject.rehearsed))
@@ -173,39 +174,47 @@ def measure(
         verdict=verdict,
         rehearsal=None
         if course is None or left is None
-        else _rehearsal(course, left, calibration, subject.fit_seconds),
+        else _rehearsal(course, left, bands, calibration, subject.fit_seconds),
         warnings=tuple(warnings),
         seconds=clock.seconds,
     )
 
 
 def _left(course: Course, bands: BandSurvey | None) -> Tensor:
-    """What is forecast of every step and band: the rehearsal's, with the kernel's if that follows the run."""
+    """What is forecast of every step and band: by the rehearsal, the flow, and the kernel if it follows the run."""
     if bands is None:
         return course.left
-    rehearsed = course.at(tuple(b.rho for b in bands.bands))
-    if not bands.is_followed:
-        return rehearsed
-    kernel = torch.tensor([b.left_adam for b in bands.bands], dtype=rehearsed.dtype)
-    return blended(rehearsed, kernel, kernel_weight(course.share))
+    centres = tuple(b.rho for b in bands.bands)
+    rehearsed = course.at(centres)
+    kernel = torch.tensor([b.left_adam for b in bands.bands], dtype=rehearsed.dtype) if bands.is_followed else None
+    return blend(rehearsed, kernel, course.flow_at(centres), course.share)
 
 
 def _forecast(
     bands: tuple[Band, ...], course: Course | None, left: Tensor | None, calibration: Calibration | None, done: int
 ) -> tuple[Band, ...]:
-    """With the rehearsal's forecast if there is one, and with intervals."""
+    """With the rehearsal's forecast if there is one, and with intervals.
+
+    A rehearsal changes what it measured; the flow starts before the run, from all of the target's energy.
+    """
     if course is None or left is None:
         return with_intervals(bands, calibration)
     known = course.at(tuple(b.rho for b in bands), is_measured=True)[-1].tolist()
+    if course.flow is not None:
+        known = [1.0] * len(bands)
     return with_intervals(rehearsed_bands(bands, course.steps, left, done), calibration, known)
 
 
-def _rehearsal(course: Course, left: Tensor, calibration: Calibration | None, fit_seconds: float) -> Rehearsal:
+def _rehearsal(
+    course: Course, left: Tensor, bands: BandSurvey | None, calibration: Calibration | None, fit_seconds: float
+) -> Rehearsal:
+    flow = None if bands is None else course.flow_at(tuple(b.rho for b in bands.bands))
     right, said = (0, 0) if calibration is None else (calibration.right, calibration.said)
     rows = tuple(tuple(row) for row in left.tolist())
     return Rehearsal(
-        course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said, fit_seconds
-    )
+        course.share, course.batches, course.steps, rows, round(course.seconds, 3), right, said, fit_seconds,
+        () if flow is None else tuple(flow.tolist()),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

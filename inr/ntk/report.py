@@ -180,7 +180,8 @@ class Rehearsal:
     share: of the run's samples. batches: of the two. steps: [T], from 0 to the run's last. left: forecast share of the
     target's energy by band of the report [T][B]; of all its energy [T][1] for a signal without bands. seconds: that
     the rehearsals took. right, said: of bands that such forecasts called not learned, how many were not, and of how
-    many (0: not known). fit_seconds: that the fit would take, from its first steps; nan: not known.
+    many (0: not known). fit_seconds: that the fit would take, from its first steps; nan: not known. flow: by band, what
+    the flow along the kernels of the rehearsal alone leaves, which `left` is a mean with; () if none were read.
     """
 
     share: float
@@ -191,6 +192,7 @@ class Rehearsal:
     right: int = 0
     said: int = 0
     fit_seconds: float = math.nan
+    flow: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ This is version 1. Within a version, keys are added but never changed or removed
                        left_low, left_high (9 of 10 such intervals held in runs that were fitted)
     rehearsal          share of the run's samples, batches, steps, left (forecast by step and band), seconds, right,
                        said (bands that such forecasts called not learned: that were not, and all), fit_seconds (of
-                       the whole fit, from its first steps), or null
+                       the whole fit, from its first steps), flow (left after the last step by the flow along the
+                       rehearsal's kernels alone, by band; empty: none), or null
     is_followed        whether left_adam is of a run followed in the residual's Krylov space; else: one rate per band
     centroid, roll_off      of the target, and where kappa is 20 dB below its largest, in cycles per sample
     sharpness, two_over_lr  of the kernel for gradient descent
@@ -256,6 +257,7 @@ def _rehearsal(d: Mapping[str, Any]) -> Rehearsal:
         int(d["right"]),
         int(d["said"]),
         _number(d.get("fit_seconds")),
+        _numbers(d.get("flow", ())),
     )
 
 

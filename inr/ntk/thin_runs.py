@@ -17,7 +17,8 @@ from inr.fields import Field, FieldConfig
 from inr.fitting import FitConfig, Run, resolve
 from inr.ntk.forecast.bands import interpolated
 from inr.ntk.forecast.batch_noise import extrapolated
-from inr.ntk.forecast.calibration import GRID, family_class
+from inr.ntk.forecast.blend import uses_flow
+from inr.ntk.forecast.calibration import GRID, NETWORK, family_class
 from inr.ntk.kernel_readings import KernelReadings, can_follow
 from inr.ntk.rehearsal import UNLIMITED_STEPS
 from inr.ntk.spectra.windows import Windows, energies, windows_of
@@ -82,10 +83,13 @@ def rehearse_whole(
     share: float,
     device: torch.device | None = None,
     on_progress: Callable[[str], None] | None = None,
+    *,
+    is_read: bool | None = None,
 ) -> Course:
     """Forecast a run from two rehearsals of its whole length, which together take `share` of its samples.
 
-    samples: of the signal. share: in (0, 1).
+    samples: of the signal. share: in (0, 1). is_read: whether kernels are read on the way, for `Course.flow`; None: for
+    families whose forecast uses it.
     Raises UsageError for optimizers that take all samples in every step.
     """
     check_share(settings)
@@ -96,7 +100,8 @@ def rehearse_whole(
     for part in PARTS:
         run = ThinRun(signal, config, settings, samples, share * part, device)
         about = f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each"
-        if not found and can_follow(settings, samples):
+        is_wanted = uses_flow(GRID if run.is_grid else NETWORK) if is_read is None else is_read
+        if not found and is_wanted and can_follow(settings, samples):
             readings = KernelReadings(samples, settings, look_steps(run.steps[-1], READINGS), run.full)
             about += f", and {len(readings.steps)} readings of the kernel"
         if on_progress is not None:

@@ -49,7 +49,7 @@ def test_a_report_can_be_read_back() -> None:
 
 
 def test_a_rehearsal_is_kept() -> None:
-    rehearsal = Rehearsal(0.1, (70, 30), (0, 10), ((1.0, 1.0, 1.0), (0.5, 0.2, 0.9)), 1.5, 9, 10)
+    rehearsal = Rehearsal(0.1, (70, 30), (0, 10), ((1.0, 1.0, 1.0), (0.5, 0.2, 0.9)), 1.5, 9, 10, 3.0, (0.4,) * 3)
     trials = (Trial("fit.lr=0.003", 0.1, math.nan, 2.5), Trial("as it is", 0.2, math.nan, 0.0))
     report = made(rehearsal=rehearsal, trials=trials)
     document = json.loads(json.dumps(document_of(report), allow_nan=False))

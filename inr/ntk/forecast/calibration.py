@@ -54,20 +54,26 @@ def family_class(field: Field) -> str:
     return GRID if any(p.requires_grad for p in field.param_groups().get("encoding", [])) else NETWORK
 
 
-def calibration_of(kind: str, share: float | None) -> Calibration | None:
+WITH_FLOW = " flow"
+"""Ends the name of a rehearsal whose forecast is a mean with the flow along its kernels (`blend`)."""
+
+
+def calibration_of(kind: str, share: float | None, *, has_flow: bool = False) -> Calibration | None:
     """For a class of families and a rehearsal with `share` of the run's samples; None: for the kernel as it is.
 
     That of the largest share that was calibrated and is not above `share`, or of the smallest. None if the class has no
-    calibration.
+    calibration. has_flow: the forecast is a mean with the flow's, which starts from all of the target's energy.
     """
     known: dict[str, Any] = table()["classes"].get(kind, {})
     if share is None:
         return None if KERNEL not in known else Calibration(**known[KERNEL])
-    shares = sorted(float(name) for name in known if name != KERNEL)
+    end = WITH_FLOW if has_flow else ""
+    names = [name for name in known if name != KERNEL and name.endswith(WITH_FLOW) == has_flow]
+    shares = sorted(float(name.removesuffix(end)) for name in names)
     if not shares:
         return None
     chosen = max((s for s in shares if s <= share * (1 + 1e-9)), default=shares[0])
-    return Calibration(**known[f"{chosen:g}"])
+    return Calibration(**known[f"{chosen:g}{end}"])
 
 
 def conformal_quantile(runs: Sequence[Sequence[float]], level: float = LEVEL) -> float:

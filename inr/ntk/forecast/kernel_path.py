@@ -57,9 +57,10 @@ class KernelPath:
         basis, matrix = krylov(product, self._ahead / size, self._products)
         values, vectors = torch.linalg.eigh(matrix)
         values = values.clamp_min(0)
-        here = size * vectors[0] * self._left(values, i - 1, is_rising=True)
+        here: Tensor = size * vectors[0] * self._left(values, i - 1, is_rising=True)
         self._ahead = (vectors @ (here * self._left(values, i, is_rising=False))) @ basis
-        return (vectors @ here) @ basis
+        found: Tensor = (vectors @ here) @ basis
+        return found
 
     def _left(self, values: Tensor, interval: int, *, is_rising: bool) -> Tensor:
         """What the kernel at one end of an interval leaves of modes with these eigenvalues; 1 outside of the steps."""
