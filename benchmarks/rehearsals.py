@@ -212,7 +212,9 @@ def records() -> list[dict[str, Any]]:
         for way, found in row["forecasts"].items():
             if way != KERNEL:
                 left = _restated(found, row.get("gain", FIRST_GAIN))
-                flow = row["flows"].get(way) if uses_flow(row["class"]) and points_of(row) <= POINTS else None
+                flow = (
+                    row["flows"].get(way) if uses_flow(row["class"], float(way)) and points_of(row) <= POINTS else None
+                )
                 found["without"] = _blended(left, row["forecasts"][KERNEL]["left"], None, float(way))
                 found["left"] = _blended(left, row["forecasts"][KERNEL]["left"], flow, float(way))
                 found["has_flow"] = flow is not None

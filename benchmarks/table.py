@@ -1078,8 +1078,8 @@ def results() -> str:
             "and signals that did not calibrate. All of it ran beside other work, so it has no times.",
             rehearsals_table(),
             "The flow along kernels that are read in a rehearsal (`rehearsals.py --flows`, on fits that the records "
-            "above hold) is part of the forecast for grids on at most 4096 samples, and left out elsewhere. Its "
-            "weights were chosen over the runs of 2026-11-30.",
+            "above hold) is part of the forecast for grids on at most 4096 samples from 10 % on, and left out "
+            "elsewhere. Its weights were chosen over the runs of 2026-11-30 at 10 %.",
             flows_table(),
         ]
     if newest("rankings")["rows"]:

@@ -266,7 +266,7 @@ def _rendered(fit: Fit) -> Lattice:
 
 
 def _shaken(surface: Tensor, n: int, generator: Generator) -> Tensor:
-    """n points near a surface; none where there is no surface."""
+    """n points near a surface; none without a surface."""
     if not len(surface):
         return surface
     index = torch.randint(len(surface), (n,), generator=generator)

@@ -100,7 +100,7 @@ def rehearse_whole(
     for part in PARTS:
         run = ThinRun(signal, config, settings, samples, share * part, device)
         about = f"rehearsal of all {run.steps[-1]} steps with {run.batch} samples each"
-        is_wanted = uses_flow(GRID if run.is_grid else NETWORK) if is_read is None else is_read
+        is_wanted = uses_flow(GRID if run.is_grid else NETWORK, share) if is_read is None else is_read
         if not found and is_wanted and can_follow(settings, samples):
             readings = KernelReadings(samples, settings, look_steps(run.steps[-1], READINGS), run.full)
             about += f", and {len(readings.steps)} readings of the kernel"

@@ -250,7 +250,7 @@ def _draw_modes(axes: Any, report: Report) -> None:
     axes.tick_params(axis="y", labelcolor=LEARNED_COLOUR)
     r = m.ranks
     axes.annotate(
-        f"effective rank {r.entropy:.3g} of {m.size}\nKTA {m.kta:.2f}", (0.03, 0.05), xycoords="axes fraction",
+        f"effective rank {r.entropy:.3g} of {m.size}\nKTA {m.kta:.2f}", (0.42, 0.05), xycoords="axes fraction",
         color=SOFT, fontsize=8.5,
     )  # fmt: skip
 

@@ -19,6 +19,8 @@ KERNEL_WEIGHT = ((0.1, 0.1), (0.03, 0.5), (0.0, 0.7))
 """(share of the run's samples from which, weight of the kernel's forecast); descending."""
 WITH_FLOW = (0.2, 0.6)
 """Weights of the kernel's forecast and of the flow's, for grids."""
+LEAST_FLOW = 0.1
+"""Share of the run's samples from which the flow counts. With 3 % it helped some groups of runs and not others."""
 LEAST = 1e-6
 
 
@@ -27,9 +29,9 @@ def kernel_weight(share: float) -> float:
     return next(weight for least, weight in KERNEL_WEIGHT if share >= least * (1 - 1e-9))
 
 
-def uses_flow(kind: str) -> bool:
-    """Whether forecasts of a class of families use the flow."""
-    return kind == GRID
+def uses_flow(kind: str, share: float) -> bool:
+    """Whether forecasts of a class of families use the flow in a rehearsal with this share of the run's samples."""
+    return kind == GRID and share >= LEAST_FLOW * (1 - 1e-9)
 
 
 def blended(rehearsed: Tensor, others: Sequence[tuple[Tensor, float]]) -> Tensor:

@@ -41,5 +41,6 @@ def test_three_forecasts_have_their_weights() -> None:
 
 
 def test_grids_use_the_flow_and_networks_do_not() -> None:
-    assert uses_flow("grid")
-    assert not uses_flow("network")
+    assert uses_flow("grid", 0.1)
+    assert not uses_flow("grid", 0.03)
+    assert not uses_flow("network", 0.1)
