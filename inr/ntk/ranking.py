@@ -123,7 +123,7 @@ def rank(
 
     def thin_run(change: Change, part: float) -> tuple[float, ThinRun]:
         taken.append(part)
-        thin = ThinRun(signal, *resolve(signal, change.field, change.run), samples, part, device)
+        thin = ThinRun(signal, *resolve(signal, change.field, change.run), samples, part, device, looks=0)
         thin.go()
         return math.inf if thin.has_diverged else thin.total_db, thin
 

@@ -146,8 +146,8 @@ def check_share(settings: FitConfig) -> None:
 class ThinRun:
     """One run on a share of the samples of each step.
 
-    left: by look [B], of the target's energy. energy: of the target by band. n_params: of the field. is_grid: its
-    encoding is trained.
+    looks: between the first step and the last. left: by look [B], of the target's energy. energy: of the target by
+    band. n_params: of the field. is_grid: its encoding is trained.
     """
 
     def __init__(
@@ -158,6 +158,7 @@ class ThinRun:
         samples: Samples,
         share: float,
         device: torch.device | None,
+        looks: int = LOOKS,
     ) -> None:
         self.full = min(settings.batch, samples.size)
         self.batch = max(min(LEAST_BATCH, self.full), round(share * self.full))
@@ -166,7 +167,7 @@ class ThinRun:
             settings, time_s=None, target_psnr_db=None, track_ntk=None, steps=steps, rounds=1, batch=self.batch
         )
         self._run = FitPlan(signal, config, whole, device).begin()
-        self.steps = look_steps(steps)
+        self.steps = look_steps(steps, looks)
         self.centres, self.energy, self._seen = seen_of(samples)
         self.n_params = sum(p.numel() for p in self._run.field.parameters() if p.requires_grad)
         self.is_grid = family_class(self._run.field) == GRID
