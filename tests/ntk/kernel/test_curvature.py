@@ -93,3 +93,17 @@ def test_a_model_that_is_linear_in_its_parameters(data: tuple[Tensor, Tensor]) -
 def test_refused(field: Field) -> None:
     with pytest.raises(UsageError, match=r"targets have shape \(3, 1\), expected \(3, 2\)"):
         LossCurvature(field, torch.rand(3, 2), torch.rand(3, 1))
+
+
+@pytest.mark.filterwarnings("ignore")  # of packages that curvlinops imports
+def test_products_are_those_of_curvlinops(field: Field, data: tuple[Tensor, Tensor]) -> None:
+    """If it is installed; it needs ten more packages, so it is not among those of the tests."""
+    curvlinops: Any = pytest.importorskip("curvlinops")
+    x, y = data
+    curvature, net = LossCurvature(field, x, y), field.double().eval()
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    v = torch.randn(curvature.n_params, generator=Generator().manual_seed(2), dtype=torch.float64)
+    for kind, product in (("GGN", curvature.gauss_newton), ("Hessian", curvature.hessian)):
+        of = getattr(curvlinops, f"{kind}LinearOperator")
+        theirs = of(net, nn.MSELoss(), parameters, [(x, y)], check_deterministic=False)
+        torch.testing.assert_close(product(v), theirs @ v)
