@@ -29,6 +29,8 @@ class Single(Body, Assembly):
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor | None:
         grid = self.encoding
+        if isinstance(grid, GridEncoding) and x.dtype != grid.table.dtype:
+            return None
         if not isinstance(grid, GridEncoding) and (error := fused_error(list(self.blocks), self.last)) is not None:
             return error(grid(x), y, weight, power)
         linears = linears_between(ReluActivation, list(self.blocks), self.last)

@@ -169,14 +169,22 @@ class Grid:
     def size(self) -> int:
         return math.prod(self.shape)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of coordinates: float64 where samples are nearer than 2^-20, 16 steps of float32 below 1."""
+        lengths = (high - low for low, high in zip(self.low, self.high, strict=True))
+        spacing = [length / self.shape[axis] for length, axis in zip(lengths, self.order, strict=True)]
+        finest = min((s for s, axis in zip(spacing, self.order, strict=True) if self.shape[axis] > 1), default=1.0)
+        return torch.float64 if finest < 2**-20 else torch.float32
+
     def points(self, index: Tensor) -> Tensor:
-        """Coordinates [N, D] (float32) of flat, row-major sample indices [N] (int64)."""
+        """Coordinates [N, D] (`dtype`) of flat, row-major sample indices [N] (int64)."""
         columns: list[Tensor] = []
         for n in reversed(self.shape):
             columns.append(index % n)
             index = index // n
         columns.reverse()
-        x = torch.stack([columns[axis] for axis in self.order], dim=-1).to(torch.float32)
+        x = torch.stack([columns[axis] for axis in self.order], dim=-1).to(self.dtype)
         n_per_axis = x.new_tensor([self.shape[axis] for axis in self.order])
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low + (x + 0.5) / n_per_axis * (high - low)

@@ -59,8 +59,8 @@ class Samples:
         def at(index: Tensor) -> tuple[Tensor, Tensor]:
             batch = pool.batch(index)
             if batch.weight is None:
-                return batch.x, batch.y
-            return batch.x, torch.where(batch.weight > 0, batch.y, mean().to(batch.y))
+                return batch.x.to(torch.float32), batch.y
+            return batch.x.to(torch.float32), torch.where(batch.weight > 0, batch.y, mean().to(batch.y))
 
         return cls(spec, pool.size, at, pool.order, tile)
 

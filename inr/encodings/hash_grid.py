@@ -46,7 +46,7 @@ class HashGridEncodingConfig(GridConfig):
     levels: int | None = param(None, "levels L", ge=1, le=32)
     features: int = param(2, "features F per entry", ge=1, le=MOST_FEATURES)
     log2_table: int | None = param(None, "log2 of the table entries T of a hashed level", ge=4, le=30)
-    base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2, le=2**24)
+    base: int | None = param(None, "vertices along the longest axis of the coarsest level", ge=2, le=2**26)
     finest: tuple[int, ...] | None = param(
         None, "vertices per axis of the finest level (one number: all axes)", ge=2, le=2**30
     )

@@ -43,6 +43,18 @@ class Field(nn.Module):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
 
+    @property
+    def reads_double(self) -> bool:
+        """Whether coordinates in float64 are used as they are, whatever the type of the parameters."""
+        return False
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """Coordinates in the type that is read: float64 is rounded to that of the parameters unless `reads_double`."""
+        if x.dtype != torch.float64 or self.reads_double:
+            return x
+        own = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
+        return x.to(own)
+
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         """Values [n_1, ..., n_D, C] on the product grid of coordinate vectors; some fields have a faster method."""
         return self(torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1))

@@ -56,9 +56,6 @@ with a much smaller eps every entry would move by the learning rate at first, an
 MOST_DENSE = 2**26
 """Samples of a lattice up to which the default grid has a vertex on each."""
 
-MOST_ALONG = 2**24
-"""Vertices along an axis of such a grid, at most: coordinates in float32 tell no more places apart."""
-
 FEWEST_CELLS = 8
 """Of such a grid along an axis of more than one sample."""
 
@@ -151,8 +148,8 @@ class HashGrid(Mlp):
         assert spec.shape is not None
         seen, sides = samples(), spec.shape
         least = min((n for n in sides if n > 1), default=1)
-        ratios = [r for r in RATIOS if least * r >= FEWEST_CELLS and max(sides) * r < MOST_ALONG]
-        *coarser, finest = (_dense(grid, spec, r) for r in (*ratios, *[1.0] * (max(sides) < MOST_ALONG)))
+        ratios = [r for r in RATIOS if least * r >= FEWEST_CELLS]
+        *coarser, finest = (_dense(grid, spec, r) for r in (*ratios, 1.0))
         fitting = (dense for dense in coarser if mean_square_left(seen, dense.geometry()) <= tolerance**2)
         return dataclasses.replace(self, encoding=next(fitting, finest))
 

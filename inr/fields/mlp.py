@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from inr.assemblies import AssemblyConfig, Body, BodyPlan
 from inr.assemblies.linear_start import read_through
-from inr.assemblies.single import SingleConfig
+from inr.assemblies.single import Single, SingleConfig
 from inr.core.config import Config, param
 from inr.core.domain import Spec
 from inr.core.samples import Samples
@@ -163,6 +163,11 @@ class MlpField(Field):
             yield
         finally:
             self.config.linear.at_step(layers, None)
+
+    @property
+    def reads_double(self) -> bool:
+        grid = self.body.encoding if isinstance(self.body, Single) else None
+        return isinstance(grid, GridEncoding) and grid.table.device.type != "mps"  # which has no float64
 
     @property
     def trains_whole_too(self) -> bool:

@@ -73,7 +73,9 @@ class Batches:
         fraction = 1.0
         if self._group is not None:
             drawn, fraction = self._group.shard(drawn)
-        return TrainingBatch(self._jittered(self._batch(drawn), progress), drawn.groups, fraction)
+        batch = self._batch(drawn)
+        batch = dataclasses.replace(batch, x=field.rounded(batch.x))
+        return TrainingBatch(self._jittered(batch, progress), drawn.groups, fraction)
 
     def initial_samples(self) -> Samples:
         """What a data-dependent initialisation sees: `Signal.initial_pool`, or loose points of a signal on disk."""
@@ -107,6 +109,10 @@ class Batches:
     def _samples_at(self, index: Tensor) -> Batch:
         return self._pool.batch(index.to(self._device)).to(self._device)
 
+    def _read(self, field: Field, index: Tensor) -> Batch:
+        batch = self._pool.batch(index).to(self._device)
+        return dataclasses.replace(batch, x=field.rounded(batch.x))
+
     def _jittered(self, batch: Batch, progress: float) -> Batch:
         if self._jitter is None or not self._jitter.is_active(progress):
             return batch
@@ -119,14 +125,14 @@ class Batches:
             parts = [
                 (predict(field, batch) - batch.y).cpu()
                 for part in torch.split(index, _CHUNK)
-                for batch in [self._pool.batch(part).to(self._device)]
+                for batch in [self._read(field, part)]
             ]
         return torch.cat(parts)
 
     def _error_gradients(self, field: Field, index: Tensor) -> tuple[Tensor, Tensor]:
         errors, gradients = [], []
         for part in torch.split(index, _CHUNK):
-            batch = self._pool.batch(part).to(self._device)
+            batch = self._read(field, part)
             x = batch.x.detach().requires_grad_()
             error = (field(x) - batch.y).square().mean(-1)
             (gradient,) = torch.autograd.grad(error.sum(), x)
@@ -137,4 +143,4 @@ class Batches:
 
 def _values_at(pool: Pool, index: Tensor) -> tuple[Tensor, Tensor]:
     batch = pool.batch(index)
-    return batch.x, batch.y
+    return batch.x.to(torch.float32), batch.y

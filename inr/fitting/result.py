@@ -81,7 +81,8 @@ class Fit:
         """Unit-box coordinates [N, D] to values in the signal's units [N, C], without gradient, in chunks."""
         device = next(self.field.parameters()).device
         with torch.inference_mode():
-            parts = [self.frame.from_field(self.field(c.to(device))).cpu() for c in torch.split(x, EVALUATION_CHUNK)]
+            chunks = (self.field.rounded(c).to(device) for c in torch.split(x, EVALUATION_CHUNK))
+            parts = [self.frame.from_field(self.field(c)).cpu() for c in chunks]
         return torch.cat(parts) if parts else x.new_empty(0, self.frame.d_out)
 
     def render(

@@ -24,6 +24,7 @@ MAX_VERTICES = 2**30
 """Along an axis."""
 
 _OFF = 0.02
+_EXACT = 2**23
 """Largest distance between a sample and its vertex, in cells: places are rounded to float32."""
 
 
@@ -152,11 +153,12 @@ def _problems(d_in: int, n_levels: int, log2_table_size: int, base_resolution: S
 def _build(
     n_levels: int, log2_table_size: int, base_resolution: Sequence[float], growth: Sequence[float]
 ) -> GridGeometry:
-    one = np.float32(1)
+    real = np.float32 if max(base_resolution) < _EXACT else np.float64
+    one = real(1)
     with np.errstate(over="ignore"):
-        log2_growth = np.log2(np.asarray(growth, dtype=np.float32))
-        base = np.asarray(base_resolution, dtype=np.float32)
-        scale = [np.exp2(np.float32(level) * log2_growth) * base - one for level in range(n_levels)]
+        log2_growth = np.log2(np.asarray(growth, dtype=real))
+        base = np.asarray(base_resolution, dtype=real)
+        scale = [np.exp2(real(level) * log2_growth) * base - one for level in range(n_levels)]
     if not max(map(np.max, scale)) < MAX_VERTICES:
         raise ConfigError(["the finest level is too fine, expected fewer than 2^30 vertices along an axis"])
     resolution = [tuple(int(r) + 1 for r in np.ceil(s)) for s in scale]

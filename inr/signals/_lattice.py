@@ -87,7 +87,7 @@ class _LatticePool:
         self._grid = Grid.whole(tuple(signal.values.shape[:-1]), signal.order)
         x = None
         if self.size <= MAX_KEPT_POINTS:
-            x = torch.empty(self.size, signal.spec.d_in)
+            x = torch.empty(self.size, signal.spec.d_in, dtype=self._grid.dtype)
             for index in index_chunks(self.size):
                 x[index] = self._grid.points(index)
         self._source = (x, signal.values.reshape(-1, signal.spec.d_out))

@@ -40,6 +40,15 @@ def test_grid_points_are_sample_centres_in_coordinate_order() -> None:
     assert Grid.whole((2, 4)).points(torch.tensor([1]))[0].tolist() == [0.25, 0.375]  # plain array order
 
 
+def test_grid_points_are_in_float64_where_float32_does_not_tell_them_apart() -> None:
+    assert Grid.whole((2**20, 3)).dtype == torch.float32
+    long = Grid.whole((2**25,))
+    ends = long.points(torch.tensor([2**25 - 2, 2**25 - 1]))
+    assert (1 - ends[:, 0]).mul(2**26).tolist() == [3, 1]
+    assert Grid((2**19,), (0,), (0.5,), (0.75,)).dtype == torch.float64
+    assert Grid((1, 5), (1, 0), (0.2, 0.3), (0.8, 0.3)).dtype == torch.float32  # a slice has one place on an axis
+
+
 def test_a_cropped_grid_samples_the_same_points_as_the_whole() -> None:
     whole = Grid.whole((6,)).points(torch.arange(6))
     part = Grid((3,), (0,), (1 / 3,), (5 / 6,)).points(torch.arange(3))

@@ -21,6 +21,7 @@ from inr.signals.array import Array
 from inr.signals.audio import GOOD_SNR_DB, Audio
 from inr.signals.solids.solid_signal import SolidSignal
 from inr.workflows.distillation import distil
+from inr.workflows.feature_distillation import FeatureTeacher
 from inr.workflows.fit import FitPlan, fit
 from inr.workflows.sizing import sized
 from tests.fields.hash_levels import hash_levels, scales
@@ -202,12 +203,29 @@ def test_longer_sounds_have_hashed_levels() -> None:
     assert not HashGrid().resolve(spec).starts_from_signal(spec)
 
 
-def test_a_sound_has_no_more_vertices_than_float32_tells_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inr.fields.hash_grid.MOST_ALONG", 4000)
-    noise = np.random.default_rng(0).uniform(-1, 1, (6000, 1)).astype(np.float32)
-    plan = FitPlan.of(Audio.of_samples(noise, 8000, "FLOAT"))
+def test_a_sound_of_more_samples_than_float32_tells_apart_is_exact() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (2**23 + 5, 1)).astype(np.float32)
+    plan = FitPlan.of(Audio.of_samples(noise, 44100, "FLOAT"))
     assert plan.settings.steps == 0
-    assert 3000 < plan.n_params < 4000
+    assert plan.fit().metrics["snr_db"] > 100
+
+
+def test_a_long_sound_is_trained_with_its_coordinates_in_float64() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (2**20 + 5, 1)).astype(np.float32)
+    encoding = {"type": "hash_grid", "levels": 1, "base": 2**18, "log2_table": 19, "features": 1}
+    document = {"type": "hash_grid", "init": "xavier", "encoding": encoding}
+    plan = FitPlan.of(Audio.of_samples(noise, 44100, "FLOAT"), document, {"steps": 2, "batch": 1024})
+    run = plan.begin()
+    assert run.batches.next(run.field, 0, 0.0).batch.x.dtype == torch.float64
+    assert run.advance() == "done"
+
+
+def test_other_fields_of_a_long_sound_read_float32() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (2**20 + 5, 1)).astype(np.float32)
+    plan = FitPlan.of(Audio.of_samples(noise, 44100, "FLOAT"), {"type": "siren", "width": 8}, {"steps": 2, "batch": 64})
+    run = plan.begin()
+    assert run.batches.next(run.field, 0, 0.0).batch.x.dtype == torch.float32
+    assert run.advance() == "done"
 
 
 def test_given_settings_of_the_grid_are_kept() -> None:
@@ -257,7 +275,7 @@ def test_a_batch_is_a_share_of_the_samples() -> None:
 
 
 def test_signals_that_do_not_give_all_samples_of_their_lattice_start_at_random() -> None:
-    taught = teacher_of(fit(texture(40, 32), "siren", {"steps": 1}), "a")
+    taught = FeatureTeacher.of(teacher_of(fit(texture(40, 32), "siren", {"steps": 1}), "a"))
     config, settings = resolve(taught, "hash_grid")
     assert config == HashGrid(init=Xavier()).resolve(taught.spec)
     assert settings.lr == 0.03

@@ -125,7 +125,7 @@ def test_geometry_lists_every_problem() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     geometry = _geometry(2)
     x, table = torch.rand(3, 2), torch.zeros(geometry.total_entries, 2)
-    for bad_x, bad_table in ((x[:, :1], table), (x[0], table), (x, table[:-1]), (x, table[:, :0]), (x.double(), table)):
+    for bad_x, bad_table in ((x[:, :1], table), (x[0], table), (x, table[:-1]), (x, table[:, :0]), (x, table.double())):
         with pytest.raises(UsageError):
             hash_grid(bad_x, bad_table, geometry)
     with pytest.raises(UsageError, match="cubic"):
@@ -313,6 +313,25 @@ def test_strided_inputs(backend: str, generator: torch.Generator) -> None:
             results.append((y, *torch.autograd.grad(y, (points, rows), cotangent)))
     for found, expected in zip(results[1], results[0], strict=True):
         assert_same_bytes(found, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_points_in_float64_with_a_table_in_float32(backend: str, generator: torch.Generator) -> None:
+    """Places that float32 does not tell apart, on a level of 2^21 cells, and on hashed levels."""
+    for geometry in (grid_geometry(1, 1, 22, (2**21 + 1,), (2**21 + 1,)), _geometry(3)):
+        near = 0.9 + torch.arange(200, dtype=torch.float64) * 2.0**-26
+        x = near[:, None].expand(-1, geometry.d_in).clone().requires_grad_()
+        table = torch.randn(geometry.total_entries, 2, generator=generator).requires_grad_()
+        double = table.detach().double().requires_grad_()
+        g = torch.randn(200, geometry.n_levels * 2, generator=generator)
+        with use_backend(backend):
+            y = hash_grid(x, table, geometry)
+            found = (y, *torch.autograd.grad(y, (x, table), g))
+        exact = hash_grid(x, double, geometry)
+        expected = (exact, *torch.autograd.grad(exact, (x, double), g.double()))
+        assert [t.dtype for t in found] == [torch.float32, torch.float64, torch.float32]
+        for one, other in zip(found, expected, strict=True):
+            assert_near(one.double(), other, 2e-6 * float(other.detach().abs().max()))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

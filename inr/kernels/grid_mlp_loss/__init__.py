@@ -99,7 +99,7 @@ def grid_mlp_loss(
 ) -> Tensor:  # scalar
     """mean over points and channels of  weight |relu_mlp(hash_grid(x, table), weights, biases) - y|^power.
 
-    x, table, geometry, interpolation: as in `hash_grid`. weights, biases: as in `relu_mlp`, at least two layers.
+    x, table, geometry, interpolation: as in `hash_grid`, x and table of one type. weights, biases: as in `relu_mlp`, at least two layers.
     y, weight: targets and their loss weights, or None for ones; dtype and device of x.
     power: 1 or 2; at power 1 an error of exactly zero has no gradient.
 
@@ -114,6 +114,8 @@ def grid_mlp_loss(
     shape = (len(x), weights[-1].shape[0])
     if tuple(y.shape) != shape or (weight is not None and tuple(weight.shape) not in (shape, (len(x), 1))):
         raise UsageError(f"targets {tuple(y.shape)} and their weights do not fit predictions of shape {shape}")
+    if x.dtype != table.dtype:
+        raise UsageError(f"points are {x.dtype} and the table is {table.dtype}", "both must be the same")
     if len(weights) < 2 or power not in (1, 2):
         raise UsageError(f"{len(weights)} layers and power {power}: at least 2 layers, and power 1 or 2")
     given = [bias for bias in biases if bias is not None]

@@ -12,6 +12,7 @@ from torch import Tensor
 from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.grid_geometry import GridGeometry, Interpolation, from_scale, grid_geometry
+from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid.reference import corners
 
 __all__ = ["OP", "GridGeometry", "Interpolation", "corners", "from_scale", "grid_geometry", "hash_grid"]
@@ -79,6 +80,8 @@ def hash_grid(
 
     x: N points of D = 1..4 coordinates. Those outside [0, 1] are clamped, and have no gradient along that axis.
     table: one row of F = 1..8 features per entry, `geometry.total_entries` rows, dtype and device of x.
+        Points in float64 may have a table in float32: there float32 does not tell places apart that are less than
+        2^-24 from each other.
     geometry: from `grid_geometry` or `from_scale`.
     interpolation: "linear" is continuous with gradients that jump at cell faces; "smoothstep" has continuous ones,
         zero at cell faces.
@@ -92,6 +95,8 @@ def hash_grid(
     cannot run the call.
     """
     check(x, table, geometry, interpolation)
+    if x.dtype != table.dtype and x.device.type != "cpu":
+        return reference.hash_grid(x, table, geometry, interpolation)
     need = Need.of(x, table, order=order, shape=(geometry, table.shape[1]))
     result: Tensor = OP.choose(need).function(x, table, geometry, interpolation)
     return result
@@ -105,10 +110,11 @@ def check(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: str) 
             f"a table of shape {tuple(table.shape)} does not fit a grid of {geometry.total_entries} entries "
             f"with 1..{MAX_FEATURES} features"
         )
-    if x.dtype != table.dtype or x.device != table.device:
+    is_finer = x.dtype == torch.float64 and table.dtype == torch.float32
+    if not (x.dtype == table.dtype or is_finer) or x.device != table.device:
         raise UsageError(
             f"points are {x.dtype} on {x.device} and the table is {table.dtype} on {table.device}",
-            "both must be the same",
+            "both must be the same, or the points in float64 and the table in float32",
         )
     if interpolation not in ("linear", "smoothstep"):
         raise UsageError(f"unknown interpolation {interpolation!r}", "known: linear, smoothstep")

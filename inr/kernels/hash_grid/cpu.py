@@ -59,10 +59,10 @@ def interpolate(
     """out[(l, f), n] = sum_m W_m table[i_m, f] for points start..stop."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
-    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), table.dtype)
     index = np.empty((n_corners, BLOCK), np.uint32)
-    weight = np.empty((n_corners, BLOCK), x.dtype)
-    zero = x.dtype.type(0)
+    weight = np.empty((n_corners, BLOCK), table.dtype)
+    zero = table.dtype.type(0)
     for chunk in range(start, stop, CHUNK):
         for level in range(len(span)):
             offset, entries, is_dense = span[level]
@@ -108,9 +108,9 @@ def scatter(
     """out[i_m, f] = sum over points of W_m g[(l, f), n], for entries low..high of one level l."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
-    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    factor = np.empty((1 if v is None else 4, 2 * len(axes), BLOCK), g.dtype)
     index = np.empty((n_corners, BLOCK), np.uint32)
-    weight = np.empty((n_corners, BLOCK), x.dtype)
+    weight = np.empty((n_corners, BLOCK), g.dtype)
     offset, entries, is_dense = span[level]
     rows = out[offset : offset + entries]
     rows[low:high] = 0
@@ -215,9 +215,9 @@ def slope(
     """out[n, e] = sum over levels and corners of dW_m/dx_e <table[i_m], g[l, n]> for points start..stop."""
     n_corners, n_features = 1 << len(axes), len(features)
     cell = np.empty((len(axes), BLOCK), np.uint32)
-    factor = np.empty((2 if v is None else 4, 2 * len(axes), BLOCK), x.dtype)
+    factor = np.empty((2 if v is None else 4, 2 * len(axes), BLOCK), table.dtype)
     index = np.empty((n_corners, BLOCK), np.uint32)
-    dot = np.empty((n_corners, BLOCK), x.dtype)
+    dot = np.empty((n_corners, BLOCK), table.dtype)
     total = np.empty((len(axes), BLOCK), x.dtype)
     for first in range(start, stop, BLOCK):
         count = min(BLOCK, stop - first)
@@ -297,14 +297,14 @@ class GridSums:
         return (*arrays, self.interpolation == "smoothstep", (0,) * self.geometry.d_in, (0,) * n_features)
 
     def interpolate(self, x: Tensor, v: Tensor | None, table: Tensor) -> Tensor:
-        out = torch.empty((self.geometry.n_levels * table.shape[1], len(x)), dtype=x.dtype)
+        out = torch.empty((self.geometry.n_levels * table.shape[1], len(x)), dtype=table.dtype)
         settings = self.settings(x, table.shape[1])
         _over_points(interpolate, [_axes_first(x), _axes_first(v), _array(table)], settings, len(x), out)
         return out.t()
 
     def scatter(self, x: Tensor, v: Tensor | None, g: Tensor) -> Tensor:
         n_features = g.shape[1] // self.geometry.n_levels
-        out = torch.empty((self.geometry.total_entries, n_features), dtype=x.dtype)
+        out = torch.empty((self.geometry.total_entries, n_features), dtype=g.dtype)
         inputs = [_axes_first(x), _axes_first(v), _axes_first(g)]
         settings, result = self.settings(x, n_features), _array(out)
         kernel: Any = scatter

@@ -20,7 +20,7 @@ def hash_grid(
     """See `inr.kernels.hash_grid.hash_grid`. Any device and dtype, any order of derivative, any transform."""
     indices, weights = corners(x, geometry, interpolation)
     values = functional.embedding(indices, table)  # [N, L, 2^D, F]
-    return (weights.unsqueeze(-1) * values).sum(-2).flatten(1)
+    return (weights.to(table.dtype).unsqueeze(-1) * values).sum(-2).flatten(1)
 
 
 def corners(x: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> tuple[Tensor, Tensor]:
