@@ -60,6 +60,7 @@ LEAST_IOU = {"bunny.obj": 0.97, "armadillo.obj": 0.95}
 """Those of shapes."""
 SHORT = {
     "equal": "with at most 100,000 parameters",
+    "paper": "with `--recipe paper` and its own size",
 }
 """Records `quality-15s-...` of short fits, and what is said of them."""
 COARSE = {

@@ -53,8 +53,8 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
     *(({"type": "cam", "encoding": {"sigma": s}}, 1e-3) for s in (10, 1)),
     *(({"type": "relu_pe", "encoding": {"type": "frequency", "octaves": s}}, 3e-3) for s in (10, 6, 4)),
     *((_xnet(d), 1e-3) for d in (0.1, 0.5, 1.0)),
-    *((_filters("mfn_gabor", s), 3e-3) for s in (256, 64, 16)),
-    *((_filters("mfn_fourier", s), 3e-3) for s in (256, 64, 16)),
+    *((_filters("mfn_gabor", s), 3e-3) for s in (256, 64, 32, 16)),
+    *((_filters("mfn_fourier", s), 3e-3) for s in (256, 64, 32, 16)),
     *(({"type": "finer_pp", "activation": {"scale": s, "warp": w}}, 1e-3) for s, w in ((3, 10), (1, 5), (1, 2))),
     *(({"type": "ws_siren", "init": {"alpha": s}}, 3e-4) for s in (2.5, 1.25)),
 )
@@ -63,7 +63,7 @@ CASES: tuple[tuple[dict[str, Any], float], ...] = (
 CHOSEN = tuple(
     case
     for case in CASES
-    if case[0] in (wire(3, 3), wire2d(3, 3), _xnet(0.5), _filters("mfn_gabor", 16), _filters("mfn_fourier", 16))
+    if case[0] in (wire(3, 3), wire2d(3, 3), _xnet(0.5), _filters("mfn_gabor", 32), _filters("mfn_fourier", 32))
 )
 """Numbers that won on the torus, and are compared on other shapes."""
 

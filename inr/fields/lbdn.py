@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.encodings import EncodingConfig
+from inr.encodings.frequency import Frequency
 from inr.encodings.identity import Identity
 from inr.fields._field import FIELDS, Deviation
 from inr.fields._limits import Limits
@@ -31,10 +32,9 @@ class Lbdn(Mlp):
     unit. `Field.lipschitz_bound` is the certified bound, often slightly below gamma. An encoding multiplies it by
     its own bound.
 
-    Default gamma: 1 for shapes and points, for which the family is intended. On lattices the ReLU network of raw
-    coordinates, with gamma pi n / 8 (a full wave over 16 samples of the longest side n), learns slowly; octave
-    frequencies with gamma 4, or sines of omega 10, do better there. Sounds are not for this family: their gamma is so
-    large that the field starts as loud noise and stays so in a short fit.
+    Default gamma: 1 for shapes and points, for which the family is intended. On lattices coordinates enter as octave
+    frequencies, with gamma 4: raw ones (`encoding=identity`, then with gamma pi n / 8, a full wave over 16 samples of
+    the longest side n) learn pictures more slowly and sounds not at all. A given gamma keeps raw coordinates.
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
@@ -55,6 +55,7 @@ class Lbdn(Mlp):
     )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("soap", 3e-3, 4096, 1500),
+        sound=cosine("soap", 3e-3, 4096, 1500),
         shape={**cosine("soap", 3e-3, 4096, 1000), "loss": "l1"},
         rest={"lr": 5e-3},
         record="recipes",
@@ -67,8 +68,8 @@ class Lbdn(Mlp):
         Deviation(
             "field.linear.gamma",
             "1, 5 and 10 for a curve on [-2, 2]",
-            "1 for distances; pi n / 8 on lattices of n samples",
-            "a full wave over 16 samples is that steep",
+            "1 for distances; 4 behind octave frequencies on lattices",
+            "raw coordinates with larger bounds learn less of a picture, and nothing of a sound",
         ),
         Deviation(
             "fit.schedule",
@@ -78,7 +79,7 @@ class Lbdn(Mlp):
         ),
     )
 
-    encoding: EncodingConfig = param(Identity(low=-0.5, high=0.5), "coordinates to features")
+    encoding: EncodingConfig = param(Identity(low=-0.5, high=0.5), "coordinates to features; on lattices octaves")
     width: int = param(128, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(4, "sandwich blocks", ge=0, le=1024)
     linear: LinearConfig = param(Cayley(), "parameterisation of the matrices; gamma is the Lipschitz bound")
@@ -86,9 +87,12 @@ class Lbdn(Mlp):
 
     def resolve(self, spec: Spec) -> Self:
         config = self
-        if isinstance(self.linear, Cayley) and self.linear.gamma is None and isinstance(self.encoding, Identity):
-            gamma = 1.0 if spec.shape is None else math.pi * max(spec.shape) / 8
-            config = dataclasses.replace(self, linear=dataclasses.replace(self.linear, gamma=gamma))
+        if isinstance(self.linear, Cayley) and self.linear.gamma is None:
+            if spec.shape is not None and self.encoding == type(self)().encoding:
+                config = dataclasses.replace(self, encoding=Frequency())
+            elif isinstance(self.encoding, Identity):
+                gamma = 1.0 if spec.shape is None else math.pi * max(spec.shape) / 8
+                config = dataclasses.replace(self, linear=dataclasses.replace(self.linear, gamma=gamma))
         return super(Lbdn, config).resolve(spec)
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ class FilterConfig(BlockConfig):
 
     form: Literal["fourier", "gabor"] = param("fourier", "plane waves, or Gaussian-windowed ones")
     input_scale: float | None = param(
-        None, "scale of the frequencies", gt=0, usual=INPUT_SCALE, distances=16.0, per_sample=0.34
+        None, "scale of the frequencies", gt=0, usual=INPUT_SCALE, distances=32.0, per_sample=0.34
     )
     weight_scale: float = param(1.0, "scale of the linear maps' initial weights", gt=0)
     alpha: float = param(6.0, "Gabor: shape of gamma's distribution, summed over the blocks", gt=0)
