@@ -66,10 +66,16 @@ class Lbdn(Mlp):
         Deviation("field.width", "86 in the example of a curve", "128", "distances need more units than a curve"),
         Deviation("field.depth", "9 in the example of a curve", "4", "a step takes half the time"),
         Deviation(
+            "field.encoding",
+            "the coordinate itself",
+            "octave frequencies on lattices",
+            "raw coordinates with larger bounds learn less of a picture, and nothing of a sound",
+        ),
+        Deviation(
             "field.linear.gamma",
             "1, 5 and 10 for a curve on [-2, 2]",
-            "1 for distances; 4 behind octave frequencies on lattices",
-            "raw coordinates with larger bounds learn less of a picture, and nothing of a sound",
+            "1 for distances; 4 behind octave frequencies; pi n / 8 for raw coordinates on lattices of n samples",
+            "a full wave over 16 samples is that steep",
         ),
         Deviation(
             "fit.schedule",

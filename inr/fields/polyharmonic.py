@@ -38,7 +38,7 @@ class Polyharmonic(Mlp):
     """Polyharmonic spline: f(x) = sum_i w_i phi(|x - c_i|) + v.[1, x], solved in closed form, no training.
 
     phi = r ("linear"), r^3 ("cubic") or r^2 ln r ("thin_plate"), with sum_i w_i [1, c_i] = 0. If the samples are the
-    centres (up to 1024 by default), the spline interpolates them:
+    centres (up to 1024 by default, of distances 2048), the spline interpolates them:
 
         [[A + smoothing I, P], [P^T, 0]] [w; v] = [y; 0],   A_ij = phi(|c_i - c_j|), P = [1, c]
 

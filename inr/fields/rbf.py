@@ -25,8 +25,9 @@ from inr.layers.initialisers.least_squares import LeastSquares
 class RbfSum(Mlp):
     """Sum of Gaussians: f(x) = b + sum_i w_i phi(|x - c_i| / s_i), weights by least squares, no training.
 
-    One centre per sample up to 1024, beyond that k-means weighted by the signal's detail (for signed distances without
-    weights, because samples already concentrate near the surface). Every centre contributes at every point.
+    One centre per sample up to 1024 (distances: 2048), beyond that k-means weighted by the signal's detail (for signed
+    distances without weights, because samples already concentrate near the surface). Every centre contributes at every
+    point.
     """
 
     paper: ClassVar[str] = "Broomhead and Lowe 1988, Complex Systems 2, 321-355"

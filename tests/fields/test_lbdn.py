@@ -10,7 +10,10 @@ import torch
 
 import inr
 from inr.core.domain import Spec
+from inr.encodings.frequency import Frequency
+from inr.encodings.identity import Identity
 from inr.fields.lbdn import Lbdn
+from inr.layers.linear.cayley import Cayley
 from tests.fields.formulas import torch_default
 from tests.published import AnyValues, Array, Constant, Parameters, PublishedFamily, check
 
@@ -58,7 +61,7 @@ def _move_psi(module: torch.nn.Module) -> None:
 
 PUBLISHED = (
     PublishedFamily(
-        config=Lbdn(),
+        config=Lbdn(linear=Cayley(gamma=GAMMA)),
         source="acfr/LBDN, layer.py, model.py (Toy)",
         spec=CURVE,
         small=("width=16",),
@@ -90,6 +93,28 @@ PUBLISHED = (
 @pytest.mark.parametrize("statement", PUBLISHED, ids=lambda s: s.subject)
 def test_it_is_the_published_family(statement: PublishedFamily) -> None:
     check(statement)
+
+
+def test_lattices_have_octaves_and_the_bound_counts_them() -> None:
+    octaves = Lbdn().resolve(CURVE)
+    assert isinstance(octaves.encoding, Frequency)
+    assert octaves.resolve(CURVE) == octaves
+    field = octaves.build(CURVE, torch.Generator().manual_seed(0))
+    steepest = 2 * math.sqrt(1 + sum((math.pi * 2**k) ** 2 for k in range(octaves.encoding.octaves or 0)))
+    bound = field.lipschitz_bound()
+    assert bound is not None
+    assert bound <= 4 * steepest * (1 + 1e-4)
+    x = torch.linspace(0, 1, 3001)[:, None]
+    y = field(x)
+    assert ((y[1:] - y[:-1]).abs() / (x[1:] - x[:-1])).max() <= bound
+
+
+def test_raw_coordinates_of_a_lattice_may_be_as_steep_as_a_wave_over_16_samples() -> None:
+    raw = Lbdn(encoding=Identity()).resolve(CURVE)
+    assert isinstance(raw.linear, Cayley)
+    assert raw.linear.gamma == pytest.approx(math.pi * 300 / 8)
+    assert Lbdn(linear=Cayley(gamma=2.0)).resolve(CURVE).encoding == Lbdn().encoding
+    assert Lbdn().resolve(Spec("shape", 3, 1)).encoding == Lbdn().encoding
 
 
 def test_a_certified_field_has_the_dense_mesh_and_never_overshoots_the_distance() -> None:

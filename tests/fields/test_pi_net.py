@@ -48,7 +48,7 @@ def _statement(config: FieldConfig, name: str, has_skip: bool | None) -> Publish
         small=("width=16", "encoding.n_frequencies=8", "encoding.sigma=1"),
         forward=_ccp if has_skip is None else lambda p, x: _ncp(p, x, has_skip),
         initial={
-            "body.encoding.frequencies": Normal(10),  # ours
+            "body.encoding.frequencies": Normal(30),  # ours
             "*.branch.weight": torch_default(256),
             **own,
             "*": torch_default(256),
