@@ -222,8 +222,9 @@ def short_text(name: str, kind: str) -> str:
 
 @functools.cache
 def short_rows(kind: str) -> Mapping[str, Mapping[str, Any]]:
-    """Family -> its row of the newest record of `SHORT`."""
-    return {row["field"]: row for row in record(f"quality-15s-{kind}")["rows"]}
+    """Family -> its row of the newest record of `SHORT` that has it."""
+    paths = sorted(RECORDS.glob(f"????-??-??-quality-15s-{kind}*.json"), key=lambda path: path.stem)
+    return {row["field"]: row for path in paths for row in json.loads(path.read_text())["rows"]}
 
 
 def loses(name: str) -> bool:

@@ -103,20 +103,20 @@ class PolyharmonicCascade(FieldConfig):
         return PolyharmonicCascadeField(self, spec, generator)
 
     def recipe(self, spec: Spec) -> Mapping[str, Any]:
-        """150 steps on at most 4096 samples each, with adaptive damping; point clouds by Adam.
-
-        The optimizer needs squared errors, which are not the usual loss of distances.
-        """
+        """150 steps on at most 4096 samples each, with adaptive damping; point clouds by Adam."""
         if spec.traits.is_surface_only:
             return EIKONAL
-        squared = {"loss": "mse"} if spec.has_distances else {}
-        return {"optimizer": "gauss_newton", "steps": 150, "batch": 4096, "schedule": "constant", **squared}
+        return {"optimizer": "gauss_newton", "steps": 150, "batch": 4096, "schedule": "constant", **_squared(spec)}
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The author's first test on MNIST: 10 epochs of 30 batches of 2000, with a fixed damping of 200."""
         optimizer = {"type": "gauss_newton", "damping": 200.0, "is_adaptive": False}
-        squared = {"loss": "mse"} if spec.has_distances else {}
-        return {"optimizer": optimizer, "steps": 300, "batch": 2000, "schedule": "constant", **squared}
+        return {"optimizer": optimizer, "steps": 300, "batch": 2000, "schedule": "constant", **_squared(spec)}
+
+
+def _squared(spec: Spec) -> Mapping[str, Any]:
+    """The loss that `gauss_newton` needs, where the usual one is another: of distances."""
+    return {"loss": "mse"} if spec.has_distances else {}
 
 
 class PolyharmonicCascadeField(Field):
