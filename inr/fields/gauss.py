@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.fields._field import FIELDS, Deviation
+from inr.fields._limits import Limits
 from inr.fields._periodic import Periodic, all_samples
 from inr.fields._recipe import BestRecipe, cosine
 from inr.layers import ActivationConfig
@@ -24,6 +25,12 @@ class Gauss(Periodic):
     """
 
     paper: ClassVar[str] = "Ramasinghe and Lucey 2022, arXiv:2111.15135"
+    limits: ClassVar[Limits] = Limits(
+        sound=(
+            "A Gaussian is one bump: each of 256 units of the first layer covers one place of the clip, and a sound "
+            "has thousands of waves."
+        ),
+    )
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

@@ -39,14 +39,6 @@ class Lbdn(Mlp):
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
     limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "Edges of pictures are steeper than its bound, and a step solves for an orthogonal matrix in each layer."
-        ),
-        sound=(
-            "A bound that allows the slopes of a sound starts the field as loud noise. A ReLU network of raw "
-            "coordinates then is linear between kinks, of which a line meets about as many as there are units, "
-            "hundreds, and a sound has thousands of waves."
-        ),
         shapes=(
             "A distance has slope 1 almost everywhere. The network's slope is at most 1 and is less wherever one of "
             "its layers shortens a direction, so thin parts and creases are rounded."

@@ -19,14 +19,6 @@ class PiCcp(PiNet):
     """Polynomial of random Fourier features, no activations: h' = (U e) * h + h, degree 4 of width 256."""
 
     limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "It has no activations: it is a polynomial of degree 4 of 128 random frequencies, whose terms are waves "
-            "through the whole picture. A picture with much texture needs more of them than 60 s can fit."
-        ),
-        shapes=(
-            "It has no activations: it is a polynomial of degree 4 of 128 random waves through the whole box, so a "
-            "detail at one place needs waves that cancel at all others."
-        ),
         purpose="It is here as a network without activations, every value of which is a polynomial of its features.",
     )
 

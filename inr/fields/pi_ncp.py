@@ -22,14 +22,6 @@ class PiNcp(PiNet):
     """
 
     limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "It is a polynomial of degree 4 of 128 random frequencies, as `pi_ccp`, with nearly twice its parameters: "
-            "a step costs nearly twice as much, so it learns less in equal time."
-        ),
-        shapes=(
-            "It is a polynomial of degree 4 of 128 random waves through the whole box, as `pi_ccp`, with nearly twice "
-            "its parameters: in equal time it learns less."
-        ),
         purpose="It is here as a network without activations, every value of which is a polynomial of its features.",
     )
 

@@ -40,10 +40,6 @@ class RbfSum(Mlp):
             "A solve has the cost of the third power of the centres, hence 1024 of them by default: one for 86 samples "
             "of 2 s, between which waves above 256 Hz are lost. Half of the power of `bach.wav` lies above that."
         ),
-        shapes=(
-            "A solve has the cost of the third power of the centres, hence 1024 of them by default, about 10 along "
-            "each axis of the box: smaller details are smoothed."
-        ),
         purpose="It is for smooth functions that are known at few points; more centres give more detail.",
     )
 

@@ -30,6 +30,12 @@ class Wire(Periodic):
     """
 
     paper: ClassVar[str] = "Saragadam et al. 2023, arXiv:2301.05187"
+    limits: ClassVar[Limits] = Limits(
+        sound=(
+            "A wavelet is at most exp(omega^2 / (4 s^2)) high, so its envelope cannot be much wider than its wave: a "
+            "unit has a few waves, at one place, and a sound has thousands."
+        ),
+    )
     best: ClassVar[BestRecipe] = BestRecipe(
         lattice=cosine("adam", 5e-3, 4096, 1000),
         shape={**cosine("soap", 3e-3, 4096, 600), "loss": "l1"},
@@ -99,10 +105,7 @@ class Wire2d(Wire):
             "A layer has a second complex branch, so a step costs nearly twice that of `wire`: in equal time it learns "
             "less."
         ),
-        sound=(
-            "A wavelet is at most exp(omega^2 / (4 s^2)) high, so its envelope cannot be much wider than its wave: a "
-            "unit has a few waves, at one place, and a sound has thousands."
-        ),
+        sound=Wire.limits.sound,
         purpose="It is here for comparisons with its source.",
     )
     # Of shapes: the fit of record shape-frequencies; of others it has no fits of its own.

@@ -27,9 +27,6 @@ class WsSiren(Sines):
 
     paper: ClassVar[str] = "Yeom et al. 2025, arXiv:2410.04779"
     limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
-        ),
         sound=(
             "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
         ),
