@@ -20,7 +20,7 @@ from inr.encodings.identity import Identity
 from inr.encodings.kernels import Kernels, KernelsEncoding
 from inr.fields._field import FIELDS, Field
 from inr.fields._limits import Limits
-from inr.fields.kernel_sum import KernelSumField, refuse_points
+from inr.fields.kernel_sum import FEW_CENTRES, KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
 from inr.kernels.radial import Kernel
 from inr.layers.initialisers.least_squares import NormalEquations
@@ -48,17 +48,7 @@ class Polyharmonic(Mlp):
     """
 
     paper: ClassVar[str] = "Duchon 1977, doi:10.1007/BFb0086566"
-    limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "A solve has the cost of the third power of the centres, hence 1024 of them by default: one for 64 pixels "
-            "of a picture of 256 x 256."
-        ),
-        sound=(
-            "A solve has the cost of the third power of the centres, hence 1024 of them by default: one for 86 samples "
-            "of 2 s, between which waves above 256 Hz are lost. Half of the power of `bach.wav` lies above that."
-        ),
-        purpose="It is for smooth functions that are known at few points; more centres give more detail.",
-    )
+    limits: ClassVar[Limits] = FEW_CENTRES
 
     encoding: EncodingConfig = param(
         Concat(first=Kernels(overlap=None), second=Identity()), "kernels beside coordinates"

@@ -14,7 +14,7 @@ from inr.encodings import EncodingConfig
 from inr.encodings.kernels import Kernels
 from inr.fields._field import FIELDS, Deviation, Field
 from inr.fields._limits import Limits
-from inr.fields.kernel_sum import KernelSumField, refuse_points
+from inr.fields.kernel_sum import FEW_CENTRES, KernelSumField, refuse_points
 from inr.fields.mlp import Mlp
 from inr.layers import InitialiserConfig
 from inr.layers.initialisers.least_squares import LeastSquares
@@ -31,17 +31,7 @@ class RbfSum(Mlp):
     """
 
     paper: ClassVar[str] = "Broomhead and Lowe 1988, Complex Systems 2, 321-355"
-    limits: ClassVar[Limits] = Limits(
-        pictures=(
-            "A solve has the cost of the third power of the centres, hence 1024 of them by default: one for 64 pixels "
-            "of a picture of 256 x 256."
-        ),
-        sound=(
-            "A solve has the cost of the third power of the centres, hence 1024 of them by default: one for 86 samples "
-            "of 2 s, between which waves above 256 Hz are lost. Half of the power of `bach.wav` lies above that."
-        ),
-        purpose="It is for smooth functions that are known at few points; more centres give more detail.",
-    )
+    limits: ClassVar[Limits] = FEW_CENTRES
 
     deviations: ClassVar[tuple[Deviation, ...]] = (
         Deviation(

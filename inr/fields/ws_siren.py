@@ -27,12 +27,9 @@ class WsSiren(Sines):
 
     paper: ClassVar[str] = "Yeom et al. 2025, arXiv:2410.04779"
     limits: ClassVar[Limits] = Limits(
-        sound=(
-            "It has layers of 512, whose steps are slow on a CPU, and on lattices the paper's rate without a schedule."
-        ),
         purpose=(
-            "It fits samples in fewer steps than `siren` does, which is its purpose; with its recipe `best` `siren` "
-            "learns more in equal time."
+            "It fits samples in fewer steps than `siren` does, which is its purpose; in a short fit `siren` learns "
+            "more."
         ),
     )
 
