@@ -134,6 +134,12 @@ class Laplace(Model):
     def bits(self, values: Integers, counts: Counts) -> float:
         return float(laplace_bits(values, counts, self.mu, self.shift)[self.s])
 
+    def bits_of_each(self, values: Integers) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The bits of each symbol, without those of the parameters."""
+        event, escapes = _events(values, self.shift)
+        bits: np.ndarray[Any, np.dtype[np.float64]] = _lengths(self.mu)[self.s, event] + escapes + self.shift
+        return bits
+
 
 @dataclasses.dataclass(frozen=True)
 class Inflated(Model):
@@ -305,14 +311,20 @@ def _lengths(mu: int) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def laplace_bits(values: Integers, counts: Counts, mu: int, shift: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Bits [scale index] of symbols under kind 1, with those of the parameters."""
+    event, escapes = _events(values, shift)
+    met = np.bincount(event, weights=counts, minlength=HIGHEST - LOWEST + 2)
+    others = (escapes * counts).sum() + shift * counts.sum()
+    bits: np.ndarray[Any, np.dtype[np.float64]] = LAPLACE_RECORD + _lengths(mu) @ met + others
+    return bits
+
+
+def _events(values: Integers, shift: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], Counts]:
+    """The event of each symbol, and the bits that follow an escape; 0 without one."""
     high = values.astype(np.int64) >> shift
     is_inside = (high >= LOWEST) & (high <= HIGHEST)
     event = np.where(is_inside, high - LOWEST, HIGHEST - LOWEST + 1)
-    met = np.bincount(event, weights=counts, minlength=HIGHEST - LOWEST + 2)
-    excess = np.where(high > 0, high - HIGHEST - 1, LOWEST - 1 - high)[~is_inside] + 16
-    escapes = ((2 * np.log2(excess).astype(np.int64) - 4 + 2) * counts[~is_inside]).sum()
-    bits: np.ndarray[Any, np.dtype[np.float64]] = LAPLACE_RECORD + _lengths(mu) @ met + escapes + shift * counts.sum()
-    return bits
+    excess = np.where(is_inside, 0, np.where(high > 0, high - HIGHEST - 1, LOWEST - 1 - high)) + 16
+    return event, np.where(is_inside, 0, 2 * np.log2(excess).astype(np.int64) - 4 + 2)
 
 
 def _edges(weights: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inr.codec.entropy.models import laplace_bits
 from inr.codec.profiles.pyramid.architecture import Architecture, Array
 from inr.codec.profiles.pyramid.distortion import Distortion, squared
+from inr.codec.profiles.pyramid.group_code import best_code
 from inr.codec.profiles.pyramid.groups import (
     LARGEST_CONTEXT_WEIGHT,
     LARGEST_WEIGHT,
-    SCALE_BITS,
     Group,
     base_of,
     group_of,
@@ -24,13 +23,12 @@ from inr.codec.profiles.pyramid.groups import (
     is_of_context,
     shapes_of,
 )
+from inr.codec.profiles.pyramid.joint_rounding import rounded_together
 from inr.codec.profiles.pyramid.network import rate
 from inr.codec.profiles.pyramid.weight_rounding import refined
 
 FINEST, COARSEST = 13, 2
 """Bits that the search begins with and ends at."""
-COARSER = 0.5
-"""With so many trials per weight all steps are twice those found for the nearest integers; trials make up for it."""
 
 
 def quantise(
@@ -68,7 +66,7 @@ def quantise(
         trial = held | rounded(group, b)
         own = (
             rate_weight
-            * _code(architecture, _symbols(_integers(trial, members[group], b), members[group], b), b)[0]
+            * best_code(architecture, _symbols(_integers(trial, members[group], b), members[group], b), b)[0]
             / n_pixels
         )
         with torch.no_grad():
@@ -84,17 +82,16 @@ def quantise(
         last = finest if _is_bounded(group) else FINEST
         bits[group] = min(range(max(b - 1, COARSEST), min(b + 1, last) + 1), key=partial(cost, group))
         held |= rounded(group, bits[group])
-    if trials >= COARSER * sum(value.numel() for value in given.values()):
-        bits = {group: max(b - 1, COARSEST) for group, b in bits.items()}
-        held = {name: value for group, b in bits.items() for name, value in rounded(group, b).items()}
-    own = {
-        name: value for group, names in members.items() for name, value in _integers(held, names, bits[group]).items()
-    }
+    if trials:
+        given_to = architecture, given, bits, finest, grids, target, rate_weight, distortion
+        bits, own = rounded_together(*given_to)
+    else:
+        own = {name: v for group, names in members.items() for name, v in _integers(held, names, bits[group]).items()}
     integers = {name: own[name] for name in shapes_of(architecture)}
 
     def groups() -> dict[str, Group]:
         return {
-            group: _code(architecture, _symbols(integers, names, bits[group]), bits[group])[1]
+            group: best_code(architecture, _symbols(integers, names, bits[group]), bits[group])[1]
             for group, names in members.items()
         }
 
@@ -141,14 +138,3 @@ def _integers(values: Mapping[str, Tensor], names: Sequence[str], bits: int) -> 
 def _symbols(values: Mapping[str, Array], names: Sequence[str], bits: int) -> Array:
     parts = [values[name].reshape(-1) - base_of(name, bits) for name in names]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def _code(architecture: Architecture, symbols: Array, bits: int) -> tuple[float, Group]:
-    """Bits of symbols at their best scale, and that group."""
-    values, counts = np.unique(symbols, return_counts=True)
-    groups = [Group.of_code(bits, v) for v in range(1 << SCALE_BITS)]
-    models = [group.model(architecture) for group in groups]
-    by_scale = {key: laplace_bits(values, counts, *key) for key in {(model.mu, model.shift) for model in models}}
-    costs = [float(by_scale[model.mu, model.shift][model.s]) for model in models]
-    best = int(np.argmin(costs))
-    return costs[best], groups[best]

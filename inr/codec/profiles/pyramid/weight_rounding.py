@@ -170,5 +170,4 @@ class _Rounding:
         )
         symbols = np.arange(-2 * largest - AT_ONCE, 2 * largest + AT_ONCE + 1, dtype=np.int32)
         model = groups[group].model(self._architecture)
-        one = np.ones(1, np.int64)
-        return np.array([model.bits(symbols[i : i + 1], one) for i in range(len(symbols))])
+        return model.bits_of_each(symbols)
