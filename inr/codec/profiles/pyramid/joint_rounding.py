@@ -2,7 +2,8 @@
 
 The context model changes only the rate and the synthesis only the distortion, so each has its own quadratic
 (`curvature.py`), on which steps are searched group by group (`lattice_rounding.py`). The result is improved by the true
-slopes at it, as long as the true loss falls.
+slopes at it, as long as the true loss falls. Changes of single weights that are tried on the true loss, as in
+Cool-chic 5.0.1 (Orange, 2026), gain little more: 150 of them 0.04 % of the loss on kodim15 at quality 30.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def rounded_together(
 
 
 class _Part:
-    """The context model with the rate, or the synthesis with the distortion. The networks' other tensors are as given."""
+    """The context model with the rate, or the synthesis with the distortion; all other tensors are as given."""
 
     def __init__(
         self,
@@ -134,9 +135,7 @@ class _Part:
         loss, slope = self._slope(
             dict(self._values) | {name: torch.from_numpy(value).to(device) for name, value in named.items()}
         )
-        own = sum(
-            cost(symbols[self._quadratic.group == i])[0] for i, cost in enumerate(lattice.costs)
-        )
+        own = sum(cost(symbols[self._quadratic.group == i])[0] for i, cost in enumerate(lattice.costs))
         return loss + own, slope
 
     def _slope(self, values: Mapping[str, Tensor]) -> tuple[float, Array]:

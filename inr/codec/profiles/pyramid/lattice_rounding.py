@@ -5,8 +5,8 @@
 of the change of the weights. Each weight in turn takes the integer that is cheapest for its share of the loss and for
 its own bits, and those after it move to make up for its error (Babai's nearest plane, as in optimal brain quantisation
 (Frantar & Alistarh 2022, arXiv:2208.11580) and GPTQ (Frantar et al. 2023, arXiv:2210.17323), with a cost of the bits).
-Then single integers change by 1 or 2 as long as that lowers the sum. With H^-1 = U^T U, U upper triangular, the share of
-weight i's error e is (e / U_ii)^2 / 2, and weight j > i moves by -e U_ij / U_ii.
+Then single integers change by 1 or 2 as long as that lowers the sum. With H^-1 = U^T U, U upper triangular, the share
+of weight i's error e is (e / U_ii)^2 / 2, and weight j > i moves by -e U_ij / U_ii.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from inr.codec.profiles.pyramid.architecture import Array
 from inr.core.jit import compiled
 
 DAMPING = 0.01
-"""Of the diagonal and of its mean over the group, added to it: large changes must not look free where a sample says so."""
+"""Of the diagonal and of its mean over the group, added to it: no large change may look free because of a sample."""
 PASSES = 2
 """Bits of symbols and integers are found from each other so often."""
 MOVED = 2
@@ -94,7 +94,14 @@ class Quadratic:
 
 @compiled
 def _nearest_plane(
-    weights: Array, upper: Array, steps: Array, most: Array, group: Array, tables: Array, middles: Array, integers: Array
+    weights: Array,
+    upper: Array,
+    steps: Array,
+    most: Array,
+    group: Array,
+    tables: Array,
+    middles: Array,
+    integers: Array,
 ) -> None:
     """Write the integers of Babai's nearest plane."""
     moved = weights.copy()
@@ -120,7 +127,14 @@ def _nearest_plane(
 
 @compiled
 def _descend(
-    integers: Array, slope: Array, curvature: Array, steps: Array, most: Array, group: Array, tables: Array, middles: Array
+    integers: Array,
+    slope: Array,
+    curvature: Array,
+    steps: Array,
+    most: Array,
+    group: Array,
+    tables: Array,
+    middles: Array,
 ) -> None:
     """Change single integers while the sum of the quadratic and the bits falls. slope: at the integers; it follows."""
     for _ in range(50):

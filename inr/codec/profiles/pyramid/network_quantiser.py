@@ -25,7 +25,6 @@ from inr.codec.profiles.pyramid.groups import (
 )
 from inr.codec.profiles.pyramid.joint_rounding import rounded_together
 from inr.codec.profiles.pyramid.network import rate
-from inr.codec.profiles.pyramid.weight_rounding import refined
 
 FINEST, COARSEST = 13, 2
 """Bits that the search begins with and ends at."""
@@ -39,14 +38,14 @@ def quantise(
     rate_weight: float,
     n_pixels: int | None = None,
     distortion: Distortion = squared,
-    trials: int = 0,
+    is_together: bool = False,
 ) -> tuple[dict[str, Group], dict[str, Array]]:
     """The groups and integers of least  distortion + rate_weight * bits per pixel:  twice one group after the other.
 
     values: float tensors by name. grids: rounded. The cost of a candidate is the bits of the symbols plus the change
     in the grids' bits (context model) or in the error of the picture (synthesis). n_pixels: of the whole picture, if
-    grids and target are a part of it. trials: of `refined`, which then chooses how each weight is rounded, to coarser
-    steps if it has many.
+    grids and target are a part of it. is_together: these integers are the nearest ones; then steps and integers are
+    chosen again, all weights together (`joint_rounding.py`), for a whole picture.
     """
     n_here = architecture.height * architecture.width
     n_pixels = n_pixels or n_here
@@ -82,22 +81,16 @@ def quantise(
         last = finest if _is_bounded(group) else FINEST
         bits[group] = min(range(max(b - 1, COARSEST), min(b + 1, last) + 1), key=partial(cost, group))
         held |= rounded(group, bits[group])
-    if trials:
-        given_to = architecture, given, bits, finest, grids, target, rate_weight, distortion
-        bits, own = rounded_together(*given_to)
+    if is_together:
+        bits, own = rounded_together(architecture, given, bits, finest, grids, target, rate_weight, distortion)
     else:
         own = {name: v for group, names in members.items() for name, v in _integers(held, names, bits[group]).items()}
     integers = {name: own[name] for name in shapes_of(architecture)}
-
-    def groups() -> dict[str, Group]:
-        return {
-            group: best_code(architecture, _symbols(integers, names, bits[group]), bits[group])[1]
-            for group, names in members.items()
-        }
-
-    if trials:
-        integers = refined(architecture, groups(), integers, grids, target, rate_weight, distortion, trials)
-    return groups(), integers
+    groups = {
+        group: best_code(architecture, _symbols(integers, names, bits[group]), bits[group])[1]
+        for group, names in members.items()
+    }
+    return groups, integers
 
 
 def _least(cost: Callable[[int], float], candidates: Sequence[int]) -> int:

@@ -15,13 +15,11 @@ from inr.codec.profile import Floats, Payload
 from inr.codec.profiles.pyramid import stream
 from inr.codec.profiles.pyramid.architecture import Architecture, Array, synthesis_of, write_arch
 from inr.codec.profiles.pyramid.groups import Groups, dequantised, digest
-from inr.codec.profiles.pyramid.latent_trainer import HARD_SHARE, OnStep, Trainer
+from inr.codec.profiles.pyramid.latent_trainer import BRIEF, HARD_SHARE, OnStep, Trainer
 from inr.codec.profiles.pyramid.network_quantiser import quantise
 from inr.codec.profiles.pyramid.sample import Sample
 from inr.kernels.pyramid import Pyramid
 
-TRIALS = 0.25
-"""Changes of rounded weights that are tried, per step of the run. Each takes about a third of a step."""
 CORRECTION = 3
 """Soft steps of a correction, in units of the hard steps that follow them."""
 
@@ -115,9 +113,9 @@ class WholeTraining(Training):
         given = architecture, grids, trainer.target
         part, own, shown = given if self._part is None else self._part.part(*given)
         weight, n_pixels = trainer.rate_controller.weight, architecture.height * architecture.width
-        trials = round(TRIALS * self._steps) if self._part is None else 0
+        is_together = self._part is None and self._steps >= BRIEF
         distortion, target = trainer.distortion, trainer.target
-        groups, integers = quantise(part, trainer.values, own, shown, weight, n_pixels, distortion, trials)
+        groups, integers = quantise(part, trainer.values, own, shown, weight, n_pixels, distortion, is_together)
         payload = packed(architecture, groups, integers, grids)
         device = target.device
         values = {
