@@ -16,21 +16,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad
 
 from inr.codec.profiles.pyramid.architecture import Architecture, Array, synthesis_of
 from inr.codec.profiles.pyramid.predictor import REACH, SHIFT
 from inr.codec.profiles.pyramid.sample import LARGEST_SAMPLE, Sample
-from inr.kernels.pyramid import Pyramid
+from inr.kernels.pyramid_error import reference
 
 NUMBERS = 25_000
 """About so many numbers the curvature of the rate comes from."""
-VALUES = 1 << 16
-"""So many values of the picture that of the error comes from, from all parts of it: in one part, what coarse grids show
-hardly varies, and their weights would seem to replace each other."""
+VALUES, SIDE = 1 << 16, 6
+"""About so many values of the picture that of the error comes from, in patches of so many rows and columns from all
+parts of it: in one part, what coarse grids show hardly varies, and their weights would seem to replace each other."""
 LEAST_BITS = 0.003
 """A number's chance to be in the sample is that of one with at least so many bits."""
 AT_ONCE = 4096
@@ -50,7 +49,7 @@ def rate_curvature(
     for model, own in zip(models, bits, strict=True):
         chances = (own * (NUMBERS / total)).clamp(max=1)
         drawn = torch.nonzero(torch.rand(len(chances), generator=generator) < chances)[:, 0]
-        for part in drawn.split(AT_ONCE):
+        for part in torch.split(drawn, AT_ONCE):
             slopes = model.slopes(part) / chances[part].sqrt()[:, None]
             curvature.addmm_(slopes.T, slopes)
     found: Array = math.log(2) * curvature.double().numpy()
@@ -68,25 +67,56 @@ def error_curvature(
     part, own = architecture, list(grids)
     if architecture.height * architecture.width > LARGEST_SAMPLE:
         sample = Sample.drawn(architecture.height, architecture.width, generator)
-        part, own, target = sample.part(architecture, grids, target)
-    shown = [grid.numpy() for grid in own]
-    arrays = {name: values[name].numpy() for name in architecture.synthesis}
-    drawn = np.sort(torch.randperm(target.numel(), generator=generator)[:VALUES].numpy())
-
-    def picture() -> Array:
-        strips = Pyramid(shown, *synthesis_of(part, arrays)).strips()
-        return np.concatenate([rows.copy() for _, rows in strips], axis=1).reshape(-1)[drawn]
-
-    before, columns = picture(), []
-    for name, value in arrays.items():
-        arrays[name] = changed = value.copy()
-        for at in range(changed.size):
-            changed.flat[at] += DIFFERENCE
-            columns.append((picture() - before) / DIFFERENCE)
-            changed.flat[at] = value.flat[at]
-    jacobian = np.stack(columns)
-    found: Array = (jacobian @ jacobian.T).astype(np.float64) * (2 / len(before))
+        part, own, _ = sample.part(architecture, grids, target)
+    changed = {name: values[name].clone() for name in architecture.synthesis}
+    patches = _Patches(part, generator)
+    planes = patches.cut(own, changed)
+    before, columns = patches.shown(planes, changed), []
+    for name, value in changed.items():
+        for at in range(value.numel()):
+            kept = float(value.view(-1)[at])
+            value.view(-1)[at] = kept + DIFFERENCE
+            moved = patches.cut(own, changed) if name.startswith("kernel") else planes
+            columns.append((patches.shown(moved, changed) - before) / DIFFERENCE)
+            value.view(-1)[at] = kept
+    jacobian = torch.stack(columns)
+    found: Array = (2 / len(before)) * (jacobian @ jacobian.T).double().numpy()
     return found
+
+
+class _Patches:
+    """Small squares of a picture, drawn anywhere in it. What they show leaves out a margin that convolutions see."""
+
+    def __init__(self, architecture: Architecture, generator: Generator) -> None:
+        self._architecture, margin = architecture, architecture.n_convolutions
+        height, width = architecture.height, architecture.width
+        self.rows, self.columns = min(SIDE, height) + 2 * margin, min(SIDE, width) + 2 * margin
+        self.count = max(1, VALUES // (architecture.channels * SIDE * SIDE))
+        tops, lefts = (
+            torch.randint(size + 2 * margin - side + 1, (self.count, 1, 1), generator=generator)
+            for size, side in ((height, self.rows), (width, self.columns))
+        )
+        self._y, self._x = tops + torch.arange(self.rows)[:, None], lefts + torch.arange(self.columns)
+
+    def cut(self, grids: Sequence[Tensor], values: Mapping[str, Tensor]) -> Tensor:
+        """The grids at the size of the finest one: [L, count * rows * columns]."""
+        margin = self._architecture.n_convolutions
+        kernels = synthesis_of(self._architecture, values)[0]
+        planes = pad(reference.enlarged(grids, kernels)[None], (margin,) * 4, mode="replicate")[0]
+        return planes[:, self._y, self._x].flatten(1)
+
+    def shown(self, planes: Tensor, values: Mapping[str, Tensor]) -> Tensor:
+        """The values of the patches: [count * C * rows * columns] without the margins."""
+        _, weights, biases, skip = synthesis_of(self._architecture, values)
+        hidden = torch.relu(weights[0] @ planes + biases[0][:, None])
+        flat = weights[1] @ hidden + biases[1][:, None] + skip @ planes
+        y = flat.reshape(-1, self.count, self.rows, self.columns).movedim(0, 1)
+        for i, (weight, bias) in enumerate(zip(weights[2:], biases[2:], strict=True)):
+            y = y[:, :, 1:-1, 1:-1] + conv2d(y, weight, bias)
+            if i + 3 < len(weights):
+                y = torch.relu(y)
+        values_shown: Tensor = y.flatten()
+        return values_shown
 
 
 class _Level:
@@ -105,7 +135,7 @@ class _Level:
 
     def all_bits(self) -> Tensor:
         """Of every number [N]."""
-        parts = torch.arange(len(self._numbers)).split(16 * AT_ONCE)
+        parts = torch.split(torch.arange(len(self._numbers)), 16 * AT_ONCE)
         return torch.cat([self._bits(self._forward(part)[2], part) for part in parts])
 
     def slopes(self, places: Tensor) -> Tensor:

@@ -50,6 +50,22 @@ def test_a_sample_of_all_numbers_gives_the_fisher_information(
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.max())
 
 
+def test_patches_show_what_the_picture_shows_there(trained: Trainer) -> None:
+    architecture, grids, values = trained.architecture, trained.grids(), values_of(trained)
+    patches = curvature._Patches(architecture, Generator().manual_seed(0))
+    kernels, weights, biases, skip = synthesis_of(architecture, values)
+    picture = reference.picture(grids, kernels, weights, biases, skip)
+    shown = patches.shown(patches.cut(grids, values), values).reshape(patches.count, 3, curvature.SIDE, curvature.SIDE)
+    margin = architecture.n_convolutions
+    found = 0
+    for y, x, own in zip(patches._y[:, 0, 0].tolist(), patches._x[:, 0, 0].tolist(), shown, strict=True):
+        inside = picture[:, y : y + curvature.SIDE, x : x + curvature.SIDE]
+        if margin <= y < picture.shape[1] - 2 * curvature.SIDE and margin <= x < picture.shape[2] - 2 * curvature.SIDE:
+            torch.testing.assert_close(own, inside, rtol=1e-4, atol=1e-4)
+            found += 1
+    assert found > 10
+
+
 def test_curvature_of_the_error_is_that_of_the_derivatives_of_the_picture(trained: Trainer) -> None:
     architecture, grids, values = trained.architecture, trained.grids(), values_of(trained)
     found = error_curvature(architecture, values, grids, trained.target, Generator().manual_seed(0))
@@ -63,7 +79,7 @@ def test_curvature_of_the_error_is_that_of_the_derivatives_of_the_picture(traine
         change = {n: torch.zeros_like(values[n]) for n in architecture.synthesis}
         change[name] = torch.randn(values[name].shape, generator=generator)
         own = {n: values[n] for n in architecture.synthesis}
-        _, moved = torch.func.jvp(picture, (own,), (change,))
+        moved = torch.func.jvp(picture, (own,), (change,))[1]
         flat = torch.cat([change[n].reshape(-1) for n in architecture.synthesis]).double().numpy()
         assert flat @ found @ flat == pytest.approx(
             2 * float(moved.square().mean()), rel=6e-2
