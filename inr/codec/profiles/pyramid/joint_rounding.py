@@ -33,6 +33,8 @@ SEED = 0
 """Of the samples that curvatures come from."""
 LEAST, MOST = 1, 13
 """Bits that steps may have."""
+RELIANCE = 0.01, 0.1, 1.0
+"""Dampings of the quadratics that are tried, until the true loss is below that of the nearest integers."""
 ROUNDS, DAMPINGS = 12, (0.0, 1.0, 4.0, 16.0)
 """At most so many improvements by true slopes; after one in vain the next is damped by more."""
 
@@ -56,9 +58,9 @@ def rounded_together(
     integers: dict[str, Array] = {}
     for is_context in (True, False):
         part = _Part(architecture, values, grids, target, per_bit, distortion, finest, is_context)
-        own, rounded = part.searched({group: b for group, b in bits.items() if is_of_context(group) == is_context})
+        own, found = part.rounded({group: b for group, b in bits.items() if is_of_context(group) == is_context})
         found_bits |= own
-        integers |= part.improved(own, rounded)
+        integers |= found
     return {group: found_bits[group] for group in bits}, integers
 
 
@@ -91,9 +93,24 @@ class _Part:
             else error_curvature(architecture, at_home, given, target.cpu(), generator)
         )
         weights = np.concatenate([at_home[name].double().numpy().reshape(-1) for name in self._shapes])
-        self._quadratic = Quadratic(weights, self._slope(values)[1], curvature, np.repeat(numbers, sizes))
+        self._damped = partial(Quadratic, weights, self._slope(values)[1], curvature, np.repeat(numbers, sizes))
+        self._quadratic = self._damped(RELIANCE[0])
 
-    def searched(self, bits: Mapping[str, int]) -> tuple[dict[str, int], Array]:
+    def rounded(self, bits: Mapping[str, int]) -> tuple[dict[str, int], dict[str, Array]]:
+        """Bits and integers by name. With those bits the nearest integers are better than a quadratic that errs."""
+        best, symbols = dict(bits), self._quadratic.nearest(self._lattice(bits))
+        least = self._cost(symbols, self._lattice(bits))[0]
+        for damping in RELIANCE:
+            if damping != RELIANCE[0]:
+                self._quadratic = self._damped(damping)
+            trial, made = self._searched(bits)
+            cost = self._cost(made, self._lattice(trial))[0]
+            if cost < least:
+                best, symbols = trial, made
+                break
+        return best, self._improved(best, symbols)
+
+    def _searched(self, bits: Mapping[str, int]) -> tuple[dict[str, int], Array]:
         """Bits of least loss by the quadratic, changed one by one, and the symbols [P]."""
         best = dict(bits)
         found = self._quadratic.rounded(self._lattice(best))
@@ -110,7 +127,7 @@ class _Part:
                         best, found, is_better = trial, made, True
         return best, found.integers
 
-    def improved(self, bits: Mapping[str, int], symbols: Array) -> dict[str, Array]:
+    def _improved(self, bits: Mapping[str, int], symbols: Array) -> dict[str, Array]:
         """Integers by name, after changes by the true slopes that have lowered the true loss."""
         lattice, damping = self._lattice(bits), 0
         cost, slope = self._cost(symbols, lattice)

@@ -19,8 +19,6 @@ import numpy as np
 from inr.codec.profiles.pyramid.architecture import Array
 from inr.core.jit import compiled
 
-DAMPING = 0.01
-"""Of the diagonal and of its mean over the group, added to it: no large change may look free because of a sample."""
 PASSES = 2
 """Bits of symbols and integers are found from each other so often."""
 MOVED = 2
@@ -49,21 +47,25 @@ class Lattice:
 
 
 class Quadratic:
-    """w, g, H as in the formula: [P], [P], [P, P]. group: the number of each weight's group [P]."""
+    """w, g, H as in the formula: [P], [P], [P, P]. group: the number of each weight's group [P].
 
-    def __init__(self, weights: Array, slope: Array, curvature: Array, group: Array) -> None:
+    damping: of the diagonal and of its mean over the group, added to it: no large change may look free because of a
+    sample.
+    """
+
+    def __init__(self, weights: Array, slope: Array, curvature: Array, group: Array, damping: float = 0.01) -> None:
         self.weights, self.slope, self.group = weights, slope, group
         diagonal = np.diag(curvature)
         means = np.array([diagonal[group == i].mean() for i in range(group.max() + 1)])
         self._curvature = curvature
-        self._damped = curvature + np.diag(DAMPING * (diagonal + means[group]) + 1e-9 * diagonal.max() + 1e-30)
+        self._damped = curvature + np.diag(damping * (diagonal + means[group]) + 1e-9 * diagonal.max() + 1e-30)
         self._upper = np.linalg.cholesky(np.linalg.inv(self._damped)).T.copy()
 
     def rounded(self, lattice: Lattice) -> Rounded:
         """The integers of a lattice."""
         steps, most, costs = lattice.steps, lattice.most, lattice.costs
         given = self.weights - lattice.origins
-        integers = np.clip(np.rint(given / steps), -most, most).astype(np.int64)
+        integers = self.nearest(lattice)
         for _ in range(PASSES):
             tables = self._tables(integers, costs)[1]
             _nearest_plane(given, self._upper, steps, most, self.group, *tables, integers)
@@ -80,6 +82,12 @@ class Quadratic:
         damped = self._damped + damping * np.diag(np.diag(self._damped))
         _descend(found, slope.copy(), damped, lattice.steps, lattice.most, self.group, *tables)
         return found
+
+    def nearest(self, lattice: Lattice) -> Array:
+        """The nearest integers."""
+        integers = np.rint((self.weights - lattice.origins) / lattice.steps)
+        held: Array = np.clip(integers, -lattice.most, lattice.most).astype(np.int64)
+        return held
 
     def _tables(self, integers: Array, costs: Sequence[Cost]) -> tuple[float, tuple[Array, Array]]:
         """The cost of the integers; a table of costs by group, and the place of 0 in it."""
