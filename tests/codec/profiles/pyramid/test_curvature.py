@@ -82,5 +82,5 @@ def test_curvature_of_the_error_is_that_of_the_derivatives_of_the_picture(traine
         moved = torch.func.jvp(picture, (own,), (change,))[1]
         flat = torch.cat([change[n].reshape(-1) for n in architecture.synthesis]).double().numpy()
         assert flat @ found @ flat == pytest.approx(
-            2 * float(moved.square().mean()), rel=6e-2
-        )  # differences cross kinks
+            2 * float(moved.square().mean()), rel=0.15
+        )  # a sample, and differences cross kinks
