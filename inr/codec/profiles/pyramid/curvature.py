@@ -41,7 +41,7 @@ def rate_curvature(
     architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], generator: Generator
 ) -> Array:
     """Of the grids' bits in the tensors of `architecture.context`, one after the other: [P, P]. All on the CPU."""
-    models = [_Level(architecture, values, grids, level) for level in range(architecture.n_grids)]
+    models = [ContextAt(architecture, values, grids, level) for level in range(architecture.n_grids)]
     bits = [model.all_bits().clamp(min=LEAST_BITS) for model in models]
     total = sum(float(own.sum()) for own in bits)
     n = sum(math.prod(shape) for shape in architecture.context.values())
@@ -69,7 +69,7 @@ def error_curvature(
         sample = Sample.drawn(architecture.height, architecture.width, generator)
         part, own, _ = sample.part(architecture, grids, target)
     changed = {name: values[name].clone() for name in architecture.synthesis}
-    patches = _Patches(part, generator)
+    patches = Patches(part, generator)
     planes = patches.cut(own, changed)
     before, columns = patches.shown(planes, changed), []
     for name, value in changed.items():
@@ -84,7 +84,7 @@ def error_curvature(
     return found
 
 
-class _Patches:
+class Patches:
     """Small squares of a picture, drawn anywhere in it. What they show leaves out a margin that convolutions see."""
 
     def __init__(self, architecture: Architecture, generator: Generator) -> None:
@@ -96,14 +96,14 @@ class _Patches:
             torch.randint(size + 2 * margin - side + 1, (self.count, 1, 1), generator=generator)
             for size, side in ((height, self.rows), (width, self.columns))
         )
-        self._y, self._x = tops + torch.arange(self.rows)[:, None], lefts + torch.arange(self.columns)
+        self.y, self.x = tops + torch.arange(self.rows)[:, None], lefts + torch.arange(self.columns)
 
     def cut(self, grids: Sequence[Tensor], values: Mapping[str, Tensor]) -> Tensor:
         """The grids at the size of the finest one: [L, count * rows * columns]."""
         margin = self._architecture.n_convolutions
         kernels = synthesis_of(self._architecture, values)[0]
         planes = pad(reference.enlarged(grids, kernels)[None], (margin,) * 4, mode="replicate")[0]
-        return planes[:, self._y, self._x].flatten(1)
+        return planes[:, self.y, self.x].flatten(1)
 
     def shown(self, planes: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         """The values of the patches: [count * C * rows * columns] without the margins."""
@@ -119,7 +119,7 @@ class _Patches:
         return values_shown
 
 
-class _Level:
+class ContextAt:
     """The context model at the numbers of one grid, addressed by their flat place."""
 
     def __init__(

@@ -24,7 +24,7 @@ def test_slopes_of_the_numbers_add_up_to_that_of_the_rate(trained: Trainer) -> N
     total = torch.zeros(sum(values[name].numel() for name in architecture.context))
     bits = 0.0
     for level in range(architecture.n_grids):
-        model = curvature._Level(architecture, values, grids, level)
+        model = curvature.ContextAt(architecture, values, grids, level)
         bits += float(model.all_bits().sum())
         total += model.slopes(torch.arange(grids[level].numel())).sum(0)
     leaves = {name: values[name].requires_grad_() for name in architecture.context}
@@ -42,7 +42,7 @@ def test_a_sample_of_all_numbers_gives_the_fisher_information(
     found = rate_curvature(architecture, values, grids, Generator().manual_seed(0))
     slopes = torch.cat(
         [
-            curvature._Level(architecture, values, grids, level).slopes(torch.arange(grids[level].numel()))
+            curvature.ContextAt(architecture, values, grids, level).slopes(torch.arange(grids[level].numel()))
             for level in range(architecture.n_grids)
         ]
     ).double()
@@ -52,13 +52,13 @@ def test_a_sample_of_all_numbers_gives_the_fisher_information(
 
 def test_patches_show_what_the_picture_shows_there(trained: Trainer) -> None:
     architecture, grids, values = trained.architecture, trained.grids(), values_of(trained)
-    patches = curvature._Patches(architecture, Generator().manual_seed(0))
+    patches = curvature.Patches(architecture, Generator().manual_seed(0))
     kernels, weights, biases, skip = synthesis_of(architecture, values)
     picture = reference.picture(grids, kernels, weights, biases, skip)
     shown = patches.shown(patches.cut(grids, values), values).reshape(patches.count, 3, curvature.SIDE, curvature.SIDE)
     margin = architecture.n_convolutions
     found = 0
-    for y, x, own in zip(patches._y[:, 0, 0].tolist(), patches._x[:, 0, 0].tolist(), shown, strict=True):
+    for y, x, own in zip(patches.y[:, 0, 0].tolist(), patches.x[:, 0, 0].tolist(), shown, strict=True):
         inside = picture[:, y : y + curvature.SIDE, x : x + curvature.SIDE]
         if margin <= y < picture.shape[1] - 2 * curvature.SIDE and margin <= x < picture.shape[2] - 2 * curvature.SIDE:
             torch.testing.assert_close(own, inside, rtol=1e-4, atol=1e-4)
