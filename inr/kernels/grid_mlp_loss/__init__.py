@@ -99,7 +99,8 @@ def grid_mlp_loss(
 ) -> Tensor:  # scalar
     """mean over points and channels of  weight |relu_mlp(hash_grid(x, table), weights, biases) - y|^power.
 
-    x, table, geometry, interpolation: as in `hash_grid`, x and table of one type. weights, biases: as in `relu_mlp`, at least two layers.
+    x, table, geometry, interpolation: as in `hash_grid`, x and table of one type.
+    weights, biases: as in `relu_mlp`, at least two layers.
     y, weight: targets and their loss weights, or None for ones; dtype and device of x.
     power: 1 or 2; at power 1 an error of exactly zero has no gradient.
 
