@@ -12,6 +12,7 @@ from torch import Tensor
 from inr.core.config import parse
 from inr.core.domain import Spec
 from inr.core.errors import ConfigError
+from inr.encodings.identity import Identity
 from inr.fields import Field, FieldConfig
 from inr.fields.lbdn import Lbdn
 from inr.fields.lipmlp import LipMlp
@@ -189,9 +190,12 @@ def test_gamma_is_one_for_distances() -> None:
     config = Lbdn().resolve(SHAPE)
     assert isinstance(config.linear, Cayley)
     assert config.linear.gamma == 1.0
-    lattice = Lbdn().resolve(Spec("image", 2, 3, (64, 32))).linear
-    assert isinstance(lattice, Cayley)
-    assert lattice.gamma == pytest.approx(8 * math.pi)
+    picture = Spec("image", 2, 3, (64, 32))
+    octaves, raw = Lbdn().resolve(picture).linear, Lbdn(encoding=Identity(low=-1.0, high=1.0)).resolve(picture).linear
+    assert isinstance(octaves, Cayley)
+    assert octaves.gamma == 4.0
+    assert isinstance(raw, Cayley)
+    assert raw.gamma == pytest.approx(8 * math.pi)
 
 
 # -- LipMLP
