@@ -155,10 +155,10 @@ def test_every_setting_that_fields_shows_can_be_set(picture: Path) -> None:
     for name in names:
         keys = invoke("fields", name, "-q").stdout.split()
         assert keys
-        configs = [
-            document(invoke("fit", of, "--field", name, "--dry-run", "--json"))["field"]
-            for of in (picture, *["analytic:sphere"] * (name == "lbdn"))  # which has another encoding for shapes
-        ]
+        shown: list[str | Path] = [picture]
+        if name == "lbdn":  # which has another encoding for shapes
+            shown.append("analytic:sphere")
+        configs = [document(invoke("fit", of, "--field", name, "--dry-run", "--json"))["field"] for of in shown]
         for key in keys:
             assert any(_has(config, key.split(".")[1:]) for config in configs), key
 
