@@ -146,6 +146,12 @@ class Spec:
         return "distances" if self.traits.is_distance else self.kind
 
 
+def on_device(x: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Coordinates on a device and of a type, by default their own; MPS, which has no float64, has them in float32."""
+    dtype = dtype or x.dtype
+    return x.to(device, torch.float32 if dtype == torch.float64 and device.type == "mps" else dtype)
+
+
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """A regular lattice of sample centres over a sub-box of the unit box.
@@ -184,7 +190,7 @@ class Grid:
             columns.append(index % n)
             index = index // n
         columns.reverse()
-        x = torch.stack([columns[axis] for axis in self.order], dim=-1).to(self.dtype)
+        x = on_device(torch.stack([columns[axis] for axis in self.order], dim=-1), index.device, self.dtype)
         n_per_axis = x.new_tensor([self.shape[axis] for axis in self.order])
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low + (x + 0.5) / n_per_axis * (high - low)

@@ -33,7 +33,6 @@ class Field(nn.Module):
     order `smoothness` (some papers train with a gradient that is not the function's).
     """
 
-    __call__: Callable[..., Tensor]
     config: FieldConfig
     d_in: int
     d_out: int
@@ -43,17 +42,23 @@ class Field(nn.Module):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
 
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        values: Tensor = super().__call__(self.rounded(x), *args, **kwargs)
+        return values
+
     @property
     def reads_double(self) -> bool:
         """Whether coordinates in float64 are used as they are, whatever the type of the parameters."""
         return False
 
     def rounded(self, x: Tensor) -> Tensor:
-        """Coordinates in the type that is read: float64 is rounded to that of the parameters unless `reads_double`."""
+        """Coordinates in the type that is read: float64 is rounded to the parameters' unless `reads_double`.
+
+        Long lattices have such coordinates (`Grid.dtype`).
+        """
         if x.dtype != torch.float64 or self.reads_double:
             return x
-        own = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
-        return x.to(own)
+        return x.to(next((p.dtype for p in self.parameters() if p.is_floating_point()), x.dtype))
 
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         """Values [n_1, ..., n_D, C] on the product grid of coordinate vectors; some fields have a faster method."""

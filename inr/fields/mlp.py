@@ -133,7 +133,7 @@ class MlpField(Field):
         return self.head(self.body.on_grid(axes))
 
     def mean_error(self, x: Tensor, y: Tensor, weight: Tensor | None, power: Literal[1, 2]) -> Tensor:
-        shorter = self.body.mean_error(x, y, weight, power) if isinstance(self.head, LinearHead) else None
+        shorter = self.body.mean_error(self.rounded(x), y, weight, power) if isinstance(self.head, LinearHead) else None
         return super().mean_error(x, y, weight, power) if shorter is None else shorter
 
     def fold(self) -> Field:
@@ -166,8 +166,7 @@ class MlpField(Field):
 
     @property
     def reads_double(self) -> bool:
-        grid = self.body.encoding if isinstance(self.body, Single) else None
-        return isinstance(grid, GridEncoding) and grid.table.device.type != "mps"  # which has no float64
+        return isinstance(self.body, Single) and isinstance(self.body.encoding, GridEncoding)
 
     @property
     def trains_whole_too(self) -> bool:

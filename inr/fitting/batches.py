@@ -73,9 +73,7 @@ class Batches:
         fraction = 1.0
         if self._group is not None:
             drawn, fraction = self._group.shard(drawn)
-        batch = self._batch(drawn)
-        batch = dataclasses.replace(batch, x=field.rounded(batch.x))
-        return TrainingBatch(self._jittered(batch, progress), drawn.groups, fraction)
+        return TrainingBatch(self._jittered(self._batch(drawn), progress), drawn.groups, fraction)
 
     def initial_samples(self) -> Samples:
         """What a data-dependent initialisation sees: `Signal.initial_pool`, or loose points of a signal on disk."""
@@ -109,10 +107,6 @@ class Batches:
     def _samples_at(self, index: Tensor) -> Batch:
         return self._pool.batch(index.to(self._device)).to(self._device)
 
-    def _read(self, field: Field, index: Tensor) -> Batch:
-        batch = self._pool.batch(index).to(self._device)
-        return dataclasses.replace(batch, x=field.rounded(batch.x))
-
     def _jittered(self, batch: Batch, progress: float) -> Batch:
         if self._jitter is None or not self._jitter.is_active(progress):
             return batch
@@ -125,14 +119,14 @@ class Batches:
             parts = [
                 (predict(field, batch) - batch.y).cpu()
                 for part in torch.split(index, _CHUNK)
-                for batch in [self._read(field, part)]
+                for batch in [self._pool.batch(part).to(self._device)]
             ]
         return torch.cat(parts)
 
     def _error_gradients(self, field: Field, index: Tensor) -> tuple[Tensor, Tensor]:
         errors, gradients = [], []
         for part in torch.split(index, _CHUNK):
-            batch = self._read(field, part)
+            batch = self._pool.batch(part).to(self._device)
             x = batch.x.detach().requires_grad_()
             error = (field(x) - batch.y).square().mean(-1)
             (gradient,) = torch.autograd.grad(error.sum(), x)

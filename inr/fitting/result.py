@@ -14,7 +14,7 @@ from torch import Tensor
 from inr._version import __version__
 from inr.core.config import parse
 from inr.core.document import MODEL_FORMAT
-from inr.core.domain import Frame, Spec
+from inr.core.domain import Frame, Spec, on_device
 from inr.core.errors import UsageError
 from inr.core.files import write_file
 from inr.fields import Field
@@ -81,7 +81,7 @@ class Fit:
         """Unit-box coordinates [N, D] to values in the signal's units [N, C], without gradient, in chunks."""
         device = next(self.field.parameters()).device
         with torch.inference_mode():
-            chunks = (self.field.rounded(c).to(device) for c in torch.split(x, EVALUATION_CHUNK))
+            chunks = (on_device(c, device) for c in torch.split(x, EVALUATION_CHUNK))
             parts = [self.frame.from_field(self.field(c)).cpu() for c in chunks]
         return torch.cat(parts) if parts else x.new_empty(0, self.frame.d_out)
 

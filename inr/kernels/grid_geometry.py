@@ -24,8 +24,10 @@ MAX_VERTICES = 2**30
 """Along an axis."""
 
 _OFF = 0.02
-_EXACT = 2**23
 """Largest distance between a sample and its vertex, in cells: places are rounded to float32."""
+
+_EXACT = 2**23
+"""Vertices from which scales are computed in float64. Below, they are in float32, as in tiny-cuda-nn."""
 
 
 @dataclass(frozen=True)

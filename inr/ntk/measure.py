@@ -96,7 +96,7 @@ def measure(
     on_progress("bands")
     with clock.part("bands"):
         bands = survey_bands(now, subject.samples, plan, effort, seed, subject.past)
-    has_flow = course is not None and course.flow is not None
+    has_flow = bands is not None and course is not None and course.flow is not None
     calibration = calibration_of(family_class(now), None if course is None else course.share, has_flow=has_flow)
     left = None if course is None else _left(course, bands)
     if bands is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from inr.core.domain import Domain, Frame, Grid, Spec
+from inr.core.domain import Domain, Frame, Grid, Spec, on_device
 from inr.core.errors import UsageError, did_you_mean
 from inr.signals._described import MAX_SAMPLES
 from inr.signals._signal import Batch, Evaluate, Pool, Signal, Values, View
@@ -104,7 +104,7 @@ class _LatticePool:
     def batch(self, index: Tensor) -> Batch:
         if index.device not in self._on:
             x, values = self._source
-            self._on[index.device] = (None if x is None else x.to(index.device), values.to(index.device))
+            self._on[index.device] = (None if x is None else on_device(x, index.device), values.to(index.device))
         x, values = self._on[index.device]
         found = values.index_select(0, index)
         return Batch(

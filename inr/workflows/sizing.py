@@ -142,7 +142,12 @@ def _range(path: str, value: int, *, is_main: bool) -> tuple[int, int]:
 def _largest(
     config: FieldConfig, spec: Spec, path: str, low: int, high: int, n_params: int
 ) -> tuple[int, FieldConfig, int] | None:
-    """The largest value in [low, high] within the budget, by doubling and then by halves; None if low is too large."""
+    """The largest value in [low, high] within the budget, by doubling and then by halves; None if none is small enough.
+
+    A family may refuse the smallest values; the search begins at the first power of 2 times low that it takes.
+    """
+    while math.isinf(_try(config, spec, path, low)) and 2 * low <= high:
+        low *= 2
     if _try(config, spec, path, low) > n_params:
         return None
     lowest = step = low

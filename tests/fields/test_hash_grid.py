@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,12 +221,23 @@ def test_a_long_sound_is_trained_with_its_coordinates_in_float64() -> None:
     assert run.advance() == "done"
 
 
-def test_other_fields_of_a_long_sound_read_float32() -> None:
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"type": "siren", "width": 8},
+        {"type": "hash_grid", "head": "tanh"},
+        {"type": "pi_ccp", "width": 8},
+        {"type": "low_rank", "width": 8},
+        {"type": "gaussian_image", "encoding": {"n_gaussians": 8}},
+        {"type": "miner"},
+        {"type": "f_inr"},
+    ],
+    ids=lambda document: document["type"],
+)
+def test_every_field_takes_a_long_sound(document: dict[str, Any]) -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (2**20 + 5, 1)).astype(np.float32)
-    plan = FitPlan.of(Audio.of_samples(noise, 44100, "FLOAT"), {"type": "siren", "width": 8}, {"steps": 2, "batch": 64})
-    run = plan.begin()
-    assert run.batches.next(run.field, 0, 0.0).batch.x.dtype == torch.float32
-    assert run.advance() == "done"
+    done = fit(Audio.of_samples(noise, 44100, "FLOAT"), document, {"steps": 2, "batch": 64})
+    assert math.isfinite(done.metrics["snr_db"])
 
 
 def test_given_settings_of_the_grid_are_kept() -> None:

@@ -12,6 +12,7 @@ from inr.core.domain import Spec
 from inr.core.errors import ConfigError
 from inr.fields.polyharmonic_cascade import PolyharmonicCascade, SplinePackage, hyperoctahedron
 from inr.signals.array import Array as ArraySignal
+from inr.workflows.sizing import sized
 from tests.published import Array, Constant, Moments, Parameters, PublishedFamily, Uniform, check
 
 B, C = 5.0, 400.0
@@ -125,3 +126,10 @@ def test_it_bends_where_one_package_of_as_many_parameters_cannot() -> None:
     single = inr.fit(signal, spline)
     assert single.field.n_params >= n
     assert many.metrics["psnr_db"] > single.metrics["psnr_db"] + 3
+
+
+def test_its_size_is_found_although_it_refuses_one_node_per_axis() -> None:
+    found = sized(PolyharmonicCascade(), PICTURE, 3000)
+    assert isinstance(found.config, PolyharmonicCascade)
+    assert (found.config.nodes or 0) >= 2
+    assert 2500 < found.n_params <= 3000

@@ -26,9 +26,6 @@ class Plane(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (2 * x[:, :1] - 3 * x[:, 1:] + 1).expand(-1, 2)
 
-    def rounded(self, x: torch.Tensor) -> torch.Tensor:
-        return x
-
 
 def stencils(kind: str) -> Stencils:
     rng = np.random.default_rng(3)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from inr.codec.profiles.pyramid import stream
-from inr.codec.profiles.pyramid.architecture import Architecture, synthesis_of
+from inr.codec.profiles.pyramid.architecture import synthesis_of
 from inr.codec.profiles.pyramid.distortion import Distortion, squared
 from inr.codec.profiles.pyramid.groups import Groups, dequantised
 from inr.codec.profiles.pyramid.latent_trainer import Trainer
 from inr.codec.profiles.pyramid.network import rate
 from inr.codec.profiles.pyramid.network_quantiser import quantise
 from inr.kernels.pyramid_error import reference
-from inr.kernels.row_share import ALL, RowShare
 
 WEIGHT = 1e-3
 
@@ -52,15 +51,9 @@ def test_the_decoder_reads_what_was_rounded(trained: Trainer) -> None:
 def test_another_distortion_is_lowered_too(trained: Trainer) -> None:
     """The curvature is that of the squared error; a distortion that counts one channel alone still gains."""
 
-    def of_first_channel(
-        architecture: Architecture,
-        values: Mapping[str, Tensor],
-        grids: Sequence[Tensor],
-        target: Tensor,
-        share: RowShare = ALL,
-    ) -> tuple[Tensor, float]:
-        kernels, weights, biases, skip = synthesis_of(architecture, values)
-        found = (reference.picture(grids, kernels, weights, biases, skip, share) - target)[0].square().mean()
+    def of_first_channel(*given: Any, **named: Any) -> tuple[Tensor, float]:
+        architecture, values, grids, target = given
+        found = (reference.picture(grids, *synthesis_of(architecture, values)) - target)[0].square().mean()
         return found, float(found.detach())
 
     given = trained.architecture, trained.values, trained.grids(), trained.target, WEIGHT, None, of_first_channel
