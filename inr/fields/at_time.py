@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 SPACE_TIME = Spec("shape", 4, 1)
@@ -37,13 +37,12 @@ class AtTime(FieldConfig):
         return AtTimeField(self, self.base.build(SPACE_TIME, generator))
 
 
-class AtTimeField(Field):
+class AtTimeField(ComposedField):
     """base: F."""
 
     def __init__(self, config: AtTime, base: Field) -> None:
         super().__init__()
         self.config: AtTime = config
-        self.d_in, self.d_out = 3, 1
         self.base = base
         self.smoothness, self.boundary = base.smoothness, base.boundary
 

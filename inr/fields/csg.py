@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 Operation = Literal["union", "intersection", "difference", "offset", "shell"]
@@ -59,13 +59,12 @@ class Csg(FieldConfig):
         return CsgField(self, self.first.build(spec, generator), second)
 
 
-class CsgField(Field):
+class CsgField(ComposedField):
     """first, second: the operands."""
 
     def __init__(self, config: Csg, first: Field, second: Field | None) -> None:
         super().__init__()
         self.config: Csg = config
-        self.d_in, self.d_out = 3, 1
         self.first, self.second = first, second
         self.smoothness = min(field.smoothness for field in self.operands)
         self.boundary = "extend"

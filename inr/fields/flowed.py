@@ -15,7 +15,7 @@ from inr.core.domain import Spec
 from inr.core.errors import UsageError
 from inr.core.formula import CONSTANTS, Node, number, parse_formula, substituted
 from inr.core.tensor_formula import tensor_of
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 NAMES = ("x", "y", "z", "t")
@@ -52,13 +52,12 @@ class Flowed(FieldConfig):
         return FlowedField(self, self.base.build(spec, generator))
 
 
-class FlowedField(Field):
+class FlowedField(ComposedField):
     """base: the field at time 0."""
 
     def __init__(self, config: Flowed, base: Field) -> None:
         super().__init__()
         self.config: Flowed = config
-        self.d_in, self.d_out = 3, 1
         self.base = base
         self.smoothness = base.smoothness
         self.boundary = "extend"

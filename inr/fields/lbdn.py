@@ -34,7 +34,7 @@ class Lbdn(Mlp):
 
     Default gamma: 1 for shapes and points, for which the family is intended. On lattices coordinates enter as octave
     frequencies, with gamma 4: raw ones (`encoding=identity`, then with gamma pi n / 8, a full wave over 16 samples of
-    the longest side n) learn pictures more slowly and sounds not at all. A given gamma keeps raw coordinates.
+    the longest side n) learn pictures more slowly and sounds not at all.
     """
 
     paper: ClassVar[str] = "Wang and Manchester 2023, arXiv:2301.11526"
@@ -77,21 +77,26 @@ class Lbdn(Mlp):
         ),
     )
 
-    encoding: EncodingConfig = param(Identity(low=-0.5, high=0.5), "coordinates to features; on lattices octaves")
+    encoding: EncodingConfig | None = param(  # type: ignore[assignment]  # `resolve` sets it
+        None, "coordinates to features; none: frequency on lattices, identity elsewhere"
+    )
     width: int = param(128, "units H per hidden layer", ge=1, le=65536)
     depth: int = param(4, "sandwich blocks", ge=0, le=1024)
     linear: LinearConfig = param(Cayley(), "parameterisation of the matrices; gamma is the Lipschitz bound")
     block: BlockConfig = param(Sandwich(), "structure of a layer", was="cell")
 
     def resolve(self, spec: Spec) -> Self:
-        config = self
-        if isinstance(self.linear, Cayley) and self.linear.gamma is None:
-            if spec.shape is not None and self.encoding == type(self)().encoding:
-                config = dataclasses.replace(self, encoding=Frequency())
-            elif isinstance(self.encoding, Identity):
-                gamma = 1.0 if spec.shape is None else math.pi * max(spec.shape) / 8
-                config = dataclasses.replace(self, linear=dataclasses.replace(self.linear, gamma=gamma))
-        return super(Lbdn, config).resolve(spec)
+        encoding, linear = self.encoding, self.linear
+        if encoding is None:
+            encoding = Identity() if spec.shape is None else Frequency()
+        if isinstance(linear, Cayley) and linear.gamma is None and isinstance(encoding, Identity):
+            gamma = 1.0 if spec.shape is None else math.pi * max(spec.shape) / 8
+            linear = dataclasses.replace(linear, gamma=gamma)
+        return super(Lbdn, dataclasses.replace(self, encoding=encoding, linear=linear)).resolve(spec)
+
+    def coordinate_range(self, spec: Spec) -> float:
+        """Raw coordinates are in +-1/2: centred, not scaled."""
+        return 0.5
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """The authors' example of a curve, 100 epochs of 300 points; their paper has no other field."""

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from inr.core.config import param
 from inr.core.domain import Spec
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 
@@ -39,13 +39,12 @@ class Morph(FieldConfig):
         return MorphField(self, self.first.build(spec, generator), self.second.build(spec, generator))
 
 
-class MorphField(Field):
+class MorphField(ComposedField):
     """first, second: f and g."""
 
     def __init__(self, config: Morph, first: Field, second: Field) -> None:
         super().__init__()
         self.config: Morph = config
-        self.d_in, self.d_out = 3, 1
         self.first, self.second = first, second
         self.smoothness = min(first.smoothness, second.smoothness)
         self.boundary = "extend"

@@ -13,7 +13,7 @@ from inr.core.box_extension import beyond_box
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -60,13 +60,12 @@ class Placed(FieldConfig):
         return PlacedField(self, self.base.build(spec, generator))
 
 
-class PlacedField(Field):
+class PlacedField(ComposedField):
     """base: the field that is placed."""
 
     def __init__(self, config: Placed, base: Field) -> None:
         super().__init__()
         self.config: Placed = config
-        self.d_in, self.d_out = 3, 1
         self.base = base
         self.smoothness = base.smoothness
         self.boundary = "extend"

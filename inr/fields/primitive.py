@@ -12,7 +12,7 @@ from inr.core import solid_formulas as formulas
 from inr.core.config import param
 from inr.core.domain import Spec
 from inr.core.errors import UsageError
-from inr.fields._composed import check_composed
+from inr.fields._composed import ComposedField, check_composed
 from inr.fields._field import FIELDS, Field, FieldConfig
 
 Solid = Literal["sphere", "box", "cylinder", "torus", "plane"]
@@ -48,11 +48,10 @@ class Primitive(FieldConfig):
         return PrimitiveField(self)
 
 
-class PrimitiveField(Field):
+class PrimitiveField(ComposedField):
     def __init__(self, config: Primitive) -> None:
         super().__init__()
         self.config: Primitive = config
-        self.d_in, self.d_out = 3, 1
         self.smoothness = 1.0
         self.boundary = "extend"
         self.none = nn.Parameter(torch.empty(0))  # shows the device and the type

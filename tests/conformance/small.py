@@ -66,8 +66,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
                                                       "features": 2}, "features": 3}, "width": 16},
     ],
     "lbdn": [  # the default form, for shapes, is in tests/layers/linear/test_lipschitz.py
-        {"width": 32, "depth": 2, "encoding": "frequency"},
-        {"width": 32, "depth": 2, "activation": {"type": "sine", "omega": 10.0}},
+        {"width": 32, "depth": 2},
+        {"width": 32, "depth": 2, "encoding": "identity", "activation": {"type": "sine", "omega": 10.0}},
     ],
     "lipmlp": [{"width": 32, "depth": 2}],
     "local_cosine": [{}, {"encoding": {"bands": [5]}}],

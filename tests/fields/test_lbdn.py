@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import inr
+from inr.core.config import parse
 from inr.core.domain import Spec
 from inr.encodings.frequency import Frequency
 from inr.encodings.identity import Identity
+from inr.fields import FieldConfig
 from inr.fields.lbdn import Lbdn
 from inr.layers.linear.cayley import Cayley
 from tests.fields.formulas import torch_default
@@ -61,7 +63,7 @@ def _move_psi(module: torch.nn.Module) -> None:
 
 PUBLISHED = (
     PublishedFamily(
-        config=Lbdn(linear=Cayley(gamma=GAMMA)),
+        config=Lbdn(encoding=Identity(), linear=Cayley(gamma=GAMMA)),
         source="acfr/LBDN, layer.py, model.py (Toy)",
         spec=CURVE,
         small=("width=16",),
@@ -113,8 +115,17 @@ def test_raw_coordinates_of_a_lattice_may_be_as_steep_as_a_wave_over_16_samples(
     raw = Lbdn(encoding=Identity()).resolve(CURVE)
     assert isinstance(raw.linear, Cayley)
     assert raw.linear.gamma == pytest.approx(math.pi * 300 / 8)
-    assert Lbdn(linear=Cayley(gamma=2.0)).resolve(CURVE).encoding == Lbdn().encoding
-    assert Lbdn().resolve(Spec("shape", 3, 1)).encoding == Lbdn().encoding
+    assert raw.encoding == Identity(low=-0.5, high=0.5)
+    assert Lbdn().resolve(Spec("shape", 3, 1)).encoding == raw.encoding
+
+
+def test_a_given_encoding_and_bound_are_kept() -> None:
+    given = Lbdn(encoding=Identity(low=-0.5, high=0.5), linear=Cayley(gamma=2.0))
+    resolved = given.resolve(CURVE)
+    assert (resolved.encoding, resolved.linear) == (given.encoding, given.linear)
+    assert parse(FieldConfig, {"type": "lbdn", "encoding": "identity"}).resolve(CURVE) == Lbdn(
+        encoding=Identity()
+    ).resolve(CURVE)
 
 
 def test_a_certified_field_has_the_dense_mesh_and_never_overshoots_the_distance() -> None:

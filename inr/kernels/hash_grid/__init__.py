@@ -12,7 +12,6 @@ from torch import Tensor
 from inr.core.errors import UsageError
 from inr.kernels._dispatch import Backend, Need, Op
 from inr.kernels.grid_geometry import GridGeometry, Interpolation, from_scale, grid_geometry
-from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid.reference import corners
 
 __all__ = ["OP", "GridGeometry", "Interpolation", "corners", "from_scale", "grid_geometry", "hash_grid"]
@@ -95,8 +94,6 @@ def hash_grid(
     cannot run the call.
     """
     check(x, table, geometry, interpolation)
-    if x.dtype != table.dtype and x.device.type != "cpu":
-        return reference.hash_grid(x, table, geometry, interpolation)
     need = Need.of(x, table, order=order, shape=(geometry, table.shape[1]))
     result: Tensor = OP.choose(need).function(x, table, geometry, interpolation)
     return result

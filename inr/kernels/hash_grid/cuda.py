@@ -21,6 +21,7 @@ from torch import Tensor
 
 from inr.kernels._cuda.launch import block, power_of_two, start
 from inr.kernels.grid_geometry import PRIMES, GridGeometry, Interpolation
+from inr.kernels.hash_grid import reference
 from inr.kernels.hash_grid._derivatives import differentiable
 
 VALUES_PER_PROGRAM = 2048  # numbers of the table that a program holds: points times corners times features
@@ -294,5 +295,7 @@ class _Grid:
 
 
 def hash_grid(x: Tensor, table: Tensor, geometry: GridGeometry, interpolation: Interpolation) -> Tensor:
-    """See `inr.kernels.hash_grid.hash_grid`."""
+    """See `inr.kernels.hash_grid.hash_grid`. Types that differ take the reference: the kernels have one type."""
+    if x.dtype != table.dtype:
+        return reference.hash_grid(x, table, geometry, interpolation)
     return differentiable(x, table, _Grid(geometry, interpolation))
