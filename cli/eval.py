@@ -78,11 +78,11 @@ def _row(name: str, signal: Signal, device: Any, *, has_surface: bool) -> dict[s
     from inr.fitting import Fit
 
     given = source(name)
-    if given.suffix == ".inrz":
+    if given.is_compressed:
         from inr.codec.decode import decompress
         from inr.codec.decoded import FieldDecoded
 
-        decoded = decompress(given.path or given.data or b"")
+        decoded = decompress(given)
         if not isinstance(decoded, FieldDecoded):
             return _row_of_values(name, decoded, signal)
         fit = decoded.fit()

@@ -99,6 +99,7 @@ def evolve(
     as_json: options.Json = False,
     is_quiet: options.Quiet = False,
     verbosity: options.Verbose = 0,
+    no_progress: options.NoProgress = False,
     device: options.Device = "auto",
     threads: options.Threads = None,
 ) -> None:
@@ -149,7 +150,8 @@ def evolve(
         n_bytes, noted = 0, False
         moving: Iterator[tuple[Fit | None, MeshResult]]
         if train:
-            moving = _trained(fit, smooth, flow, times, resolution, steps, out)
+            progress = PartProgress(is_shown=not (no_progress or is_quiet), name="training")
+            moving = _trained(fit, smooth, flow, times, resolution, steps, progress, out)
         else:
             moving = _moved(fit, smooth, flow, second, times, resolution, out)
         for time, (own, mesh) in zip(times, moving, strict=True):
@@ -284,7 +286,14 @@ def _moved(
 
 
 def _trained(
-    fit: Fit, smooth: float | None, flow: str | None, times: Sequence[float], n: int, steps: int | None, out: Output
+    fit: Fit,
+    smooth: float | None,
+    flow: str | None,
+    times: Sequence[float],
+    n: int,
+    steps: int | None,
+    progress: PartProgress,
+    out: Output,
 ) -> Iterator[tuple[Fit | None, MeshResult]]:
     """The fit of each time, from one trained field of space and time, and its mesh."""
     import inr
@@ -295,7 +304,7 @@ def _trained(
     if not len(vertices):
         raise UsageError("the model has no surface: nothing can be moved", "fit longer")
     more: dict[str, Any] = {"steps": STEPS if steps is None else steps}
-    with PartProgress(is_shown=not out.is_quiet, name="training") as progress:
+    with progress:
 
         def on_step(done: int, steps: int) -> None:
             progress(done / steps, f"step {done} of {steps}")

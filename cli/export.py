@@ -149,21 +149,21 @@ def _own(exporter: Exporter, **given: Any) -> list[str]:
 
 def _usual(name: str) -> str:
     """The format where none is given. Only pages can be made of a compressed picture without a field."""
-    if name == PIPE or Path(name).suffix != ".inrz" or not Path(name).is_file():
-        return "onnx"
     from inr.codec.decode import read
     from inr.exporters.file_page import has_page
+    from inr.signals import Source
 
+    if not (Source(name).is_compressed and Path(name).is_file()):
+        return "onnx"
     return "html" if has_page(read(name)) else "onnx"
 
 
 def _encoded(exporter: Exporter, given: Source, suffix: str) -> Exported:
     """The files of a model, or of a compressed file, which some formats hold as it is."""
-    if given.suffix == ".inrz":
+    if given.is_compressed:
         from inr.codec.decode import read
 
-        data = read(given.path) if given.data is None and given.path is not None else given.data
-        made = exporter.encode_file(data or b"", given.name, suffix)
+        made = exporter.encode_file(read(given), given.name, suffix)
         if made is not None:
             return made
     return exporter.encode(_load(given), suffix)

@@ -101,12 +101,12 @@ def load(source: Source | str | Path) -> Fit:
         >>> fit.field.config.type_name, fit.steps
         ('siren', 1)
     """
-    given = source if isinstance(source, Source) else Source.of(source)
-    if given.suffix != ".inrz":
+    given = Source.of(source)
+    if not given.is_compressed:
         return Fit.load(given)
     from inr.codec.decode import decompress
 
-    return decompress(given.path or given.data or b"").fit()
+    return decompress(given).fit()
 
 
 def build_field(

@@ -27,14 +27,14 @@ def describe(given: Source | Path) -> dict[str, Any]:
     """
     if isinstance(given, Path) and (given / CHECKPOINT_NAME).is_file():
         given = given / CHECKPOINT_NAME
-    source = given if isinstance(given, Source) else Source.of(given)
+    source = Source.of(given)
     try:
         with source.open() as file:
             head = file.read(HEAD_BYTES)
             n_bytes = file.seek(0, 2)
             file.seek(0)
             suffix = suffix_of(head, n_bytes) or (source.suffix if source.suffix in TEXT_SUFFIXES else "")
-            if suffix == ".inrz" or source.suffix == ".inrz":
+            if suffix == ".inrz" or source.is_compressed:
                 return {"bytes": n_bytes, **_compressed(source)}
             if suffix:
                 return {"bytes": n_bytes, **_signal(file, head, suffix, source.name)}
@@ -52,7 +52,7 @@ def _compressed(source: Source) -> dict[str, Any]:
     """Where the bytes of an .inrz file go. Every symbol is decoded, the signal is not."""
     from inr.codec.decode import inspect
 
-    found = inspect(source.path or source.data or b"")
+    found = inspect(source)
     header, container = found.header, found.container
     usage = found.usage()
     tensors = [

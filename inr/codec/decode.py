@@ -54,7 +54,7 @@ class Inspected:
         return survey(self.tensors, self.container.table, self.container.data)
 
 
-def decompress(file: str | Path | bytes, *, limits: Limits | None = None) -> Decoded:
+def decompress(file: Source | str | Path | bytes, *, limits: Limits | None = None) -> Decoded:
     """Decode an .inrz file, or its bytes.
 
     Args:
@@ -78,12 +78,12 @@ def decompress(file: str | Path | bytes, *, limits: Limits | None = None) -> Dec
         >>> decoded.save("again.png")
         ()
     """
-    data = file if isinstance(file, bytes) else read(file, limits)
-    with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
+    data, name = _given(file, limits)
+    with naming(name), only_format_errors():
         return decode(data, limits)
 
 
-def inspect(file: str | Path | bytes, *, limits: Limits | None = None) -> Inspected:
+def inspect(file: Source | str | Path | bytes, *, limits: Limits | None = None) -> Inspected:
     """The contents of an .inrz file, without decoding the signal.
 
     Args:
@@ -102,8 +102,8 @@ def inspect(file: str | Path | bytes, *, limits: Limits | None = None) -> Inspec
         >>> found.header.kind, found.header.shape, found.name
         ('image', (96, 64), 'pyramid')
     """
-    data = file if isinstance(file, bytes) else read(file, limits)
-    with naming(None if isinstance(file, bytes) else str(file)), only_format_errors():
+    data, name = _given(file, limits)
+    with naming(name), only_format_errors():
         return understand(data, limits)
 
 
@@ -134,7 +134,7 @@ def understand(data: bytes, limits: Limits | None = None, *, skip_checksums: boo
     return Inspected(container, header, name, profile, tensors, work)
 
 
-def read(path: str | Path, limits: Limits | None = None) -> bytes:
+def read(path: Source | str | Path, limits: Limits | None = None) -> bytes:
     """Read a file, if its size is within the limit."""
     limits = limits or Limits()
     source = Source.of(path)
@@ -145,3 +145,11 @@ def read(path: str | Path, limits: Limits | None = None) -> bytes:
             return file.read()
     except OSError as error:
         raise UnreadableError(f"cannot read {source.name!r}: {reason_of(error)}") from error
+
+
+def _given(file: Source | str | Path | bytes, limits: Limits | None) -> tuple[bytes, str | None]:
+    """The bytes of a file, and its name if it has one."""
+    if isinstance(file, bytes):
+        return file, None
+    source = Source.of(file)
+    return read(source, limits), source.name

@@ -224,8 +224,7 @@ def _fit(loss: Mapping[str, Any], optimizer: Mapping[str, Any], problems: list[s
 
 def _read(source: Source | Path, depth: int = 8) -> dict[str, Any]:
     """A configuration: JSON with // comments, laid over its "parent" if it names one."""
-    if isinstance(source, Path):
-        source = Source.of(source)
+    source = Source.of(source)
     path = Path(source.name)
     try:
         with source.open() as file:

@@ -185,8 +185,7 @@ class Fit:
     @classmethod
     def load(cls, source: Source | str | Path) -> Self:
         """Read a model file. Raises UnreadableError for any other file, a damaged one, or one of a newer format."""
-        if not isinstance(source, Source):
-            source = Source.of(source)
+        source = Source.of(source)
         document, _ = read_header(source)
         check_format(document, cls.FORMAT, source.name)
         document, tensors = read(source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import glob
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,23 +49,18 @@ def entries_of(model: Fit | Source | str | Path) -> list[Entry]:
         name = model.field.config.type_name
         made_by = model.document()["made_by"]
         return [Entry(name, model, len(model.to_bytes()), model.seconds or None, made_by=made_by)]
-    if not isinstance(model, Source):
-        path = Path(model)
-        if os.path.isdir(path):
-            return _of_folder(path)
-        model = Source.of(path)
-    return [_of_file(model)]
+    source = Source.of(model)
+    if source.path is not None and source.is_folder:
+        return _of_folder(source.path)
+    return [_of_file(source)]
 
 
 def _of_file(source: Source) -> Entry:
     with source.open() as file:
         n_bytes = file.seek(0, 2)
-    if source.suffix == ".inrz":
-        assert source.path is not None or source.data is not None
-        decoded = decompress(source.path if source.path is not None else source.data or b"")
-        return Entry(
-            printable(source.stem), decoded.fit(), n_bytes, folder=None if source.path is None else source.path.parent
-        )
+    if source.is_compressed:
+        folder = None if source.path is None else source.path.parent
+        return Entry(printable(source.stem), decompress(source).fit(), n_bytes, folder=folder)
     fit = Fit.load(source)
     made_by = read_header(source)[0].get("made_by", {})
     entry = Entry(printable(source.stem), fit, n_bytes, _seconds_of_track(fit), made_by=made_by)

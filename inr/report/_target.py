@@ -70,7 +70,7 @@ def signal_of(model: Source | str | Path, signal: Source | None = None) -> tuple
 
 
 def _load(source: Source | str | Path, fit: Fit) -> Signal:
-    source = source if isinstance(source, Source) else Source.of(source)
+    source = Source.of(source)
     kind = None if source.is_formula else fit.kind.load_kind(fit.meta)
     return load_signal(source, kind, fit.kind.load_options(fit.meta))
 

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import stat
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from inr.core.errors import UnreadableError
 from inr.core.files import descriptor_of, reason_of
@@ -27,12 +27,15 @@ class Source:
     data: bytes | None = None
 
     @classmethod
-    def of(cls, path: str | Path) -> Self:
-        """A file or a formula. What can be read only once (a named pipe, /dev/stdin, <(...)) is read here, to its end.
+    def of(cls, path: Source | str | Path) -> Source:
+        """A file or a formula; of a source, itself.
 
-        A name without a suffix gets the suffix of its format. Raises UnreadableError when a file is
-        missing, a device, or not readable. A folder is refused when it is opened.
+        What can be read only once (a named pipe, /dev/stdin, <(...)) is read here, to its end. A name without a suffix
+        gets the suffix of its format. Raises UnreadableError when a file is missing, a device, or not readable. A
+        folder is refused when it is opened.
         """
+        if isinstance(path, Source):
+            return path
         if str(path).startswith(ANALYTIC):
             return cls(str(path))
         path = Path(path)
@@ -50,6 +53,11 @@ class Source:
     @property
     def suffix(self) -> str:
         return Path(self.name).suffix.lower()
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is an .inrz file, by its name."""
+        return self.suffix == ".inrz"
 
     @property
     def is_formula(self) -> bool:

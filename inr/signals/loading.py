@@ -41,8 +41,7 @@ def load_signal(
         >>> signal.kind, signal.spec.shape, signal.spec.d_out
         ('image', (96, 64), 3)
     """
-    if not isinstance(source, Source):
-        source = Source.of(source)
+    source = Source.of(source)
     if source.is_formula:
         signal = analytic.load(source.name.removeprefix(ANALYTIC), options or {})
         signal.name = source.name

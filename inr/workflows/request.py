@@ -114,7 +114,7 @@ class FitRequest:
 
 def read_config(source: Source | str) -> dict[str, Any]:
     """The document in a TOML file of settings. Raises UnreadableError or ConfigError."""
-    source = source if isinstance(source, Source) else Source.of(source)
+    source = Source.of(source)
     name = source.name
     with source.open() as file:
         return read_toml(file.read(), name)

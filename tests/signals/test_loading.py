@@ -30,6 +30,13 @@ def test_a_suffix_decides_and_content_where_kinds_share_it(tmp_path: Path) -> No
     assert {".gif", ".mp4"} <= suffixes_of("video") <= suffixes_of(None)
 
 
+def test_a_source_is_its_own_source() -> None:
+    given = Source("stdin.INRZ", data=b"\x89INR")
+    assert Source.of(given) is given
+    assert given.is_compressed
+    assert not Source("a.png").is_compressed
+
+
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [

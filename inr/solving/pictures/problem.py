@@ -54,7 +54,7 @@ class PictureProblem:
         unknown = next((key for key in tables if key not in TABLES[1:]), None)
         if unknown is not None:
             raise UsageError(f"unknown table {unknown!r}{did_you_mean(unknown, TABLES)}", f"known: {', '.join(TABLES)}")
-        inputs = Inputs(tuple(_source(each) for each in pictures), None if mask is None else _source(mask), at)
+        inputs = Inputs(tuple(map(Source.of, pictures)), None if mask is None else Source.of(mask), at)
         TASKS[task].check(inputs)
         given = tables.get("field")
         return cls(
@@ -108,10 +108,6 @@ class PictureProblem:
             self.task, self.inputs, self.settings, field=self.field, wants_fit=wants_fit, on_progress=on_progress,
             should_stop=should_stop,
         )  # fmt: skip
-
-
-def _source(given: str | Path | Source) -> Source:
-    return given if isinstance(given, Source) else Source.of(given)
 
 
 def _inside(folder: Path, name: Any, key: str) -> Path:
