@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,96 +67,84 @@ def mesh_of_fit(
     if METHODS[method] is not METHODS["cubes"] and (shell or is_open):
         what = "a shell" if shell else "an open surface"
         raise UsageError(f"`method` is {method}, but {what} has no choice of methods", "leave it out")
+    n = DEFAULT_RESOLUTION if resolution is None else resolution
     if is_open and not shell:
         if keep_specks:
             raise UsageError("`keep_specks` has no effect on an open surface, whose parts below 20 faces are left out")
-        return _open_surface(fit, DEFAULT_RESOLUTION if resolution is None else resolution, on_progress)
-    field = fit.field
-    device = next(field.parameters()).device
-
-    def values(x: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return field(x.to(device))
-
-    def gradient(x: Tensor) -> Tensor:
-        x = x.detach().to(device).requires_grad_()
-        return torch.autograd.grad(field(x).sum(), x)[0]
-
-    def extracted(n: int, level: float = level, method: str = method) -> MeshResult:
-        result = extract_mesh(
-            values,
-            resolution=n,
-            level=fit.frame.to_field(torch.tensor([level], dtype=torch.float64)).item(),
-            gradient=gradient if field.smoothness >= 1 else None,
-            method=method,
-            dense=dense,
-            keep_specks=keep_specks,
-            lipschitz=_slope(fit),
-            on_progress=on_progress,
-        )
-        return result.in_units(fit.frame)
-
-    def fine_enough(level: float) -> MeshResult:
-        result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution, level)
-        while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
-            result = extracted(finer, level)
-        return result
+        return _open_surface(fit, n, on_progress)
+    options: dict[str, Any] = {"dense": dense, "keep_specks": keep_specks, "on_progress": on_progress}
 
     def surface() -> MeshResult:
         """That of level 0, to which distances are taken beyond the box."""
-        n = DEFAULT_RESOLUTION if resolution is None else max(resolution, _LEAST_SUPPORT)
+        least = None if resolution is None else max(resolution, _LEAST_SUPPORT)
         if fit.spec.traits.is_unsigned:
-            return _open_surface(fit, n, on_progress)
-        return fine_enough(0.0) if resolution is None else extracted(n, 0.0)
+            return _open_surface(fit, least or n, on_progress)
+        return _in_box(fit, 0.0, least, method=method, **options)
 
-    n = DEFAULT_RESOLUTION if resolution is None else resolution
-    coarser = None if fit.spec.traits.is_unsigned else lambda n: extracted(n, 0.0, "dual")
+    def coarse(n: int) -> MeshResult:
+        return _in_box(fit, 0.0, n, method="dual", **options)
+
+    coarser = None if fit.spec.traits.is_unsigned else coarse
     if shell:
         is_given = resolution is not None
         return shell_of_fit(
-            fit,
-            shell,
-            n,
-            surface,
-            level=level,
-            coarser=coarser,
-            is_resolution_given=is_given,
-            dense=dense,
-            keep_specks=keep_specks,
-            on_progress=on_progress,
+            fit, shell, n, surface, level=level, coarser=coarser, is_resolution_given=is_given, **options
         )
     if not (level > 0 and leaves_box(fit, level)):
-        result = fine_enough(level)
+        result = _in_box(fit, level, resolution, method=method, **options)
         if not (level > 0 and result.is_clipped):
             return dataclasses.replace(result, notes=_notes(result, fit))
     given = surface()
     if given.outcome == "empty":
-        result = fine_enough(level)
+        result = _in_box(fit, level, resolution, method=method, **options)
         return dataclasses.replace(result, notes=_notes(result, fit))
-    result = offset_of_fit(
-        fit,
-        level,
-        given,
-        n,
-        coarser=coarser,
-        method=method,
-        dense=dense,
-        keep_specks=keep_specks,
-        on_progress=on_progress,
-    )
+    result = offset_of_fit(fit, level, given, n, coarser=coarser, method=method, **options)
     return dataclasses.replace(result, notes=(ENLARGED, *_notes(result, fit, given)))
+
+
+def _in_box(fit: Fit, level: float, resolution: int | None, **options: Any) -> MeshResult:
+    """The surface of a level within the fit's box. resolution None: enough for the thickness of the shape. options: of
+    `extract_mesh`."""
+
+    def gradient(x: Tensor) -> Tensor:
+        x = x.detach().to(next(fit.field.parameters()).device).requires_grad_()
+        return torch.autograd.grad(fit.field(x).sum(), x)[0]
+
+    def extracted(n: int) -> MeshResult:
+        return extract_mesh(
+            _values(fit),
+            resolution=n,
+            level=fit.frame.to_field(torch.tensor([level], dtype=torch.float64)).item(),
+            gradient=gradient if fit.field.smoothness >= 1 else None,
+            lipschitz=_slope(fit),
+            **options,
+        ).in_units(fit.frame)
+
+    result = extracted(DEFAULT_RESOLUTION if resolution is None else resolution)
+    while resolution is None and (finer := _finer(result, max(fit.frame.domain.extent))) is not None:
+        result = extracted(finer)
+    return result
+
+
+def _values(fit: Fit) -> Callable[[Tensor], Tensor]:
+    """Points x [N, 3] of the unit box -> the field's values, without gradients."""
+    device = next(fit.field.parameters()).device
+
+    def values(x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return fit.field(x.to(device))
+
+    return values
 
 
 def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], None] | None) -> MeshResult:
     """Where distances without a sign are 0, as a mesh that may be open."""
-    field, frame = fit.field, fit.frame
-    device = next(field.parameters()).device
+    frame, values = fit.frame, _values(fit)
 
-    def values(x: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return frame.from_field(field(x.to(device))) / frame.scale[0]
+    def distances(x: Tensor) -> Tensor:
+        return frame.from_field(values(x)) / frame.scale[0]
 
-    result = extract_open(values, resolution=resolution, on_progress=on_progress)
+    result = extract_open(distances, resolution=resolution, on_progress=on_progress)
     result = result.in_units(dataclasses.replace(frame, softening=0.0))
     assert result.open is not None
     notes = []
@@ -175,15 +164,8 @@ def _open_surface(fit: Fit, resolution: int, on_progress: Callable[[str, int], N
 
 def large_mesh_of_fit(fit: Fit, resolution: int, *, level: float = 0.0) -> LargeMesh:
     """As `mesh_of_fit` of a fit with signed distances, by `extract_large`: 1024 to 4096 cells in little memory."""
-    field = fit.field
-    device = next(field.parameters()).device
-
-    def values(x: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return field(x.to(device))
-
     at = (level - fit.frame.offset[0]) / fit.frame.scale[0]
-    result = extract_large(values, fit.frame, resolution=resolution, level=at, lipschitz=_slope(fit))
+    result = extract_large(_values(fit), fit.frame, resolution=resolution, level=at, lipschitz=_slope(fit))
     low, high = fit.frame.from_field(torch.tensor([[v] for v in result.value_range]).double())
     notes = (CLIPPED,) * result.is_clipped + result.notes
     return dataclasses.replace(result, value_range=(low.item(), high.item()), notes=notes)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor
 
+from inr.core.domain import Frame
 from inr.core.errors import UsageError
 from inr.fitting import Fit
 from inr.mesh.continued_distance import ContinuedDistance, larger_box, support
@@ -22,37 +25,46 @@ def offset_of_fit(
     resolution: int,
     *,
     coarser: Callable[[int], Mesh] | None = None,
-    method: str = "cubes",
-    dense: bool = False,
-    keep_specks: bool = False,
-    on_progress: Callable[[str, int], None] | None = None,
+    **options: Any,
 ) -> MeshResult:
     """The surface {x : f(x) = level}, level > 0, in a box that is larger than the fit's by the level on each side.
 
     surface: that of level 0, in the units of the fit, to which distances are taken beyond its box. coarser: the same by
-    a resolution, see `support`. resolution: cells along the larger box. Raises UsageError for a level of more than 10
-    sides of the fit's box.
+    a resolution, see `support`. resolution: cells along the larger box. options: of `extract_mesh`. Raises UsageError
+    for a level of more than 10 sides of the fit's box.
     """
     distance = FitDistance(fit, "an offset", has_unsigned=True)
     check_reach("level", level, distance.side)
-    frame = larger_box(fit, distance, level)
+    return extract_in(larger_box(fit, distance, level), distance, surface, coarser, level, resolution, **options)
+
+
+def extract_in(
+    frame: Frame,
+    distance: FitDistance,
+    surface: MeshResult | None,
+    coarser: Callable[[int], Mesh] | None,
+    level: float,
+    resolution: int,
+    *,
+    thickness: float = 0.0,
+    **options: Any,
+) -> MeshResult:
+    """The surface {x : f(x) = level}, or with a thickness the solid {x : |f(x) - level| <= thickness / 2}, in the
+    fit's units, in the box of `frame`. surface: as above; None: distances beyond the fit's box are the fit's own.
+    """
     side = frame.scale[0]
-    found = surface if coarser is None else support(surface, coarser, side / resolution)
+    found = surface if surface is None or coarser is None else support(surface, coarser, side / resolution)
     continued = ContinuedDistance(distance, frame, found, 0.5 / resolution)
 
     def values(x: Tensor) -> Tensor:
-        return (continued(x) - level / side).float()
+        away = continued(x) - level / side
+        return (away.abs() - thickness / (2 * side) if thickness else away).float()
 
-    result = extract_mesh(
-        values,
-        resolution=resolution,
-        gradient=continued.slope,
-        method=method,
-        dense=dense,
-        keep_specks=keep_specks,
-        on_progress=on_progress,
-    )
-    return result.in_units(frame)
+    def slope(x: Tensor) -> Tensor:
+        given = continued.slope(x)
+        return torch.sign(continued(x) - level / side)[:, None] * given if thickness else given
+
+    return extract_mesh(values, resolution=resolution, gradient=slope, **options).in_units(frame)
 
 
 def check_reach(name: str, reach: float, side: float) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from inr.core.errors import UsageError
 from inr.fitting import Fit
-from inr.mesh.continued_distance import ContinuedDistance, larger_box, leaves_box, support
-from inr.mesh.extract import Mesh, MeshResult, extract_mesh
+from inr.mesh.continued_distance import larger_box, leaves_box
+from inr.mesh.extract import Mesh, MeshResult
 from inr.mesh.fit_distance import FitDistance
 from inr.mesh.measure import notes_on_specks
-from inr.mesh.offset import check_reach
+from inr.mesh.offset import check_reach, extract_in
 
 _ACROSS, _FINEST = 4, 2048  # cells through the shell by default, and the finest lattice that is chosen for that
 CLIPPED = "the surface meets the walls of the box and was closed there"
@@ -30,18 +28,16 @@ def shell_of_fit(
     level: float = 0.0,
     coarser: Callable[[int], Mesh] | None = None,
     is_resolution_given: bool = True,
-    dense: bool = False,
-    keep_specks: bool = False,
-    on_progress: Callable[[str, int], None] | None = None,
+    **options: Any,
 ) -> MeshResult:
     """The solid {x : |f(x) - level| <= thickness / 2}, in the units of the fit; f are its distances.
 
     Around an open surface, whose distances have no sign, that is a closed solid with round edges. If it leaves the
     fit's box, a larger one is meshed, in which distances are those to the surface that `surface` gives, in the units of
     the fit; coarser: the same by a resolution, see `support`. There are `resolution` cells along the box that is
-    meshed; unless the resolution was given, there are at least four through the shell. Raises UsageError for a
-    thickness that is not positive, a fit without distances, a negative level of distances without a sign, and a shell
-    that reaches further than 10 sides of the fit's box.
+    meshed; unless the resolution was given, there are at least four through the shell. options: of `extract_mesh`.
+    Raises UsageError for a thickness that is not positive, a fit without distances, a negative level of distances
+    without a sign, and a shell that reaches further than 10 sides of the fit's box.
     """
     if not (math.isfinite(thickness) and thickness > 0):
         raise UsageError(f"`shell` is {thickness:g}, expected a thickness above 0, in mesh units")
@@ -56,19 +52,8 @@ def shell_of_fit(
         n = resolution
         if not is_resolution_given:
             n = max(n, min(_FINEST, math.ceil(_ACROSS * side / thickness)))
-        found = given if given is None or coarser is None else support(given, coarser, side / n)
-        continued = ContinuedDistance(distance, frame, found, 0.5 / n)
-
-        def values(x: Tensor) -> Tensor:
-            return ((continued(x) - level / side).abs() - thickness / (2 * side)).float()
-
-        def slope(x: Tensor) -> Tensor:
-            return torch.sign(continued(x) - level / side)[:, None] * continued.slope(x)
-
-        result = extract_mesh(
-            values, resolution=n, gradient=slope, dense=dense, keep_specks=keep_specks, on_progress=on_progress
-        )
-        return dataclasses.replace(result.in_units(frame), notes=_notes(result, thickness, side))
+        result = extract_in(frame, distance, given, coarser, level, n, thickness=thickness, **options)
+        return dataclasses.replace(result, notes=_notes(result, thickness, side))
 
     if not leaves_box(fit, reach):
         result = extracted(0.0, None)
