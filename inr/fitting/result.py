@@ -17,6 +17,7 @@ from inr.core.document import MODEL_FORMAT
 from inr.core.domain import Frame, Spec, on_device
 from inr.core.errors import UsageError
 from inr.core.files import write_file
+from inr.core.text import finite_json
 from inr.fields import Field
 from inr.fitting.curve import Curve
 from inr.fitting.half import is_exact
@@ -150,7 +151,7 @@ class Fit:
             "meta": dict(self.meta),
             "fit": self.settings.to_json(),
             "source": self.source,
-            "metrics": {k: v if math.isfinite(v) else None for k, v in self.metrics.items()},
+            "metrics": finite_json(self.metrics),
             "steps": self.steps,
             "outcome": self.outcome,
             "made_by": {"inr": __version__, "torch": torch.__version__.split("+")[0]},

@@ -20,6 +20,7 @@ from inr.fields import Field
 from inr.fitting import FitConfig, Run
 from inr.ntk.forecast.kernel_path import KernelPath
 from inr.ntk.forecast.moving_preconditioner import MovingPreconditioner
+from inr.ntk.forecast.second_moments import with_moments
 from inr.ntk.kernel.operator import TangentOperator
 from inr.ntk.spectra.windows import energies, windows_of
 
@@ -72,7 +73,7 @@ class KernelReadings:
                 self.steps,
                 self._settings.lr,
                 lambda step: self._settings.schedule.factor(step / max(1, self.steps[-1])),
-                float(getattr(self._settings.optimizer, "beta1", 0.9)),
+                with_moments(self._settings.optimizer).beta1,
             )
         self._preconditioner.move(run, self._slopes(field))
 

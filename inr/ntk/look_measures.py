@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
+from inr.core.text import finite_json
 from inr.fields import Field
 from inr.ntk.kernel.curvature import LossCurvature, lacks_second_derivatives
 from inr.ntk.kernel.lanczos import lanczos
@@ -32,8 +33,7 @@ def measures(field: Field, kernel: Kernel, x: Tensor, y: Tensor, seed: int) -> d
         "condition": condition(spec),
         "kta": target_alignment(kernel.matrix, target),
     }
-    found: dict[str, Any] = {k: v if math.isfinite(v) else None for k, v in numbers.items()}
-    return found | {"layers": {name: trace / total for name, trace in kernel.traces.items()}}
+    return {**finite_json(numbers), "layers": {name: trace / total for name, trace in kernel.traces.items()}}
 
 
 def _largest(field: Field, x: Tensor, y: Tensor, seed: int) -> float:

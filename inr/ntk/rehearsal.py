@@ -17,6 +17,7 @@ from inr.core.samples import Samples
 from inr.fields import Field, FieldConfig
 from inr.fitting import Fit, FitConfig, Run, resolve
 from inr.ntk.forecast.adaptive import TrainingPlan
+from inr.ntk.forecast.second_moments import with_moments
 from inr.signals import Signal
 from inr.workflows.fit import FitPlan
 
@@ -120,7 +121,7 @@ def _check(fit: Fit, signal: Signal) -> None:
 
 def plan_of(settings: FitConfig, done: int = 0) -> TrainingPlan:
     """What is left of a run after `done` steps."""
-    optimizer: Any = settings.optimizer
+    optimizer = with_moments(settings.optimizer)
     steps = UNLIMITED_STEPS if settings.steps is None else settings.steps
     rest = max(min(1, steps), steps - done)
     return TrainingPlan(
@@ -130,8 +131,8 @@ def plan_of(settings: FitConfig, done: int = 0) -> TrainingPlan:
         done=done,
         batch=settings.batch,
         optimizer=settings.optimizer.type_name,
-        beta2=float(getattr(optimizer, "beta2", 0.999)),
-        eps=float(getattr(optimizer, "eps", 1e-8)),
+        beta2=optimizer.beta2,
+        eps=optimizer.eps,
         factor=lambda fraction: settings.schedule.factor((done + fraction * rest) / max(steps, 1)),
     )
 
@@ -151,7 +152,7 @@ def peak_of(signal: Signal) -> float | None:
 
 def second_moments_of(run: Run) -> dict[str, Tensor] | None:
     """Adam's debiased second moments by parameter name; None if the optimizer has none."""
-    beta2 = float(getattr(run.settings.optimizer, "beta2", 0.0))
+    beta2 = with_moments(run.settings.optimizer).beta2
     found = {}
     for name, p in run.field.named_parameters():
         state = run.optimizer.state.get(p, {})

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from inr.core.errors import InrError, UsageError
 from inr.core.samples import Samples
 from inr.core.stopwatch import preparation, working_clock
+from inr.core.text import finite_json
 from inr.fields import Field
 from inr.fitting import FitConfig, Observer
 from inr.ntk.kernel.matrix import tangent_kernel
@@ -193,7 +194,7 @@ class NtkTracker(Observer):
             else:
                 if self._start is None:
                     self._start = kernel
-                cka = _number(debiased_cka(kernel, self._start))
+                cka = finite_json(debiased_cka(kernel, self._start))
                 self._looks.append({"step": step, "seconds": seconds, **found, "cka": cka})
         spent = working_clock() - before
         is_first = len(self._looks) <= 1  # the cost so far is an estimate from a trial
@@ -227,9 +228,9 @@ class NtkTracker(Observer):
         x, y = self._samples.at(probes.points)
         kernel = tangent_kernel(field, x, channels="sum", dtype=dtype)
         found = {
-            "loss": _number(square),
-            "band_residual": _numbers(torch.where(have > 0, left / have, torch.nan)),
-            "kappa": _numbers(kappa),
+            "loss": finite_json(square),
+            "band_residual": finite_json(torch.where(have > 0, left / have, torch.nan).tolist()),
+            "kappa": finite_json(kappa.tolist()),
             **measures(field, kernel, x, y, self._seed),
         }
         return found, kernel.matrix.cpu()
@@ -251,11 +252,3 @@ def is_due(step: int) -> bool:
         return True
     k = math.ceil(2 * math.log2(step))
     return any(math.isqrt(2**i) == step for i in (k, k + 1))
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _numbers(values: Tensor) -> list[float | None]:
-    return [_number(v) for v in values.tolist()]

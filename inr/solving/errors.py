@@ -19,14 +19,13 @@ from inr.solving.conditions import value_given
 from inr.solving.equation import by_name
 from inr.solving.hard import Hard
 from inr.solving.problem import Problem
-from inr.solving.regions import regions_of
+from inr.solving.regions import AT_ONCE, regions_of
 from inr.solving.rows import EXACTNESS, Group, groups_of
 from inr.solving.state import State
 
 HELD_OUT = 4
 """Times as many points of an equation as it was trained on, at which it is measured in the end."""
 LEAST_POINTS = 4000
-AT_ONCE = 4000
 MISFIT = 2.0
 """Root mean square of what measured values are off, over their noise, from which on a solution does not fit them."""
 

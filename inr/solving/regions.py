@@ -13,7 +13,8 @@ from inr.solving.geometry import Box, Domain, Polygon, sides_of
 NEAR_BOUNDARY, NEAR_CORNER, EARLY = 0.05, 0.1, 0.1
 SAMPLES = 4000
 """Of a boundary other than that of a box; distances are to the planes that touch it there."""
-AT_ONCE = 2048
+AT_ONCE = 4000
+"""Points that are looked at together, so that memory has a limit."""
 REGIONS = {
     "interior": "everywhere else",
     "boundary": f"within {100 * NEAR_BOUNDARY:g} % of the domain's size of the boundary",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from inr.core.text import finite_json
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Feed:
         """Replace the message of this name. Numbers that JSON cannot hold, NaN and infinity, become null."""
         with self._changed:
             self._number += 1
-            self._messages[name] = Message(self._number, name, _finite(dict(document)))
+            self._messages[name] = Message(self._number, name, finite_json(document))
             self._changed.notify_all()
 
     def publish_layers(self, layers: Mapping[str, Layer], name: str, document: Mapping[str, Any]) -> None:
@@ -94,11 +95,3 @@ class Feed:
     def is_closed(self) -> bool:
         with self._changed:
             return self._is_closed
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(each) for name, each in value.items()}
-    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -31,6 +31,7 @@ from torch import Generator
 
 from inr.core.domain import Domain, Frame, Spec
 from inr.core.errors import InrError, UsageError
+from inr.core.text import finite_json
 from inr.fields import Field
 from inr.fields.csg import Csg, CsgField
 from inr.fields.placed import Placed, PlacedField
@@ -135,7 +136,7 @@ def combine(
         field=field,
         spec=_SPEC,
         frame=frame,
-        meta={**meta, **{name: value if math.isfinite(value) else None for name, value in ends.items()}},
+        meta={**meta, **finite_json(ends)},
         settings=FitConfig(),
         source=expression,
         notes=(*found.notes, *found.uncertain()),

@@ -30,11 +30,11 @@ def context_rate(
         context, network = _context(grids, level, mix, offsets), (weights, biases, skip)
         factors = share.factors(grid.shape[0], grid.shape[1], grid)
         if factors is None:
-            mean, log_scale = _predict(context, *network)
+            mean, log_scale = predicted(context, *network)
         else:
             fixed = [x.detach() for x in weights], [x.detach() for x in biases], skip.detach()
             each = factors.repeat_interleave(grid.shape[1])
-            pairs = zip(_predict(context, *fixed), _predict(context.detach(), *network), strict=True)
+            pairs = zip(predicted(context, *fixed), predicted(context.detach(), *network), strict=True)
             mean, log_scale = (counted(value, by_network, each) for value, by_network in pairs)
         total = total + bits(grid.flatten(), mean, log_scale).sum()
     return total
@@ -75,7 +75,8 @@ def _enlarged(x: Tensor, octaves: int, shape: Sequence[int]) -> Tensor:
     return x[..., : shape[0], : shape[1]]
 
 
-def _predict(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], skip: Tensor) -> tuple[Tensor, Tensor]:
+def predicted(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], skip: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log-scale [N] each of numbers by what is known of them, x [K, N]."""
     h = x
     for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
         h = relu(weight @ h + h + bias[:, None])

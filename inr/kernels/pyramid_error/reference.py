@@ -33,7 +33,7 @@ def picture(
     share: RowShare = ALL,
 ) -> Tensor:  # [C, H_0, W_0]
     """What the pyramid shows."""
-    y = _shared(_network, enlarged(grids, kernels), (*weights[:2], *biases[:2], skip), share)
+    y = _shared(network, enlarged(grids, kernels), (*weights[:2], *biases[:2], skip), share)
     for i, (weight, bias) in enumerate(zip(weights[2:], biases[2:], strict=True)):
         y = _shared(_filtered, y, (weight, bias), share)
         if i + 3 < len(weights):
@@ -41,7 +41,8 @@ def picture(
     return y
 
 
-def _network(x: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor, skip: Tensor) -> Tensor:
+def network(x: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor, skip: Tensor) -> Tensor:
+    """Of x [L, Y, X], each pixel by itself, to [C, Y, X]."""
     h = relu(torch.einsum("hl,lyx->hyx", w1, x) + b1[:, None, None])
     y = torch.einsum("ch,hyx->cyx", w2, h) + b2[:, None, None]
     return y + torch.einsum("cl,lyx->cyx", skip, x)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from inr.fitting import FitConfig, Run
 from inr.fitting.optimizers.soap import SoapOptimizer
+from inr.ntk.forecast.second_moments import with_moments
 
 Slopes = Mapping[str, Tensor]
 """A gradient by parameter name."""
@@ -24,8 +25,8 @@ class MovingPreconditioner:
     """
 
     def __init__(self, settings: FitConfig) -> None:
-        self._beta2 = float(getattr(settings.optimizer, "beta2", 0.999))
-        self._eps = float(getattr(settings.optimizer, "eps", 1e-8))
+        optimizer = with_moments(settings.optimizer)
+        self._beta2, self._eps = optimizer.beta2, optimizer.eps
         self._of_encoding = 1.0 if settings.lr_encoding is None else settings.lr_encoding / settings.lr
         self._mean: dict[str, Tensor] = {}
         self._last: dict[str, Tensor] = {}

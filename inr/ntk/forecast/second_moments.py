@@ -11,9 +11,18 @@ from torch import Generator, Tensor
 
 from inr.core.samples import Samples
 from inr.fields import Field
+from inr.fitting.optimizers import OptimizerConfig
+from inr.fitting.optimizers.adam import Adam
+from inr.fitting.optimizers.muon import Muon
+from inr.fitting.optimizers.soap import Soap
 
 FEWEST, MOST = 4, 48
 _PARTS, _SMALL = 8, 1024  # a batch is measured by draws of this part of it, if they have so many samples
+
+
+def with_moments(optimizer: OptimizerConfig) -> Adam | Muon | Soap:
+    """An optimizer that keeps moments; for any other, Adam with its defaults."""
+    return optimizer if isinstance(optimizer, Adam | Muon | Soap) else Adam()
 
 
 def second_moments(

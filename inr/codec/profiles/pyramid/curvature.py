@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
+from torch.func import grad, vmap
 from torch.nn.functional import conv2d, pad
 
 from inr.codec.profiles.pyramid.architecture import Architecture, Array, synthesis_of
@@ -107,8 +108,7 @@ class Patches:
     def shown(self, planes: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         """The values of the patches: [count * C * rows * columns] without the margins."""
         _, weights, biases, skip = synthesis_of(self._architecture, values)
-        hidden = torch.relu(weights[0] @ planes + biases[0][:, None])
-        flat = weights[1] @ hidden + biases[1][:, None] + skip @ planes
+        flat = reference.network(planes[:, None], weights[0], weights[1], biases[0], biases[1], skip)
         y = flat.reshape(-1, self.count, self.rows, self.columns).movedim(0, 1)
         for i, (weight, bias) in enumerate(zip(weights[2:], biases[2:], strict=True)):
             y = y[:, :, 1:-1, 1:-1] + conv2d(y, weight, bias)
@@ -124,56 +124,35 @@ class ContextAt:
     def __init__(
         self, architecture: Architecture, values: Mapping[str, Tensor], grids: Sequence[Tensor], level: int
     ) -> None:
-        n = architecture.n_hidden
-        self._architecture, self._grids, self._level, self._n = architecture, grids, level, n
-        self._weights = [values[f"context{i}.weight"] for i in range(n + 1)]
-        self._biases = [values[f"context{i}.bias"] for i in range(n + 1)]
-        self._skip, self._mix = values["context.skip"], values[f"mix{level}"]
+        self._architecture, self._grids, self._level = architecture, grids, level
+        self._values = {name: values[name] for name in architecture.context}
         self._numbers = grids[level].reshape(-1)
         self._near = pad(grids[level], (REACH, REACH, REACH, 0))
 
     def all_bits(self) -> Tensor:
         """Of every number [N]."""
         parts = torch.split(torch.arange(len(self._numbers)), 16 * AT_ONCE)
-        return torch.cat([self._bits(self._forward(part)[2], part) for part in parts])
+        return torch.cat([self._bits(self._values, *self._seen(part)) for part in parts])
 
     def slopes(self, places: Tensor) -> Tensor:
         """The gradient of each number's bits [N, P]."""
-        above, hidden, outputs = self._forward(places)
-        with torch.enable_grad():
-            leaf = outputs.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self._bits(leaf, places).sum(), leaf)
-        inputs, n = hidden[0], self._n
-        found = {f"context{n}.weight": _outer(slope, hidden[n]), f"context{n}.bias": slope}
-        found["context.skip"] = _outer(slope, inputs)
-        below = slope @ self._weights[n]
-        for i in reversed(range(n)):
-            below = below * (hidden[i + 1] > 0)
-            found |= {f"context{i}.weight": _outer(below, hidden[i]), f"context{i}.bias": below}
-            below = below + below @ self._weights[i]
-        below = below + slope @ self._skip
-        found[f"mix{self._level}"] = _outer(below[:, self._architecture.n_neighbours :], above)
-        shapes = self._architecture.context
-        zeros = (torch.zeros(len(places), math.prod(shape)) for shape in shapes.values())
-        return torch.cat([found.get(name, zero) for name, zero in zip(shapes, zeros, strict=True)], 1)
 
-    def _forward(self, places: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-        """The numbers above and 1 [N, L - l]; the inputs and the hidden layers [N, K]; mean and log-scale [N, 2]."""
+        def bits(values: dict[str, Tensor], near: Tensor, above: Tensor, y: Tensor) -> Tensor:
+            return self._bits(values, near[:, None], above[:, None], y[None])[0]
+
+        found = vmap(grad(bits), (None, 1, 1, 0))(self._values, *self._seen(places))
+        return torch.cat([found[name].flatten(1) for name in self._values], 1)
+
+    def _seen(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the model sees of its grid [K', N], the numbers above and 1 [L - l, N], and the numbers [N]."""
         width = self._grids[self._level].shape[1]
         y, x = places // width, places % width
-        coarser = list(enumerate(self._grids[self._level + 1 :], 1))
-        above = torch.stack([*(grid[y >> k, x >> k] for k, grid in coarser), torch.ones(len(places))], 1)
         near = [self._near[REACH + y + dy, REACH + x + dx] for dy, dx in self._architecture.offsets]
-        hidden = [torch.cat([torch.stack(near, 1), above @ self._mix.T], 1)]
-        for i in range(self._n):
-            hidden.append(torch.relu(hidden[i] + hidden[i] @ self._weights[i].T + self._biases[i]))
-        outputs = hidden[-1] @ self._weights[-1].T + self._biases[-1] + hidden[0] @ self._skip.T
-        return above, hidden, outputs
+        above = [grid[y >> k, x >> k] for k, grid in enumerate(self._grids[self._level + 1 :], 1)]
+        return torch.stack(near), torch.stack([*above, torch.ones(len(places))]), self._numbers[places]
 
-    def _bits(self, outputs: Tensor, places: Tensor) -> Tensor:
-        return context_rate.bits(self._numbers[places], *outputs.unbind(1))
-
-
-def _outer(rows: Tensor, columns: Tensor) -> Tensor:
-    """[N, R] and [N, C] -> [N, R C]."""
-    return (rows[:, :, None] * columns[:, None, :]).flatten(1)
+    def _bits(self, values: Mapping[str, Tensor], near: Tensor, above: Tensor, y: Tensor) -> Tensor:
+        layers = range(self._architecture.n_hidden + 1)
+        weights, biases = ([values[f"context{i}.{part}"] for i in layers] for part in ("weight", "bias"))
+        context = torch.cat([near, values[f"mix{self._level}"] @ above])
+        return context_rate.bits(y, *context_rate.predicted(context, weights, biases, values["context.skip"]))
