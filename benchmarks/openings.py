@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from _record import save
+from open_surfaces import patch
 
 HOLE = 0.003  # share of the faces
 
@@ -32,20 +33,12 @@ def made() -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     yield "ball", ball, ("closed",)
     yield "ball without 5 %", kept(ball, height < 0.9), ("1 hole",)
     yield "half a ball", kept(ball, height > 0), ("open",)
-    sheet = grid()
+    sheet = trimesh.Trimesh(*patch(lambda u, v: (u, v, 0.05 * np.sin(5 * u)), 19, 19), process=False)
     yield "sheet", sheet, ("open",)
     below = sheet.copy()
     below.invert()
     below.apply_translation((0, 0, -0.1))
     yield "two sheets", trimesh.util.concatenate([sheet, below]), ("open", "doubtful")
-
-
-def grid(n: int = 20) -> Any:
-    x, y = np.meshgrid(np.linspace(0, 1, n), np.linspace(0, 1, n), indexing="ij")
-    vertices = np.stack([x, y, 0.05 * np.sin(5 * x)], axis=-1).reshape(-1, 3)
-    a = (np.arange(n - 1)[:, None] * n + np.arange(n - 1)).ravel()
-    faces = np.concatenate([np.stack([a, a + n, a + 1], axis=1), np.stack([a + 1, a + n, a + n + 1], axis=1)])
-    return trimesh.Trimesh(vertices, faces, process=False)
 
 
 def kept(mesh: Any, which: Any) -> Any:
