@@ -11,7 +11,7 @@ from torch import Tensor
 from inr.kernels import use_backend
 from inr.kernels.context_rate import OP, context_rate
 from inr.kernels.context_rate.reference import LEAST, bits
-from inr.kernels.row_share import ALL, RowShare
+from inr.kernels.row_share import ALL
 from inr.testing.kernels import (
     assert_same_bytes_for_any_number_of_threads,
     assert_second_gradients_agree,
@@ -20,6 +20,7 @@ from inr.testing.kernels import (
     compiled_backends,
 )
 from tests.assertions import assert_near, assert_same_bytes
+from tests.kernels.pyramids import check_fixed_network, check_row_shares
 
 COMPILED = compiled_backends(OP)
 NEAR = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (0, -3), (-3, 0)]
@@ -60,37 +61,11 @@ class Problem:
 
 @pytest.mark.parametrize("backend", COMPILED)
 def test_a_fixed_network_does_not_change_the_gradients_of_grids(backend: str, generator: torch.Generator) -> None:
-    problem = Problem((40, 33), 3, 6, 2, 1, torch.float32, generator)
-    found = []
-    for n_leaves in (3, len(problem.inputs)):
-        inputs = [x.detach().requires_grad_(i < n_leaves) for i, x in enumerate(problem.inputs)]
-        with use_backend(backend):
-            found.append(torch.autograd.grad(problem.of(*inputs), inputs[:3]))
-    for one, other in zip(*found, strict=True):
-        assert_same_bytes(one, other)
+    check_fixed_network(backend, Problem((40, 33), 3, 6, 2, 1, torch.float32, generator), 3)
 
 
-@pytest.mark.parametrize("backend", ["cpu"])
-def test_a_share_of_the_rows_gives_the_reference_and_all_shares_their_mean(
-    backend: str, generator: torch.Generator
-) -> None:
-    problem = Problem((131, 127), 3, 4, 2, 1, torch.float64, generator)
-    leaves = [tensor.clone().requires_grad_() for tensor in problem.inputs]
-    with use_backend(backend):
-        expected = torch.autograd.grad(problem.of(*leaves), leaves)
-    totals = [torch.zeros_like(tensor) for tensor in leaves]
-    for turn in range(3):
-        problem.share = RowShare(3, turn)
-        if turn == 1:
-            assert_values_and_gradients_agree(OP, backend, problem.of, problem.inputs)
-        with use_backend(backend):
-            found = torch.autograd.grad(problem.of(*leaves), leaves)
-        for one, all_rows in zip(found[:6], expected[:6], strict=True):  # by grids and mixes
-            assert_same_bytes(one, all_rows)
-        assert (found[6] - expected[6]).abs().max() > 1e-3
-        totals = [total + one / 3 for total, one in zip(totals, found, strict=True)]
-    for total, all_rows in zip(totals, expected, strict=True):
-        assert_near(total, all_rows, 1e-9)
+def test_a_share_of_the_rows_gives_the_reference_and_all_shares_their_mean(generator: torch.Generator) -> None:
+    check_row_shares(OP, "cpu", Problem((131, 127), 3, 4, 2, 1, torch.float64, generator), 6, 1e-3)
 
 
 def test_bits_of_a_laplace_distribution() -> None:
