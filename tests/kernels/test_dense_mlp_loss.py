@@ -20,7 +20,7 @@ from inr.layers.activations.gauss import Gauss
 from inr.layers.activations.relu import ReluActivation
 from inr.layers.activations.sine import SineActivation
 from inr.layers.activations.spder import SpderActivation
-from tests.assertions import assert_near, assert_same_bytes
+from tests.assertions import assert_near, assert_same_bytes_for_threads
 
 ACTIVATIONS = {
     "sine": SineActivation(5.0),
@@ -144,14 +144,8 @@ def test_units_for_matrices_and_for_vectors_make_the_same_sums(
 @pytest.mark.parametrize("n", [100, 3000])
 def test_same_bytes_twice_and_for_any_number_of_threads(n: int, generator: torch.Generator) -> None:
     problem = Problem(sines(4.0)[0], (2, 47, 33, 3), n, generator)
-    runs = []
-    for n_threads in (1, 2, 2, 3):
-        torch.set_num_threads(n_threads)
-        with use_precision("bfloat16"):
-            runs.append([*problem.values(), *problem.losses()])
-    for run in runs[1:]:
-        for found, expected in zip(run, runs[0], strict=True):
-            assert_same_bytes(found, expected)
+    with use_precision("bfloat16"):
+        assert_same_bytes_for_threads(lambda: [*problem.values(), *problem.losses()])
 
 
 @pytest.mark.usefixtures("_units")

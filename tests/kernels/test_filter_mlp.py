@@ -18,7 +18,7 @@ from inr.fields.mlp import Mlp, MlpField
 from inr.kernels import Need, use_backend
 from inr.kernels.filter_mlp import OP, filter_mlp
 from inr.kernels.filter_mlp.shape import MOST_INPUTS, FilterShape
-from tests.assertions import assert_near, assert_same_bytes
+from tests.assertions import assert_near, assert_same_bytes, assert_same_bytes_for_threads
 
 BACKENDS = [
     backend.name for backend in OP.backends if not backend.reasons_against(Need(device="cpu", dtype=torch.float32))
@@ -122,14 +122,8 @@ def test_any_number_of_threads_gives_the_same_bytes(
     backend: str, has_windows: bool, generator: torch.Generator
 ) -> None:
     problem = Problem((2, 47, 33, 3), 7001, generator, has_windows=has_windows)
-    runs = []
-    for n_threads in (1, 2, 3):
-        torch.set_num_threads(n_threads)
-        with use_backend(backend):
-            runs.append(problem.results())
-    for run in runs[1:]:
-        for found, expected in zip(run, runs[0], strict=True):
-            assert_same_bytes(found, expected)
+    with use_backend(backend):
+        assert_same_bytes_for_threads(problem.results)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -13,7 +13,7 @@ from inr.core.errors import ConfigError, UnavailableError, UsageError
 from inr.kernels import Need, use_backend
 from inr.kernels.grid_geometry import PRIMES
 from inr.kernels.hash_grid import OP, GridGeometry, Interpolation, from_scale, grid_geometry, hash_grid
-from tests.assertions import assert_near, assert_same_bytes
+from tests.assertions import assert_near, assert_same_bytes, assert_same_bytes_for_threads
 from tests.kernels.conftest import Packages
 
 BACKENDS = [
@@ -337,15 +337,13 @@ def test_points_in_float64_with_a_table_in_float32(backend: str, generator: torc
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_same_bytes_twice_and_for_any_number_of_threads(backend: str, generator: torch.Generator) -> None:
     geometry, x, table, g = _problem(2, 2, torch.float32, 3000, generator)
-    runs = []
-    for n_threads in (1, 2, 2, 3) if backend == "cpu" else (1, 1):
-        torch.set_num_threads(n_threads)
-        with use_backend(backend):
-            y = hash_grid(x, table, geometry)
-            runs.append((y, *torch.autograd.grad(y, (x, table), g)))
-    for run in runs[1:]:
-        for found, expected in zip(run, runs[0], strict=True):
-            assert_same_bytes(found, expected)
+
+    def results() -> tuple[Tensor, ...]:
+        y = hash_grid(x, table, geometry)
+        return y, *torch.autograd.grad(y, (x, table), g)
+
+    with use_backend(backend):
+        assert_same_bytes_for_threads(results, (1, 2, 2, 3) if backend == "cpu" else (1, 1))
 
 
 @pytest.mark.parametrize("n_features", [2, 4])

@@ -14,7 +14,7 @@ from inr.kernels import Need, use_backend
 from inr.kernels.dense_mlp import dense_mlp
 from inr.kernels.pointwise import Pointwise, sines
 from inr.kernels.sine_jet import OP, JetPlan, identity_jets, sine_jet
-from tests.assertions import assert_near, assert_same_bytes
+from tests.assertions import assert_near, assert_same_bytes, assert_same_bytes_for_threads
 
 PLANS = {
     "value": JetPlan(0),
@@ -166,14 +166,8 @@ def test_gradients_of_gradients_use_the_reference(backend: str, generator: torch
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_same_bytes_for_any_number_of_threads(backend: str, dtype: torch.dtype, generator: torch.Generator) -> None:
     problem = Problem((2, 40, 40, 1), 2000, PLANS["laplacian"], generator, dtype=dtype)
-    runs = []
-    for n_threads in (1, 2, 3):
-        torch.set_num_threads(n_threads)
-        with use_backend(backend):
-            runs.append(problem.results())
-    for run in runs[1:]:
-        for found, expected in zip(run, runs[0], strict=True):
-            assert_same_bytes(found, expected)
+    with use_backend(backend):
+        assert_same_bytes_for_threads(problem.results)
 
 
 @pytest.mark.parametrize("backend", COMPILED)
