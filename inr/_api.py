@@ -209,9 +209,8 @@ def extract_mesh(
         >>> save_mesh(mesh, Path("sphere.ply"))
         []
     """
-    fitted = model if isinstance(model, Fit) else Fit.load(model)
     return mesh_of_fit(
-        fitted,
+        _fit_of(model),
         resolution,
         level=level,
         shell=shell,
@@ -263,8 +262,7 @@ def csg(
     def operand(name: str) -> Fit:
         if operands is not None and name not in operands:
             raise unknown_name("operand", name, operands)
-        found = name if operands is None else operands[name]
-        return found if isinstance(found, Fit) else Fit.load(found)
+        return _fit_of(name if operands is None else operands[name])
 
     return combine(expression, operand, blend=blend, offset=offset, shell=shell, margin=margin)
 
@@ -349,11 +347,10 @@ def convert(
         >>> inr.convert(siren, "hash_grid", {"steps": 5}).field.config.type_name
         'hash_grid'
     """
-    fitted = model if isinstance(model, Fit) else Fit.load(model)
     name = Path(model).name if isinstance(model, str | Path) else ""
     picked = _device.pick(device)[0]
     return distillation.distil(
-        fitted,
+        _fit_of(model),
         field,
         settings,
         stages=stages,
@@ -363,3 +360,8 @@ def convert(
         observers=observers_of,
         on_progress=on_progress,
     )
+
+
+def _fit_of(model: Fit | str | Path) -> Fit:
+    """A fit, or that of a file, as `load` reads it."""
+    return model if isinstance(model, Fit) else load(model)

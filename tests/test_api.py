@@ -54,6 +54,17 @@ def test_docstrings_state_what_is_raised(function: Any) -> None:
     assert "Raises:" in (function.__doc__ or "")
 
 
+def test_functions_of_models_read_compressed_ones() -> None:
+    path = Path(__file__).parent / "codec" / "golden" / "weights-shape.inrz"
+    fit = inr.load(path)
+    for from_path, from_fit in (
+        (inr.extract_mesh(path, 16), inr.extract_mesh(fit, 16)),
+        (inr.extract_mesh(inr.csg("a", {"a": path}), 16), inr.extract_mesh(inr.csg("a", {"a": fit}), 16)),
+    ):
+        assert len(from_path.faces)
+        np.testing.assert_array_equal(from_path.vertices, from_fit.vertices)
+
+
 def test_types_are_what_they_say() -> None:
     """mypy also checks this file and sees these types; with `py.typed` users see them as well."""
     if TYPE_CHECKING:
