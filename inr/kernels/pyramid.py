@@ -25,7 +25,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inr.kernels._cpu.panel_matmul import GATED, PLAIN, RECTIFIED, STEP, copy, correlate, multiply, sum_lanes
+from inr.kernels._cpu.panel_matmul import (
+    GATED,
+    PLAIN,
+    RECTIFIED,
+    STEP,
+    copy,
+    correlate,
+    empty_lines,
+    multiply,
+    sum_lanes,
+)
 from inr.kernels._cpu.skip_network import Network, empty_block, run, run_back
 from inr.kernels._cpu.workspace import Lease
 from inr.kernels.simd import VECTOR_BYTES, alternate, fma, lanes_of, load, load_each, part, plus, store, times, zeros
@@ -205,7 +215,7 @@ def unfilter(
     taps = 9 * channels
     starts = np.empty(taps + 1, np.int64)
     starts[taps] = ones
-    totals = np.zeros(len(sums) * lanes, space.dtype)
+    totals = empty_lines(len(sums) * lanes, space)
     count = stride - 2 * ROOM
     for r in range(first, last):
         here = source + r * channels * stride + ROOM
@@ -312,7 +322,7 @@ def unshow(
     width, stride, inputs = plan[0, WIDTH], plan[0, STRIDE], len(plan)
     lanes = lanes_of(space)
     block = empty_block(x_row, inputs, points, space)
-    totals = np.zeros(len(sums) * lanes, space.dtype)
+    totals = empty_lines(len(sums) * lanes, space)
     tap_totals = np.zeros(len(taps) * lanes, space.dtype)
     halves = own + plan[0, ROW]
     if inputs > 1:

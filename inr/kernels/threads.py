@@ -12,7 +12,10 @@ from functools import cache
 
 from inr.core.jit import compiled, compiled_exactly
 
-__all__ = ["compiled", "compiled_exactly", "in_parts", "in_turn", "n_threads", "one_thread", "use_threads"]
+__all__ = [
+    "compiled", "compiled_exactly", "in_parts", "in_turn", "n_threads", "one_thread", "torch_on_one_thread",
+    "use_threads",
+]  # fmt: skip
 
 
 @cache
@@ -64,17 +67,42 @@ def use_threads(count: int) -> None:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Within the block, calls of this thread are not spread over others."""
-    _own.is_alone = True
+    with _spread_over(1):
+        yield
+
+
+@contextlib.contextmanager
+def torch_on_one_thread() -> Iterator[None]:
+    """Within the block, operations of torch itself stay on this thread, while kernels are spread as before.
+
+    OpenMP's threads wait actively for some milliseconds after each operation, on the processors that the threads of
+    kernels need meanwhile. It pays where kernels do most of the work and torch's operations are short.
+    """
+    torch = sys.modules["torch"]
+    before = torch.get_num_threads()
+    with _spread_over(n_threads()):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _spread_over(count: int) -> Iterator[None]:
+    before = getattr(_own, "count", None)
+    _own.count = count
     try:
         yield
     finally:
-        _own.is_alone = False
+        _own.count = before
 
 
 def n_threads() -> int:
-    """The number that torch uses, or would use if it is not imported; 1 within `one_thread`."""
-    if getattr(_own, "is_alone", False):
-        return 1
+    """The number that torch uses, or would use if it is not imported, where the blocks above do not say otherwise."""
+    chosen: int | None = getattr(_own, "count", None)
+    if chosen is not None:
+        return chosen
     torch = sys.modules.get("torch")
     if torch is not None:
         count: int = torch.get_num_threads()

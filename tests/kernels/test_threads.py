@@ -12,7 +12,7 @@ import torch
 
 pytest.importorskip("numba", exc_type=ImportError)
 
-from inr.kernels.threads import in_parts, n_threads, one_thread
+from inr.kernels.threads import in_parts, n_threads, one_thread, torch_on_one_thread
 
 MODULE = """
 from inr.core.stopwatch import compilation, preparation
@@ -80,6 +80,19 @@ def test_one_thread_holds_for_its_own_thread_only() -> None:
         other.join()
         assert (n_threads(), others) == (1, [3])
     assert n_threads() == 3
+
+
+def test_torch_can_keep_to_one_thread_while_kernels_are_spread() -> None:
+    def counts() -> tuple[int, int]:
+        return torch.get_num_threads(), n_threads()
+
+    torch.set_num_threads(3)
+    with torch_on_one_thread():
+        assert counts() == (1, 3)
+        with one_thread():
+            assert counts() == (1, 1)
+        assert counts() == (1, 3)
+    assert counts() == (3, 3)
 
 
 def test_threads_are_set_without_torch() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from inr.core.jit import Deferred, intrinsic
@@ -23,6 +24,7 @@ Array = NDArray[Any]
 ir: Any = Deferred("llvmlite.ir")
 types: Any = Deferred("numba.core.types")
 
+LINE_BYTES = 64
 STEP = 4
 MOST = 14 if VECTOR_BYTES == 64 else 6  # rows of a tile of a product, so that its sums fit into the registers
 FEW = 6 if VECTOR_BYTES == 64 else 2  # up to here with STEP vectors each, then with two
@@ -261,6 +263,14 @@ def correlate(
             )  # fmt: skip
             c += columns
         r += rows
+
+
+@compiled
+def empty_lines(size: int, like: Array) -> Array:
+    """Zeros of an array's type that begin at a cache line: vectors that cross lines cost twice as much."""
+    room = np.zeros(size + LINE_BYTES // like.itemsize, like.dtype)
+    start = -room.ctypes.data % LINE_BYTES // like.itemsize
+    return room[start : start + size]
 
 
 @compiled

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inr.kernels._cpu.panel_matmul import GATED, PLAIN, RECTIFIED, correlate, multiply
+from inr.kernels._cpu.panel_matmul import GATED, PLAIN, RECTIFIED, correlate, empty_lines, multiply
 from inr.kernels.threads import compiled
 
 Array = NDArray[Any]
@@ -53,7 +53,7 @@ def run_back(plan: Array, weights: Array, zeros: Array, starts: Array, block: Ar
 @compiled
 def empty_block(x_row: int, inputs: int, points: int, like: Array) -> Array:
     """A block of zeros, and ones in its last row."""
-    block = np.zeros((x_row + inputs + 1) * points, like.dtype)
+    block = empty_lines((x_row + inputs + 1) * points, like)
     block[(x_row + inputs) * points :] = 1
     return block
 

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inr.kernels._cpu.panel_matmul import STEP, add, add_pairs, copy, dot, sum_lanes, twice
+from inr.kernels._cpu.panel_matmul import STEP, add, add_pairs, copy, dot, empty_lines, sum_lanes, twice
 from inr.kernels._cpu.skip_network import Network, empty_block, run, run_back
 from inr.kernels._cpu.workspace import Lease
 from inr.kernels.context_rate import reference
@@ -181,11 +181,11 @@ def rate(
         halo = max(halo, -shifts[k])
     block = empty_block(x_row, n_near + n_mixes, points, padded)
     cost = np.zeros(points, padded.dtype)
-    far = np.zeros(n_mixes * longest, padded.dtype)
+    far = empty_lines(n_mixes * longest, padded)
     weight = np.zeros(longest, padded.dtype)
     for r in range(band_rows):
         weight[r * stride : r * stride + width] = 1
-    totals = np.zeros(len(sums) * lanes, padded.dtype)
+    totals = empty_lines(len(sums) * lanes, padded)
     grad_at = part[GRAD_AT]
     if has_grad:
         own_grad[grad_at : grad_at + halo + (last - first) * stride + points] = 0

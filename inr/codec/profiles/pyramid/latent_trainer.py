@@ -19,6 +19,7 @@ from inr.fitting.optimizers.adam import FusedAdam
 from inr.fitting.optimizers.soap import SoapOptimizer
 from inr.kernels.noisy_round import noisy_round
 from inr.kernels.row_share import ALL, RowShare
+from inr.kernels.threads import torch_on_one_thread
 
 GAIN = 16.0
 """Latents are trained divided by 16, which makes the steps of Adam 16 times larger."""
@@ -153,6 +154,7 @@ class Trainer:
         """The latents, rounded."""
         return [torch.round(GAIN * x.detach()) for x in self.latents]
 
+    @torch_on_one_thread()
     def soft(self, steps: int, on_step: OnStep | None = None, first: float = 1.0, start: int = 0) -> None:
         """Gradient descent with soft rounding of the latents, applied twice with Gaussian noise in between.
 
@@ -187,6 +189,7 @@ class Trainer:
             if on_step is not None:
                 on_step((step + 1) / steps, bpp, mse)
 
+    @torch_on_one_thread()
     def hard(self, steps: int, on_step: OnStep | None = None, start: int = 0) -> None:
         """Gradient descent of the networks only, with rounded latents. start: as in `soft`."""
         grids, self.at, pace = self.grids(), start, self._pace_of(steps)
