@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=30, help="steps that are timed of each architecture")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--record", help="keep the rows under this name")
+    parser.add_argument("--remark", default="", help="what a reader of the record must know, such as other work")
     parser.add_argument("--rates-only", action="store_true")
     given = parser.parse_args()
     rates = relative_rates({effort: points_of(effort) for effort in STEPS})
@@ -114,6 +115,7 @@ def main() -> None:
         row = {
             "file": given.picture.name, "effort": effort, "counts": architecture.counts, "steps": n,
             "step_s": times[key], "seconds": n * times[key], "relative_rate": rates.get(effort),
+            "remark": given.remark,
         }  # fmt: skip
         print(json.dumps(row), flush=True)
         rows.append(row)
