@@ -315,7 +315,8 @@ def field_page(name: str, cls: type[FieldConfig]) -> str:
 
 
 def sentence(deviation: Deviation) -> str:
-    subject, number = deviation.subject, deviation.for_distances
+    subject = deviation.subject
+    number = deviation.for_pictures if deviation.for_distances is None else deviation.for_distances
     said = f"`{subject}`. The paper: {deviation.paper}. Here: {deviation.here}, because {deviation.because}."
     if number is None:
         return said

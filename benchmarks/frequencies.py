@@ -3,8 +3,8 @@
     python benchmarks/frequencies.py kodim07.png [--seconds 20] [--only gauss,wire] [--record frequencies]
 
 Each case, a field and the settings of its fit, is fitted for the same seconds of processor time of one thread.
-Pictures are cut to the 256 x 256 pixels in their middle, sounds to two seconds. `shape_frequencies.py` does the same
-for distances.
+Pictures are cut to the 256 x 256 pixels in their middle (--crop), sounds to two seconds. `shape_frequencies.py` does
+the same for distances.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     *((wire(omega, scale), ADAM) for omega, scale in ((20, 30), (20, 10), (10, 10))),
     *((wire2d(omega, scale), SOAP) for omega, scale in ((20, 30), (10, 10), (8, 8))),
     *(({"type": "bw_relu", "activation": {"scale": c}}, SOAP) for c in (9, 3)),
+    *(({"type": "siren", "activation": {"omega_first": w}}, {}) for w in (30, 60, 90, 130)),
 )
 """Fields and settings of their fits."""
 
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each fit")
+    parser.add_argument("--crop", type=int, default=256, help="pixels of a side of the part of a picture")
     parser.add_argument("--only", default="", help="families, with commas; default: all")
     parser.add_argument("--record", help="keep the rows under this name, with those of its newest record")
     words = parser.parse_args()
@@ -55,12 +57,14 @@ def main() -> None:
     rows = newest_rows(words.record) if words.record else []
     with tempfile.TemporaryDirectory() as folder:
         for path in words.files:
-            signal = reduced(path, Path(folder), 256)
+            signal = reduced(path, Path(folder), words.crop)
             for field, fit in CASES:
                 key = {"file": signal.name, "field": field, "fit": fit, "seconds": words.seconds}
+                if words.crop != 256:
+                    key["crop"] = words.crop
                 if words.only and field["type"] not in words.only.split(","):
                     continue
-                if any(key == {name: row[name] for name in key} for row in rows):
+                if any(key == {name: row.get(name) for name in key} for row in rows):
                     continue
                 config = parse(FieldConfig, field, "field")
                 result = compare(signal, [config], FitBudget(time_s=words.seconds), {"seed": 0, **fit}, measurements=1)

@@ -145,8 +145,8 @@ class Deviation:
     subject: what differs: the path of a setting (`field.width`, `fit.lr`), `initial.<tensor>` (or a pattern
     of tensors), or `forward`.
     paper, here: what the source has, and what this package has. because: the reason, with its record if measured.
-    for_distances: the source's number, of a setting that differs only where samples are distances
-    (`Spec.has_distances`); the page says how to set it.
+    for_distances, for_pictures: the source's number, of a setting that differs only where samples are distances
+    (`Spec.has_distances`), or only for pictures; the page says how to set it.
     """
 
     subject: str
@@ -154,6 +154,12 @@ class Deviation:
     here: str
     because: str
     for_distances: float | None = None
+    for_pictures: float | None = None
+
+    def applies_to(self, spec: Spec) -> bool:
+        return (self.for_distances is None or spec.has_distances) and (
+            self.for_pictures is None or spec.traits.is_picture
+        )
 
 
 class FieldConfig(Config):
@@ -196,8 +202,8 @@ class FieldConfig(Config):
 
     @classmethod
     def deviations_for(cls, spec: Spec) -> tuple[Deviation, ...]:
-        """Those of a signal: without those of distances if its samples are others."""
-        return tuple(d for d in cls.deviations if d.for_distances is None or spec.has_distances)
+        """Those of a signal (`Deviation.applies_to`)."""
+        return tuple(d for d in cls.deviations if d.applies_to(spec))
 
     @classmethod
     def searched_recipe(cls) -> BestRecipe | None:
