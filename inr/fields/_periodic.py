@@ -31,12 +31,17 @@ class Sines(Periodic):
     sound_range: ClassVar[float | None] = 100.0
 
     def resolve(self, spec: Spec) -> Self:
-        """Activations with an `omega_first` get omega for none."""
+        """Activations with an `omega_first` get `first_factor` omega for none."""
         config = super().resolve(spec)
         activation: Any = config.activation
         if not hasattr(activation, "omega_first") or activation.omega_first is not None:
             return config
-        return dataclasses.replace(config, activation=dataclasses.replace(activation, omega_first=activation.omega))
+        first = self.first_factor(spec) * activation.omega
+        return dataclasses.replace(config, activation=dataclasses.replace(activation, omega_first=first))
+
+    def first_factor(self, spec: Spec) -> float:
+        """What `omega_first` is for none, as a multiple of omega."""
+        return 1.0
 
     def coordinate_range(self, spec: Spec) -> float:
         return super().coordinate_range(spec) if hasattr(self.activation, "omega_first") else 1.0

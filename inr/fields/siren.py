@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from inr.core.config import param
 from inr.core.domain import Spec
@@ -47,15 +46,13 @@ class Siren(Sines):
         ),
     )
 
-    activation: ActivationConfig = param(Sine(), "omega = 30, of pictures in all layers but the first")
+    activation: ActivationConfig = param(Sine(), "omega = 30; pictures have a faster first layer")
 
-    def resolve(self, spec: Spec) -> Self:
-        activation = self.activation
-        if isinstance(activation, Sine) and activation.omega_first is None and spec.traits.is_picture:
-            assert spec.shape is not None
-            factor = min(FASTEST, max(1.0, FASTEST * max(spec.shape) / PIXELS))
-            activation = dataclasses.replace(activation, omega_first=factor * activation.omega)
-        return super(Siren, dataclasses.replace(self, activation=activation)).resolve(spec)
+    def first_factor(self, spec: Spec) -> float:
+        if not spec.traits.is_picture or not isinstance(self.activation, Sine):
+            return super().first_factor(spec)
+        assert spec.shape is not None
+        return min(FASTEST, max(1.0, FASTEST * max(spec.shape) / PIXELS))
 
     def paper_recipe(self, spec: Spec) -> Mapping[str, Any]:
         """10,000 steps of all samples, of sounds 9001, at the paper's rate, without a schedule."""

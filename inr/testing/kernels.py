@@ -71,17 +71,29 @@ def assert_transforms_agree(call: Call, inputs: Sequence[Tensor]) -> None:
         assert_near(torch.func.vmap(of_one)(pair), each, 1e-9)
 
 
-def assert_same_bytes_for_any_number_of_threads(backend: str, call: Call, inputs: Sequence[Tensor]) -> None:
+def assert_same_bytes_for_threads(
+    results: Callable[[], Sequence[Tensor]], numbers: Sequence[int] = (1, 2, 2, 3)
+) -> None:
+    """Results have the same bytes for each of these numbers of threads, and twice for the same number."""
     runs = []
-    for n_threads in (1, 2, 2, 3):
+    for n_threads in numbers:
         torch.set_num_threads(n_threads)
-        leaves = _leaves(inputs)
-        with use_backend(backend):
-            y = call(*leaves)
-            runs.append((y, *torch.autograd.grad(y.square().sum(), leaves)))
+        runs.append(results())
     for run in runs[1:]:
         for found, expected in zip(run, runs[0], strict=True):
-            assert_same_bytes(found, expected)
+            assert_same_bytes(found.detach(), expected.detach())
+
+
+def assert_same_bytes_for_any_number_of_threads(backend: str, call: Call, inputs: Sequence[Tensor]) -> None:
+    """A call and its gradients, with a backend."""
+
+    def results() -> tuple[Tensor, ...]:
+        leaves = _leaves(inputs)
+        y = call(*leaves)
+        return y, *torch.autograd.grad(y.square().sum(), leaves)
+
+    with use_backend(backend):
+        assert_same_bytes_for_threads(results)
 
 
 def assert_strides_do_not_matter(backend: str, call: Call, inputs: Sequence[Tensor]) -> None:

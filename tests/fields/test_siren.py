@@ -135,7 +135,7 @@ def test_one_layer_is_the_formula(generator: torch.Generator) -> None:
 @pytest.mark.parametrize(("side", "expected"), [(16, 30), (85, 30), (128, 45), (256, 90), (4000, 90)])
 def test_the_first_layer_of_pictures_is_faster(side: int, expected: float) -> None:
     spec = Spec("image", 2, 3, (16, side))
-    assert override(Siren(), [], "field").resolve(spec).to_json()["activation"]["omega_first"] == expected
+    assert Siren().resolve(spec).to_json()["activation"]["omega_first"] == expected
     half = override(Siren(), ["activation.omega=15"], "field").resolve(spec)
     assert half.to_json()["activation"]["omega_first"] == expected / 2
     given = override(Siren(), ["activation.omega_first=30"], "field").resolve(spec)

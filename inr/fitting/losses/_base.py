@@ -42,9 +42,9 @@ class LossConfig(Config):
 
 def predict(field: Field, batch: Batch) -> Tensor:
     """f(x) [N, C], by axes where the batch is a product of coordinates."""
-    return (
-        field(batch.x) if batch.axes is None else field.on_grid([field.rounded(a) for a in batch.axes]).flatten(0, -2)
-    )
+    if batch.axes is None:
+        return field(batch.x)
+    return field.on_grid([field.rounded(axis) for axis in batch.axes]).flatten(0, -2)
 
 
 def value_and_gradient(field: Field, x: Tensor) -> tuple[Tensor, Tensor]:
